@@ -1,0 +1,47 @@
+from .configs.architectures.bert import BertOnnxConfig as BertOnnxConfig
+from .configs.architectures.bert import DistilBertOnnxConfig as DistilBertOnnxConfig
+from .configs.architectures.gpt2 import GPT2OnnxConfig as GPT2OnnxConfig
+from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
+from .configs.axes import AxisRange as AxisRange
+from .configs.base import OnnxConfig as OnnxConfig
+from .configs.base import OnnxConfigWithPast as OnnxConfigWithPast
+from .configs.dummy_inputs import DummyInputGenerator as DummyInputGenerator
+from .configs.dummy_inputs import DummyPastKeyValuesGenerator as DummyPastKeyValuesGenerator
+from .configs.dummy_inputs import DummyTextInputGenerator as DummyTextInputGenerator
+from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
+from .configs.middle_end import TextDecoderOnnxConfig as TextDecoderOnnxConfig
+from .configs.middle_end import (
+    TextDecoderWithPositionIdsOnnxConfig as TextDecoderWithPositionIdsOnnxConfig,
+)
+from .configs.middle_end import TextEncoderOnnxConfig as TextEncoderOnnxConfig
+from .configs.middle_end import VisionOnnxConfig as VisionOnnxConfig
+from .configs.normalized_config import NormalizedConfig as NormalizedConfig
+from .configs.normalized_config import NormalizedTextConfig as NormalizedTextConfig
+from .configs.normalized_config import NormalizedVisionConfig as NormalizedVisionConfig
+from .configs.plugins import register_fixtures as register_fixtures
+from .configs.tasks import TasksManager as TasksManager
+from .configs.tasks import register as register
+from .configs.tasks import supported_tasks_mapping as supported_tasks_mapping
+from .errors import AtolError as AtolError
+from .errors import DescriptionError as DescriptionError
+from .errors import DtypeError as DtypeError
+from .errors import ExporterError as ExporterError
+from .errors import HarnessError as HarnessError
+from .errors import NonFiniteError as NonFiniteError
+from .errors import OutputMatchError as OutputMatchError
+from .errors import RuntimeRefusalError as RuntimeRefusalError
+from .errors import ShapeError as ShapeError
+from .errors import UnsupportedOpsetError as UnsupportedOpsetError
+from .errors import UsageError as UsageError
+from .errors import ValidationError as ValidationError
+from .exporters import Artifact as Artifact
+from .exporters import Exporter as Exporter
+from .exporters import register_exporter as register_exporter
+from .exporters._api import export as export
+from .judge import check as check
+from .judge import validate_model_outputs as validate_model_outputs
+from .judge.cell import judge_cell as judge_cell
+from .records import CellId as CellId
+from .records import CellReport as CellReport
+from .records import Outcome as Outcome
+from .records import Record as Record

@@ -1,0 +1,311 @@
+"""Run files are read back as they were written, and a bad one is named, never guessed at."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.records import (
+    JOURNALS,
+    RUN_FILE,
+    SCHEMA_VERSION,
+    TRACEBACK_LIMIT,
+    CellId,
+    CellReport,
+    Failing,
+    Footer,
+    Header,
+    Line,
+    Outcome,
+    Record,
+    Started,
+    Worst,
+    dump_line,
+    is_expected,
+    parse_line,
+    read_run,
+    roll_up,
+)
+
+BERT = "bert/fill-mask/opset18/dynamo"
+CELL = CellId.parse(BERT)
+HEADER = Header(
+    run="r1",
+    started="2025-01-02T03:04:05Z",
+    versions={"python": "3.11.2"},
+    platform="Linux",
+    profile="pr",
+    seed=3,
+    planned={BERT: ["export", "agreement"]},
+    modalities={"bert": "text"},
+)
+EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
+FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
+
+
+def worst(value: float) -> Worst:
+    return Worst(
+        output="logits", max_abs_diff=value, atol=1e-5, error_ratio=value, axes={"n": 2}, seed=5
+    )
+
+
+FULL = Record(
+    cell=CellId.parse("timm:vit~fp16/image-classification/opset17/torchscript"),
+    requirement="agreement",
+    outcome=Outcome.FAILED,
+    seconds=1.5,
+    part="decoder_model",
+    examples=30,
+    covered={"batch_size": [1, 2]},
+    worst=worst(0.25),
+    failing=Failing(axes={"batch_size": 1}, seed=9),
+    message="a\nb \u2028 \ud800",
+    traceback="Traceback ...",
+    expectation={"reason": "known", "opsets": "14..18"},
+    replay="python -m harness replay",
+    blame="onnxruntime",
+)
+
+
+def write(directory: Path, *lines: Line, rest: str = "") -> Path:
+    text = "".join(f"{dump_line(line)}\n" for line in lines) + rest
+    (directory / RUN_FILE).write_text(text, encoding="utf-8")
+    return directory
+
+
+@pytest.mark.parametrize(
+    "line",
+    [HEADER, Started(cell=CELL, process="gw0", time="now"), EXPORTED, FULL, FOOTER],
+    ids=["header", "started", "bare record", "full record", "footer"],
+)
+def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
+    text = dump_line(line)
+    assert "\n" not in text
+    assert parse_line(text, source="here") == line
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_non_finite_differences_survive_strict_json(value: float) -> None:
+    record = Record(cell=CELL, requirement="agreement", outcome=Outcome.FAILED, worst=worst(value))
+    text = dump_line(record)
+    json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant} is not JSON"))
+    read = parse_line(text, source="here")
+    assert isinstance(read, Record)
+    assert read.worst is not None
+    assert repr(read.worst.max_abs_diff) == repr(read.worst.error_ratio) == repr(value)
+
+
+def test_a_record_carries_the_columns_of_its_cell() -> None:
+    data = FULL.to_json()
+    assert data["type"] == "record"
+    assert (data["library"], data["architecture"], data["task"]) == (
+        "timm",
+        "vit",
+        "image-classification",
+    )
+    assert (data["opset"], data["exporter"]) == (17, "torchscript")
+
+
+def test_a_long_traceback_keeps_its_end() -> None:
+    record = Record(
+        cell=CELL,
+        requirement="export",
+        outcome=Outcome.ERRORED,
+        traceback="x" * TRACEBACK_LIMIT + "the error",
+    )
+    kept = record.to_json()["traceback"]
+    assert len(kept) == TRACEBACK_LIMIT
+    assert kept.endswith("the error")
+
+
+def test_a_run_is_read_from_its_folder_or_its_file(tmp_path: Path) -> None:
+    write(tmp_path, HEADER, EXPORTED, FOOTER)
+    for location in (tmp_path, tmp_path / RUN_FILE):
+        run = read_run(location)
+        assert (run.header, run.footer) == (HEADER, FOOTER)
+        assert run.records == {(BERT, "export"): EXPORTED}
+
+
+def test_a_planned_pair_without_record_reads_not_run(tmp_path: Path) -> None:
+    (report,) = read_run(write(tmp_path, HEADER, EXPORTED)).reports()
+    assert [record.outcome for record in report.records] == [Outcome.PASSED, Outcome.NOT_RUN]
+    assert report.outcome is Outcome.NOT_RUN
+    assert not report.conforms
+
+
+def test_a_torn_last_line_is_ignored(tmp_path: Path) -> None:
+    half = dump_line(FOOTER)[:-9]
+    run = read_run(write(tmp_path, HEADER, EXPORTED, rest=half))
+    assert run.records == {(BERT, "export"): EXPORTED}
+    assert run.footer is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{nonsense",
+        "[]",
+        "3",
+        "{}",
+        '{"type": "other"}',
+        '{"type": "record"}',
+        '{"type": "record", "cell": "nonsense", "requirement": "x", "outcome": "passed"}',
+        f'{{"type": "record", "cell": "{BERT}", "requirement": "x", "outcome": "good"}}',
+    ],
+)
+def test_a_corrupt_line_is_named_with_file_and_line(tmp_path: Path, text: str) -> None:
+    write(tmp_path, HEADER, EXPORTED, rest=f"{text}\n{dump_line(FOOTER)}\n")
+    with pytest.raises(UsageError, match=rf"{RUN_FILE}:3: not a line of a run file") as caught:
+        read_run(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_journals_beside_an_interrupted_run_are_read(tmp_path: Path) -> None:
+    write(tmp_path, HEADER)
+    (tmp_path / JOURNALS).mkdir()
+    started = Started(cell=CELL, process="gw0", time="now")
+    journal = f"{dump_line(started)}\n{dump_line(EXPORTED)}\n" + dump_line(FULL)[:40]
+    (tmp_path / JOURNALS / "gw0.jsonl").write_text(journal, encoding="utf-8")
+    run = read_run(tmp_path)
+    assert run.footer is None
+    assert run.started == [started]
+    assert run.records == {(BERT, "export"): EXPORTED}
+
+
+def test_a_corrupt_journal_is_named(tmp_path: Path) -> None:
+    write(tmp_path, HEADER)
+    (tmp_path / JOURNALS).mkdir()
+    (tmp_path / JOURNALS / "gw3.jsonl").write_text("{nonsense\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"gw3\.jsonl:1: "):
+        read_run(tmp_path)
+
+
+def test_a_missing_run_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run file here"):
+        read_run(tmp_path)
+
+
+@pytest.mark.parametrize("lines", [(), (EXPORTED,), (EXPORTED, HEADER), (HEADER, HEADER)])
+def test_a_run_file_starts_with_its_one_header(tmp_path: Path, lines: tuple[Line, ...]) -> None:
+    with pytest.raises(UsageError, match="starts with its one header"):
+        read_run(write(tmp_path, *lines))
+
+
+def test_another_schema_is_refused_before_its_fields_are_read(tmp_path: Path) -> None:
+    text = json.dumps({"type": "header", "schema_version": SCHEMA_VERSION + 1, "new": 1})
+    with pytest.raises(UsageError, match=rf"schema version {SCHEMA_VERSION + 1}"):
+        read_run(write(tmp_path, rest=f"{text}\n"))
+
+
+# DESIGN 4.2, worst first; a skip stands between, since it always names the rung that failed.
+WORST_FIRST = [
+    Outcome.CRASHED,
+    Outcome.TIMED_OUT,
+    Outcome.ERRORED,
+    Outcome.FAILED,
+    Outcome.XPASSED,
+    Outcome.INCONCLUSIVE,
+    Outcome.NOT_RUN,
+    Outcome.XFAILED,
+    Outcome.PASSED,
+    Outcome.NOT_APPLICABLE,
+]
+
+
+@pytest.mark.parametrize(("worse", "better"), list(pairwise(WORST_FIRST)))
+def test_the_worse_outcome_wins(worse: Outcome, better: Outcome) -> None:
+    assert roll_up([better, worse]) is roll_up([worse, better]) is worse
+
+
+def test_nothing_rolls_up_to_not_run() -> None:
+    assert roll_up([]) is Outcome.NOT_RUN
+
+
+def test_a_skip_hides_neither_the_failure_before_it_nor_itself() -> None:
+    assert roll_up([Outcome.FAILED, Outcome.SKIPPED]) is Outcome.FAILED
+    assert roll_up([Outcome.PASSED, Outcome.SKIPPED]) is Outcome.SKIPPED
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([Outcome.PASSED], True),
+        ([Outcome.PASSED, Outcome.NOT_APPLICABLE], True),
+        ([Outcome.PASSED, Outcome.XFAILED, Outcome.SKIPPED], True),
+        ([Outcome.PASSED, Outcome.SKIPPED], False),
+        ([Outcome.FAILED, Outcome.SKIPPED], False),
+        ([Outcome.XFAILED, Outcome.FAILED], False),
+        ([Outcome.XPASSED], False),
+        ([Outcome.INCONCLUSIVE], False),
+        ([Outcome.NOT_RUN], False),
+        ([], False),
+    ],
+)
+def test_what_leaves_a_run_green(outcomes: list[Outcome], expected: bool) -> None:
+    assert is_expected(outcomes) is expected
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "conforms"),
+    [
+        ([Outcome.PASSED, Outcome.NOT_APPLICABLE], True),
+        ([Outcome.NOT_APPLICABLE], False),
+        ([Outcome.PASSED, Outcome.XFAILED], False),
+        ([Outcome.PASSED, Outcome.INCONCLUSIVE], False),
+        ([], False),
+    ],
+)
+def test_what_conforms(outcomes: list[Outcome], conforms: bool) -> None:
+    records = tuple(
+        Record(cell=CELL, requirement=f"r{index}", outcome=outcome)
+        for index, outcome in enumerate(outcomes)
+    )
+    assert CellReport(CELL, records).conforms is conforms
+
+
+@pytest.mark.parametrize(
+    ("text", "library", "variant"),
+    [
+        (BERT, "transformers", ""),
+        ("bert~fp16/fill-mask/opset18/dynamo", "transformers", "fp16"),
+        ("timm:bert/fill-mask/opset18/dynamo", "timm", ""),
+        ("timm:bert~fp16/fill-mask/opset18/dynamo", "timm", "fp16"),
+    ],
+)
+def test_a_cell_id_reads_back_as_its_text(text: str, library: str, variant: str) -> None:
+    cell = CellId.parse(text)
+    assert str(cell) == text
+    assert (cell.library, cell.variant) == (library, variant)
+    assert (cell.architecture, cell.task, cell.opset, cell.exporter) == (
+        "bert",
+        "fill-mask",
+        18,
+        "dynamo",
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "bert",
+        "bert/fill-mask/18/dynamo",
+        "bert/fill-mask/opset/dynamo",
+        "bert/fill-mask/opset-1/dynamo",
+        "bert/fill-mask/opset18",
+        "bert/fill-mask/opset18/",
+        "bert/fill-mask/opset18/dynamo/more",
+        "bert/fill-mask/opset18/dynamo\n",
+        "bert~/fill-mask/opset18/dynamo",
+        ":bert/fill-mask/opset18/dynamo",
+        "be rt/fill-mask/opset18/dynamo",
+    ],
+)
+def test_what_is_no_cell_id_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(UsageError, match="an example is bert/fill-mask/opset18/dynamo"):
+        CellId.parse(text)
