@@ -1,0 +1,49 @@
+"""BERT and the encoders that follow it."""
+
+from __future__ import annotations
+
+from harness.configs.middle_end import TextEncoderOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+ENCODER_TASKS = (
+    "feature-extraction",
+    "fill-mask",
+    "multiple-choice",
+    "question-answering",
+    "text-classification",
+    "token-classification",
+)
+
+
+@register("bert", tasks=ENCODER_TASKS)
+class BertOnnxConfig(TextEncoderOnnxConfig):
+    """BERT: token ids, mask and token types."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3e-5,
+        "fill-mask": 1e-4,
+        "multiple-choice": 2e-5,
+        "question-answering": 5e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+    INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+
+
+@register("distilbert", tasks=ENCODER_TASKS)
+class DistilBertOnnxConfig(TextEncoderOnnxConfig):
+    """DistilBERT: BERT without token types, under other configuration names."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3e-5,
+        "fill-mask": 5e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 5e-5,
+        "text-classification": 1e-4,
+        "token-classification": 1e-4,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
+        hidden_size="dim", num_layers="n_layers", num_attention_heads="n_heads"
+    )

@@ -1,0 +1,30 @@
+"""ViT."""
+
+from __future__ import annotations
+
+from harness.configs.base import NamedAxes
+from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.tasks import register
+
+
+@register("vit", tasks=("feature-extraction", "image-classification", "masked-im"))
+class ViTOnnxConfig(VisionOnnxConfig):
+    """ViT. Eager refuses any image that is not `image_size`, so only the batch is dynamic.
+
+    `masked-im` takes pixels alone, as in Optimum, whose files are checked against this too.
+    """
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5e-5,
+        "image-classification": 5e-5,
+        "masked-im": 1e-4,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "feature-extraction":
+            outputs["last_hidden_state"] = {0: "batch_size"}
+        return outputs

@@ -1,0 +1,175 @@
+"""Axis names, affine axis expressions and the sizes that an axis may take.
+
+Sizes are drawn per axis *name* and every tensor is resolved from them, so that axes which share
+a name agree by construction and sums derive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from harness.errors import DescriptionError, UsageError, suggest
+
+AxisSizes = Mapping[str, int]
+
+_TERM = re.compile(
+    r"\s*(?P<sign>[+-])?\s*(?:(?P<factor>\d+)\s*\*\s*)?(?P<atom>[A-Za-z_]\w*|\d+)\s*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisExpression:
+    """An affine sum of axis names, such as `past_sequence_length + sequence_length`.
+
+    Two expressions are equal when they have the same terms, in whatever order they are written.
+    """
+
+    terms: tuple[tuple[str, int], ...]
+    constant: int
+    text: str = field(compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse `[+-] [factor *] name | integer`, repeated; raises DescriptionError otherwise."""
+        factors: dict[str, int] = {}
+        constant = position = 0
+        while position < len(text) or not text:
+            match = _TERM.match(text, position)
+            if match is None or (position > 0 and match["sign"] is None):
+                raise DescriptionError(
+                    f"axis expression {text!r}: expected an affine sum of axis names such as "
+                    f"'past_sequence_length + sequence_length', stopped at {text[position:]!r}"
+                )
+            factor = int(match["factor"] or 1) * (-1 if match["sign"] == "-" else 1)
+            if match["atom"].isdigit():
+                constant += factor * int(match["atom"])
+            else:
+                factors[match["atom"]] = factors.get(match["atom"], 0) + factor
+            position = match.end()
+        terms = tuple(sorted((name, factor) for name, factor in factors.items() if factor))
+        return cls(terms, constant, text.strip())
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.terms)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether this is one axis name and nothing else."""
+        return self.constant == 0 and len(self.terms) == 1 and self.terms[0][1] == 1
+
+    def evaluate(self, sizes: AxisSizes) -> int:
+        """The size of this axis; raises DescriptionError where a name has no size."""
+        missing = [name for name in self.names if name not in sizes]
+        if missing:
+            raise DescriptionError(f"axis expression {self.text!r}: no size given for {missing[0]}")
+        return self.constant + sum(factor * sizes[name] for name, factor in self.terms)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisRange:
+    """The sizes drawn for one axis name, and the size at which the model is exported.
+
+    Export sizes are at least 2 (1 is specialised by torch.export) and pairwise different.
+    """
+
+    low: int
+    high: int
+    export: int
+
+
+AXIS_RANGES: Mapping[str, AxisRange] = {
+    "batch_size": AxisRange(1, 6, export=3),
+    "num_choices": AxisRange(1, 5, export=4),
+    "past_sequence_length": AxisRange(0, 24, export=5),
+    "sequence_length": AxisRange(1, 24, export=7),
+}
+_EXPORT_SIZES_OF_OTHER_AXES = (8, 9, 10, 11, 13, 17, 19)
+_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisSpace:
+    """All sizes that the axes of one description may take together.
+
+    `ceilings` bounds sums of axes by the model, e.g. past + sequence by its position table.
+    """
+
+    ranges: Mapping[str, AxisRange]
+    ceilings: tuple[tuple[AxisExpression, int], ...] = ()
+
+    @classmethod
+    def over(
+        cls,
+        names: Iterable[str],
+        *,
+        overrides: Mapping[str, AxisRange],
+        ceilings: Mapping[str, int],
+    ) -> Self:
+        """The space over these axis names, from the common table and a description's overrides."""
+        table = {**AXIS_RANGES, **overrides}
+        spare = iter(_EXPORT_SIZES_OF_OTHER_AXES)
+        ranges = {
+            name: table[name] if name in table else AxisRange(1, 8, export=next(spare))
+            for name in sorted(set(names))
+        }
+        bounds = [(AxisExpression.parse(text), limit) for text, limit in ceilings.items()]
+        return cls(ranges, tuple((e, limit) for e, limit in bounds if set(e.names) <= set(ranges)))
+
+    @property
+    def export_sizes(self) -> dict[str, int]:
+        return self.fit({name: axis.export for name, axis in self.ranges.items()})
+
+    def complete(self, sizes: AxisSizes) -> dict[str, int]:
+        """Export sizes with `sizes` in their place.
+
+        Raises UsageError for an unknown axis, a size below the axis's smallest, or a sum that the
+        model does not reach.
+        """
+        for name, size in sizes.items():
+            if name not in self.ranges:
+                raise UsageError(
+                    f"axis {name!r} is not declared here; {suggest(name, self.ranges)}"
+                )
+            if size < self.ranges[name].low:
+                raise UsageError(f"axis {name}: size {size} is below {self.ranges[name].low}")
+        chosen = {**{n: s for n, s in self.export_sizes.items() if n not in sizes}, **sizes}
+        for expression, limit in self.ceilings:
+            if (value := expression.evaluate(chosen)) > limit:
+                raise UsageError(f"axes {expression.text} = {value}: the model reaches {limit}")
+        return dict(sorted(chosen.items()))
+
+    def fit(self, sizes: AxisSizes) -> dict[str, int]:
+        """The nearest admitted sizes: too long sums lose from their longest axis."""
+        fitted = {name: max(size, self.ranges[name].low) for name, size in sizes.items()}
+        for expression, limit in self.ceilings:
+            while (excess := expression.evaluate(fitted) - limit) > 0:
+                longest = max(expression.names, key=lambda n: fitted[n] - self.ranges[n].low)
+                room = fitted[longest] - self.ranges[longest].low
+                if room <= 0:
+                    raise DescriptionError(f"axes {expression.text}: no size fits {limit}")
+                fitted[longest] -= min(room, max(1, excess // 2))
+        return fitted
+
+    def corners(self) -> list[dict[str, int]]:
+        """Sizes that always run, smallest first, without those of the export itself."""
+        rows = (self.fit(row) for row in self._corner_rows())
+        return list({tuple(row.items()): row for row in rows if row != self.export_sizes}.values())
+
+    def _corner_rows(self) -> Iterator[dict[str, int]]:
+        export = {name: axis.export for name, axis in self.ranges.items()}
+        for size in (1, 2, 3):
+            yield dict.fromkeys(self.ranges, size)
+        for name, axis in self.ranges.items():
+            if axis.low == 0:
+                yield {**dict.fromkeys(self.ranges, 2), name: 0}
+                yield {**export, name: 0}
+                yield {**dict.fromkeys(self.ranges, 1), name: axis.high}
+        yield dict(zip(self.ranges, _PRIMES, strict=False)) | dict.fromkeys(
+            list(self.ranges)[len(_PRIMES) :], 23
+        )
+        yield {name: 2 * size for name, size in export.items()}
+        yield {name: 4 * size for name, size in export.items()}

@@ -1,0 +1,165 @@
+"""Level 1 of the description: what every exportable model states about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
+from harness.configs.dummy_inputs import DummyInputGenerator
+from harness.configs.normalized_config import NormalizedConfig
+from harness.configs.task_table import (
+    TASK_OUTPUTS,
+    WITH_PAST,
+    Axes,
+    base_task,
+    map_from_synonym,
+)
+from harness.errors import DescriptionError, UsageError, suggest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+NamedAxes = OrderedDict[str, Axes]
+
+
+class OnnxConfig(ABC):
+    """Describes one architecture for one task: inputs, outputs, dynamic axes, tolerance.
+
+    `config` is a transformers configuration. `ATOL_FOR_VALIDATION` is one number or a mapping
+    task -> number (in absolute units of the outputs) and the only home of tolerances.
+    """
+
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedConfig
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[tuple[type[DummyInputGenerator], ...]] = ()
+    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
+    DEFAULT_ONNX_OPSET: ClassVar[int] = 18
+    MIN_OPSET: ClassVar[int] = 7
+    MODALITY: ClassVar[str] = "other"
+    AXIS_RANGES: ClassVar[Mapping[str, AxisRange]] = {}
+
+    def __init__(self, config: Any, task: str = "feature-extraction") -> None:
+        self.task = map_from_synonym(task)
+        if base_task(self.task) not in TASK_OUTPUTS and type(self).outputs is OnnxConfig.outputs:
+            raise UsageError(f"task {task!r} is not known; {suggest(task, TASK_OUTPUTS)}")
+        self.config = config
+        self.normalized_config = self.NORMALIZED_CONFIG_CLASS(config)
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Mapping[str, Axes]:
+        """Input name -> {axis index: axis name or affine sum}; axes left out are static."""
+
+    @property
+    def outputs(self) -> NamedAxes:
+        """Output name -> {axis index: axis name or affine sum}, as the task prescribes."""
+        common = TASK_OUTPUTS[base_task(self.task)]
+        return OrderedDict((name, dict(axes)) for name, axes in common.items())
+
+    @property
+    def parts(self) -> OrderedDict[str, OnnxConfig]:
+        """ONNX file stem -> the description of that file."""
+        return OrderedDict(model=self)
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        """Axis name or sum -> the largest value that the model admits."""
+        return {}
+
+    @property
+    def axis_space(self) -> AxisSpace:
+        """The sizes that the axes of the inputs may take."""
+        names = (
+            name
+            for axes in self.inputs.values()
+            for text in axes.values()
+            for name in AxisExpression.parse(text).names
+        )
+        return AxisSpace.over(names, overrides=self.AXIS_RANGES, ceilings=self.axis_ceilings)
+
+    @property
+    def atol(self) -> float:
+        """The tolerance of this task; a `-with-past` task falls back to its base."""
+        declared = self.ATOL_FOR_VALIDATION
+        if not isinstance(declared, Mapping):
+            return declared
+        for task in (self.task, base_task(self.task)):
+            if task in declared:
+                return declared[task]
+        raise DescriptionError(
+            f"{type(self).__name__}.ATOL_FOR_VALIDATION has no entry for {self.task}; add one"
+        )
+
+    @property
+    def use_past(self) -> bool:
+        """Whether the file takes the keys and values of earlier tokens and returns its own."""
+        return False
+
+    @property
+    def model_kwargs(self) -> Mapping[str, Any]:
+        """Constant keywords of the forward call that is exported."""
+        return {}
+
+    def generate_dummy_inputs(self, *, seed: int = 0, **axis_sizes: int) -> dict[str, torch.Tensor]:
+        """Tensors for every input, in declared order; axes not given have their export size.
+
+        Raises UsageError for an unknown axis or an impossible size, DescriptionError where no
+        generator supports an input.
+        """
+        import torch
+
+        sizes = self.axis_space.complete(axis_sizes)
+        generator = torch.Generator().manual_seed(seed)
+        return {
+            name: self._dummy_input_generator(name, generator).generate(
+                name,
+                {axis: AxisExpression.parse(text).evaluate(sizes) for axis, text in axes.items()},
+            )
+            for name, axes in self.inputs.items()
+        }
+
+    def _dummy_input_generator(self, name: str, generator: torch.Generator) -> DummyInputGenerator:
+        for candidate in self.DUMMY_INPUT_GENERATOR_CLASSES:
+            if candidate.supports_input(name):
+                return candidate(self.task, self.normalized_config, generator)
+        raise DescriptionError(
+            f"{type(self).__name__}: no dummy input generator supports {name!r}; "
+            "add one to DUMMY_INPUT_GENERATOR_CLASSES"
+        )
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Rewrite the exporter's own copy of the model; semantics must stay as they are."""
+        return model
+
+
+class OnnxConfigWithPast(OnnxConfig):
+    """A decoder that can take and return its key-value cache, as its `-with-past` tasks ask."""
+
+    @property
+    def use_past(self) -> bool:
+        return self.task.endswith(WITH_PAST)
+
+    @property
+    def model_kwargs(self) -> Mapping[str, Any]:
+        return {"use_cache": self.use_past}
+
+    @property
+    def key_axis(self) -> str:
+        """The length of what a query can attend to."""
+        return "past_sequence_length + sequence_length" if self.use_past else "sequence_length"
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.use_past:
+            self.add_past_key_values(outputs, prefix="present", length=self.key_axis)
+        return outputs
+
+    def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:
+        """Add `<prefix>.<layer>.key` and `.value` of shape [batch, heads, length, head size]."""
+        for layer in range(self.normalized_config.num_layers):
+            for kind in ("key", "value"):
+                named_axes[f"{prefix}.{layer}.{kind}"] = {0: "batch_size", 2: length}

@@ -1,0 +1,143 @@
+"""Seeded dummy inputs, one generator class per family of input names.
+
+A generator fills a tensor whose declared axes have been resolved to sizes; it adds the static
+dimensions that the model's configuration fixes. Values provoke: every part of the vocabulary,
+mixed token types, positions with gaps, masks with padding and holes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+from harness.errors import DescriptionError
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.configs.normalized_config import NormalizedConfig
+
+Dims = Mapping[int, int]
+
+
+class DummyInputGenerator(ABC):
+    """Makes the values of the inputs that it supports."""
+
+    SUPPORTED_INPUT_NAMES: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self, task: str, normalized_config: NormalizedConfig, generator: torch.Generator
+    ) -> None:
+        self.task = task
+        self.normalized_config = normalized_config
+        self.generator = generator
+
+    @classmethod
+    def supports_input(cls, name: str) -> bool:
+        """Whether `name` is one of ours; a supported `past_key_values` covers its layers."""
+        return name in cls.SUPPORTED_INPUT_NAMES or name.split(".")[0] in cls.SUPPORTED_INPUT_NAMES
+
+    @abstractmethod
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        """The input `name`, its declared axes having the sizes `dims` (axis index -> size)."""
+
+    def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> torch.Tensor:
+        """Uniform int64 values in [low, high)."""
+        import torch
+
+        return torch.randint(low, high, shape, generator=self.generator, dtype=torch.int64)
+
+    def _normal(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Standard normal float32 values."""
+        import torch
+
+        return torch.randn(shape, generator=self.generator, dtype=torch.float32)
+
+
+class DummyTextInputGenerator(DummyInputGenerator):
+    """Token ids, masks, token types and positions, all int64 of shape [batch, ..., length]."""
+
+    SUPPORTED_INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        shape = _dense_shape(name, dims)
+        match name:
+            case "input_ids":
+                return self._ids(shape)
+            case "attention_mask":
+                return self._mask(shape)
+            case "token_type_ids":
+                return self._integers(0, self.normalized_config.type_vocab_size, shape)
+            case _:
+                return self._positions(shape)
+
+    def _ids(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Uniform over the vocabulary, about one in four drawn from its edges and special ids."""
+        import torch
+
+        vocabulary = self.normalized_config.vocab_size
+        edges = torch.tensor(sorted({0, vocabulary - 1, *self._special_ids(vocabulary)}))
+        planted = edges[self._integers(0, len(edges), shape)]
+        use_planted = self._integers(0, 4, shape) == 0
+        return torch.where(use_planted, planted, self._integers(0, vocabulary, shape))
+
+    def _special_ids(self, vocabulary: int) -> set[int]:
+        config = self.normalized_config.config
+        names = ("pad", "bos", "eos", "cls", "sep", "mask", "unk", "decoder_start")
+        ids = (getattr(config, f"{name}_token_id", None) for name in names)
+        return {i for i in ids if isinstance(i, int) and 0 <= i < vocabulary}
+
+    def _mask(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Rows of ones, of right padding and of holes. The first position is always kept, so
+        that every query of a causal model sees a key: what a row without any key yields is not
+        defined (the `padding` requirement is about those)."""
+        import torch
+
+        length = shape[-1]
+        rows = (*shape[:-1], 1)
+        kind = self._integers(0, 3, rows)
+        kept = self._integers(1, length + 1, rows)
+        holes = self._integers(0, 3, shape) > 0
+        padded = torch.arange(length) < kept
+        mask = torch.where(kind == 0, True, torch.where(kind == 1, padded, holes))
+        mask[..., 0] = True
+        return mask.to(torch.int64)
+
+    def _positions(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Increasing positions with gaps, another set for each row: rotary models do not react
+        to a shift, and neither does a file that counts from zero on its own."""
+        import torch
+
+        reach = self.normalized_config.max_positions
+        score = torch.rand((*shape[:-1], reach), generator=self.generator)
+        return score.argsort(dim=-1)[..., : shape[-1]].sort(dim=-1).values
+
+
+class DummyPastKeyValuesGenerator(DummyInputGenerator):
+    """Keys and values of earlier tokens: float32 [batch, key-value heads, past, head size]."""
+
+    SUPPORTED_INPUT_NAMES = ("past_key_values",)
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        config = self.normalized_config
+        return self._normal((dims[0], config.num_key_value_heads, dims[2], config.head_dim))
+
+
+class DummyVisionInputGenerator(DummyInputGenerator):
+    """Pixels: float32 [batch, channels, height, width], the model's sizes where not dynamic."""
+
+    SUPPORTED_INPUT_NAMES = ("pixel_values",)
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        height, width = self.normalized_config.image_height_width
+        channels = self.normalized_config.num_channels
+        return self._normal(
+            (dims[0], dims.get(1, channels), dims.get(2, height), dims.get(3, width))
+        )
+
+
+def _dense_shape(name: str, dims: Dims) -> tuple[int, ...]:
+    if sorted(dims) != list(range(len(dims))):
+        raise DescriptionError(f"input {name}: every axis is dynamic, declared are {sorted(dims)}")
+    return tuple(dims[axis] for axis in range(len(dims)))

@@ -1,0 +1,73 @@
+"""One set of names for what every architecture's configuration calls differently."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class NormalizedConfig:
+    """Reads a transformers configuration under normalized attribute names.
+
+    Class attributes in upper case map a normalized name to the configuration's own, dotted for
+    nested configurations; names without an entry are read as they are. `with_args` makes a
+    variant for one architecture: `NormalizedTextConfig.with_args(hidden_size="n_embd")`.
+    """
+
+    _NAMES: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+    @classmethod
+    def with_args(cls, **names: str) -> type[NormalizedConfig]:
+        """A subclass with these normalized name -> configuration name entries added."""
+        return type(cls.__name__, (cls,), {"_NAMES": {**cls._NAMES, **names}})
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        value = self.config
+        for attribute in self._NAMES.get(name, name).split("."):
+            if not hasattr(value, attribute):
+                model_type = getattr(self.config, "model_type", type(self.config).__name__)
+                raise AttributeError(
+                    f"{model_type}: the configuration has no {self._NAMES.get(name, name)!r} "
+                    f"(normalized name {name!r}); map it with {type(self).__name__}.with_args"
+                )
+            value = getattr(value, attribute)
+        return value
+
+    def has_attribute(self, name: str) -> bool:
+        """Whether the configuration knows this name and gives it a value."""
+        return getattr(self, name, None) is not None
+
+
+class NormalizedTextConfig(NormalizedConfig):
+    """A text model: vocabulary, width, depth and attention heads."""
+
+    _NAMES: ClassVar[dict[str, str]] = {
+        "num_layers": "num_hidden_layers",
+        "max_positions": "max_position_embeddings",
+    }
+
+    @property
+    def head_dim(self) -> int:
+        """Size of one attention head, as stated or as width over heads."""
+        stated = getattr(self.config, "head_dim", None)
+        return int(stated or self.hidden_size // self.num_attention_heads)
+
+    @property
+    def num_key_value_heads(self) -> int:
+        """Heads of keys and values, fewer than the queries' where they are grouped."""
+        grouped = getattr(self.config, "num_key_value_heads", None)
+        return int(grouped or self.num_attention_heads)
+
+
+class NormalizedVisionConfig(NormalizedConfig):
+    """An image model: channels and image size, an integer or (height, width)."""
+
+    @property
+    def image_height_width(self) -> tuple[int, int]:
+        size = self.image_size
+        height, width = size if isinstance(size, (list, tuple)) else (size, size)
+        return int(height), int(width)

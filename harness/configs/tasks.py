@@ -1,0 +1,186 @@
+"""Where architectures are registered: architecture x task -> description, task -> model class."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from harness.configs.base import OnnxConfig
+from harness.configs.task_table import TASK_CLASSES, base_task, map_from_synonym
+from harness.errors import DescriptionError, UsageError, suggest
+
+ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigConstructor:
+    """Makes the description for a task; the class may be given by its name."""
+
+    config_class: type[OnnxConfig] | str
+    task: str
+
+    def resolve(self) -> type[OnnxConfig]:
+        """The class itself; raises DescriptionError for a name without exactly one."""
+        if not isinstance(self.config_class, str):
+            return self.config_class
+        found = [c for c in set(_subclasses(OnnxConfig)) if c.__name__ == self.config_class]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            modules = ", ".join(sorted(c.__module__ for c in found))
+            raise DescriptionError(f"config class {self.config_class!r} is ambiguous: {modules}")
+        hint = suggest(self.config_class, (c.__name__ for c in _subclasses(OnnxConfig)))
+        raise DescriptionError(f"config class {self.config_class!r} is not defined; {hint}")
+
+    def __call__(self, config: Any) -> OnnxConfig:
+        return self.resolve()(config, task=self.task)
+
+
+TaskConstructors = dict[str, ConfigConstructor]
+
+
+def supported_tasks_mapping(
+    *tasks: str, **exporters: type[OnnxConfig] | str
+) -> dict[str, TaskConstructors]:
+    """The entry of one architecture: exporter backend -> {task: constructor}."""
+    names = [map_from_synonym(task) for task in tasks]
+    return {
+        backend: {task: ConfigConstructor(config_class, task) for task in names}
+        for backend, config_class in exporters.items()
+    }
+
+
+def register(architecture: str, *, tasks: Iterable[str]) -> Callable[[ConfigClass], ConfigClass]:
+    """Class decorator that registers a description for `tasks` of `architecture`.
+
+    An architecture that is registered again is replaced, so that a package can override ours.
+    """
+
+    def decorate(config_class: ConfigClass) -> ConfigClass:
+        TasksManager._SUPPORTED_MODEL_TYPE[architecture] = supported_tasks_mapping(
+            *tasks, onnx=config_class
+        )
+        return config_class
+
+    return decorate
+
+
+class TasksManager:
+    """Looks up descriptions and model classes; `_SUPPORTED_MODEL_TYPE` is the registry."""
+
+    _SUPPORTED_MODEL_TYPE: ClassVar[dict[str, dict[str, TaskConstructors]]] = {}
+
+    @classmethod
+    def architectures(cls) -> list[str]:
+        """Registered architectures, sorted."""
+        load_architectures()
+        return sorted(a for a, entry in cls._SUPPORTED_MODEL_TYPE.items() if "onnx" in entry)
+
+    @classmethod
+    def get_all_tasks(cls) -> list[str]:
+        """Every known task, sorted, `-with-past` ones where an architecture has them."""
+        tasks = {t for a in cls.architectures() for t in cls._SUPPORTED_MODEL_TYPE[a]["onnx"]}
+        return sorted(tasks | set(TASK_CLASSES))
+
+    @staticmethod
+    def map_from_synonym(task: str) -> str:
+        """The task's own name."""
+        return map_from_synonym(task)
+
+    @classmethod
+    def get_supported_tasks_for_model_type(
+        cls, model_type: str, exporter: str = "onnx"
+    ) -> TaskConstructors:
+        """{task: constructor} of one architecture; raises UsageError where it is not registered."""
+        load_architectures()
+        entry = cls._SUPPORTED_MODEL_TYPE.get(model_type)
+        if entry is None:
+            raise UsageError(
+                f"architecture {model_type!r} is not registered; "
+                f"{suggest(model_type, cls._SUPPORTED_MODEL_TYPE)}"
+            )
+        if exporter not in entry:
+            raise UsageError(f"backend {exporter!r}: {model_type} has {', '.join(sorted(entry))}")
+        return dict(sorted(entry[exporter].items()))
+
+    @classmethod
+    def get_exporter_config_constructor(
+        cls,
+        exporter: str,
+        model: Any = None,
+        task: str = "feature-extraction",
+        model_type: str | None = None,
+    ) -> ConfigConstructor:
+        """The constructor for a model (or a configuration, or a model type) and a task.
+
+        Raises UsageError for an architecture or a task that is not registered.
+        """
+        if model_type is None:
+            model_type = str(getattr(model, "config", model).model_type)
+        supported = cls.get_supported_tasks_for_model_type(model_type, exporter)
+        name = map_from_synonym(task)
+        if name not in supported:
+            raise UsageError(
+                f"task {task!r} is not registered for {model_type}; {suggest(name, supported)}"
+            )
+        return supported[name]
+
+    @staticmethod
+    def get_model_class_for_task(task: str) -> Any:
+        """The transformers Auto class of a task; raises UsageError for an unknown one."""
+        name = base_task(map_from_synonym(task))
+        if name not in TASK_CLASSES:
+            raise UsageError(f"task {task!r} is not known; {suggest(name, TASK_CLASSES)}")
+        import transformers
+
+        return getattr(transformers, TASK_CLASSES[name].auto_class)
+
+    @classmethod
+    def get_model_from_task(cls, task: str, model_name_or_path: str | Path, **kwargs: Any) -> Any:
+        """Load a model for a task from a directory or a hub id, in eval mode.
+
+        `kwargs` go to `from_pretrained`; code of the model's repository runs only with
+        `trust_remote_code=True`. Raises UsageError where there is no such model, or it lacks
+        weights that the task needs: transformers would draw those at random.
+        """
+        model_class = cls.get_model_class_for_task(task)
+        subject = f"model {str(model_name_or_path)!r}"
+        try:
+            model, loading = model_class.from_pretrained(
+                str(model_name_or_path), output_loading_info=True, **kwargs
+            )
+        except (OSError, ValueError, KeyError) as error:
+            reason = " ".join(str(error).split())
+            raise UsageError(f"{subject} cannot be loaded: {reason}") from error
+        missing = sorted(loading["missing_keys"])
+        if missing:
+            raise UsageError(
+                f"{subject} lacks {len(missing)} weights that {task} needs, such as {missing[0]}; "
+                "choose the task that it was saved for"
+            )
+        return model.eval()
+
+
+def _subclasses(root: type[Any]) -> Iterator[type[OnnxConfig]]:
+    for child in root.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+_loaded: set[str] = set()
+
+
+def load_architectures() -> None:
+    """Import our architectures, then those of installed packages; once per process."""
+    if _loaded:
+        return
+    _loaded.add("architectures")
+    from harness.configs import architectures, plugins
+
+    for module in sorted(m.name for m in pkgutil.iter_modules(architectures.__path__)):
+        importlib.import_module(f"{architectures.__name__}.{module}")
+    plugins.load_entry_points()

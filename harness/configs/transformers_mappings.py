@@ -1,0 +1,141 @@
+"""What transformers has: its architectures per task, read from the source of its auto mappings.
+
+Importing anything from `transformers.models.auto` imports torch, which takes seconds; parsing the
+one module that holds the mappings takes milliseconds. So `list` can say what is not registered.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterable, Iterator, Mapping
+from importlib.util import find_spec
+from pathlib import Path
+
+from harness.configs.task_table import TASK_CLASSES, base_task
+from harness.configs.tasks import TasksManager
+from harness.errors import HarnessError
+
+LIBRARY = "transformers"
+SOURCE = Path("models", "auto", "modeling_auto.py")
+SUFFIX = "_MAPPING_NAMES"
+
+ClassNames = tuple[str, ...]
+ModelMapping = dict[str, ClassNames]
+
+
+def classes_by_task() -> dict[str, ModelMapping]:
+    """Task -> architecture -> names of its model classes, for the tasks that have an Auto class.
+
+    Raises HarnessError where transformers is missing or keeps its mappings elsewhere.
+    """
+    mappings = _read_mappings()
+    missing = sorted({c.mapping for c in TASK_CLASSES.values()} - mappings.keys())
+    if missing:
+        raise HarnessError(
+            f"transformers: {SOURCE.name} has no mapping {', '.join(missing)}; "
+            "install a version of transformers that this harness supports"
+        )
+    return {task: dict(mappings[c.mapping]) for task, c in TASK_CLASSES.items()}
+
+
+def architectures_by_task() -> dict[str, set[str]]:
+    """Task -> architectures that transformers has for it; raises as `classes_by_task` does."""
+    return {task: set(mapping) for task, mapping in classes_by_task().items()}
+
+
+def tasks_of_class(class_name: str) -> list[str]:
+    """The tasks, sorted, whose Auto class can return a model of this class."""
+    return sorted(
+        task
+        for task, mapping in classes_by_task().items()
+        if any(class_name in names for names in mapping.values())
+    )
+
+
+def not_registered() -> list[tuple[str, str, list[str]]]:
+    """(library, architecture, sorted tasks) of what transformers has and TasksManager lacks.
+
+    A task counts as registered where it is with or without its past.
+    """
+    known = _invert(architectures_by_task())
+    missing = {
+        architecture: sorted(tasks - _registered_tasks(architecture))
+        for architecture, tasks in sorted(known.items())
+    }
+    return [(LIBRARY, architecture, tasks) for architecture, tasks in missing.items() if tasks]
+
+
+def _invert(architectures: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
+    tasks: dict[str, set[str]] = {}
+    for task, members in architectures.items():
+        for architecture in members:
+            tasks.setdefault(architecture, set()).add(task)
+    return tasks
+
+
+def _registered_tasks(architecture: str) -> set[str]:
+    if architecture not in TasksManager.architectures():
+        return set()
+    return set(map(base_task, TasksManager.get_supported_tasks_for_model_type(architecture)))
+
+
+@functools.cache
+def _read_mappings() -> dict[str, ModelMapping]:
+    path = _source_path()
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        return _evaluate(tree)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise HarnessError(
+            f"transformers: its model mappings cannot be read from {path} ({error}); "
+            "install a version of transformers that this harness supports"
+        ) from error
+
+
+def _source_path() -> Path:
+    # Only the top-level name: finding the spec of a submodule imports its parents.
+    try:
+        spec = find_spec(LIBRARY)
+    except ValueError:  # a module of that name without a spec
+        spec = None
+    if spec is None or not spec.submodule_search_locations:
+        raise HarnessError("transformers is not installed; install it with onnx-conformance")
+    return Path(spec.submodule_search_locations[0]) / SOURCE
+
+
+def _evaluate(tree: ast.Module) -> dict[str, ModelMapping]:
+    mappings: dict[str, ModelMapping] = {}
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name):
+            name = statement.targets[0].id
+            if name.endswith(SUFFIX):
+                mappings[name] = dict(_items(statement.value, mappings))
+    return mappings
+
+
+def _items(
+    value: ast.expr, mappings: Mapping[str, ModelMapping]
+) -> Iterator[tuple[str, ClassNames]]:
+    """The items of `OrderedDict([(architecture, class or classes), *list(OTHER.items())])`."""
+    match value:
+        case ast.Call(args=[ast.List(elts=elements)]):
+            pass
+        case _:
+            raise ValueError(f"line {value.lineno}: not a call with one list")
+    for element in elements:
+        if isinstance(element, ast.Starred):
+            yield from _named_items(element, mappings)
+        else:
+            architecture, classes = ast.literal_eval(element)
+            yield architecture, (classes,) if isinstance(classes, str) else tuple(classes)
+
+
+def _named_items(
+    element: ast.Starred, mappings: Mapping[str, ModelMapping]
+) -> Iterator[tuple[str, ClassNames]]:
+    names = [node.id for node in ast.walk(element) if isinstance(node, ast.Name)]
+    found = [name for name in names if name in mappings]
+    if len(found) != 1:
+        raise ValueError(f"line {element.lineno}: no mapping known among {', '.join(names)}")
+    yield from mappings[found[0]].items()

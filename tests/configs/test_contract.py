@@ -1,0 +1,160 @@
+"""The fixed contracts of a description, as users of Optimum know them."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import pytest
+from transformers import BertConfig, DistilBertConfig, GPT2Config, ViTConfig
+
+from harness import (
+    BertOnnxConfig,
+    DistilBertOnnxConfig,
+    GPT2OnnxConfig,
+    OnnxConfig,
+    TasksManager,
+    UsageError,
+    ViTOnnxConfig,
+)
+
+TEXT = {0: "batch_size", 1: "sequence_length"}
+CHOICES = {0: "batch_size", 1: "num_choices", 2: "sequence_length"}
+TOTAL = "past_sequence_length + sequence_length"
+
+# Architecture x task pairs that optimum-onnx 0.1.0 registers.
+REGISTERED = {
+    "bert": "feature-extraction fill-mask multiple-choice question-answering text-classification "
+    "token-classification",
+    "distilbert": "feature-extraction fill-mask multiple-choice question-answering "
+    "text-classification token-classification",
+    "gpt2": "feature-extraction feature-extraction-with-past text-classification text-generation "
+    "text-generation-with-past token-classification",
+    "vit": "feature-extraction image-classification masked-im",
+}
+
+
+def test_bert_outputs_follow_from_the_task() -> None:
+    config = BertConfig()
+    assert BertOnnxConfig(config).outputs == OrderedDict([("last_hidden_state", TEXT)])
+    assert BertOnnxConfig(config, task="text-classification").outputs == OrderedDict(
+        [("logits", {0: "batch_size"})]
+    )
+    assert BertOnnxConfig(config, task="multiple-choice").outputs == OrderedDict(
+        [("logits", {0: "batch_size", 1: "num_choices"})]
+    )
+    assert list(BertOnnxConfig(config, task="question-answering").outputs) == [
+        "start_logits",
+        "end_logits",
+    ]
+
+
+@pytest.mark.parametrize("task", REGISTERED["bert"].split())
+def test_bert_inputs(task: str) -> None:
+    axes = CHOICES if task == "multiple-choice" else TEXT
+    inputs = BertOnnxConfig(BertConfig(), task=task).inputs
+    assert inputs == dict.fromkeys(("input_ids", "attention_mask", "token_type_ids"), axes)
+
+
+def test_distilbert_has_no_token_types() -> None:
+    assert list(DistilBertOnnxConfig(DistilBertConfig()).inputs) == ["input_ids", "attention_mask"]
+
+
+def test_gpt2_takes_positions_where_generation_feeds_them() -> None:
+    config = GPT2Config(n_layer=1)
+    assert "position_ids" in GPT2OnnxConfig(config).inputs
+    assert "position_ids" in GPT2OnnxConfig(config, task="text-generation").inputs
+    assert "position_ids" not in GPT2OnnxConfig(config, task="text-classification").inputs
+
+
+def test_gpt2_with_past_takes_and_returns_its_cache() -> None:
+    described = GPT2OnnxConfig(GPT2Config(n_layer=2), task="text-generation-with-past")
+    assert described.inputs["attention_mask"] == {0: "batch_size", 1: TOTAL}
+    assert described.inputs["past_key_values.1.value"] == {
+        0: "batch_size",
+        2: "past_sequence_length",
+    }
+    assert list(described.outputs) == [
+        "logits",
+        *(f"present.{layer}.{kind}" for layer in (0, 1) for kind in ("key", "value")),
+    ]
+    assert described.outputs["present.0.key"] == {0: "batch_size", 2: TOTAL}
+
+
+def test_gpt2_without_past_returns_no_cache() -> None:
+    assert list(GPT2OnnxConfig(GPT2Config(), task="text-generation").outputs) == ["logits"]
+
+
+def test_vit_is_dynamic_in_the_batch_alone() -> None:
+    described = ViTOnnxConfig(ViTConfig(), task="image-classification")
+    assert described.inputs == {"pixel_values": {0: "batch_size"}}
+
+
+@pytest.mark.parametrize("architecture", REGISTERED)
+def test_every_pair_that_optimum_registers_is_registered(architecture: str) -> None:
+    supported = TasksManager.get_supported_tasks_for_model_type(architecture, "onnx")
+    assert sorted(supported) == REGISTERED[architecture].split()
+
+
+@pytest.mark.parametrize(
+    ("synonym", "task"),
+    [
+        ("sequence-classification", "text-classification"),
+        ("causal-lm", "text-generation"),
+        ("causal-lm-with-past", "text-generation-with-past"),
+        ("masked-lm", "fill-mask"),
+        ("default", "feature-extraction"),
+        ("fill-mask", "fill-mask"),
+    ],
+)
+def test_synonyms(synonym: str, task: str) -> None:
+    assert TasksManager.map_from_synonym(synonym) == task
+
+
+def test_a_synonym_describes_the_same_outputs() -> None:
+    described = BertOnnxConfig(BertConfig(), task="sequence-classification")
+    assert described.task == "text-classification"
+
+
+@pytest.mark.parametrize("task", TasksManager.get_all_tasks())
+def test_every_task_has_a_model_class(task: str) -> None:
+    assert TasksManager.get_model_class_for_task(task).__name__.startswith("AutoModel")
+
+
+def test_the_constructor_takes_a_model_configuration() -> None:
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", BertConfig(), task="masked-lm"
+    )
+    assert isinstance(constructor(BertConfig()), BertOnnxConfig)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: TasksManager.get_supported_tasks_for_model_type("brt", "onnx"), "bert"),
+        (
+            lambda: TasksManager.get_exporter_config_constructor(
+                "onnx", model_type="bert", task="fil-mask"
+            ),
+            "fill-mask",
+        ),
+        (lambda: TasksManager.get_model_class_for_task("token-clasification"), "token-class"),
+        (lambda: BertOnnxConfig(BertConfig(), task="fill-mas"), "fill-mask"),
+    ],
+)
+def test_unknown_names_are_met_with_the_nearest(call: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean .*{said}"):
+        call()
+
+
+def test_a_description_without_inputs_cannot_be_made() -> None:
+    class Incomplete(OnnxConfig):
+        pass
+
+    with pytest.raises(TypeError, match="inputs"):
+        Incomplete(BertConfig())  # type: ignore[abstract]
+
+
+def test_one_part_unless_declared_otherwise() -> None:
+    described = BertOnnxConfig(BertConfig())
+    assert described.parts == OrderedDict(model=described)

@@ -1,0 +1,112 @@
+"""Architectures of our own, of config modules and of installed packages."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import (
+    BertOnnxConfig,
+    DescriptionError,
+    TasksManager,
+    UsageError,
+    register,
+    supported_tasks_mapping,
+)
+from harness.configs import plugins
+
+
+@pytest.fixture(autouse=True)
+def _registry_as_before() -> Iterator[None]:
+    TasksManager.architectures()
+    before = dict(TasksManager._SUPPORTED_MODEL_TYPE)
+    yield
+    TasksManager._SUPPORTED_MODEL_TYPE.clear()
+    TasksManager._SUPPORTED_MODEL_TYPE.update(before)
+
+
+def test_the_decorator_registers_under_task_synonyms() -> None:
+    @register("mybert", tasks=["masked-lm"])
+    class MyBertOnnxConfig(BertOnnxConfig):
+        pass
+
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type="mybert", task="fill-mask"
+    )
+    assert constructor.resolve() is MyBertOnnxConfig
+
+
+@pytest.mark.parametrize("config_class", ["BertOnnxConfig", BertOnnxConfig])
+def test_an_entry_takes_the_class_or_its_name(config_class: str | type[BertOnnxConfig]) -> None:
+    TasksManager._SUPPORTED_MODEL_TYPE["mybert"] = supported_tasks_mapping(
+        "feature-extraction", "fill-mask", onnx=config_class
+    )
+    supported = TasksManager.get_supported_tasks_for_model_type("mybert")
+    assert list(supported) == ["feature-extraction", "fill-mask"]
+    assert supported["fill-mask"].resolve() is BertOnnxConfig
+
+
+def test_a_class_name_that_is_not_defined_is_met_with_the_nearest() -> None:
+    TasksManager._SUPPORTED_MODEL_TYPE["mybert"] = supported_tasks_mapping(
+        "fill-mask", onnx="BertOnnxConfg"
+    )
+    constructor = TasksManager.get_supported_tasks_for_model_type("mybert")["fill-mask"]
+    with pytest.raises(DescriptionError, match="BertOnnxConfig"):
+        constructor.resolve()
+
+
+def test_a_config_module_that_cannot_be_imported_is_named() -> None:
+    with pytest.raises(UsageError, match=r"config module 'no\.such' cannot be imported"):
+        plugins.load_config_modules(["no.such"])
+
+
+def test_a_fixtures_folder_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="does not exist"):
+        plugins.register_fixtures(tmp_path / "none")
+
+
+CONFIG_MODULE = """
+from harness import BertOnnxConfig, register
+
+@register("fromoutside", tasks=["fill-mask"])
+class OutsideOnnxConfig(BertOnnxConfig):
+    pass
+"""
+
+LIST = "from harness import TasksManager; print('fromoutside' in TasksManager.architectures())"
+
+
+def test_an_installed_package_is_found_by_its_entry_point(tmp_path: Path) -> None:
+    (tmp_path / "outside.py").write_text(CONFIG_MODULE)
+    info = tmp_path / "outside-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[onnx_conformance.configs]\noutside = outside\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-c", LIST], env=environment, capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == "True", found.stderr
+
+
+def test_a_broken_entry_point_is_named(tmp_path: Path) -> None:
+    info = tmp_path / "broken-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[onnx_conformance.configs]\nbroken = not_there\n")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    found = subprocess.run(
+        [sys.executable, "-m", "harness", "list", "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 2
+    assert "entry point 'broken'" in found.stderr
+    assert "Traceback" not in found.stderr

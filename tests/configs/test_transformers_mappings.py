@@ -1,0 +1,148 @@
+"""What transformers has is read from its source, without torch, as it would say itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from harness.configs.task_table import TASK_CLASSES
+from harness.configs.tasks import TasksManager, supported_tasks_mapping
+from harness.configs.transformers_mappings import (
+    LIBRARY,
+    SOURCE,
+    architectures_by_task,
+    classes_by_task,
+    not_registered,
+    tasks_of_class,
+)
+
+CALLER = """
+from harness.configs.transformers_mappings import architectures_by_task
+from harness.errors import HarnessError
+try:
+    architectures_by_task()
+except HarnessError as error:
+    print(error)
+"""
+
+
+def tasks_left(architecture: str) -> list[str]:
+    return next((tasks for _, name, tasks in not_registered() if name == architecture), [])
+
+
+def run_python(code: str, *, path: Path | None = None) -> str:
+    """What `code` prints in a process of its own, which sees the packages in `path` first."""
+    root = Path(__file__).resolve().parents[2]
+    setup = f"import sys; sys.path[:0] = {[str(p) for p in (path, root) if p]!r}\n"
+    return subprocess.run(
+        [sys.executable, "-c", setup + code], capture_output=True, text=True, check=True
+    ).stdout
+
+
+@pytest.mark.parametrize("task", sorted(TASK_CLASSES))
+def test_architectures_and_classes_are_those_of_the_auto_class(task: str) -> None:
+    import transformers
+    from transformers.models.auto import modeling_auto
+
+    names: Mapping[str, str | tuple[str, ...]] = getattr(modeling_auto, TASK_CLASSES[task].mapping)
+    assert classes_by_task()[task] == {
+        architecture: (classes,) if isinstance(classes, str) else tuple(classes)
+        for architecture, classes in names.items()
+    }
+    auto_class = getattr(transformers, TASK_CLASSES[task].auto_class)
+    assert auto_class._model_mapping._model_mapping == names
+
+
+def test_starred_elements_stand_for_the_mapping_that_they_name() -> None:
+    from transformers.models.auto import modeling_auto
+
+    from harness.configs import transformers_mappings
+
+    read = transformers_mappings._read_mappings()["MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES"]
+    assert read.keys() == modeling_auto.MODEL_FOR_MULTIMODAL_LM_MAPPING_NAMES.keys()
+
+
+def test_reading_imports_neither_torch_nor_transformers() -> None:
+    loaded = run_python(
+        "from harness.configs.transformers_mappings import not_registered\n"
+        "import sys; not_registered()\n"
+        "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
+    )
+    assert loaded == "[]\n"
+
+
+def test_a_class_serves_the_tasks_of_its_mappings() -> None:
+    assert tasks_of_class("BertForMaskedLM") == ["fill-mask"]
+    assert tasks_of_class("BertModel") == ["feature-extraction"]
+    assert tasks_of_class("CLIPModel") == ["feature-extraction", "zero-shot-image-classification"]
+    assert tasks_of_class("FunnelBaseModel") == ["feature-extraction"], "one of two classes"
+    assert tasks_of_class("NoSuchModel") == []
+
+
+def test_an_architecture_without_description_lacks_all_its_tasks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert "bert" in TasksManager.architectures()
+    monkeypatch.delitem(TasksManager._SUPPORTED_MODEL_TYPE, "bert")
+    known = {task for task, names in architectures_by_task().items() if "bert" in names}
+    assert set(tasks_left("bert")) == known
+    assert "fill-mask" in known
+
+
+def test_an_architecture_with_description_lacks_the_tasks_that_are_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lacking = set(tasks_left("gpt2"))
+    entry = supported_tasks_mapping("feature-extraction-with-past", onnx="GPT2OnnxConfig")
+    monkeypatch.setitem(TasksManager._SUPPORTED_MODEL_TYPE, "gpt2", entry)
+    assert set(tasks_left("gpt2")) > lacking
+    assert "text-generation" in tasks_left("gpt2")
+    assert "feature-extraction" not in tasks_left("gpt2"), "registered with its past"
+
+
+def test_rows_are_sorted_and_name_their_library() -> None:
+    rows = not_registered()
+    assert rows == sorted(rows)
+    assert {library for library, _, _ in rows} == {LIBRARY}
+    assert all(tasks == sorted(set(tasks)) != [] for _, _, tasks in rows)
+
+
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        pytest.param(None, "cannot be read from", id="no such module"),
+        pytest.param("def", "cannot be read from", id="not Python"),
+        pytest.param("MODEL_MAPPING_NAMES = make()", "not a call with one list", id="not a list"),
+        pytest.param(
+            "A_MAPPING_NAMES = OrderedDict([*list(B.items())])", "no mapping known", id="bad star"
+        ),
+        pytest.param(
+            "MODEL_MAPPING_NAMES = OrderedDict([('bert', 'BertModel')])",
+            "has no mapping MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
+            id="a mapping less",
+        ),
+    ],
+)
+def test_another_layout_is_one_clear_line(
+    source: str | None, complaint: str, tmp_path: Path
+) -> None:
+    module = tmp_path / "transformers" / SOURCE
+    module.parent.mkdir(parents=True)
+    (tmp_path / "transformers" / "__init__.py").write_text("raise AssertionError('imported')")
+    if source is not None:
+        module.write_text(source)
+    (line,) = run_python(CALLER, path=tmp_path).splitlines()
+    assert line.startswith("transformers: ")
+    assert complaint in line
+    assert line.endswith("install a version of transformers that this harness supports")
+
+
+def test_no_transformers_is_one_clear_line() -> None:
+    hide = "import sys; sys.modules['transformers'] = None\n"
+    assert run_python(hide + CALLER) == (
+        "transformers is not installed; install it with onnx-conformance\n"
+    )

@@ -1,0 +1,54 @@
+"""What several test folders share: tiny models, their descriptions, and a correct export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import OnnxConfig, TasksManager, export
+from harness.evidence.models import tiny_model
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A tiny model and its description for one task."""
+
+    model: Any
+    config: OnnxConfig
+
+
+@pytest.fixture(scope="session")
+def subject() -> Callable[[str, str], Subject]:
+    """Make the subject of an architecture and a task, once per session."""
+    made: dict[tuple[str, str], Subject] = {}
+
+    def make(architecture: str, task: str) -> Subject:
+        if (architecture, task) not in made:
+            model: Any = tiny_model(architecture, task)
+            constructor = TasksManager.get_exporter_config_constructor("onnx", model, task=task)
+            made[architecture, task] = Subject(model, constructor(model.config))
+        return made[architecture, task]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def exported(
+    subject: Callable[[str, str], Subject], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """The path of a correct TorchScript export at opset 18, once per session; do not edit it."""
+    made: dict[tuple[str, str], Path] = {}
+
+    def make(architecture: str, task: str) -> Path:
+        if (architecture, task) not in made:
+            folder = tmp_path_factory.mktemp(f"{architecture}-{task}")
+            one = subject(architecture, task)
+            export(one.model, one.config, folder, opset=18, exporter="torchscript")
+            made[architecture, task] = folder / "model.onnx"
+        return made[architecture, task]
+
+    return make
