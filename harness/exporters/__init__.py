@@ -1,0 +1,78 @@
+"""EXPORT: one module per exporter, each turning (model, config, opset) into an Artifact.
+
+Every module here whose name has no leading underscore is an exporter of that name; it binds
+`EXPORTER`. Other packages add theirs with `register_exporter`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+from harness.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What an exporter wrote: file stem -> path, and file stem -> (input names, output names)."""
+
+    parts: OrderedDict[str, Path]
+    names: Mapping[str, tuple[list[str], list[str]]]
+
+
+class Exporter(Protocol):
+    """Turns a model into ONNX files at the opset that is asked for, or refuses."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def opsets(self) -> tuple[int, ...]:
+        """Opsets that are honoured with the installed versions, ascending."""
+
+    def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
+        """Write `<part>.onnx` for every part of `config` into the folder `output`.
+
+        `model` comes back as it went in. Raises UnsupportedOpsetError for an opset that is not
+        honoured, ExporterError where no file could be made.
+        """
+
+
+_registered: dict[str, Exporter] = {}
+
+
+def register_exporter(exporter: Exporter) -> Exporter:
+    """Add an exporter under its name, replacing one that has it."""
+    _registered[exporter.name] = exporter
+    return exporter
+
+
+def exporter_names() -> list[str]:
+    """All exporters, sorted; imports none of them."""
+    own = (module.name for module in pkgutil.iter_modules(__path__))
+    return sorted({*_registered, *(name for name in own if not name.startswith("_"))})
+
+
+def get_exporter(name: str) -> Exporter:
+    """The exporter of this name; raises UsageError for an unknown one."""
+    if name not in exporter_names():
+        raise UsageError(f"exporter {name!r} is not known; {suggest(name, exporter_names())}")
+    if name not in _registered:
+        module = importlib.import_module(f"{__name__}.{name}")
+        register_exporter(cast(Exporter, module.EXPORTER))
+    return _registered[name]
+
+
+def resolve_auto(opset: int) -> str:
+    """The exporter that `auto` stands for: `dynamo` where it honours the opset."""
+    return "dynamo" if opset in get_exporter("dynamo").opsets else "torchscript"

@@ -1,0 +1,54 @@
+"""`export()`: the one call that writes ONNX files for a model and its description."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.exporters import Artifact, get_exporter, resolve_auto
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+
+
+def export(
+    model: nn.Module,
+    config: OnnxConfig,
+    output: Path | str,
+    opset: int | None = None,
+    exporter: str = "auto",
+) -> tuple[list[str], list[str]]:
+    """Export `model` into the folder `output`, one `<part>.onnx` for each part of `config`.
+
+    An `output` that ends in `.onnx` names the file itself, for descriptions of one part. `opset`
+    defaults to `config.DEFAULT_ONNX_OPSET`; `auto` is `dynamo` where the opset allows it, else
+    `torchscript`. Returns input names and output names (of several parts: each name once). The
+    model comes back as it went in. Raises UnsupportedOpsetError, ExporterError, UsageError.
+    """
+    artifact = export_artifact(model, config, Path(output), opset=opset, exporter=exporter)
+    inputs = [name for names, _ in artifact.names.values() for name in names]
+    outputs = [name for _, names in artifact.names.values() for name in names]
+    return list(dict.fromkeys(inputs)), list(dict.fromkeys(outputs))
+
+
+def export_artifact(
+    model: nn.Module, config: OnnxConfig, output: Path, *, opset: int | None, exporter: str
+) -> Artifact:
+    """As `export`, returning what was written."""
+    asked = config.DEFAULT_ONNX_OPSET if opset is None else opset
+    chosen = get_exporter(resolve_auto(asked) if exporter == "auto" else exporter)
+    if output.suffix != ".onnx":
+        return chosen.export(model, config, asked, output)
+    if len(config.parts) > 1:
+        raise UsageError(
+            f"output {output}: {type(config).__name__} has the parts {', '.join(config.parts)}; "
+            "give a folder"
+        )
+    artifact = chosen.export(model, config, asked, output.parent)
+    (stem, written), *_ = artifact.parts.items()
+    written.replace(output)
+    artifact.parts[stem] = output
+    return artifact

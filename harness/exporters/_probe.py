@@ -1,0 +1,151 @@
+"""Which opsets an exporter honours, found by trying and kept per set of installed versions.
+
+Asking torch.onnx for an opset is not getting it: it may log and write another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.configs.base import NamedAxes, OnnxConfig
+from harness.configs.dummy_inputs import Dims, DummyInputGenerator
+from harness.configs.task_table import Axes
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.exporters._wrapper import FlatModel
+
+CANDIDATES = range(7, 29)
+PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
+
+
+def cache_directory() -> Path:
+    """Where probed ranges are kept: `$ONNX_CONFORMANCE_CACHE` or the user's cache folder."""
+    import platformdirs
+
+    chosen = os.environ.get("ONNX_CONFORMANCE_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("onnx-conformance")
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions that decide what an exporter honours."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "none"
+    return versions
+
+
+def probed_opsets(name: str, write: Callable[[int, Path], None]) -> tuple[int, ...]:
+    """The opsets at which `write(opset, path)` gives a file of that opset which the runtime loads.
+
+    The first process to ask probes, under a lock; others and later ones read the result.
+    """
+    import filelock
+
+    key = json.dumps([name, installed_versions()], sort_keys=True)
+    digest = hashlib.sha256(key.encode()).hexdigest()[:16]
+    directory = cache_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return _probe(write)
+    path = directory / f"opsets-{name}-{digest}.json"
+    with filelock.FileLock(f"{path}.lock"):
+        cached = _read(path)
+        if cached is None:
+            cached = _probe(write)
+            temporary = path.with_suffix(f".{os.getpid()}.tmp")
+            temporary.write_text(json.dumps(cached), encoding="utf-8")
+            temporary.replace(path)
+    return cached
+
+
+def _read(path: Path) -> tuple[int, ...] | None:
+    try:
+        opsets = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return tuple(opsets) if isinstance(opsets, list) and opsets else None
+
+
+def _probe(write: Callable[[int, Path], None]) -> tuple[int, ...]:
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "probe.onnx"
+        return tuple(opset for opset in CANDIDATES if _is_honoured(opset, write, path))
+
+
+def _is_honoured(opset: int, write: Callable[[int, Path], None], path: Path) -> bool:
+    import onnx
+    import onnxruntime
+
+    path.unlink(missing_ok=True)
+    try:
+        write(opset, path)
+        imports = {entry.domain: entry.version for entry in onnx.load(path).opset_import}
+        onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception:  # whatever goes wrong, the opset is not honoured
+        return False
+    return imports.get("", imports.get("ai.onnx")) == opset
+
+
+class _ProbeInputs(DummyInputGenerator):
+    SUPPORTED_INPUT_NAMES = ("ids",)
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        return self._integers(0, 5, (dims[0], dims[1]))
+
+
+class _ProbeConfig(OnnxConfig):
+    """Token ids in, features out."""
+
+    DUMMY_INPUT_GENERATOR_CLASSES = (_ProbeInputs,)
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        return {"ids": {0: "batch_size", 1: "sequence_length"}}
+
+    @property
+    def outputs(self) -> NamedAxes:
+        return NamedAxes(features={0: "batch_size"})
+
+
+PROBE_CONFIG = _ProbeConfig(None)
+
+
+def probe_model() -> FlatModel:
+    """The smallest model with the operators that every transformer needs.
+
+    A sum alone would pass at opsets to which normalisations cannot be converted, so that the
+    exporter falls back to another opset as soon as it meets one.
+    """
+    import torch
+    from torch import nn
+
+    from harness.exporters._wrapper import FlatModel
+
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed = nn.Embedding(5, 4)
+            self.norm = nn.LayerNorm(4)
+            self.out = nn.Linear(4, 3)
+
+        def forward(self, ids: torch.Tensor, *, return_dict: bool) -> dict[str, torch.Tensor]:
+            hidden = self.norm(self.embed(ids))
+            scores = torch.matmul(hidden, hidden.transpose(1, 2))
+            scores = torch.where(ids[:, None, :] == 0, -1e4, scores)
+            mixed = torch.matmul(scores.softmax(-1), hidden)
+            return {"features": self.out(nn.functional.gelu(mixed[:, 0]))}
+
+    return FlatModel(Block(), PROBE_CONFIG)

@@ -1,0 +1,95 @@
+"""What the exporters of torch.onnx share: guards, copies, parts, quiet, whole files only."""
+
+from __future__ import annotations
+
+import functools
+import os
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
+from harness.exporters import Artifact
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+    from harness.exporters._wrapper import FlatModel
+
+
+class TorchExporter(ABC):
+    """An exporter that traces the flat-signature wrapper around a copy of the model."""
+
+    name: str
+
+    @functools.cached_property
+    def opsets(self) -> tuple[int, ...]:
+        """Opsets honoured with the installed versions, probed once."""
+        from harness.exporters._probe import probed_opsets
+
+        return probed_opsets(self.name, self._write_probe)
+
+    def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
+        """Write every part at `opset`; see `harness.exporters.Exporter`."""
+        if opset not in self.opsets:
+            raise UnsupportedOpsetError(
+                f"exporter {self.name} does not honour opset {opset}; with the installed versions "
+                f"it honours {self.opsets[0]} to {self.opsets[-1]}"
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
+        for stem, part in config.parts.items():
+            self._export_part(model, part, opset, parts[stem])
+        names = {stem: (list(c.inputs), list(c.outputs)) for stem, c in config.parts.items()}
+        return Artifact(parts, names)
+
+    def _export_part(self, model: nn.Module, config: OnnxConfig, opset: int, path: Path) -> None:
+        import torch
+
+        from harness.exporters._quiet import quiet
+        from harness.exporters._wrapper import FlatModel, export_copy
+
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
+        device = next(model.parameters()).device
+        try:
+            with quiet(), torch.no_grad():
+                flat = FlatModel(
+                    config.patch_model_for_export(self.prepare(export_copy(model), opset)), config
+                )
+                feed = config.generate_dummy_inputs()
+                tensors = tuple(value.to(device) for value in feed.values())
+                self.write(flat, tensors, config=config, opset=opset, path=temporary)
+            temporary.replace(path)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise ExporterError(f"{type(error).__name__}: {error}") from error
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _write_probe(self, opset: int, path: Path) -> None:
+        from harness.exporters._probe import PROBE_CONFIG, probe_model
+        from harness.exporters._quiet import quiet
+
+        with quiet():
+            tensors = tuple(PROBE_CONFIG.generate_dummy_inputs().values())
+            self.write(probe_model(), tensors, config=PROBE_CONFIG, opset=opset, path=path)
+
+    def prepare(self, model: nn.Module, opset: int) -> nn.Module:
+        """Make the copy of the model exportable at this opset, semantics unchanged."""
+        return model
+
+    @abstractmethod
+    def write(
+        self,
+        model: FlatModel,
+        tensors: tuple[torch.Tensor, ...],
+        *,
+        config: OnnxConfig,
+        opset: int,
+        path: Path,
+    ) -> None:
+        """Write one file with the declared names and axis names."""

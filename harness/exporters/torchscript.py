@@ -1,0 +1,75 @@
+"""The older exporter of torch.onnx: TorchScript tracing, symbolic functions per opset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.exporters._torch import TorchExporter
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+    from harness.exporters._wrapper import FlatModel
+
+FIRST_OPSET_OF_SDPA = 14
+"""Below it `scaled_dot_product_attention` has no symbolic function."""
+
+
+class TorchScriptExporter(TorchExporter):
+    """torch.onnx.export with `dynamo=False`."""
+
+    name = "torchscript"
+
+    def prepare(self, model: nn.Module, opset: int) -> nn.Module:
+        if opset < FIRST_OPSET_OF_SDPA and hasattr(model, "set_attn_implementation"):
+            model.set_attn_implementation("eager")
+        return model
+
+    def write(
+        self,
+        model: FlatModel,
+        tensors: tuple[torch.Tensor, ...],
+        *,
+        config: OnnxConfig,
+        opset: int,
+        path: Path,
+    ) -> None:
+        import torch
+
+        torch.onnx.export(
+            model,
+            tensors,
+            path,
+            dynamo=False,
+            input_names=model.input_names,
+            output_names=model.output_names,
+            dynamic_axes={**config.inputs, **config.outputs},
+            opset_version=opset,
+        )
+        shapes = [tuple(tensor.shape) for tensor in model(*tensors)]
+        _state_static_dims(path, dict(zip(model.output_names, shapes, strict=True)), config)
+
+
+def _state_static_dims(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], config: OnnxConfig
+) -> None:
+    """Write the sizes of output axes that are not declared dynamic.
+
+    TorchScript invents a symbol for each axis behind a Reshape, static ones included; Optimum's
+    `fix_dynamic_axes` is there for the same reason.
+    """
+    import onnx
+
+    model = onnx.load(path, load_external_data=False)
+    for output in model.graph.output:
+        for axis, dim in enumerate(output.type.tensor_type.shape.dim):
+            if axis not in config.outputs[output.name]:
+                dim.dim_value = shapes[output.name][axis]
+    onnx.save(model, path)
+
+
+EXPORTER = TorchScriptExporter()
