@@ -1,0 +1,1 @@
+"""RUN: what requirements look at, computed when asked for and kept while a cell is judged."""

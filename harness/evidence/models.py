@@ -1,0 +1,139 @@
+"""The models that are judged: tiny ones from `fixtures/models`, and loaded ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.plugins import find_fixture
+from harness.configs.task_table import base_task
+from harness.configs.tasks import TasksManager
+from harness.errors import UsageError, suggest
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
+    """Build the tiny model of an architecture for a task, in eval mode and float32.
+
+    Its weights are redrawn by the perturbation of the fixture, so that inputs matter: a default
+    initialisation hardly reacts to a mask. The same fixture gives the same weights.
+    """
+    import torch
+    from transformers import AutoConfig
+
+    fixture = read_tiny(architecture, variant)
+    settings = {**fixture["config"], **fixture.get("tasks", {}).get(base_task(task), {})}
+    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    state = torch.random.get_rng_state()
+    try:
+        model = TasksManager.get_model_class_for_task(task).from_config(config)
+    except ValueError as error:
+        raise UsageError(
+            f"{architecture}: no model class for {base_task(task)} ({error})"
+        ) from error
+    finally:
+        torch.random.set_rng_state(state)
+    perturb(model, **fixture["perturbation"])
+    tiny: nn.Module = model.eval()
+    return tiny
+
+
+def read_tiny(architecture: str, variant: str = "") -> dict[str, Any]:
+    """The fixture of a tiny model; raises UsageError where there is none.
+
+    `config` holds the settings of its configuration, `tasks` those that a task needs otherwise,
+    `perturbation` how its weights are redrawn.
+    """
+    name = f"{architecture}~{variant}" if variant else architecture
+    path = find_fixture(f"models/{name}.json")
+    if path is None:
+        raise UsageError(f"no tiny model: fixtures/models/{name}.json does not exist; add it")
+    try:
+        fixture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fixture["config"]["model_type"], fixture["perturbation"]["seed"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: not a tiny model ({error!r}); see CONTRIBUTING") from error
+    return fixture
+
+
+def perturb(model: nn.Module, *, seed: int, matrix_std: float, vector_std: float) -> None:
+    """Redraw all weights: matrices around 0, normalisation weights around 1, biases not 0."""
+    import torch
+
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for name, parameter in sorted(model.named_parameters()):
+            noise = torch.randn(parameter.shape, generator=generator)
+            is_matrix = parameter.ndim > 1
+            centre = 1.0 if _scales(name, parameter) else 0.0
+            parameter.copy_(centre + noise * (matrix_std if is_matrix else vector_std))
+
+
+def _scales(name: str, parameter: torch.Tensor) -> bool:
+    return parameter.ndim == 1 and name.endswith(".weight")
+
+
+def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool = False) -> Any:
+    """Load a model from a directory or a hub id, in eval mode and float32.
+
+    Raises UsageError where there is no configuration, its model type is unknown or not registered
+    for the task, or the weights are missing or unreadable.
+    """
+    import torch
+    from transformers.utils import logging
+
+    architecture = read_model_type(name_or_path, trust_remote_code=trust_remote_code)
+    TasksManager.get_exporter_config_constructor("onnx", model_type=architecture, task=task)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        return TasksManager.get_model_from_task(
+            task, name_or_path, trust_remote_code=trust_remote_code, dtype=torch.float32
+        )
+    except UsageError:
+        raise
+    except Exception as error:  # safetensors and pickle raise what they like on a broken file
+        reason = " ".join(str(error).split())
+        raise UsageError(
+            f"model {str(name_or_path)!r}: weights are unreadable: {reason}"
+        ) from error
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False) -> str:
+    """The `model_type` in a model's config.json; raises UsageError where there is none."""
+    directory = Path(name_or_path)
+    if directory.is_dir():
+        return _read_local_model_type(directory)
+    if directory.exists() or str(name_or_path).startswith((".", "/", "~")):
+        raise UsageError(
+            f"model {str(name_or_path)!r} is not a folder; give a model folder or a hub id"
+        )
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.from_pretrained(str(name_or_path), trust_remote_code=trust_remote_code)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise UsageError(f"model {str(name_or_path)!r} cannot be loaded: {reason}") from error
+    return str(config.model_type)
+
+
+def _read_local_model_type(directory: Path) -> str:
+    path = directory / "config.json"
+    if not path.is_file():
+        raise UsageError(f"model folder {directory} has no config.json; give a saved model")
+    try:
+        model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path}: no model_type can be read ({error!r})") from error
+    registered = TasksManager.architectures()
+    if model_type not in registered:
+        hint = suggest(model_type, registered)
+        raise UsageError(f"{path}: model type {model_type!r} is not registered; {hint}")
+    return str(model_type)

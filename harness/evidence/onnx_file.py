@@ -1,0 +1,86 @@
+"""One ONNX file as it lies on disk: parsed, its interface read, its external data untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    import onnx
+
+Dim = int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A graph input or output: numpy dtype name and dims (size, symbol, or None for unknown)."""
+
+    name: str
+    dtype: str
+    dims: tuple[Dim, ...] | None
+
+
+def parse_onnx(path: Path) -> onnx.ModelProto:
+    """Read a model without its external data; raises UsageError for what is no ONNX model."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if not data:
+        raise UsageError(f"{path} is empty, so it is no ONNX model; export it again")
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except (DecodeError, RuntimeError, ValueError) as error:
+        raise UsageError(f"{path} is no ONNX model, or truncated; export it again") from error
+    if not model.HasField("graph") or model.ir_version <= 0:
+        raise UsageError(f"{path} is no ONNX model: it has no graph or no IR version")
+    return model
+
+
+def default_opset(model: onnx.ModelProto) -> int | None:
+    """The version of the `ai.onnx` domain that the file imports, None where it imports none."""
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    return versions[0] if versions else None
+
+
+def graph_inputs(model: onnx.ModelProto) -> Mapping[str, Value]:
+    """Inputs that a caller feeds, in order; old files list their initializers as inputs too."""
+    initializers = {tensor.name for tensor in model.graph.initializer}
+    return _values(info for info in model.graph.input if info.name not in initializers)
+
+
+def graph_outputs(model: onnx.ModelProto) -> Mapping[str, Value]:
+    """Outputs in order."""
+    return _values(iter(model.graph.output))
+
+
+def _values(infos: Iterator[onnx.ValueInfoProto]) -> Mapping[str, Value]:
+    return {info.name: _value(info) for info in infos}
+
+
+def _value(info: onnx.ValueInfoProto) -> Value:
+    import onnx
+
+    if not info.type.HasField("tensor_type"):
+        return Value(info.name, str(info.type.WhichOneof("value")), None)
+    tensor = info.type.tensor_type
+    try:
+        dtype = str(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
+    except KeyError:
+        dtype = f"element type {tensor.elem_type}"
+    if not tensor.HasField("shape"):
+        return Value(info.name, dtype, None)
+    return Value(info.name, dtype, tuple(_dim(dim) for dim in tensor.shape.dim))
+
+
+def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
+    if dim.HasField("dim_value"):
+        return int(dim.dim_value)
+    return dim.dim_param or None

@@ -1,0 +1,95 @@
+"""The reference is eager PyTorch called directly, and shares nothing with the wrapper."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import DynamicCache
+
+from harness.evidence.models import tiny_model
+from harness.evidence.reference import call_reference
+from harness.exporters._wrapper import FlatModel, export_copy
+from harness.requirements._compare import compare
+
+TASK = "text-generation-with-past"
+
+
+class _CrossedCache(DynamicCache):
+    """Only the wrapper fills a cache by its constructor; that gets the layers crossed."""
+
+    def __init__(self, layers: Any = None, *, config: Any = None) -> None:
+        super().__init__(layers[::-1] if layers else None, config=config)
+
+
+def _flat_outputs(one: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    flat = FlatModel(export_copy(one.model), one.config)
+    with torch.no_grad():
+        tensors = flat(*feed.values())
+    return {name: t.numpy() for name, t in zip(flat.output_names, tensors, strict=True)}
+
+
+@pytest.mark.parametrize("past", [0, 1, 6])
+def test_wrapper_and_reference_agree_when_both_are_right(
+    past: int, subject: Callable[..., Any]
+) -> None:
+    one = subject("gpt2", TASK)
+    feed = one.config.generate_dummy_inputs(past_sequence_length=past)
+    reference = call_reference(one.model, one.config, feed)
+    assert list(reference) == list(one.config.outputs)
+    assert compare(reference, _flat_outputs(one, feed), 1e-6).findings == ()
+
+
+def test_a_wrapper_that_crosses_two_cache_layers_disagrees(
+    subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = subject("gpt2", TASK)
+    feed = one.config.generate_dummy_inputs()
+    monkeypatch.setattr("transformers.DynamicCache", _CrossedCache)
+    reference = call_reference(one.model, one.config, feed)
+    assert compare(reference, _flat_outputs(one, feed), 1e-2).findings
+
+
+def test_a_wrapper_that_drops_a_keyword_disagrees(subject: Callable[..., Any]) -> None:
+    one = subject("bert", "fill-mask")
+    feed = one.config.generate_dummy_inputs()
+    reference = call_reference(one.model, one.config, feed)
+    feed["attention_mask"] = torch.ones_like(feed["attention_mask"])
+    assert compare(reference, _flat_outputs(one, feed), 1e-2).findings
+
+
+def test_a_model_in_train_mode_is_judged_in_eval_mode_and_comes_back(
+    subject: Callable[..., Any],
+) -> None:
+    one = subject("bert", "fill-mask")
+    model = copy.deepcopy(one.model).train()
+    model.bert.embeddings.eval()
+    modes = [module.training for module in model.modules()]
+    feed = one.config.generate_dummy_inputs()
+    reference = call_reference(model, one.config, feed)
+    assert compare(call_reference(one.model, one.config, feed), reference, 0.0).findings == ()
+    assert [module.training for module in model.modules()] == modes
+
+
+def test_a_tiny_model_is_the_same_every_time_and_ready_to_judge() -> None:
+    first, again = (
+        tiny_model("vit", "image-classification"),
+        tiny_model("vit", "image-classification"),
+    )
+    weights = [p.detach() for p in first.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(weights, again.parameters(), strict=True))
+    assert not first.training
+    assert {p.dtype for p in weights} == {torch.float32}
+
+
+def test_a_tiny_model_reacts_to_its_mask(subject: Callable[..., Any]) -> None:
+    one = subject("bert", "feature-extraction")
+    feed = one.config.generate_dummy_inputs(sequence_length=12)
+    masked = call_reference(one.model, one.config, feed)["last_hidden_state"]
+    feed["attention_mask"] = torch.ones_like(feed["attention_mask"])
+    unmasked = call_reference(one.model, one.config, feed)["last_hidden_state"]
+    assert np.abs(masked - unmasked).max() > 1000 * one.config.atol
