@@ -1,0 +1,100 @@
+"""Which examples are judged, and how a failing one is made small.
+
+Axis sizes are drawn by Hypothesis; corners always run and come first. What is drawn depends on
+the axes and the seed alone, so that opsets and exporters of one task meet the same examples.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from harness.evidence.evidence import Example
+
+if TYPE_CHECKING:
+    from hypothesis import settings
+    from hypothesis.strategies import SearchStrategy
+
+    from harness.configs.axes import AxisSpace
+
+_SEEDS = 1 << 31
+_SHRINK_EXAMPLES = 60
+
+
+def draw_examples(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+    """All corners, then about `count` drawn examples; none twice, none of the export's sizes."""
+    corners = [
+        Example.of(sizes, (seed + index) % _SEEDS) for index, sizes in enumerate(space.corners())
+    ]
+    drawn = _drawn(space, count=count, seed=seed) if count else []
+    fresh = (example for example in drawn if example.axes != space.export_sizes)
+    return list(dict.fromkeys([*corners, *fresh]))
+
+
+def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+    import hypothesis
+    from hypothesis import strategies as st
+
+    corners = space.corners()
+    sizes = st.fixed_dictionaries(
+        {
+            name: st.integers(axis.low, axis.high) | st.sampled_from([c[name] for c in corners])
+            for name, axis in space.ranges.items()
+        }
+    )
+    found: list[Example] = []
+
+    @hypothesis.seed(seed)
+    @_settings(max_examples=count, phases=(hypothesis.Phase.generate,))
+    @hypothesis.given(sizes, st.integers(0, _SEEDS - 1))
+    def collect(drawn: dict[str, int], value_seed: int) -> None:
+        found.append(Example.of(space.fit(drawn), value_seed))
+
+    collect()
+    return found
+
+
+def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool]) -> Example:
+    """The smallest failing example that Hypothesis finds at or below `example`."""
+    import hypothesis
+    from hypothesis.errors import NoSuchExample
+
+    phases = (hypothesis.Phase.generate, hypothesis.Phase.shrink)
+    try:
+        return hypothesis.find(
+            _below(example, space),
+            fails,
+            settings=_settings(max_examples=_SHRINK_EXAMPLES, phases=phases),
+            random=random.Random(example.seed),
+        )
+    except NoSuchExample:
+        return example
+
+
+def _below(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
+    """Examples up to this one on every axis. Plain integers stand first: shrinking moves towards
+    the first alternative, and then on to the true boundary."""
+    from hypothesis import strategies as st
+
+    sizes = st.fixed_dictionaries(
+        {n: st.integers(space.ranges[n].low, size) | st.just(size) for n, size in example.sizes}
+    )
+    seeds = st.sampled_from([0, example.seed])
+    return st.builds(lambda drawn, seed: Example.of(space.fit(drawn), seed), sizes, seeds)
+
+
+def _settings(*, max_examples: int, phases: tuple[object, ...]) -> settings:
+    """Every setting that a profile of the user's or of a CI could change is stated."""
+    import hypothesis
+
+    return hypothesis.settings(
+        max_examples=max_examples,
+        phases=phases,  # type: ignore[arg-type]
+        database=None,
+        deadline=None,
+        derandomize=False,
+        print_blob=False,
+        verbosity=hypothesis.Verbosity.quiet,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )

@@ -1,0 +1,197 @@
+"""Judging files: `check` for those of any exporter, `export_and_check` for a model's own export."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.plugins import loaded_config_modules
+from harness.configs.tasks import TasksManager
+from harness.errors import UsageError
+from harness.exporters import get_exporter, resolve_auto
+from harness.judge.profiles import Profile, get_profile
+from harness.records import CellId, CellReport
+from harness.requirements import check_requirement_ids, requirement_ids
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+    from harness.evidence.evidence import Source
+
+
+def check(
+    onnx_path: Path | str,
+    model: nn.Module | Path | str,
+    task: str,
+    opset: int | None = None,
+    config: OnnxConfig | None = None,
+    requirements: Sequence[str] | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+    profile: Profile | str = "pr",
+    *,
+    trust_remote_code: bool = False,
+) -> CellReport:
+    """Judge a file, or a folder of parts, made by any exporter.
+
+    `model` is a loaded model, a model folder or a hub id. `opset` None takes the file at its
+    word, `config` None looks the description up, `atol` None takes the description's, in absolute
+    units of the outputs. Whatever parses as an ONNX model gets a verdict; raises UsageError for
+    what does not, and for names that are not known.
+    """
+    from harness.evidence.evidence import Source
+    from harness.evidence.onnx_file import default_opset, parse_onnx
+
+    path = Path(onnx_path)
+    _refuse_no_onnx(path)
+    loaded = _load(model, task, trust_remote_code=trust_remote_code)
+    described = config or _describe(loaded, task)
+    files = _find_parts(path, described)
+    imported = [default_opset(parse_onnx(file)) for file in files.values()]
+    words = ["check", str(path), "--model", _name(model), "--task", described.task]
+    words += ["--opset", str(opset)] if opset is not None else []
+    words += ["--atol", repr(atol)] if atol is not None else []
+    return _judge(
+        _cell(loaded, described, exporter="file", opset=opset or imported[0] or 0),
+        model=loaded,
+        config=described,
+        source=Source(opset=opset, files=files),
+        requirements=requirements,
+        atol=atol,
+        seed=seed,
+        profile=profile,
+        replay=words,
+    )
+
+
+def export_and_check(
+    model: Path | str,
+    task: str,
+    output: Path,
+    *,
+    opset: int | None = None,
+    exporter: str = "auto",
+    seed: int = 0,
+    profile: Profile | str = "pr",
+    trust_remote_code: bool = False,
+) -> CellReport:
+    """Export a model folder or hub id into the folder `output`, then judge what was written.
+
+    Raises UsageError for an unknown exporter, task or model, and an output that is no folder.
+    """
+    from harness.evidence.evidence import Source
+
+    if output.suffix == ".onnx" or (output.exists() and not output.is_dir()):
+        raise UsageError(f"output {output} is not a folder; give a folder for model.onnx")
+    if exporter != "auto":
+        get_exporter(exporter)
+    loaded = _load(model, task, trust_remote_code=trust_remote_code)
+    config = _describe(loaded, task)
+    asked = config.DEFAULT_ONNX_OPSET if opset is None else opset
+    chosen = get_exporter(resolve_auto(asked) if exporter == "auto" else exporter)
+    replay = ["check", str(output), "--model", str(model), "--task", config.task]
+    return _judge(
+        _cell(loaded, config, exporter=chosen.name, opset=asked),
+        model=loaded,
+        config=config,
+        source=Source(exporter=chosen, opset=asked, directory=output),
+        requirements=None,
+        atol=None,
+        seed=seed,
+        profile=profile,
+        replay=[*replay, "--opset", str(asked)],
+    )
+
+
+def _judge(
+    cell: CellId,
+    *,
+    model: nn.Module,
+    config: OnnxConfig,
+    source: Source,
+    requirements: Sequence[str] | None,
+    atol: float | None,
+    seed: int,
+    profile: Profile | str,
+    replay: Sequence[str],
+) -> CellReport:
+    from harness.evidence.evidence import Evidence, Example, single_thread
+    from harness.judge.examples import draw_examples
+    from harness.judge.ladder import Judgement, climb
+
+    planned = list(requirements) if requirements is not None else requirement_ids()
+    check_requirement_ids(planned)
+    tolerance = config.atol if atol is None else atol
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        raise UsageError(f"atol {tolerance!r}: expected a finite number of at least 0")
+    chosen = get_profile(profile) if isinstance(profile, str) else profile
+
+    def replay_command(requirement: str, example: Example | None) -> str:
+        """Examples follow from seed and profile, so the whole check is repeated."""
+        words = ["python", "-m", "harness", *replay, "--requirement", requirement]
+        modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
+        return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
+
+    judgement = Judgement(
+        cell=cell,
+        evidence=Evidence(model=model, config=config, source=source),
+        requirements=planned,
+        examples=draw_examples(config.axis_space, count=chosen.max_examples, seed=seed),
+        atol=tolerance,
+        replay=replay_command,
+    )
+    with single_thread():
+        return CellReport(cell, tuple(climb(judgement)))
+
+
+def _load(model: Any, task: str, *, trust_remote_code: bool) -> Any:
+    from harness.evidence.models import load_model
+
+    if isinstance(model, (str, Path)):
+        return load_model(task, model, trust_remote_code=trust_remote_code)
+    return model
+
+
+def _describe(model: Any, task: str) -> OnnxConfig:
+    return TasksManager.get_exporter_config_constructor("onnx", model, task=task)(model.config)
+
+
+def _cell(model: Any, config: OnnxConfig, *, exporter: str, opset: int) -> CellId:
+    return CellId(
+        architecture=model.config.model_type, task=config.task, opset=opset, exporter=exporter
+    )
+
+
+def _name(model: nn.Module | Path | str) -> str:
+    return str(model) if isinstance(model, (str, Path)) else "MODEL_FOLDER"
+
+
+def _refuse_no_onnx(path: Path) -> None:
+    """Raise UsageError where there is nothing that parses, before a model is loaded."""
+    from harness.evidence.onnx_file import parse_onnx
+
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; give an ONNX file or a folder of parts")
+    files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path} holds no .onnx file; give an ONNX file or a folder of parts")
+    for file in files:
+        parse_onnx(file)
+
+
+def _find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
+    """Part -> file. One file, under whatever name, is the part of a description that has one."""
+    stems = list(config.parts)
+    files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+    if len(stems) == 1 and len(files) == 1:
+        return OrderedDict({stems[0]: files[0]})
+    found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems if path.is_dir())
+    if not any(file.is_file() for file in found.values()):
+        names = ", ".join(f"{stem}.onnx" for stem in stems)
+        raise UsageError(f"{path}: expected {names}, found {', '.join(f.name for f in files)}")
+    return OrderedDict((stem, file) for stem, file in found.items() if file.is_file())

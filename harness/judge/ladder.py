@@ -1,0 +1,157 @@
+"""The ladder: runs the requirements in order on one cell's evidence and makes the records."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from harness.judge.examples import minimise
+from harness.judge.tally import Tally
+from harness.records import CellId, Failing, Outcome, Record
+from harness.requirements import ladder
+
+if TYPE_CHECKING:
+    from harness.evidence.evidence import Evidence, Example
+    from harness.requirements._base import Finding, Requirement
+
+Replay = Callable[[str, "Example | None"], str | None]
+
+SHOWN_FINDINGS = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is to be judged: evidence, the planned requirements and the examples they share.
+
+    `replay` makes the command that reruns a requirement on one example.
+    """
+
+    cell: CellId
+    evidence: Evidence
+    requirements: Sequence[str]
+    examples: Sequence[Example]
+    atol: float
+    replay: Replay
+
+
+def climb(judgement: Judgement) -> Iterator[Record]:
+    """One record for each planned requirement, in ladder order, as soon as it is known.
+
+    `export` is judged even where it is not planned, since nothing else has files without it.
+    """
+    blocker: str | None = None
+    for requirement in ladder():
+        is_planned = requirement.id in judgement.requirements
+        if not is_planned and requirement.id != "export":
+            continue
+        if blocker is not None:
+            yield _skipped(judgement.cell, requirement.id, blocker)
+            continue
+        record, is_fatal = _judge(judgement, requirement)
+        if is_fatal:
+            blocker = requirement.id
+        if is_planned:
+            yield record
+
+
+def without_judging(
+    cell: CellId, requirements: Sequence[str], *, outcome: Outcome, message: str, trace: str = ""
+) -> Iterator[Record]:
+    """The same outcome for every planned requirement."""
+    for requirement in ladder():
+        if requirement.id in requirements:
+            yield Record(
+                cell=cell,
+                requirement=requirement.id,
+                outcome=outcome,
+                message=message,
+                traceback=trace or None,
+            )
+
+
+def _skipped(cell: CellId, requirement: str, blocker: str) -> Record:
+    message = f"skipped: {blocker} failed in a way that leaves nothing to judge here"
+    return Record(cell=cell, requirement=requirement, outcome=Outcome.SKIPPED, message=message)
+
+
+def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool]:
+    """The record, and whether the rest of the ladder is meaningless after it."""
+    start = time.perf_counter()
+    record = Record(cell=judgement.cell, requirement=requirement.id, outcome=Outcome.PASSED)
+    is_fatal = False
+    try:
+        findings = list(requirement.examine(judgement.evidence)) if requirement.examine else []
+        if findings:
+            record = _failed(record, judgement, findings, None)
+            is_fatal = any(finding.is_fatal for finding in findings)
+        elif requirement.examine_example:
+            record = _judge_examples(record, judgement, requirement)
+    except Exception as error:
+        record = replace(
+            record,
+            outcome=Outcome.ERRORED,
+            message=f"harness: got {type(error).__name__}: {error}, expected a verdict; this is a "
+            "defect of the harness or of the description, please report it",
+            traceback=traceback.format_exc(),
+            blame="harness",
+            replay=judgement.replay(requirement.id, None),
+        )
+        is_fatal = requirement.id == "export"
+    return replace(record, seconds=round(time.perf_counter() - start, 6)), is_fatal
+
+
+def _judge_examples(record: Record, judgement: Judgement, requirement: Requirement) -> Record:
+    tally = Tally(requirement, judgement.evidence.parts, judgement.atol)
+    for example in judgement.examples:
+        tally.add(example)
+    record = replace(
+        record, examples=tally.observed, covered=tally.covered, worst=tally.worst, part=tally.part
+    )
+    if tally.first_failing is None:
+        reason = tally.why_inconclusive()
+        if reason is None:
+            return record
+        return replace(
+            record,
+            outcome=Outcome.INCONCLUSIVE,
+            message=f"{requirement.id}: {reason} [{judgement.cell}]",
+        )
+    space = judgement.evidence.config.axis_space
+    minimal = minimise(tally.first_failing, space, lambda e: bool(tally.findings(e)))
+    return _failed(record, judgement, tally.findings(minimal), minimal)
+
+
+def _failed(
+    record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
+) -> Record:
+    where = f"[{judgement.cell}, {example}]" if example else f"[{judgement.cell}]"
+    lines = [f"{finding.message} {where}" for finding in findings[:SHOWN_FINDINGS]]
+    if len(findings) > SHOWN_FINDINGS:
+        lines.append(f"... and {len(findings) - SHOWN_FINDINGS} more")
+    if record.worst is not None and example is not None:
+        lines.append(_worst_line(record))
+    return replace(
+        record,
+        outcome=Outcome.FAILED,
+        message="\n".join(lines),
+        part=findings[0].part or record.part,
+        blame=findings[0].blame,
+        failing=Failing(axes=example.axes, seed=example.seed) if example else None,
+        replay=judgement.replay(record.requirement, example),
+    )
+
+
+def _worst_line(record: Record) -> str:
+    worst = record.worst
+    assert worst is not None
+    return (
+        f"worst of {record.examples} examples: {worst.output} {worst.max_abs_diff:.3g} "
+        f"at {_sizes(worst.axes)}, seed={worst.seed}"
+    )
+
+
+def _sizes(axes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name}={size}" for name, size in axes.items())

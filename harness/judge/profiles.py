@@ -1,0 +1,34 @@
+"""How much a run judges: the opsets it crosses and the examples it draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.errors import UsageError, suggest
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """`opsets` are the matrix unless chosen; `max_examples` are drawn beside the corners."""
+
+    name: str
+    opsets: tuple[int, ...]
+    max_examples: int
+
+
+PROFILES: Mapping[str, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile("smoke", opsets=(18, 21), max_examples=24),
+        Profile("pr", opsets=(14, 17, 18, 21, 23), max_examples=24),
+        Profile("nightly", opsets=tuple(range(9, 26)), max_examples=30),
+    )
+}
+
+
+def get_profile(name: str) -> Profile:
+    """The profile of this name; raises UsageError for an unknown one."""
+    if name not in PROFILES:
+        raise UsageError(f"profile {name!r} is not known; {suggest(name, PROFILES)}")
+    return PROFILES[name]

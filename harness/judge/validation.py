@@ -1,0 +1,60 @@
+"""`validate_model_outputs()`: the numeric verdict alone, as exceptions, under Optimum's name."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import OutputMatchError, UsageError, ValidationError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+
+DRAWN_EXAMPLES = 20
+
+
+def validate_model_outputs(
+    config: OnnxConfig,
+    reference_model: nn.Module,
+    onnx_model: Path | str,
+    onnx_named_outputs: Sequence[str],
+    atol: float | None = None,
+) -> None:
+    """Compare an ONNX file with the eager model over corners and drawn axis sizes.
+
+    `onnx_named_outputs` are the outputs that the file must have, as `export` returned them;
+    `atol` None takes the description's, in absolute units of the outputs. Returns nothing.
+    Raises OutputMatchError, ShapeError, DtypeError, NonFiniteError, AtolError,
+    RuntimeRefusalError, or ValidationError where nothing could have failed. Judges descriptions
+    of one part; use `check` for folders.
+    """
+    from harness.evidence.evidence import Evidence, Source, single_thread
+    from harness.evidence.onnx_file import graph_outputs
+    from harness.judge.examples import draw_examples
+    from harness.judge.tally import Tally
+    from harness.requirements.agreement import REQUIREMENT
+
+    if len(config.parts) > 1:
+        raise UsageError(f"{type(config).__name__} has several parts; use harness.check")
+    source = Source(files=OrderedDict({next(iter(config.parts)): Path(onnx_model)}))
+    evidence = Evidence(model=reference_model, config=config, source=source)
+    got = list(graph_outputs(evidence.parts[0].model_proto))
+    if set(got) != set(onnx_named_outputs) or set(got) != set(config.outputs):
+        raise OutputMatchError(
+            f"outputs of {onnx_model}: got {', '.join(got)}, "
+            f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
+        )
+    tally = Tally(REQUIREMENT, evidence.parts, config.atol if atol is None else atol)
+    with single_thread():
+        for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
+            tally.add(example)
+            if tally.first_failing is not None:
+                finding = tally.findings(example)[0]
+                raise finding.error(f"{finding.message} [{onnx_model}, {example}]")
+    reason = tally.why_inconclusive()
+    if reason is not None:
+        raise ValidationError(f"{onnx_model}: {reason}")

@@ -1,0 +1,54 @@
+"""`agreement`: the file computes what unpatched eager PyTorch computes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from harness.errors import RuntimeRefusalError
+from harness.evidence.evidence import CandidateError, EagerError
+from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._compare import compare
+
+if TYPE_CHECKING:
+    from harness.evidence.evidence import Example, PartEvidence
+
+
+def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+    """Compare both sides on one example; a side that refuses the feed is a finding."""
+    try:
+        reference = part.reference(example)
+    except EagerError as error:
+        message = f"eager PyTorch: got {error}, expected it to take what the description declares"
+        return Examined((Finding(message=message, part=part.stem, blame="harness"),))
+    try:
+        examined = compare(reference, part.candidate(example), atol)
+    except CandidateError as error:
+        message = f"ONNX Runtime: got {error}, expected it to run"
+        refusal = Finding(message=message, part=part.stem, error=RuntimeRefusalError)
+        return Examined((refusal,))
+    if not examined.findings:
+        return examined
+    blame = _blame(part, example, atol)
+    findings = (dataclasses.replace(f, part=part.stem, blame=blame) for f in examined.findings)
+    return Examined(tuple(findings), examined.measures)
+
+
+def _blame(part: PartEvidence, example: Example, atol: float) -> str:
+    """The runtime where its optimiser alone makes the difference, else what wrote the file."""
+    try:
+        plain = part.candidate(example, optimised=False)
+    except CandidateError:
+        return "exporter"
+    is_right = not compare(part.reference(example), plain, atol).findings
+    return "onnxruntime" if is_right else "exporter"
+
+
+REQUIREMENT = Requirement(
+    id="agreement",
+    rank=70,
+    proves="outputs agree with unpatched eager PyTorch within atol on corners and drawn examples",
+    fails_when="any output of any example differs in shape, dtype, NaN or inf pattern, or by more "
+    "than atol, or one side refuses the feed",
+    examine_example=examine_example,
+)

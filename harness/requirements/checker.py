@@ -1,0 +1,65 @@
+"""`checker`: onnx's own checker and strict shape inference have no complaint."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.evidence.evidence import CandidateError
+from harness.requirements._base import Finding, Requirement
+
+if TYPE_CHECKING:
+    from harness.evidence.evidence import Evidence, PartEvidence
+
+
+def examine(evidence: Evidence) -> Iterator[Finding]:
+    for part in evidence.parts:
+        yield from _check(part)
+
+
+def _check(part: PartEvidence) -> Iterator[Finding]:
+    """An invalid graph is fatal; what only shape inference complains of may still run."""
+    import onnx
+
+    path = str(part.path)
+    try:
+        onnx.checker.check_model(path)
+    except Exception as error:  # ValidationError, or a DecodeError of a broken tensor
+        yield _finding("onnx.checker", error, part, is_fatal=True)
+        return
+    try:
+        onnx.checker.check_model(path, full_check=True)
+        with tempfile.TemporaryDirectory() as directory:
+            onnx.shape_inference.infer_shapes_path(
+                path, str(Path(directory) / "m.onnx"), check_type=True, strict_mode=True
+            )
+    except Exception as error:
+        yield _finding("shape inference", error, part, is_fatal=not _loads(part))
+
+
+def _loads(part: PartEvidence) -> bool:
+    try:
+        part.session()
+    except CandidateError:
+        return False
+    return True
+
+
+def _finding(subject: str, error: Exception, part: PartEvidence, *, is_fatal: bool) -> Finding:
+    complaint = " ".join(str(error).split())
+    return Finding(
+        message=f"{subject}: got {complaint}, expected no complaint",
+        part=part.stem,
+        is_fatal=is_fatal,
+    )
+
+
+REQUIREMENT = Requirement(
+    id="checker",
+    rank=30,
+    proves="onnx.checker with full_check and strict shape inference accept the file",
+    fails_when="either has any complaint",
+    examine=examine,
+)

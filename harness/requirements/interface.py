@@ -1,0 +1,93 @@
+"""`interface`: the file has the declared inputs and outputs, no more, no fewer, of their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from harness.evidence.evidence import EagerError
+from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
+from harness.requirements._base import Finding, Requirement
+
+if TYPE_CHECKING:
+    from harness.evidence.evidence import Evidence, PartEvidence
+
+Signature = Mapping[str, tuple[str, int]]
+
+
+def examine(evidence: Evidence) -> Iterator[Finding]:
+    for part in evidence.parts:
+        try:
+            expected = _declared(part, evidence)
+        except EagerError:
+            continue  # `agreement` shows a feed that eager refuses
+        for side, values, signature in zip(
+            ("input", "output"),
+            (graph_inputs(part.model_proto), graph_outputs(part.model_proto)),
+            expected,
+            strict=True,
+        ):
+            yield from _names(side, values, signature, part)
+            yield from _types(side, values, signature, part)
+            if evidence.is_own_export:
+                yield from _order(side, values, signature, part)
+
+
+def _declared(part: PartEvidence, evidence: Evidence) -> tuple[Signature, Signature]:
+    """Name -> (dtype, rank) of inputs and outputs, read off a feed and the reference's outputs."""
+    example = evidence.first_example
+    feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
+    outputs = part.reference(example)
+    declared = [{n: (str(a.dtype), a.ndim) for n, a in side.items()} for side in (feed, outputs)]
+    return declared[0], declared[1]
+
+
+def _names(
+    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+) -> Iterator[Finding]:
+    lost = [name for name in signature if name not in values]
+    undeclared = [name for name in values if name not in signature]
+    if lost or undeclared:
+        yield Finding(
+            message=f"{side} names: got {_listed(values)}, expected {_listed(signature)} "
+            f"(lost: {_listed(lost)}; undeclared: {_listed(undeclared)})",
+            part=part.stem,
+            is_fatal=True,
+        )
+
+
+def _types(
+    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+) -> Iterator[Finding]:
+    for name in (name for name in signature if name in values):
+        dtype, rank = signature[name]
+        value = values[name]
+        if value.dtype != dtype:
+            message = f"dtype of {side} {name}: got {value.dtype}, expected {dtype}"
+            yield Finding(message=message, part=part.stem, is_fatal=True)
+        if value.dims is not None and len(value.dims) != rank:
+            message = f"rank of {side} {name}: got {len(value.dims)}, expected {rank}"
+            yield Finding(message=message, part=part.stem, is_fatal=True)
+
+
+def _order(
+    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+) -> Iterator[Finding]:
+    if set(values) == set(signature) and list(values) != list(signature):
+        yield Finding(
+            message=f"{side} order: got {_listed(values)}, expected {_listed(signature)}",
+            part=part.stem,
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "none"
+
+
+REQUIREMENT = Requirement(
+    id="interface",
+    rank=40,
+    proves="inputs and outputs have the declared names, dtypes, ranks and (own exports) order",
+    fails_when="one is lost, undeclared, renamed, reordered or of another dtype or rank",
+    examine=examine,
+)

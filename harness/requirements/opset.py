@@ -1,0 +1,105 @@
+"""`opset`: the file is of the opset that was asked for, in domains that a reader has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.evidence.onnx_file import default_opset
+from harness.requirements._base import Finding, Requirement
+
+if TYPE_CHECKING:
+    import onnx
+
+    from harness.evidence.evidence import Evidence, PartEvidence
+
+STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
+
+
+def examine(evidence: Evidence) -> Iterator[Finding]:
+    for part in evidence.parts:
+        yield from _label(part, evidence.source.opset)
+        yield from _domains(part)
+        yield from _readability(part)
+
+
+def _label(part: PartEvidence, asked: int | None) -> Iterator[Finding]:
+    got = default_opset(part.model_proto)
+    if got is None:
+        yield Finding(message="opset_import: got no ai.onnx domain", part=part.stem, is_fatal=True)
+    elif asked is not None and got != asked:
+        yield Finding(
+            message=f"opset_import of ai.onnx: got {got}, expected {asked}", part=part.stem
+        )
+
+
+def _domains(part: PartEvidence) -> Iterator[Finding]:
+    model = part.model_proto
+    imported = {_canonical(entry.domain) for entry in model.opset_import}
+    local = {(function.domain, function.name) for function in model.functions}
+    for domain, operator in sorted(set(_operators(model)) - local):
+        if _canonical(domain) not in imported:
+            message = f"domain of {operator}: got {domain!r}, which opset_import does not list"
+            yield Finding(message=message, part=part.stem, is_fatal=True)
+        if domain not in STANDARD_DOMAINS:
+            yield Finding(
+                message=f"domain of {operator}: got {domain!r}, expected a standard one",
+                part=part.stem,
+            )
+
+
+def _canonical(domain: str) -> str:
+    return "" if domain == "ai.onnx" else domain
+
+
+def _operators(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
+    """(domain, operator type) of every node, those in subgraphs and functions included."""
+    yield from _of_nodes(model.graph.node)
+    for function in model.functions:
+        yield from _of_nodes(function.node)
+
+
+def _of_nodes(nodes: object) -> Iterator[tuple[str, str]]:
+    for node in nodes:  # type: ignore[attr-defined]
+        yield node.domain, node.op_type
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                yield from _of_nodes(graph.node)
+
+
+def _readability(part: PartEvidence) -> Iterator[Finding]:
+    """Whether the runtime reads any file of this IR version and opset: an identity says."""
+    import onnx
+    import onnxruntime
+
+    model = part.model_proto
+    value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
+    result = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [1])
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Identity", ["x"], ["y"])], "identity", [value], [result]
+    )
+    imports = [onnx.helper.make_opsetid("", default_opset(model) or 1)]
+    identity = onnx.helper.make_model(graph, opset_imports=imports, ir_version=model.ir_version)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(
+            identity.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # the runtime raises classes of its own, without a base
+        yield Finding(
+            message=f"IR version {model.ir_version} at opset {imports[0].version}: ONNX Runtime "
+            f"refuses any such file: {' '.join(str(error).split())}",
+            part=part.stem,
+            is_fatal=True,
+        )
+
+
+REQUIREMENT = Requirement(
+    id="opset",
+    rank=20,
+    proves="the file is of the opset that was asked for and uses standard domains that it imports",
+    fails_when="the label differs, a used domain is private or not imported, or the runtime "
+    "refuses the IR version",
+    examine=examine,
+)
