@@ -1,0 +1,165 @@
+"""Builders of small run files, and a parser of pages, shared by the tests of the reports."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.records import (
+    RUN_FILE,
+    CellId,
+    Footer,
+    Header,
+    Outcome,
+    Record,
+    Run,
+    Started,
+    dump_line,
+    read_run,
+)
+from reports.html import write_page
+
+COMPLETE = Footer(counts={}, exit_status=0, complete=True)
+VOID_TAGS = {"meta", "input", "link", "img", "br", "hr"}
+
+
+@dataclass(slots=True)
+class Element:
+    """One element of a parsed page; text of its descendants counts as its own."""
+
+    tag: str
+    attributes: dict[str, str]
+    children: list[Element] = field(default_factory=list)
+    text: str = ""
+
+    def walk(self) -> Iterable[Element]:
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+    def all(self, tag: str = "", **attributes: str) -> list[Element]:
+        """Descendants of this tag whose attributes have these values; `_` stands for `-`."""
+        wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+        return [
+            element
+            for element in self.walk()
+            if tag in ("", element.tag)
+            and all(
+                value in element.attributes.get(n, "").split(" ") for n, value in wanted.items()
+            )
+        ]
+
+    def one(self, tag: str = "", **attributes: str) -> Element:
+        (element,) = self.all(tag, **attributes)
+        return element
+
+
+class _TreeBuilder(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.path = [Element("document", {})]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        element = Element(tag, {name: value or "" for name, value in attrs})
+        self.path[-1].children.append(element)
+        if tag not in VOID_TAGS:
+            self.path.append(element)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.path[-1].tag == tag, f"</{tag}> closes <{self.path[-1].tag}>"
+        self.path.pop()
+
+    def handle_data(self, data: str) -> None:
+        for element in self.path:
+            element.text += data
+
+
+def parse(html: str) -> Element:
+    """Parse a page; fails where its elements are not properly nested."""
+    builder = _TreeBuilder()
+    builder.feed(html)
+    builder.close()
+    assert len(builder.path) == 1, f"<{builder.path[-1].tag}> is never closed"
+    return builder.path[0]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenPage:
+    """A page on disk, its text and its tree."""
+
+    path: Path
+    html: str
+    tree: Element
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Builds run files in one folder from real lines, and the pages of them.
+
+    Tests get it as the fixture `runs`, because a module of helpers could only be imported in
+    one of pytest's import modes.
+    """
+
+    folder: Path
+    requirements: tuple[str, ...] = ("export", "agreement")
+    complete: Footer = COMPLETE
+
+    def record(self, cell: str, requirement: str, outcome: Outcome, **fields: Any) -> Record:
+        return Record(cell=CellId.parse(cell), requirement=requirement, outcome=outcome, **fields)
+
+    def passing(self, *cells: str) -> list[Record]:
+        """Every requirement of every cell, passed."""
+        return [
+            self.record(cell, requirement, Outcome.PASSED, seconds=0.5)
+            for cell in cells
+            for requirement in self.requirements
+        ]
+
+    def header(self, *cells: str, **fields: Any) -> Header:
+        """A header that plans all requirements of these cells."""
+        values: dict[str, Any] = {
+            "run": "2025-01-02-nightly",
+            "started": "2025-01-02T03:04:05Z",
+            "versions": {"python": "3.11.2", "torch": "2.9.0", "onnx": "1.19.0"},
+            "platform": "Linux x86_64",
+            "profile": "nightly",
+            "seed": 7,
+            "planned": {cell: list(self.requirements) for cell in cells},
+            "modalities": {"bert": "text", "gpt2": "text", "vit": "vision"},
+        }
+        return Header(**{**values, **fields})
+
+    def write(self, *lines: Header | Started | Record | Footer, name: str = "run") -> Path:
+        """Write these lines as a run directory, as the harness would; returns the directory."""
+        directory = self.folder / name
+        directory.mkdir(parents=True, exist_ok=True)
+        text = "".join(f"{dump_line(line)}\n" for line in lines)
+        (directory / RUN_FILE).write_text(text, encoding="utf-8")
+        return directory
+
+    def read(self, *lines: Header | Started | Record | Footer) -> Run:
+        return read_run(self.write(*lines))
+
+    def page(self, *lines: Header | Started | Record | Footer) -> WrittenPage:
+        """Write these lines, read them back, and write and parse their page."""
+        path = write_page(self.read(*lines), self.folder / "page")
+        html = path.read_text(encoding="utf-8")
+        return WrittenPage(path, html, parse(html))
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    return Runs(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str | None:
+    """The path of an installed Chromium; None leaves the choice to playwright."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return next((path for name in names if (path := shutil.which(name))), None)

@@ -1,0 +1,119 @@
+"""`python -m reports`: what it prints and how it ends."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.records import RUN_FILE, SCHEMA_VERSION
+from reports.__main__ import main
+
+BERT = "bert/fill-mask/opset18/dynamo"
+
+
+def assert_refused(capsys: pytest.CaptureFixture[str], status: int, *parts: str) -> None:
+    captured = capsys.readouterr()
+    assert status == 2
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    for part in parts:
+        assert part in captured.err
+
+
+def test_html_prints_the_page_it_wrote(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs.write(runs.header(BERT))
+    assert main(["html", str(run), "-o", str(tmp_path / "new" / "folder")]) == 0
+    page = tmp_path / "new" / "folder" / "index.html"
+    assert capsys.readouterr().out == f"{page}\n"
+    assert BERT in page.read_text(encoding="utf-8")
+
+
+def test_html_takes_a_run_file_as_well_as_its_folder(runs: Any, tmp_path: Path) -> None:
+    run = runs.write(runs.header(BERT))
+    assert main(["html", str(run), "-o", str(tmp_path / "a")]) == 0
+    assert main(["html", str(run / RUN_FILE), "-o", str(tmp_path / "b")]) == 0
+    pages = [(tmp_path / name / "index.html").read_bytes() for name in "ab"]
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["html", "--help"]])
+def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    assert "Usage: python -m reports" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        ([], "command"),
+        (["nonsense"], "nonsense"),
+        (["html"], "RUN"),
+        (["html", "somewhere"], "--output"),
+        (["html", "somewhere", "-o", "x", "--nonsense"], "--nonsense"),
+    ],
+)
+def test_bad_options_are_one_line(
+    arguments: list[str], part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_refused(capsys, main(arguments), part)
+
+
+def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["html", str(tmp_path / "gone"), "-o", str(tmp_path)])
+    assert_refused(capsys, status, "gone: no run file here")
+
+
+def test_a_corrupt_line_is_named(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs.write(runs.header(BERT))
+    with (run / RUN_FILE).open("a", encoding="utf-8") as file:
+        file.write("{nonsense\n")
+    status = main(["html", str(run), "-o", str(tmp_path / "page")])
+    assert_refused(capsys, status, f"{RUN_FILE}:2: not a line of a run file")
+    assert not (tmp_path / "page").exists()
+
+
+def test_another_schema_version_is_named(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = {**runs.header(BERT).to_json(), "schema_version": SCHEMA_VERSION + 1}
+    (tmp_path / RUN_FILE).write_text(json.dumps(header) + "\n", encoding="utf-8")
+    status = main(["html", str(tmp_path), "-o", str(tmp_path / "page")])
+    assert_refused(capsys, status, f"schema version {SCHEMA_VERSION + 1}")
+
+
+def test_a_file_where_the_folder_should_be_is_one_line(
+    runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs.write(runs.header(BERT))
+    (tmp_path / "taken").touch()
+    status = main(["html", str(run), "-o", str(tmp_path / "taken")])
+    assert_refused(capsys, status, "taken", "cannot be written")
+
+
+def test_the_command_runs_without_torch_and_onnx(runs: Any, tmp_path: Path) -> None:
+    run = runs.write(runs.header(BERT))
+    script = (
+        "import sys\n"
+        "from reports.__main__ import main\n"
+        f"status = main(['html', {str(run)!r}, '-o', {str(tmp_path / 'page')!r}])\n"
+        "heavy = {'torch', 'onnx', 'onnxruntime', 'transformers', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else status)\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_the_module_is_a_command(tmp_path: Path) -> None:
+    missing = [sys.executable, "-m", "reports", "html", str(tmp_path / "gone"), "-o", str(tmp_path)]
+    done = subprocess.run(missing, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
