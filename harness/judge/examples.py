@@ -28,8 +28,7 @@ def draw_examples(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
         Example.of(sizes, (seed + index) % _SEEDS) for index, sizes in enumerate(space.corners())
     ]
     drawn = _drawn(space, count=count, seed=seed) if count else []
-    fresh = (example for example in drawn if example.axes != space.export_sizes)
-    return list(dict.fromkeys([*corners, *fresh]))
+    return list(dict.fromkeys([*corners, *drawn]))
 
 
 def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
@@ -42,14 +41,16 @@ def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
             name: st.integers(axis.low, axis.high) | st.sampled_from([c[name] for c in corners])
             for name, axis in space.ranges.items()
         }
-    )
+    ).map(space.fit)
+    if space.ranges:
+        sizes = sizes.filter(lambda drawn: drawn != space.export_sizes)
     found: list[Example] = []
 
     @hypothesis.seed(seed)
     @_settings(max_examples=count, phases=(hypothesis.Phase.generate,))
     @hypothesis.given(sizes, st.integers(0, _SEEDS - 1))
     def collect(drawn: dict[str, int], value_seed: int) -> None:
-        found.append(Example.of(space.fit(drawn), value_seed))
+        found.append(Example.of(drawn, value_seed))
 
     collect()
     return found
@@ -73,13 +74,18 @@ def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool
 
 
 def _below(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
-    """Examples up to this one on every axis. Plain integers stand first: shrinking moves towards
-    the first alternative, and then on to the true boundary."""
+    """Examples up to this one on every axis.
+
+    Plain integers stand first, since shrinking moves towards the first alternative; the other one
+    draws as many choices, so that the move makes no example longer.
+    """
     from hypothesis import strategies as st
 
-    sizes = st.fixed_dictionaries(
-        {n: st.integers(space.ranges[n].low, size) | st.just(size) for n, size in example.sizes}
-    )
+    def up_to(name: str, size: int) -> SearchStrategy[int]:
+        low = space.ranges[name].low
+        return st.integers(low, size) | st.sampled_from([low, size])
+
+    sizes = st.fixed_dictionaries({name: up_to(name, size) for name, size in example.sizes})
     seeds = st.sampled_from([0, example.seed])
     return st.builds(lambda drawn, seed: Example.of(space.fit(drawn), seed), sizes, seeds)
 

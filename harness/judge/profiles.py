@@ -20,8 +20,8 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("smoke", opsets=(18, 21), max_examples=24),
-        Profile("pr", opsets=(14, 17, 18, 21, 23), max_examples=24),
+        Profile("smoke", opsets=(18, 21), max_examples=30),
+        Profile("pr", opsets=(14, 17, 18, 21, 23), max_examples=30),
         Profile("nightly", opsets=tuple(range(9, 26)), max_examples=30),
     )
 }
