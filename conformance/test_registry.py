@@ -1,0 +1,74 @@
+"""Whatever is registered can be judged: tiny models, outputs, dummy inputs, expectations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+
+from harness.configs.base import OnnxConfig
+from harness.configs.plugins import find_fixture
+from harness.configs.tasks import TasksManager
+from harness.matrix.registry import BACKEND, Registry
+from harness.pytest_plugin.context import CONTEXT
+
+
+@pytest.fixture
+def registry(pytestconfig: pytest.Config) -> Registry:
+    """What is registered, `--config-module` included."""
+    return pytestconfig.stash[CONTEXT].registry
+
+
+@pytest.fixture
+def descriptions(registry: Registry) -> list[OnnxConfig]:
+    """A description of every (architecture, task), over its tiny model's configuration."""
+    return [description for name in registry.tasks for description in _describe(name, registry)]
+
+
+def test_every_architecture_has_a_tiny_model(registry: Registry) -> None:
+    missing = [name for name in registry.tasks if find_fixture(f"models/{name}.json") is None]
+    assert not missing, f"add fixtures/models/<architecture>.json for {', '.join(missing)}"
+
+
+def test_every_task_has_outputs(descriptions: list[OnnxConfig]) -> None:
+    without = [
+        f"{_name(d)} part {part}"
+        for d in descriptions
+        for part, p in d.parts.items()
+        if not p.outputs
+    ]
+    assert not without, f"describe the outputs of {', '.join(without)}"
+
+
+def test_every_input_has_a_dummy_input_generator(descriptions: list[OnnxConfig]) -> None:
+    without = [
+        f"{name} of {_name(description)}"
+        for description in descriptions
+        for part in description.parts.values()
+        for name in part.inputs
+        if not any(g.supports_input(name) for g in part.DUMMY_INPUT_GENERATOR_CLASSES)
+    ]
+    assert not without, f"add a dummy input generator for {', '.join(without)}"
+
+
+def test_no_expectation_is_stale(pytestconfig: pytest.Config) -> None:
+    assert pytestconfig.stash[CONTEXT].expectations is not None
+
+
+def _describe(architecture: str, registry: Registry) -> Iterator[OnnxConfig]:
+    fixture = find_fixture(f"models/{architecture}.json")
+    if fixture is None:
+        return  # said by the test above
+    text = fixture.read_text(encoding="utf-8")
+    # A namespace stands for transformers' configuration, whose classes would import torch.
+    config = json.loads(text, object_hook=lambda table: SimpleNamespace(**table)).config
+    for task in registry.tasks[architecture]:
+        yield TasksManager.get_exporter_config_constructor(
+            BACKEND, task=task, model_type=architecture
+        )(config)
+
+
+def _name(description: OnnxConfig) -> str:
+    return f"{description.config.model_type}/{description.task}"

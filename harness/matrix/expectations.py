@@ -1,0 +1,92 @@
+"""Known failures: which record may end badly, how, and why that leaves a run green."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.records import CellId, Outcome, Record
+
+EXPECTABLE_OUTCOMES = (
+    Outcome.FAILED,
+    Outcome.INCONCLUSIVE,
+    Outcome.ERRORED,
+    Outcome.CRASHED,
+    Outcome.TIMED_OUT,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """One entry, its globs resolved to the registered names; `source` is its file and place."""
+
+    architectures: frozenset[str]
+    tasks: frozenset[str]
+    opsets: frozenset[int]
+    exporters: frozenset[str]
+    requirements: frozenset[str]
+    outcome: Outcome
+    reason: str
+    issue: str
+    layer: str
+    source: str
+
+    def covers(self, cell: CellId, requirement: str) -> bool:
+        return (
+            cell.architecture in self.architectures
+            and cell.task in self.tasks
+            and cell.opset in self.opsets
+            and cell.exporter in self.exporters
+            and requirement in self.requirements
+        )
+
+    def to_json(self) -> Mapping[str, str]:
+        """What a record carries of it."""
+        return {
+            "reason": self.reason,
+            "issue": self.issue,
+            "layer": self.layer,
+            "source": self.source,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Expectations:
+    """All entries that hold for the installed versions, in the order of their files.
+
+    Where several cover one pair, the first counts.
+    """
+
+    entries: tuple[Expectation, ...] = ()
+
+    def find(self, cell: CellId, requirement: str) -> Expectation | None:
+        return next((e for e in self.entries if e.covers(cell, requirement)), None)
+
+    def apply(self, record: Record) -> Record:
+        """The record as `xfailed` where it ended as expected, as `xpassed` where it passed.
+
+        Any other outcome stays: failing in another way, or in another requirement, is new.
+        """
+        expectation = self.find(record.cell, record.requirement)
+        if expectation is None:
+            return record
+        if record.outcome is expectation.outcome:
+            return dataclasses.replace(
+                record, outcome=Outcome.XFAILED, expectation=expectation.to_json()
+            )
+        if record.outcome is Outcome.PASSED:
+            return dataclasses.replace(
+                record,
+                outcome=Outcome.XPASSED,
+                expectation=expectation.to_json(),
+                message=_unexpected_pass(record, expectation),
+            )
+        return record
+
+
+def _unexpected_pass(record: Record, expectation: Expectation) -> str:
+    return (
+        f"{record.requirement}: passed, expected {expectation.outcome} ({expectation.reason}) "
+        f"[{record.cell}]; narrow or remove {expectation.source}"
+    )

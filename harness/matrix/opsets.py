@@ -1,0 +1,39 @@
+"""Sets of opsets as text: `14..18,23`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from harness.errors import UsageError
+from harness.matrix.names import split_list
+
+FIRST_OPSET, LAST_OPSET = 1, 99
+_RANGE = re.compile(r"(\d+)(?:\.\.(\d+))?")
+
+
+def parse_opsets(text: str, *, subject: str = "--opset") -> tuple[int, ...]:
+    """Opsets in ascending order, each once; both ends of a range belong to it.
+
+    Raises UsageError that starts with `subject` for anything else, for an opset outside 1 to 99
+    and for a range that ends before it starts.
+    """
+    items = split_list(text, subject=subject)
+    return tuple(sorted({opset for item in items for opset in _expand(item, subject=subject)}))
+
+
+def _expand(item: str, *, subject: str) -> Iterator[int]:
+    match = _RANGE.fullmatch(item)
+    if match is None:
+        raise UsageError(
+            f"{subject} {item!r}: not an opset or a range; write 18, 14..18 or 14..18,23"
+        )
+    first, last = int(match[1]), int(match[2] or match[1])
+    for opset in (first, last):
+        if not FIRST_OPSET <= opset <= LAST_OPSET:
+            raise UsageError(
+                f"{subject} {item!r}: opset {opset} is outside {FIRST_OPSET}..{LAST_OPSET}"
+            )
+    if last < first:
+        raise UsageError(f"{subject} {item!r}: ends before it starts; write {last}..{first}")
+    yield from range(first, last + 1)

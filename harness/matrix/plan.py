@@ -1,0 +1,63 @@
+"""The plan of a run: which cells it judges, on which requirements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from harness.configs.tasks import TasksManager
+from harness.errors import UsageError
+from harness.matrix.names import select, split_list
+from harness.matrix.registry import Registry
+from harness.records import CellId
+
+Plan = Mapping[CellId, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What a user asks for: comma lists of globs as options give them, None for everything."""
+
+    opsets: tuple[int, ...]
+    architecture: str | None = None
+    task: str | None = None
+    exporter: str | None = None
+    requirement: str | None = None
+
+
+def make_plan(selection: Selection, registry: Registry) -> Plan:
+    """Cell -> requirements: sorted (architecture, task) x opset x exporter.
+
+    Raises UsageError for a name that selects nothing, and where the names together select no cell.
+    """
+    architectures = select(selection.architecture, registry.architectures, subject="--architecture")
+    tasks = select_tasks(selection.task, registry, subject="--task")
+    exporters = select(selection.exporter, registry.exporters, subject="--exporter")
+    requirements = select(selection.requirement, registry.requirements, subject="--requirement")
+    rows = [(a, t) for a in architectures for t in registry.tasks[a] if t in tasks]
+    plan = {
+        CellId(architecture=architecture, task=task, opset=opset, exporter=exporter): requirements
+        for (architecture, task), opset, exporter in product(rows, selection.opsets, exporters)
+    }
+    if not plan:
+        raise UsageError(_no_cell(selection, architectures, registry))
+    return plan
+
+
+def select_tasks(text: str | None, registry: Registry, *, subject: str) -> tuple[str, ...]:
+    """The registered tasks that a comma list of globs or synonyms matches."""
+    if text is None:
+        return registry.all_tasks
+    names = [TasksManager.map_from_synonym(name) for name in split_list(text, subject=subject)]
+    return select(",".join(names), registry.all_tasks, subject=subject)
+
+
+def _no_cell(selection: Selection, architectures: tuple[str, ...], registry: Registry) -> str:
+    if not architectures:
+        return "no architecture is registered; load some with --config-module"
+    nearest = {task for architecture in architectures for task in registry.tasks[architecture]}
+    return (
+        f"--architecture {selection.architecture or '*'} with --task {selection.task or '*'} "
+        f"selects no cell; the tasks there are {', '.join(sorted(nearest))}"
+    )

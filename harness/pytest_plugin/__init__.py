@@ -1,0 +1,44 @@
+"""Runs the matrix under pytest: one item per cell, a run file, a summary.
+
+Loaded by a root conftest (`pytest_plugins = ["harness.pytest_plugin"]`) or by
+`-p harness.pytest_plugin`. No entry point announces it, so that unrelated pytest runs never meet
+its options.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.pytest_plugin.collection import pytest_generate_tests
+from harness.pytest_plugin.context import CONTEXT, RunContext
+from harness.pytest_plugin.controller import Controller
+from harness.pytest_plugin.options import add_options
+from harness.pytest_plugin.runner import assert_conforms, pytest_runtest_makereport
+from harness.pytest_plugin.scheduling import pytest_xdist_make_scheduler
+
+__all__ = [
+    "assert_conforms",
+    "pytest_addoption",
+    "pytest_configure",
+    "pytest_generate_tests",
+    "pytest_runtest_makereport",
+    "pytest_unconfigure",
+    "pytest_xdist_make_scheduler",
+]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    context = RunContext(config)
+    config.stash[CONTEXT] = context
+    if not context.is_worker:
+        config.pluginmanager.register(Controller(context), "conformance-controller")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    context = config.stash.get(CONTEXT, None)
+    if context is not None:
+        context.close()

@@ -1,0 +1,48 @@
+"""Records for what nobody judged to the end: a dead process, a lost record, an early stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.records import CellId, Outcome, Record
+
+
+def rest_of(
+    cell: CellId,
+    missing: Sequence[str],
+    *,
+    outcome: Outcome,
+    message: str,
+    traceback: str | None = None,
+    replay: str | None = None,
+) -> Iterator[Record]:
+    """`outcome` for the first missing requirement, `skipped` because of it for the others."""
+    if not missing:
+        return
+    first, *others = missing
+    yield Record(
+        cell=cell,
+        requirement=first,
+        outcome=outcome,
+        message=f"{first}: {message} [{cell}]",
+        traceback=traceback,
+        replay=replay,
+    )
+    for requirement in others:
+        yield Record(
+            cell=cell,
+            requirement=requirement,
+            outcome=Outcome.SKIPPED,
+            message=f"{requirement}: skipped, because {first} {outcome} [{cell}]",
+        )
+
+
+def not_run(cell: CellId, missing: Sequence[str], *, message: str) -> Iterator[Record]:
+    """`not_run` for every missing requirement."""
+    for requirement in missing:
+        yield Record(
+            cell=cell,
+            requirement=requirement,
+            outcome=Outcome.NOT_RUN,
+            message=f"{requirement}: {message} [{cell}]; run it again",
+        )

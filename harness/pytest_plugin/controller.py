@@ -1,0 +1,144 @@
+"""Keeps the run file and says, in the end, whether every planned pair ended as expected."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.pytest_plugin import options
+from harness.pytest_plugin.collection import cell_of, reaches_suite
+from harness.pytest_plugin.context import WORKER_INPUT, RunContext, usage_errors
+from harness.pytest_plugin.ending import crash_records, ending_records, is_green, make_footer
+from harness.pytest_plugin.findings import NonConformanceError, reason_of
+from harness.pytest_plugin.provenance import make_header
+from harness.pytest_plugin.run_file import RunFile
+from harness.pytest_plugin.runner import PROPERTY
+from harness.pytest_plugin.summary import summary_lines
+from harness.records import CellId, Outcome, is_expected, read_run
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
+
+class Controller:
+    """The process that the user started. Under xdist it judges nothing itself."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._resolved = False
+        self._run: RunFile | None = None
+        self._finished: set[CellId] = set()
+        self._page = ""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        config = session.config
+        given = config.invocation_params
+        config.invocation_params = pytest.Config.InvocationParams(
+            args=options.join_values(map(str, given.args)), plugins=given.plugins, dir=given.dir
+        )  # what workers are started with
+        if reaches_suite(config):
+            self._context.resolve()
+            self._resolved = True
+
+    def pytest_report_header(self) -> str | None:
+        if not self._resolved:
+            return None
+        context = self._context
+        return (
+            f"conformance: profile {context.profile.name}, seed {context.seed}, "
+            f"run folder {context.run_directory}"
+        )
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        workerinput: dict[str, Any] = node.workerinput
+        workerinput[WORKER_INPUT] = self._context.for_worker()
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if not session.config.option.collectonly:
+            self._open(item.nodeid for item in session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        self._open(ids)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport) -> None:
+        cell = cell_of(crashitem)
+        if self._run is None or cell is None:
+            return
+        self._run.absorb_journals()
+        for record in crash_records(self._run, cell, self._context):
+            self._run.add(record)
+        self._finished.add(cell)
+        _settle_crash(report, NonConformanceError(self._run.report(cell)))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        cell = cell_of(report.nodeid)
+        if self._run is None or cell is None or report.when != "call":
+            return
+        self._finished.add(cell)
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                self._run.add_texts(json.loads(str(value)), source=report.nodeid)
+
+    # Last, when xdist has ended its workers and no journal grows any more.
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self._run is None:
+            return
+        with usage_errors():
+            self._run.absorb_journals()
+        interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
+        for record in ending_records(
+            self._run, self._context, finished=self._finished, interrupted=interrupted
+        ):
+            self._run.add(record)
+        if exitstatus == pytest.ExitCode.OK and not is_green(self._run):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._run.finish(make_footer(self._run, exit_status=int(session.exitstatus)))
+        self._page = _write_page(self._run)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self._run is None:
+            return
+        terminalreporter.write_sep("=", "conformance")
+        for line in summary_lines(read_run(self._run.directory), self._run.directory):
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(f"page: {self._page}")
+
+    def _open(self, nodeids: Iterable[str]) -> None:
+        """Open the run file over the collected cells; replacements of dead workers collect too."""
+        cells = [cell for nodeid in nodeids if (cell := cell_of(nodeid)) is not None]
+        if self._run is not None or not cells:
+            return
+        header = make_header(self._context, cells)
+        directory = self._context.run_directory
+        try:
+            self._run = RunFile(directory, header)
+        except OSError as error:
+            raise pytest.UsageError(
+                f"{options.RUN_DIR.flag} {directory}: cannot be written ({error.strerror}); "
+                "give a new folder"
+            ) from error
+
+
+def _settle_crash(report: pytest.TestReport, finding: NonConformanceError) -> None:
+    """Give xdist's report of a crash our findings; an expected crash is xfailed."""
+    report.longrepr = str(finding)
+    if is_expected(record.outcome for record in finding.report.records):
+        report.outcome = "skipped"
+        report.wasxfail = reason_of(finding.report, Outcome.XFAILED)
+
+
+def _write_page(run_file: RunFile) -> str:
+    """The path of the page, or why there is none: it must never hide the verdict."""
+    try:
+        from reports.html import write_page
+
+        return str(write_page(read_run(run_file.directory), run_file.directory))
+    except Exception as error:
+        return f"not written ({error!r}); try python -m reports html {run_file.directory}"

@@ -1,0 +1,62 @@
+"""The findings of a cell as text: what an item prints when it fails, and why it is xfailed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.records import EXPECTED_OUTCOMES, CellReport, Outcome, Record
+
+INDENT = "    "
+
+
+class NonConformanceError(Exception):
+    """A cell did not end as expected. Its text is every finding, each with its replay command."""
+
+    def __init__(self, report: CellReport) -> None:
+        super().__init__(report)
+        self.report = report
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self.report))
+
+
+def headline(record: Record) -> str:
+    """The first line of a record's message."""
+    return next(iter(record.message.splitlines()), "") or f"{record.requirement}: no message"
+
+
+def worst_record(report: CellReport) -> Record:
+    """The first record that has the cell's rolled-up outcome."""
+    return next(r for r in report.records if r.outcome is report.outcome)
+
+
+def reason_of(report: CellReport, outcome: Outcome) -> str:
+    """Why records have this outcome, each reason once."""
+    records = [record for record in report.records if record.outcome is outcome]
+    reasons = [(record.expectation or {}).get("reason") or headline(record) for record in records]
+    return "; ".join(dict.fromkeys(map(str, reasons)))
+
+
+def _lines(report: CellReport) -> Iterator[str]:
+    yield f"{report.cell}: {report.outcome}"
+    for record in report.records:
+        if record.outcome is Outcome.XFAILED:
+            yield f"  {record.requirement}: xfailed, as expected: {_reason(record)}"
+        elif record.outcome not in EXPECTED_OUTCOMES | {Outcome.SKIPPED}:
+            yield from _finding(record)
+    skipped = [r.requirement for r in report.records if r.outcome is Outcome.SKIPPED]
+    if skipped:
+        yield f"  skipped: {', '.join(skipped)}"
+
+
+def _finding(record: Record) -> Iterator[str]:
+    yield f"  {record.requirement}: {record.outcome}"
+    yield from (INDENT + line for line in record.message.splitlines())
+    if record.outcome is Outcome.ERRORED and record.traceback:
+        yield from (INDENT + line for line in record.traceback.splitlines())
+    if record.replay:
+        yield f"{INDENT}replay: {record.replay}"
+
+
+def _reason(record: Record) -> str:
+    return str((record.expectation or {}).get("reason", ""))

@@ -1,0 +1,121 @@
+"""The options of a conformance run; their values are checked here, in one line, not by argparse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.matrix.names import split_list
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option; `dest` is prefixed, so that no other plugin shares it by accident."""
+
+    flag: str
+    metavar: str
+    help: str
+    repeatable: bool = False
+
+    @property
+    def dest(self) -> str:
+        return "conformance" + self.flag.removeprefix("-").replace("-", "_")
+
+    def add_to(self, group: pytest.OptionGroup) -> None:
+        action = "append" if self.repeatable else "store"
+        group.addoption(
+            self.flag, metavar=self.metavar, dest=self.dest, action=action, help=self.help
+        )
+
+    def get(self, config: pytest.Config) -> Any:
+        """The value as given: text, a list of texts if repeatable, None if not given."""
+        return config.getoption(self.dest, None)
+
+
+PROFILE = Option("--profile", "NAME", "How much to run: smoke, pr or nightly (default).")
+ARCHITECTURE = Option("--architecture", "GLOBS", "Only these architectures, such as bert,gpt*.")
+TASK = Option("--task", "GLOBS", "Only these tasks; synonyms count.")
+EXPORTER = Option("--exporter", "GLOBS", "Only these exporters.")
+OPSET = Option("--opset", "RANGES", "These opsets instead of the profile's, such as 14..18,23.")
+REQUIREMENT = Option("--requirement", "GLOBS", "Only these requirements.")
+RUN_DIR = Option("--run-dir", "DIR", "Folder of the run file; default runs/<time>-<process>.")
+CONFIG_MODULE = Option(
+    "--config-module", "MODULES", "Modules that register architectures or exporters.", True
+)
+EXPECTATIONS = Option(
+    "--expectations", "FILE", "Known failures; replaces those that are committed."
+)
+MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell instead of the profile's.")
+
+OPTIONS = (
+    PROFILE,
+    ARCHITECTURE,
+    TASK,
+    EXPORTER,
+    OPSET,
+    REQUIREMENT,
+    RUN_DIR,
+    CONFIG_MODULE,
+    EXPECTATIONS,
+    MAX_EXAMPLES,
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option in one group of `pytest --help`."""
+    group = parser.getgroup("conformance", "conformance of ONNX exports")
+    for option in OPTIONS:
+        option.add_to(group)
+
+
+def any_given(config: pytest.Config) -> bool:
+    """Whether the user gave one of our options."""
+    return any(option.get(config) is not None for option in OPTIONS)
+
+
+def join_values(arguments: Iterable[str]) -> tuple[str, ...]:
+    """The arguments of a call, our options and their values joined by `=`.
+
+    Before it knows an option of a conftest, pytest takes a value that stands alone for a path to
+    collect; where that exists, as a run folder does when workers start, it looks there for its
+    root and conftest, and finds neither.
+    """
+    flags = {option.flag for option in OPTIONS}
+    joined: list[str] = []
+    for argument in arguments:
+        if joined and joined[-1] in flags:
+            joined[-1] += f"={argument}"
+        else:
+            joined.append(argument)
+    return tuple(joined)
+
+
+def config_modules(config: pytest.Config) -> tuple[str, ...]:
+    """The modules of `--config-module`, which may be repeated and may be a comma list."""
+    return tuple(_split(CONFIG_MODULE.get(config) or (), subject=CONFIG_MODULE.flag))
+
+
+def max_examples(config: pytest.Config) -> int | None:
+    """The number of `--max-examples`; raises UsageError unless it is a positive integer."""
+    text = MAX_EXAMPLES.get(config)
+    if text is None:
+        return None
+    if not str(text).isdecimal() or int(text) < 1:
+        raise UsageError(f"{MAX_EXAMPLES.flag} {text!r}: not a positive number; write 25")
+    return int(text)
+
+
+def path_of(option: Option, config: pytest.Config) -> Path | None:
+    """The path that an option gives, from the folder where pytest was called."""
+    text = option.get(config)
+    return None if text is None else config.invocation_params.dir / text
+
+
+def _split(values: tuple[str, ...], *, subject: str) -> Iterator[str]:
+    for value in values:
+        yield from split_list(value, subject=subject)

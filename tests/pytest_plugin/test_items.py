@@ -1,0 +1,201 @@
+"""One item per cell: which there are, and how each ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_runs import CELL, LADDER, REPOSITORY, SMALL, RunPytest, call_pytest, rule
+
+from harness.records import Outcome
+
+
+def collect(*arguments: str) -> str:
+    """What pytest collects in this repository, where the root conftest loads the plug-in."""
+    quiet = ("-p", "no:cacheprovider", "--collect-only", "-q")
+    found = call_pytest(*quiet, *arguments, directory=REPOSITORY)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+def test_node_ids_contain_the_cell_id() -> None:
+    found = collect("conformance", "--architecture", "bert,vit", "--opset", "18")
+    assert f"conformance/test_conformance.py::test_cell[{CELL}]" in found.splitlines()
+
+
+def test_k_selects_by_cell_id() -> None:
+    found = collect("conformance", "--opset", "14,18", "-k", "opset18 and vit and torchscript")
+    cells = [line for line in found.splitlines() if "test_cell[" in line]
+    assert cells
+    assert all("[vit/" in cell and "/opset18/torchscript]" in cell for cell in cells)
+
+
+def test_collection_imports_nothing_heavy(run_pytest: RunPytest, project: Path) -> None:
+    (project / "heavy.py").write_text(
+        "import sys\n"
+        "NAMES = {'torch', 'transformers', 'onnx', 'onnxruntime', 'numpy'}\n"
+        "def pytest_collection_finish(session):\n"
+        "    print('heavy:', len(session.items), sorted(NAMES & set(sys.modules)))\n"
+    )
+    collected = run_pytest("--collect-only", "-s", "-p", "heavy", "--opset", "18", stub=False)
+    count, _, names = collected.output.partition("heavy: ")[2].partition("\n")[0].partition(" ")
+    assert int(count) > 30
+    assert names == "[]"
+    assert not collected.directory.exists()
+
+
+def test_unrelated_runs_see_no_options(project: Path) -> None:
+    found = call_pytest("--help", directory=project)
+    assert "--verbose" in found.stdout
+    assert "--architecture" not in found.stdout
+
+
+def test_a_session_without_cells_writes_and_prints_nothing(
+    run_pytest: RunPytest, project: Path
+) -> None:
+    (project / "test_other.py").write_text("def test_it(): pass\n")
+    for workers in ("0", "2"):
+        result = run_pytest(
+            "-n", workers, run_dir=None, expectations=None, suite=("test_other.py",)
+        )
+        assert result.status == 0, result.output
+        assert "conformance" not in result.output
+        assert not (project / "runs").exists()
+
+
+def test_other_tests_of_the_name_cell_are_left_alone(run_pytest: RunPytest, project: Path) -> None:
+    (project / "test_other.py").write_text(
+        "import pytest\n"
+        f"@pytest.mark.parametrize('cell', ['{CELL}'])\n"
+        "def test_parse(cell): assert cell\n"
+    )
+    result = run_pytest(run_dir=None, expectations=None, suite=("test_other.py",))
+    assert result.status == 0, result.output
+    assert "conformance" not in result.output
+
+
+def test_all_passing_is_green(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL)
+    assert result.status == 0, result.output
+    run = result.run
+    assert list(run.header.planned.values()) == [LADDER] * 8
+    assert run.header.modalities == {"bert": "text", "vit": "vision"}
+    assert run.header.versions["torch"] != "unknown"
+    assert set(result.outcomes(CELL)) == {Outcome.PASSED}
+    assert {str(line.cell) for line in run.started} == set(run.header.planned)
+    assert run.footer is not None
+    assert (run.footer.exit_status, run.footer.complete) == (0, True)
+    assert run.footer.counts == {"passed": 8 * len(LADDER)}
+    assert not (result.directory / "journals").exists()
+
+
+def test_a_failing_item_shows_all_its_findings_and_nothing_else(run_pytest: RunPytest) -> None:
+    rules = [rule("failed"), rule("inconclusive", requirement="agreement")]
+    result = run_pytest(*SMALL, rules=rules)
+    assert result.status == 1
+    assert "1 failed, 7 passed" in result.output
+    for requirement, outcome in (("checker", "failed"), ("agreement", "inconclusive")):
+        assert f"  {requirement}: {outcome}\n" in result.output
+        assert f"    {requirement}: got 1, expected 2 [{CELL}]\n    second line" in result.output
+    assert f"    replay: python -m harness replay {CELL}\n" in result.output
+    assert "Traceback" not in result.output
+    assert "runner.py" not in result.output
+
+
+@pytest.mark.parametrize(
+    "outcome", ["failed", "inconclusive", "errored", "crashed", "timed_out", "xpassed", "not_run"]
+)
+def test_every_bad_outcome_is_red(run_pytest: RunPytest, outcome: str) -> None:
+    result = run_pytest(*SMALL, "-k", CELL, rules=[rule(outcome)])
+    assert result.status == 1
+    assert f"{CELL} {outcome}: checker: got 1, expected 2 [{CELL}]" in result.output
+
+
+def test_a_cell_that_is_not_applicable_is_skipped_with_the_reason(run_pytest: RunPytest) -> None:
+    rules = [rule("not_applicable", requirement="*")]
+    result = run_pytest(*SMALL, "-rs", rules=rules)
+    assert result.status == 0
+    assert "7 passed, 1 skipped" in result.output
+    assert f"export: got 1, expected 2 [{CELL}]" in result.output
+
+
+def test_a_judge_that_breaks_is_an_error_of_the_harness(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, rules=[rule("raise")])
+    assert result.status == 1
+    assert result.outcomes(CELL)[:4] == ["passed", "passed", "errored", "skipped"]
+    assert "the judge raised RuntimeError('the judge is broken')" in result.output
+    assert "1 failed, 7 passed" in result.output
+
+
+@pytest.mark.parametrize("do", ["omit", "unwritable"])
+def test_a_record_that_the_judge_leaves_out_is_an_error(run_pytest: RunPytest, do: str) -> None:
+    result = run_pytest(*SMALL, rules=[rule(do)])
+    assert result.status == 1
+    assert result.outcomes(CELL) == [
+        *("passed", "passed", "errored", "passed", "passed", "passed"),
+    ]
+
+
+def test_only_the_requirements_that_are_asked_for_are_planned(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "--requirement", "export,agre*", rules=[rule("failed")])
+    assert result.status == 0, result.output
+    assert set(map(tuple, result.run.header.planned.values())) == {("export", "agreement")}
+
+
+def test_options_reach_the_judge(run_pytest: RunPytest) -> None:
+    given = run_pytest(*SMALL, "--profile", "smoke", "--max-examples", "7")
+    assert given.run.header.seed == 0
+    assert {record.blame.split()[0] for record in given.run.records.values() if record.blame} == {
+        "7"
+    }
+
+
+def test_a_nightly_draws_a_fresh_seed_unless_one_is_given(run_pytest: RunPytest) -> None:
+    given = run_pytest(*SMALL, "-n", "2", "--hypothesis-seed", "12345")
+    assert given.run.header.seed == 12345
+    seeds = {record.blame for record in given.run.records.values()}
+    assert len(seeds) == 2  # one per (architecture, task), the same in both workers
+    fresh = run_pytest("-k", CELL, "--opset", "18", run_dir="fresh")
+    assert "seed 12345" not in fresh.output
+    assert f"profile nightly, seed {read_seed(fresh.output)}, run folder" in fresh.output
+
+
+def read_seed(output: str) -> str:
+    return output.partition("seed ")[2].partition(",")[0]
+
+
+def test_the_summary_counts_cells_by_modality(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, rules=[rule("failed")])
+    lines = result.output.splitlines()
+    start = lines.index("modality  cells  failed  passed")
+    assert lines[start + 1 : start + 5] == [
+        "text          4       1       3",
+        "vision        4       0       4",
+        "total         8       1       7",
+        "7 of 8 cells ended as expected",
+    ]
+    assert f"run file: {result.directory / 'run.jsonl'}" in lines
+    assert f"page: {result.directory / 'index.html'}" in lines
+    assert (result.directory / "index.html").is_file()
+
+
+def test_the_summary_shows_ten_bad_cells_the_worst_first(run_pytest: RunPytest) -> None:
+    arguments = ("--architecture", "bert", "--task", "fill-mask", "--opset", "9..14")
+    last = "bert/fill-mask/opset14/torchscript"
+    rules = [rule("failed", cell=last), rule("inconclusive", cell="*")]
+    result = run_pytest(*arguments, rules=rules)
+    summary = result.output.partition("= conformance =")[2].splitlines()
+    listed = [line for line in summary if ": checker: got 1" in line]
+    assert len(listed) == 10
+    assert listed[0].startswith(f"{last} failed: ")
+    assert "... and 2 more, see the page" in summary
+
+
+def test_a_page_that_cannot_be_written_does_not_hide_the_verdict(
+    run_pytest: RunPytest, project: Path
+) -> None:
+    (project / "run" / "index.html").mkdir(parents=True)
+    result = run_pytest(*SMALL)
+    assert result.status == 0
+    assert "page: not written (" in result.output
+    assert result.run.footer is not None

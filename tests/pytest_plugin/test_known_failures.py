@@ -1,0 +1,93 @@
+"""Expectations through pytest: green only where exactly the expected thing happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pytest_runs import CELL, SMALL, Rule, RunPytest, rule
+
+KNOWN = """\
+[[expectation]]
+architecture = "bert"
+task = "fill-mask"
+opsets = "18"
+exporter = "dynamo"
+requirement = "checker"
+outcome = "{outcome}"
+reason = "known since long"
+issue = "https://example.org/issues/1"
+layer = "onnx"
+"""
+
+
+@pytest.fixture
+def known(project: Path) -> Path:
+    path = project / "known.toml"
+    path.write_text(KNOWN.format(outcome="failed"))
+    return path
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_an_expected_failure_is_xfailed_and_green(
+    run_pytest: RunPytest, known: Path, workers: str
+) -> None:
+    rules = [rule("failed"), rule("skipped", requirement="agreement")]
+    arguments = (*SMALL, "-n", workers, "-rx")
+    result = run_pytest(*arguments, rules=rules, expectations=str(known))
+    assert result.status == 0, result.output
+    assert "7 passed, 1 xfailed" in result.output
+    assert "known since long" in result.output
+    record = result.run.records[CELL, "checker"]
+    assert record.outcome == "xfailed"
+    assert record.expectation is not None
+    assert record.expectation["issue"] == "https://example.org/issues/1"
+
+
+@pytest.mark.parametrize(
+    ("rules", "outcome"),
+    [
+        ([], "xpassed"),
+        ([rule("failed"), rule("failed", requirement="opset")], "failed"),
+        ([rule("inconclusive")], "inconclusive"),
+        ([rule("failed", requirement="opset"), rule("skipped")], "failed"),
+    ],
+    ids=["passes", "another requirement too", "another outcome", "another requirement"],
+)
+def test_anything_else_is_red(
+    run_pytest: RunPytest, known: Path, rules: list[Rule], outcome: str
+) -> None:
+    result = run_pytest(*SMALL, rules=rules, expectations=str(known))
+    assert result.status == 1
+    assert "1 failed, 7 passed" in result.output
+    assert f"{CELL} {outcome}: " in result.output
+
+
+def test_runxfail_shows_expected_failures(run_pytest: RunPytest, known: Path) -> None:
+    arguments = (*SMALL, "--runxfail")
+    result = run_pytest(*arguments, rules=[rule("failed")], expectations=str(known))
+    assert result.status == 1
+    assert "  checker: xfailed, as expected: known since long" in result.output
+
+
+def test_an_expected_crash_is_xfailed_and_green(run_pytest: RunPytest, known: Path) -> None:
+    known.write_text(KNOWN.format(outcome="crashed"))
+    arguments = (*SMALL, "-n", "2")
+    result = run_pytest(*arguments, rules=[rule("exit")], expectations=str(known))
+    assert result.status == 0, result.output
+    assert "7 passed, 1 xfailed" in result.output
+    assert result.outcomes(CELL) == ["passed", "passed", "xfailed", *["skipped"] * 3]
+
+
+def test_a_config_module_brings_its_own(run_pytest: RunPytest, project: Path, known: Path) -> None:
+    (project / "theirs" / "expectations").mkdir(parents=True)
+    known.rename(project / "theirs" / "expectations" / "known.toml")
+    (project / "their_configs.py").write_text(
+        "from pathlib import Path\n"
+        "from harness.configs.plugins import register_fixtures\n"
+        "register_fixtures(Path(__file__).parent / 'theirs')\n"
+    )
+    arguments = (*SMALL, "-n", "2", "--config-module", "their_configs")
+    result = run_pytest(*arguments, rules=[rule("failed")], expectations=None)
+    assert result.status == 0, result.output
+    assert result.run.records[CELL, "checker"].outcome == "xfailed"

@@ -1,0 +1,164 @@
+"""Several processes, and what is left when one of them dies: no finished record is ever lost."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from pytest_runs import CELL, NO_EXPECTATIONS, SMALL, SUITE, Result, RunPytest, call_pytest, rule
+
+from harness.records import Outcome
+
+OTHER = "vit/image-classification/opset18/dynamo"
+CRASHED = ["passed", "passed", "crashed", "skipped", "skipped", "skipped"]
+
+
+def test_the_cells_of_an_architecture_stay_on_one_worker(run_pytest: RunPytest) -> None:
+    result = run_pytest("-n", "2", "--opset", "14,18")
+    assert result.status == 0, result.output
+    processes = defaultdict(set)
+    for line in result.run.started:
+        processes[line.cell.architecture].add(line.process)
+    assert {len(found) for found in processes.values()} == {1}
+    assert set.union(*processes.values()) == {"gw0", "gw1"}
+
+
+def test_workers_and_a_single_process_write_the_same_records(run_pytest: RunPytest) -> None:
+    arguments = (*SMALL, "--hypothesis-seed", "1")
+    single = run_pytest(*arguments, rules=[rule("failed")], run_dir="single")
+    several = run_pytest(*arguments, "-n", "2", rules=[rule("failed")], run_dir="several")
+    assert single.status == several.status == 1
+    assert single.run.records == several.run.records
+    assert single.run.header.planned == several.run.header.planned
+    assert single.run.footer == several.run.footer
+
+
+def test_another_choice_of_distribution_is_obeyed(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "-n", "2", "--dist", "loadfile")
+    assert result.status == 0, result.output
+    assert len({line.process for line in result.run.started}) == 1
+
+
+@pytest.mark.parametrize("do", ["exit", "kill"])
+def test_a_worker_that_dies_leaves_crashed_and_nothing_undone(
+    run_pytest: RunPytest, do: str
+) -> None:
+    result = run_pytest(*SMALL, "-n", "2", rules=[rule(do)])
+    assert result.status == 1
+    run = result.run
+    assert result.outcomes(CELL) == CRASHED
+    assert len(run.records) == 8 * 6
+    assert {str(line.cell) for line in run.started} == set(run.header.planned)
+    assert run.footer is not None
+    assert (run.footer.complete, run.footer.exit_status) == (True, 1)
+    assert run.footer.counts == {"crashed": 1, "skipped": 3, "passed": 44}
+    assert "1 failed, 7 passed" in result.output
+    assert f"{CELL}: crashed\n" in result.output
+    assert f"replay: python -m harness replay {CELL} --requirement checker --seed " in result.output
+    assert not (result.directory / "journals").exists()
+
+
+def test_a_cell_that_kills_its_worker_is_begun_once(run_pytest: RunPytest) -> None:
+    rules = [rule("exit", requirement="export"), rule("exit", cell=OTHER)]
+    result = run_pytest(*SMALL, "-n", "2", rules=rules)
+    assert result.status == 1
+    assert result.output.count("replacing crashed worker") == 2
+    assert result.outcomes(CELL) == ["crashed"] + ["skipped"] * 5
+    assert result.outcomes(OTHER) == CRASHED
+
+
+def test_workers_find_the_root_conftest_when_the_run_folder_lies_elsewhere(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "conftest.py").write_text("pytest_plugins = ['harness.pytest_plugin']\n")
+    elsewhere = tmp_path / "elsewhere"
+    arguments = (*SMALL, "-n", "2", "--run-dir", str(elsewhere), *SUITE)
+    found = call_pytest(
+        *("-p", "stub_judge", "--expectations", NO_EXPECTATIONS),
+        *arguments,
+        directory=project,
+        rules=[rule("exit")],
+    )
+    result = Result(status=found.returncode, output=found.stdout, directory=elsewhere)
+    assert "unrecognized arguments" not in result.output
+    assert result.outcomes(CELL) == CRASHED
+    assert len(result.run.started) == 8
+
+
+def test_crashes_beyond_the_limit_leave_the_rest_not_run(run_pytest: RunPytest) -> None:
+    result = run_pytest(
+        *SMALL, "-n", "1", "--max-worker-restart", "0", rules=[rule("exit", cell="bert*14/dynamo")]
+    )
+    assert result.status != 0
+    assert result.outcomes("bert/fill-mask/opset14/dynamo") == CRASHED
+    assert set(result.outcomes(CELL)) == {Outcome.NOT_RUN}
+    assert result.run.footer is not None
+    assert not result.run.footer.complete
+
+
+def test_a_lost_record_is_noticed(run_pytest: RunPytest) -> None:
+    for workers in ("0", "2"):
+        result = run_pytest(*SMALL, "-n", workers, rules=[rule("lost")], run_dir=f"run{workers}")
+        assert "8 passed" in result.output
+        assert result.status == 1
+        assert result.outcomes(CELL) == ["passed", "passed", "errored", *["passed"] * 3]
+        assert "its process ended the cell, and no record arrived" in result.output
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_stopping_at_the_first_failure_is_incomplete(run_pytest: RunPytest, workers: str) -> None:
+    rules = [rule("failed", cell="bert/fill-mask/opset14/dynamo")]
+    result = run_pytest(*SMALL, "-x", "-n", workers, rules=rules)
+    assert result.status in (1, 2)
+    assert set(result.outcomes(CELL)) == {Outcome.NOT_RUN}
+    footer = result.run.footer
+    assert footer is not None
+    assert (footer.complete, footer.exit_status) == (False, result.status)
+    assert f"incomplete: {footer.counts['not_run']} planned records were not run" in result.output
+
+
+def test_an_interrupt_keeps_what_is_known(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, rules=[rule("interrupt")])
+    assert result.status == 2
+    assert result.outcomes(CELL) == ["passed", "passed", *["not_run"] * 4]
+    assert result.run.footer is not None
+    assert (result.run.footer.complete, result.run.footer.exit_status) == (False, 2)
+
+
+def test_deselected_cells_are_not_planned(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "-n", "2", "-k", "opset18 and vit")
+    assert result.status == 0, result.output
+    assert len(result.run.header.planned) == 2
+
+
+@pytest.mark.parametrize(("do", "workers"), [("kill", "0"), ("kill controller", "1")])
+def test_killing_the_controller_loses_no_finished_record(
+    run_pytest: RunPytest, do: str, workers: str
+) -> None:
+    result = run_pytest(*SMALL, "-n", workers, rules=[rule(do)])
+    assert result.status < 0
+    run = result.run
+    assert run.footer is None
+    assert result.outcomes(CELL) == ["passed", "passed", *["not_run"] * 4]
+    assert set(result.outcomes("bert/fill-mask/opset14/dynamo")) == {Outcome.PASSED}
+    assert CELL in {str(line.cell) for line in run.started}
+
+
+def test_the_run_file_is_one_header_lines_in_order_and_one_footer(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "-n", "2")
+    lines = read_lines(result.directory / "run.jsonl")
+    kinds = [line["type"] for line in lines]
+    assert kinds[0] == "header"
+    assert kinds[-1] == "footer"
+    assert (kinds.count("started"), kinds.count("record")) == (8, 48)
+    begun = set()
+    for line in lines[1:-1]:
+        if line["type"] == "started":
+            begun.add(line["cell"])
+        assert line["cell"] in begun
+
+
+def read_lines(path: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
