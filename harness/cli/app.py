@@ -1,0 +1,102 @@
+"""The commands together, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+from typer.main import get_command
+
+from harness.cli.check import check
+from harness.cli.doctor import doctor
+from harness.cli.export import export
+from harness.cli.listing import list_architectures
+from harness.cli.replay import replay
+from harness.errors import UsageError
+
+CONFORMS = 0
+USAGE = 2
+INTERNAL = 3
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+PROGRAM = "python -m harness"
+
+app = typer.Typer(
+    name="harness",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("list")(list_architectures)
+app.command("export")(export)
+app.command("check")(check)
+app.command("replay")(replay)
+app.command("doctor")(doctor)
+
+
+@app.callback()
+def harness() -> None:
+    """Prove that ONNX exports of transformer architectures conform.
+
+    Exit status: 0 conforms, 1 does not conform, 2 bad usage or input, 3 an error inside the
+    harness.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status; errors are one line on stderr."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _run(argv)
+    except typer.Exit as stop:
+        return int(stop.exit_code)
+    except typer.TyperException as error:
+        help_command = " ".join([PROGRAM, *_command(argv), "--help"])
+        return _refuse(f"{error.format_message().rstrip('.')}; see {help_command}")
+    except UsageError as error:
+        return _refuse(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        _say("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone, as in `list | head`
+        return BROKEN_PIPE
+    except Exception as error:
+        return _apologise(error)
+
+
+def _run(argv: list[str]) -> int:
+    # Not `app(...)`: it replaces errors and interrupts with reports of several lines.
+    command = get_command(app)
+    with command.make_context(PROGRAM, argv) as context:
+        status = command.invoke(context)
+    return status if isinstance(status, int) else CONFORMS
+
+
+def _command(argv: Sequence[str]) -> list[str]:
+    names = {command.name for command in app.registered_commands}
+    return [argv[0]] if argv and argv[0] in names else []
+
+
+def _refuse(message: str) -> int:
+    _say(f"error: {message}")
+    return USAGE
+
+
+def _apologise(error: Exception) -> int:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="onnx-conformance-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.writelines(traceback.format_exception(error))
+    reason = str(error).strip().split("\n")[0]
+    _say(f"internal error: {type(error).__name__}: {reason}; traceback in {Path(log.name)}")
+    return INTERNAL
+
+
+def _say(message: str) -> None:
+    typer.echo(" ".join(message.split()), err=True)

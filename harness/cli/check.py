@@ -1,0 +1,64 @@
+"""`check`: judges an export that any exporter made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.common import (
+    AsJson,
+    ConfigModules,
+    Model,
+    Opset,
+    Requirements,
+    Seed,
+    TrustRemoteCode,
+    load_descriptions,
+    require_profile,
+    require_requirements,
+    require_tolerance,
+)
+from harness.cli.output import own_stdout, write_report
+
+
+def check(
+    file_or_folder: Annotated[
+        Path, typer.Argument(metavar="FILE_OR_FOLDER", help="An ONNX file, or a folder of parts.")
+    ],
+    *,
+    model: Model,
+    task: Annotated[str, typer.Option("--task", metavar="T", help="What the model was made for.")],
+    opset: Opset = None,
+    atol: Annotated[
+        float | None,
+        typer.Option("--atol", metavar="A", help="Tolerance; by default the description's."),
+    ] = None,
+    requirement: Requirements = None,
+    profile: Annotated[str, typer.Option("--profile", metavar="P", help="How thorough.")] = "pr",
+    seed: Seed = 0,
+    json: AsJson = False,
+    trust_remote_code: TrustRemoteCode = False,
+    config_module: ConfigModules = None,
+) -> int:
+    """Judge an existing export against the PyTorch model."""
+    with own_stdout() as stdout:
+        load_descriptions(config_module)
+        require_requirements(requirement)
+        require_profile(profile)
+        require_tolerance(atol)
+        from harness import judge
+
+        report = judge.check(
+            file_or_folder,
+            model,
+            task,
+            opset=opset,
+            atol=atol,
+            requirements=requirement,
+            profile=profile,
+            seed=seed,
+            trust_remote_code=trust_remote_code,
+        )
+        return write_report(report, stdout, as_json=json)

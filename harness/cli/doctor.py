@@ -1,0 +1,178 @@
+"""`doctor`: what an environment has and lacks, before a run finds out the hard way."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+
+import typer
+
+from harness.cli.common import ConfigModules, load_descriptions
+from harness.cli.output import own_stdout
+
+DISTRIBUTION = "onnx-conformance"
+NEEDED = ("hypothesis", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "transformers")
+UNSUITABLE = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line about the environment, and what to do where something is wrong with it."""
+
+    subject: str
+    state: str
+    remedy: str = ""
+
+
+def doctor(*, config_module: ConfigModules = None) -> int:
+    """Show versions, probed opset ranges, threads, cache and fixtures; exit 1 if one is amiss."""
+    with own_stdout() as stdout:
+        load_descriptions(config_module)
+        problems: list[Finding] = []
+        for title, examine in SECTIONS.items():
+            findings = examine()
+            problems += [finding for finding in findings if finding.remedy]
+            typer.echo("\n".join([title, *map(_line, findings)]), file=stdout)
+        for problem in problems:
+            typer.echo(f"{problem.subject}: {problem.state}; {problem.remedy}", file=stdout)
+        typer.echo("something needs attention" if problems else "all is well", file=stdout)
+    return UNSUITABLE if problems else 0
+
+
+def _line(finding: Finding) -> str:
+    return f"  {finding.subject:<16} {finding.state}"
+
+
+def _packages() -> list[Finding]:
+    ranges = _declared_ranges()
+    python = Finding("python", platform.python_version())
+    return [python, *(_package(name, ranges.get(name)) for name in (DISTRIBUTION, *NEEDED))]
+
+
+def _package(name: str, declared: str | None) -> Finding:
+    version = _version(name)
+    if version is None and name == DISTRIBUTION:
+        return Finding(name, "not installed, running from its sources")
+    if version is None:
+        return Finding(name, "not installed", f"pip install '{name}{declared or ''}'")
+    if declared and not _suits(version, declared):
+        return Finding(name, f"{version}, outside {declared}", f"pip install '{name}{declared}'")
+    return Finding(name, version)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _suits(version: str, declared: str) -> bool:
+    from packaging.specifiers import SpecifierSet
+
+    return SpecifierSet(declared).contains(version, prereleases=True)
+
+
+def _declared_ranges() -> dict[str, str]:
+    """Package -> version range that our own metadata asks for; none where not installed."""
+    from packaging.requirements import Requirement
+
+    try:
+        texts = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return {}
+    requirements = [Requirement(text) for text in texts]
+    return {
+        requirement.name: str(requirement.specifier)
+        for requirement in requirements
+        if requirement.marker is None or requirement.marker.evaluate()
+    }
+
+
+def _exporters() -> list[Finding]:
+    from harness.exporters import exporter_names
+
+    if any(_version(name) is None for name in NEEDED):
+        return [Finding("all", "not probed, because a package is missing")]
+    return [_exporter(name) for name in exporter_names()]
+
+
+def _exporter(name: str) -> Finding:
+    from harness.exporters import get_exporter
+
+    try:
+        opsets = get_exporter(name).opsets
+    except Exception as error:  # an exporter of another package may raise what it likes
+        return Finding(name, f"cannot be used ({error!r})", "repair or uninstall it")
+    if not opsets:
+        return Finding(name, "honours no opset", f"install the versions that {DISTRIBUTION} pins")
+    return Finding(name, f"opset {spans(opsets)}")
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Ascending integers in the form of `--opset`: `7..18,21`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _threads() -> list[Finding]:
+    findings = [Finding("processors", f"{_usable_processors()} usable")]
+    if _version("torch"):
+        import torch
+
+        findings.append(Finding("torch", f"{torch.get_num_threads()}"))
+    return [*findings, Finding("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "not set"))]
+
+
+def _usable_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cache() -> list[Finding]:
+    from harness.exporters._probe import cache_directory
+
+    directory = cache_directory()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        writable = os.access(directory, os.W_OK)
+    except OSError:
+        writable = False
+    if writable:
+        return [Finding("opset ranges", str(directory))]
+    remedy = "set ONNX_CONFORMANCE_CACHE to a folder that is"
+    return [Finding("opset ranges", f"{directory} is not writable", remedy)]
+
+
+def _fixtures() -> list[Finding]:
+    from harness.configs.plugins import find_fixture, fixture_directories
+    from harness.configs.tasks import TasksManager
+
+    folders = [
+        Finding("folder", f"{folder}, {len(list(folder.glob('models/*.json')))} tiny models")
+        for folder in fixture_directories()
+    ]
+    missing = [
+        Finding(name, "no tiny model", f"add fixtures/models/{name}.json")
+        for name in TasksManager.architectures()
+        if find_fixture(f"models/{name}.json") is None
+    ]
+    return folders + missing
+
+
+SECTIONS: dict[str, Callable[[], list[Finding]]] = {
+    "packages": _packages,
+    "opsets by exporter": _exporters,
+    "threads": _threads,
+    "cache": _cache,
+    "fixtures": _fixtures,
+}

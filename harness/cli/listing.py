@@ -1,0 +1,148 @@
+"""`list`: what is registered, and what transformers has that is not.
+
+Called by tools and by people who wait for it, so it imports neither torch nor, for JSON, rich.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any, TextIO
+
+import typer
+
+from harness.cli.common import AsJson, ConfigModules, load_descriptions
+from harness.cli.output import own_stdout, write_json
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An architecture with tasks that it is, or is not, registered for."""
+
+    library: str
+    architecture: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What `list` shows; each exporter takes every registered architecture."""
+
+    registered: tuple[Row, ...]
+    not_registered: tuple[Row, ...]
+    exporters: tuple[str, ...]
+
+    def select(self, architecture: str | None, task: str | None) -> Listing:
+        """The rows, and of them the tasks, that match globs (comma lists of them).
+
+        Raises UsageError for a glob that matches nothing that is known at all.
+        """
+        from harness.matrix.names import select
+
+        rows = self.registered + self.not_registered
+        architectures = select(
+            architecture,
+            sorted({row.architecture for row in rows}),
+            subject="--architecture",
+        )
+        tasks = select(
+            _own_names(task), sorted({name for row in rows for name in row.tasks}), subject="--task"
+        )
+        return replace(
+            self,
+            registered=_narrow(self.registered, architectures, tasks),
+            not_registered=_narrow(self.not_registered, architectures, tasks),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The form that `list --json` prints; its schema is `schemas/list.schema.json`."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "architectures": [
+                {**asdict(row), "exporters": self.exporters} for row in self.registered
+            ],
+            "not_registered": [asdict(row) for row in self.not_registered],
+        }
+
+
+def list_architectures(
+    *,
+    architecture: Annotated[
+        str | None, typer.Option("--architecture", metavar="A", help="Globs, a comma list.")
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option("--task", metavar="T", help="Globs, a comma list.")
+    ] = None,
+    json: AsJson = False,
+    config_module: ConfigModules = None,
+) -> int:
+    """Show what is registered, and what transformers has that is not."""
+    with own_stdout() as stdout:
+        load_descriptions(config_module)
+        listing = read_listing().select(architecture, task)
+        if json:
+            write_json(listing.to_json(), stdout)
+        else:
+            _write_tables(listing, stdout)
+    return 0
+
+
+def read_listing() -> Listing:
+    """Everything that is known, sorted."""
+    from harness.configs.tasks import TasksManager
+    from harness.configs.transformers_mappings import LIBRARY, not_registered
+    from harness.exporters import exporter_names
+
+    return Listing(
+        registered=tuple(
+            Row(LIBRARY, name, tuple(TasksManager.get_supported_tasks_for_model_type(name)))
+            for name in TasksManager.architectures()
+        ),
+        not_registered=tuple(Row(*row[:2], tuple(row[2])) for row in not_registered()),
+        exporters=tuple(exporter_names()),
+    )
+
+
+def _own_names(tasks: str | None) -> str | None:
+    from harness.configs.task_table import map_from_synonym
+
+    return tasks and ",".join(map_from_synonym(task.strip()) for task in tasks.split(","))
+
+
+def _narrow(
+    rows: Iterable[Row], architectures: Collection[str], tasks: Collection[str]
+) -> tuple[Row, ...]:
+    narrowed = (
+        replace(row, tasks=tuple(task for task in row.tasks if task in tasks))
+        for row in rows
+        if row.architecture in architectures
+    )
+    return tuple(row for row in narrowed if row.tasks)
+
+
+def _write_tables(listing: Listing, stdout: TextIO) -> None:
+    _write_table("registered", listing.registered, stdout)
+    _write_table("in transformers, not registered", listing.not_registered, stdout)
+    typer.echo(
+        f"{len(listing.registered)} architectures registered, with the exporters "
+        f"{', '.join(listing.exporters)}; {len(listing.not_registered)} with tasks that are not",
+        file=stdout,
+    )
+
+
+def _write_table(title: str, rows: Sequence[Row], stdout: TextIO) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table("architecture", "tasks", title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(row.architecture, ", ".join(row.tasks))
+    console = Console(file=stdout)
+    with console.capture() as captured:  # printing itself, rich exits with 1 on a broken pipe
+        console.print(table)
+    typer.echo(captured.get(), file=stdout, nl=False)

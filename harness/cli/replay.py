@@ -1,0 +1,68 @@
+"""`replay`: reruns one example of a cell, as the message of its failure says."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.common import (
+    AsJson,
+    ConfigModules,
+    Requirements,
+    Seed,
+    load_descriptions,
+    parse_axes,
+    require_exporter,
+    require_requirements,
+)
+from harness.cli.output import own_stdout, write_report
+from harness.errors import UsageError, suggest
+from harness.records import CellId
+
+
+def replay(
+    cell_id: Annotated[
+        str, typer.Argument(metavar="CELL_ID", help="For example bert/fill-mask/opset18/dynamo.")
+    ],
+    *,
+    axes: Annotated[
+        str | None,
+        typer.Option(
+            "--axes",
+            metavar="batch_size=1,sequence_length=17",
+            help="Run this example only; without it, all of the pr profile.",
+        ),
+    ] = None,
+    seed: Seed = 0,
+    requirement: Requirements = None,
+    json: AsJson = False,
+    config_module: ConfigModules = None,
+) -> int:
+    """Judge one example of a cell, or the whole cell, once more."""
+    with own_stdout() as stdout:
+        load_descriptions(config_module)
+        cell, sizes = CellId.parse(cell_id), parse_axes(axes)
+        require_exporter(cell.exporter)
+        require_requirements(requirement)
+        _require_registered(cell)
+        from harness.judge import judge_cell
+
+        report = judge_cell(cell, requirements=requirement, seed=seed, axes=sizes)
+        return write_report(report, stdout, as_json=json)
+
+
+def _require_registered(cell: CellId) -> None:
+    """Raise UsageError, with the nearest names, for a cell that nothing describes."""
+    from harness.configs.tasks import TasksManager
+    from harness.configs.transformers_mappings import LIBRARY
+    from harness.evidence.models import read_tiny
+
+    if cell.library != LIBRARY:
+        raise UsageError(
+            f"library {cell.library!r} is not known; {suggest(cell.library, [LIBRARY])}"
+        )
+    TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=cell.architecture, task=cell.task
+    )
+    read_tiny(cell.architecture, cell.variant)

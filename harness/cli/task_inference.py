@@ -1,0 +1,41 @@
+"""Which task `export` means when `--task` is not given: the one that the model's class serves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from harness.configs.tasks import TasksManager
+from harness.configs.transformers_mappings import tasks_of_class
+from harness.errors import UsageError
+from harness.evidence.models import read_model_type
+
+
+def infer_task(model: str, *, trust_remote_code: bool = False) -> str:
+    """The one registered task that the class in the model's configuration serves.
+
+    Raises UsageError that lists the tasks where none or several follow from it, and where the
+    model cannot be read or is of an architecture that is not registered.
+    """
+    architecture = read_model_type(model, trust_remote_code=trust_remote_code)
+    registered = TasksManager.get_supported_tasks_for_model_type(architecture)
+    class_name = _class_name(model, trust_remote_code=trust_remote_code)
+    tasks = [task for task in tasks_of_class(class_name) if task in registered]
+    if len(tasks) == 1:
+        return tasks[0]
+    raise UsageError(
+        f"model {model!r}: {'several tasks follow' if tasks else 'no task follows'} from its class "
+        f"{class_name or '(none given)'}; give --task, one of {', '.join(tasks or registered)}"
+    )
+
+
+def _class_name(model: str, *, trust_remote_code: bool) -> str:
+    path = Path(model) / "config.json"
+    if path.is_file():
+        names = json.loads(path.read_text(encoding="utf-8")).get("architectures")
+    else:
+        from transformers import AutoConfig
+
+        config = AutoConfig.from_pretrained(model, trust_remote_code=trust_remote_code)
+        names = config.architectures
+    return str(names[0]) if names else ""

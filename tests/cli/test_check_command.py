@@ -1,0 +1,91 @@
+"""`check`: a verdict for whatever is an ONNX model, a refusal for everything else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+
+@pytest.fixture
+def check(run: Any, tiny_bert: Path) -> Any:
+    """Runs `check` on a file against the saved BERT."""
+
+    def check_file(file: Path, *options: object) -> Any:
+        return run("check", file, "--model", tiny_bert, "--task", "fill-mask", *options)
+
+    return check_file
+
+
+def test_a_right_file_conforms(check: Any, bert_onnx: Path) -> None:
+    result = check(bert_onnx, "--opset", 18)
+    assert result.status == 0
+    assert "✓  agreement" in result.out
+    assert result.out.splitlines()[-1].startswith("conforms: bert/fill-mask/opset18/")
+
+
+def test_a_folder_is_judged_as_its_file_is(check: Any, bert_onnx: Path) -> None:
+    assert check(bert_onnx.parent).status == 0
+
+
+def test_json_is_the_verdict_and_nothing_else(check: Any, bert_onnx: Path) -> None:
+    report = check(bert_onnx, "--json").json("check")
+    assert report["conforms"] is True
+    agreement = next(r for r in report["requirements"] if r["id"] == "agreement")
+    assert agreement["outcome"] == "passed"
+    assert agreement["examples"] > 0
+    assert agreement["worst"]["error_ratio"] <= 1
+
+
+def test_another_opset_than_asked_does_not_conform(check: Any, bert_onnx: Path) -> None:
+    result = check(bert_onnx, "--opset", 19, "--json")
+    outcomes = {r["id"]: r["outcome"] for r in result.json("check")["requirements"]}
+    assert result.status == 1
+    assert outcomes["opset"] == "failed"
+
+
+def test_a_tolerance_that_nothing_meets_does_not_conform(check: Any, bert_onnx: Path) -> None:
+    result = check(bert_onnx, "--atol", "1e-12")
+    assert result.status == 1
+    assert "✗  agreement" in result.out
+    assert result.out.splitlines()[-1].startswith("does not conform: ")
+
+
+def test_a_model_that_the_runtime_refuses_gets_a_verdict(
+    check: Any, bert_onnx: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(bert_onnx)
+    model.graph.node[-1].op_type = "NoSuchOperator"
+    onnx.save(model, tmp_path / "refused.onnx")
+    assert check(tmp_path / "refused.onnx").status == 1
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no ONNX model, just text"])
+def test_what_is_no_onnx_model_is_refused(
+    content: bytes | None, check: Any, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    check(path).assert_refused(str(path))
+
+
+def test_a_truncated_model_is_refused(check: Any, bert_onnx: Path, tmp_path: Path) -> None:
+    path = tmp_path / "truncated.onnx"
+    content = bert_onnx.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    check(path).assert_refused(str(path))
+
+
+def test_a_folder_without_models_is_refused(check: Any, tmp_path: Path) -> None:
+    check(tmp_path).assert_refused(str(tmp_path))
+
+
+def test_a_model_folder_without_config_is_refused(
+    run: Any, bert_onnx: Path, tmp_path: Path
+) -> None:
+    run("check", bert_onnx, "--model", tmp_path, "--task", "fill-mask").assert_refused(
+        str(tmp_path), "config.json"
+    )

@@ -1,0 +1,126 @@
+"""`export`: writes files, judges them, and says in one line what it cannot work with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+
+@pytest.fixture
+def model(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A copy of the saved BERT, to be damaged."""
+    return Path(shutil.copytree(tiny_bert, tmp_path / "model"))
+
+
+def edit_config(model: Path, **changes: Any) -> None:
+    path = model / "config.json"
+    config = {**json.loads(path.read_text(encoding="utf-8")), **changes}
+    path.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+
+
+def test_an_export_conforms_and_has_the_opset(run: Any, tiny_bert: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out"
+    result = run("export", "--model", tiny_bert, "--opset", 18, "--json", output)
+    report = result.json("check")
+    assert (result.status, report["conforms"]) == (0, True), report
+    assert report["cell"] == "bert/fill-mask/opset18/dynamo", "the task follows from the class"
+    versions = {
+        entry.domain: entry.version for entry in onnx.load(output / "model.onnx").opset_import
+    }
+    assert versions[""] == 18
+
+
+def test_an_opset_that_the_exporter_does_not_honour_is_a_verdict(
+    run: Any, tiny_bert: Path, tmp_path: Path
+) -> None:
+    result = run(
+        "export", "--model", tiny_bert, "--opset", 14, "--exporter", "dynamo", tmp_path / "out"
+    )
+    assert result.status == 1
+    assert "opset 14" in result.out
+    assert result.out.splitlines()[-1] == "does not conform: bert/fill-mask/opset14/dynamo"
+
+
+@pytest.mark.parametrize(
+    ("class_names", "part"),
+    [
+        (["BertForPreTraining"], "no task follows from its class BertForPreTraining"),
+        (["BertLMHeadModel"], "no task follows from its class BertLMHeadModel"),
+        ([], "no task follows"),
+    ],
+)
+def test_a_class_that_tells_no_task_is_refused_with_the_tasks(
+    class_names: list[str], part: str, run: Any, model: Path, tmp_path: Path
+) -> None:
+    edit_config(model, architectures=class_names)
+    run("export", "--model", model, tmp_path / "out").assert_refused(
+        part, "--task", "fill-mask, multiple-choice"
+    )
+
+
+def test_no_such_folder_is_refused(run: Any, tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    run("export", "--model", missing, tmp_path / "out").assert_refused(str(missing))
+
+
+@pytest.mark.parametrize("task", [[], ["--task", "fill-mask"]])
+@pytest.mark.parametrize(
+    ("config", "part"),
+    [(None, "config.json"), ("{nonsense", "config.json"), ("{}", "model_type")],
+)
+def test_a_folder_without_a_usable_config_is_refused(
+    config: str | None, part: str, task: list[str], run: Any, model: Path, tmp_path: Path
+) -> None:
+    (model / "config.json").unlink()
+    if config is not None:
+        (model / "config.json").write_text(config)
+    run("export", "--model", model, *task, tmp_path / "out").assert_refused(str(model), part)
+
+
+def test_an_unknown_model_type_is_refused_with_the_nearest(
+    run: Any, model: Path, tmp_path: Path
+) -> None:
+    edit_config(model, model_type="brt")
+    run("export", "--model", model, tmp_path / "out").assert_refused("'brt'", "bert")
+
+
+@pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "noise"])
+def test_weights_that_cannot_be_read_are_refused(
+    damage: str, run: Any, model: Path, tmp_path: Path
+) -> None:
+    weights = model / "model.safetensors"
+    content = weights.read_bytes()
+    weights.unlink()
+    damaged = {"empty": b"", "truncated": content[: len(content) // 2], "noise": b"\x00no" * 99}
+    if damage in damaged:
+        weights.write_bytes(damaged[damage])
+    run("export", "--model", model, tmp_path / "out").assert_refused(str(model))
+
+
+def test_a_task_that_the_architecture_lacks_is_refused(
+    run: Any, tiny_bert: Path, tmp_path: Path
+) -> None:
+    run(
+        "export", "--model", tiny_bert, "--task", "image-classification", tmp_path / "out"
+    ).assert_refused("image-classification", "bert")
+
+
+def test_a_hub_id_without_a_network_is_refused(run_process: Any, tmp_path: Path) -> None:
+    arguments = ["export", "--model", "nobody/no-such-model", "--task", "fill-mask", "out"]
+    result = run_process(*arguments, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
+    result.assert_refused("nobody/no-such-model")
+
+
+@pytest.mark.parametrize("inside", ["", "folder"])
+def test_an_output_that_cannot_be_written_is_refused(
+    inside: str, run: Any, tiny_bert: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    run("export", "--model", tiny_bert, tmp_path / "file" / inside).assert_refused(
+        str(tmp_path / "file")
+    )

@@ -1,0 +1,149 @@
+"""What people read of a verdict, and what tools read of it and of run files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import harness
+from harness.cli.output import GLYPHS, report_lines
+from harness.records import (
+    CellId,
+    CellReport,
+    Failing,
+    Footer,
+    Header,
+    Line,
+    Outcome,
+    Record,
+    Started,
+    Worst,
+    dump_line,
+)
+
+CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
+WORST = Worst(
+    output="logits",
+    max_abs_diff=3e-3,
+    atol=1e-5,
+    error_ratio=300.0,
+    axes={"batch_size": 1, "sequence_length": 17},
+    seed=7,
+)
+PASSED = Record(cell=CELL, requirement="opset", outcome=Outcome.PASSED)
+FAILED = Record(
+    cell=CELL,
+    requirement="agreement",
+    outcome=Outcome.FAILED,
+    part="model",
+    examples=12,
+    covered={"batch_size": [1, 2]},
+    worst=WORST,
+    failing=Failing(axes=WORST.axes, seed=7),
+    message="logits: differs\n  by 0.003",
+    traceback="Traceback",
+    expectation={"reason": "known"},
+    replay=f"python -m harness replay {CELL} --seed 7",
+    blame="exporter",
+)
+
+
+def validator(name: str) -> Any:
+    text = (Path(harness.__file__).parent / "schemas" / f"{name}.schema.json").read_text("utf-8")
+    schema = json.loads(text)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+def test_a_verdict_is_read_from_top_to_bottom() -> None:
+    assert list(report_lines(CellReport(CELL, (PASSED, FAILED)))) == [
+        "✓  opset      passed",
+        "✗  agreement  failed          12 examples  worst error 300 x atol (logits)",
+        "",
+        "agreement failed in model",
+        "  logits: differs",
+        "    by 0.003",
+        "  blame: exporter",
+        "  replay: python -m harness replay bert/fill-mask/opset18/dynamo --seed 7",
+        "does not conform: bert/fill-mask/opset18/dynamo",
+    ]
+
+
+def test_a_replay_command_is_printed_once() -> None:
+    message = f"logits: differs; {FAILED.replay}"
+    failed = Record(
+        cell=CELL,
+        requirement="agreement",
+        outcome=Outcome.FAILED,
+        message=message,
+        replay=FAILED.replay,
+    )
+    lines = list(report_lines(CellReport(CELL, (failed,))))
+    assert sum("replay" in line for line in lines) == 1
+
+
+def test_what_one_failure_skips_is_explained_once() -> None:
+    skipped = [
+        Record(
+            cell=CELL, requirement=name, outcome=Outcome.SKIPPED, message="skipped: export failed"
+        )
+        for name in ("opset", "checker")
+    ]
+    lines = list(report_lines(CellReport(CELL, tuple(skipped))))
+    assert lines[2:-1] == ["", "opset, checker skipped", "  skipped: export failed"]
+
+
+def test_a_verdict_that_passes_is_short() -> None:
+    lines = list(report_lines(CellReport(CELL, (PASSED,))))
+    assert lines == ["✓  opset  passed", f"conforms: {CELL}"]
+
+
+def test_every_outcome_has_a_glyph_of_its_own() -> None:
+    assert set(GLYPHS) == set(Outcome)
+    assert len(set(GLYPHS.values())) == len(Outcome)
+
+
+@pytest.mark.parametrize("number", [300.0, float("inf"), float("nan")])
+def test_a_verdict_is_valid_against_its_schema(number: float) -> None:
+    worst = Worst(
+        output="logits", max_abs_diff=number, atol=1e-5, error_ratio=number, axes={}, seed=0
+    )
+    failed = Record(cell=CELL, requirement="agreement", outcome=Outcome.FAILED, worst=worst)
+    data = CellReport(CELL, (PASSED, failed)).to_json()
+    validator("check").validate(json.loads(json.dumps(data, allow_nan=False)))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        Header(
+            run="r",
+            started="2025-01-02T03:04:05Z",
+            versions={"python": "3.11.2"},
+            platform="linux",
+            profile="smoke",
+            seed=0,
+            planned={str(CELL): ["opset", "agreement"]},
+            modalities={"bert": "text"},
+        ),
+        Started(cell=CELL, process="gw0", time="2025-01-02T03:04:05Z"),
+        *(Record(cell=CELL, requirement="opset", outcome=outcome) for outcome in Outcome),
+        FAILED,
+        Footer(counts={"passed": 1}, exit_status=0, complete=True),
+    ],
+    ids=lambda line: type(line).__name__,
+)
+def test_every_line_of_a_run_file_is_valid_against_its_schema(line: Line) -> None:
+    validator("run").validate(json.loads(dump_line(line)))
+
+
+@pytest.mark.parametrize(
+    "change", [{"type": "nonsense"}, {"outcome": "fine"}, {"cell": "bert"}, {"extra": 1}]
+)
+def test_another_line_is_not_valid(change: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        validator("run").validate({**PASSED.to_json(), **change})
