@@ -1,0 +1,38 @@
+"""Every Python block of the documents runs, and every command that they show exists."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import pytest
+from sybil import Sybil
+from sybil.parsers.markdown import PythonCodeBlockParser
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    document = Sybil([PythonCodeBlockParser()]).parse(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for example in document.examples():
+            example.evaluate()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_lead_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_every_finding_is_named_by_an_expectation_and_the_reverse() -> None:
+    expectations = (ROOT / "fixtures" / "expectations").glob("*.toml")
+    text = "".join(path.read_text(encoding="utf-8") for path in expectations)
+    named = set(re.findall(r'"(docs/findings/[^"]+)"', text))
+    pages = {str(path.relative_to(ROOT)) for path in (ROOT / "docs" / "findings").glob("*.md")}
+    assert named == pages

@@ -1,0 +1,108 @@
+"""The layers of the house never reach back, and what must stay light does."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# Each layer may import itself and what stands before it.
+LAYERS = (
+    {"harness.errors"},
+    {"harness.records"},
+    {"harness.configs"},
+    {"harness.exporters"},
+    {"harness.evidence"},
+    {"harness.requirements"},
+    {"harness.judge"},
+    {"harness.matrix"},
+    {"harness.pytest_plugin", "harness.cli"},
+    {"conformance"},
+)
+# Rooms of one layer that nothing else may enter, and the one door into `reports`.
+EXTRA = {"reports": {"harness.errors", "harness.records"}, "harness.pytest_plugin": {"reports"}}
+
+
+def _room(module: str) -> str | None:
+    parts = module.split(".")
+    if parts[0] in {"conformance", "reports"}:
+        return parts[0]
+    return ".".join(parts[:2]) if parts[0] == "harness" and len(parts) > 1 else None
+
+
+def _allowed(room: str) -> set[str]:
+    if room == "reports":
+        return {"reports", *EXTRA["reports"]}
+    for rank, layer in enumerate(LAYERS):
+        if room in layer:
+            before = {name for earlier in LAYERS[:rank] for name in earlier}
+            return {room, *before, *EXTRA.get(room, set())}
+    raise AssertionError(f"{room} has no place in the house")
+
+
+def _sources() -> Iterator[tuple[str, Path]]:
+    for package in ("harness", "reports", "conformance"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            yield ".".join(part for part in parts if part != "__init__"), path
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize(("module", "path"), list(_sources()), ids=lambda value: str(value)[-60:])
+def test_no_layer_reaches_back(module: str, path: Path) -> None:
+    room = _room(module)
+    if room is None or module == "harness.__main__":
+        return
+    reached = {found for name in _imports(path) if (found := _room(name)) and _is_room(found)}
+    assert reached <= _allowed(room), f"{module} imports {reached - _allowed(room)}"
+
+
+def _is_room(name: str) -> bool:
+    known = {room for layer in LAYERS for room in layer} | {"reports", "conformance"}
+    return name in known
+
+
+def _loaded_by(statement: str) -> set[str]:
+    program = f"{statement}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import harness, harness.records, harness.errors",
+        "import reports.html, reports.__main__",
+        "from harness import TasksManager; TasksManager.architectures()",
+        "from harness.requirements import ladder; ladder()",
+        "from harness.exporters import exporter_names; exporter_names()",
+        "import harness.judge.profiles, harness.matrix, harness.cli",
+    ],
+)
+def test_nothing_heavy_is_imported(statement: str) -> None:
+    heavy = {"torch", "onnx", "onnxruntime", "transformers", "hypothesis", "pydantic"}
+    assert not heavy & _loaded_by(statement)
+
+
+def test_records_need_the_standard_library_alone() -> None:
+    loaded = {name.split(".")[0] for name in _loaded_by("import harness.records")}
+    assert loaded - {"harness", "lazy_loader"} <= set(sys.stdlib_module_names) | {"__main__"} | {
+        name for name in loaded if name.startswith(("_", "sitecustomize"))
+    }
