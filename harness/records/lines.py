@@ -1,64 +1,20 @@
-"""What a run says: cells, outcomes, records and the run file.
-
-A leaf (standard library only), because reports, other tools and interrupted processes read run
-files without torch, transformers or onnx.
-"""
+"""The lines of a run file as values: cells, records, header and footer."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from types import UnionType
-from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Self
 
 from harness.errors import UsageError
+from harness.records.outcomes import CONFORMING_OUTCOMES, Outcome, roll_up
 
 SCHEMA_VERSION = 1
-RUN_FILE = "run.jsonl"
-JOURNALS = "journals"
 TRACEBACK_LIMIT = 4096
-
-
-class Outcome(StrEnum):
-    """How one (cell, requirement) pair ended; members stand from worst to best."""
-
-    CRASHED = "crashed"
-    TIMED_OUT = "timed_out"
-    ERRORED = "errored"
-    FAILED = "failed"
-    XPASSED = "xpassed"
-    INCONCLUSIVE = "inconclusive"
-    NOT_RUN = "not_run"
-    XFAILED = "xfailed"
-    SKIPPED = "skipped"
-    PASSED = "passed"
-    NOT_APPLICABLE = "not_applicable"
-
-
-SEVERITY: Mapping[Outcome, int] = {outcome: rank for rank, outcome in enumerate(Outcome)}
-EXPECTED_OUTCOMES = frozenset({Outcome.PASSED, Outcome.XFAILED, Outcome.NOT_APPLICABLE})
-CONFORMING_OUTCOMES = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})
-
-
-def roll_up(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the worst outcome; `not_run` where there is none."""
-    return min(outcomes, key=SEVERITY.__getitem__, default=Outcome.NOT_RUN)
-
-
-def is_expected(outcomes: Iterable[Outcome]) -> bool:
-    """Whether a cell with these outcomes leaves a run green.
-
-    A skip is as expected as the failure that it names: it is green only below an `xfailed`.
-    """
-    found = set(outcomes)
-    allowed = EXPECTED_OUTCOMES | ({Outcome.SKIPPED} if Outcome.XFAILED in found else set())
-    return bool(found) and found <= allowed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -242,12 +198,6 @@ class Footer:
 
 
 Line = Header | Started | Record | Footer
-_LINE_TYPES: Mapping[str, type[Header] | type[Started] | type[Record] | type[Footer]] = {
-    "header": Header,
-    "started": Started,
-    "record": Record,
-    "footer": Footer,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,127 +234,6 @@ class CellReport:
                 for record in self.records
             ],
         }
-
-
-@dataclass(slots=True)
-class Run:
-    """A run file read back. No footer means that the run was interrupted."""
-
-    header: Header
-    started: list[Started]
-    records: dict[tuple[str, str], Record]
-    footer: Footer | None
-
-    def reports(self) -> list[CellReport]:
-        """One report per planned cell, in planned order; a missing record reads `not_run`."""
-        return [
-            CellReport(
-                CellId.parse(cell),
-                tuple(self.record(cell, requirement) for requirement in requirements),
-            )
-            for cell, requirements in self.header.planned.items()
-        ]
-
-    def record(self, cell: str, requirement: str) -> Record:
-        found = self.records.get((cell, requirement))
-        return found or Record(
-            cell=CellId.parse(cell),
-            requirement=requirement,
-            outcome=Outcome.NOT_RUN,
-            message="no record: the run ended before this pair was judged",
-        )
-
-
-def dump_line(line: Line) -> str:
-    """One line of a run file, without its newline; raises ValueError for NaN outside `worst`."""
-    return json.dumps(line.to_json(), allow_nan=False, separators=(",", ":"))
-
-
-def parse_line(text: str, *, source: str) -> Line:
-    """Read one line of a run file; raises UsageError that names `source` where it is corrupt."""
-    try:
-        data = json.loads(text)
-        line = _LINE_TYPES[data["type"]].from_json(data)
-        _refuse_other_types(line)
-        return line
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
-        raise UsageError(f"{source}: not a line of a run file ({error!r})") from error
-
-
-def read_run(location: Path) -> Run:
-    """Read a run directory or a run file, with the journals that a killed run left behind.
-
-    Raises UsageError where there is no run file, its header is missing or of another schema, or
-    a line other than a last, half-written one is corrupt.
-    """
-    path = location / RUN_FILE if location.is_dir() else location
-    if not path.is_file():
-        raise UsageError(f"{location}: no run file here; give a run directory or its {RUN_FILE}")
-    journals = sorted((path.parent / JOURNALS).glob("*.jsonl"))
-    lines = [line for source in (path, *journals) for line in _read_lines(source)]
-    headers = [line for line in lines if isinstance(line, Header)]
-    if len(headers) != 1 or lines[0] is not headers[0]:
-        raise UsageError(f"{path}: a run file starts with its one header, found {len(headers)}")
-    return Run(
-        header=headers[0],
-        started=[line for line in lines if isinstance(line, Started)],
-        records={(str(r.cell), r.requirement): r for r in lines if isinstance(r, Record)},
-        footer=next((line for line in lines if isinstance(line, Footer)), None),
-    )
-
-
-def _read_lines(path: Path) -> Iterator[Line]:
-    texts = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    for number, text in enumerate(texts, start=1):
-        is_torn = number == len(texts)  # a complete line ends with a newline
-        if not text or is_torn:
-            continue
-        if number == 1 and '"schema_version"' in text:
-            _refuse_other_schema(text, path)
-        yield parse_line(text, source=f"{path}:{number}")
-
-
-def _refuse_other_schema(text: str, path: Path) -> None:
-    match = re.search(r'"schema_version":\s*(\d+)', text)
-    if match and int(match[1]) != SCHEMA_VERSION:
-        raise UsageError(
-            f"{path}: run file of schema version {match[1]}, this harness reads {SCHEMA_VERSION}; "
-            "read it with the harness that wrote it"
-        )
-
-
-def _refuse_other_types(line: Line | Worst | Failing) -> None:
-    for name, kind in _FIELD_TYPES[type(line)].items():
-        value = getattr(line, name)
-        if not _is_of(value, kind):
-            raise TypeError(f"{name} is {value!r:.80}, should be {kind}")
-        if isinstance(value, (Worst, Failing)):
-            _refuse_other_types(value)
-
-
-def _field_types(cls: Any) -> Mapping[str, Any]:
-    hints = get_type_hints(cls)
-    return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
-
-
-_FIELD_TYPES: Mapping[type, Mapping[str, Any]] = {
-    cls: _field_types(cls) for cls in (Header, Started, Record, Footer, Worst, Failing)
-}
-
-
-def _is_of(value: Any, kind: Any) -> bool:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if origin is UnionType:
-        return any(_is_of(value, argument) for argument in arguments)
-    if origin is Mapping:
-        return isinstance(value, dict) and all(_is_of(v, arguments[1]) for v in value.values())
-    if origin is list:
-        return isinstance(value, list) and all(_is_of(item, arguments[0]) for item in value)
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
-    return isinstance(value, kind)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,48 @@
+"""What a run says: cells, outcomes, records and the run file.
+
+A leaf (standard library only), because reports, other tools and interrupted processes read run
+files without torch, transformers or onnx.
+"""
+
+from __future__ import annotations
+
+from harness.records.lines import (
+    SCHEMA_VERSION,
+    TRACEBACK_LIMIT,
+    CellId,
+    CellReport,
+    Failing,
+    Footer,
+    Header,
+    Line,
+    Record,
+    Started,
+    Worst,
+)
+from harness.records.outcomes import EXPECTED_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
+from harness.records.run_file import JOURNALS, RUN_FILE, Run, dump_line, parse_line, read_run
+
+__all__ = [
+    "EXPECTED_OUTCOMES",
+    "JOURNALS",
+    "RUN_FILE",
+    "SCHEMA_VERSION",
+    "SEVERITY",
+    "TRACEBACK_LIMIT",
+    "CellId",
+    "CellReport",
+    "Failing",
+    "Footer",
+    "Header",
+    "Line",
+    "Outcome",
+    "Record",
+    "Run",
+    "Started",
+    "Worst",
+    "dump_line",
+    "is_expected",
+    "parse_line",
+    "read_run",
+    "roll_up",
+]

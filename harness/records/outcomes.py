@@ -1,0 +1,42 @@
+"""How a (cell, requirement) pair can end, and what many of them amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How one (cell, requirement) pair ended; members stand from worst to best."""
+
+    CRASHED = "crashed"
+    TIMED_OUT = "timed_out"
+    ERRORED = "errored"
+    FAILED = "failed"
+    XPASSED = "xpassed"
+    INCONCLUSIVE = "inconclusive"
+    NOT_RUN = "not_run"
+    XFAILED = "xfailed"
+    SKIPPED = "skipped"
+    PASSED = "passed"
+    NOT_APPLICABLE = "not_applicable"
+
+
+SEVERITY: Mapping[Outcome, int] = {outcome: rank for rank, outcome in enumerate(Outcome)}
+EXPECTED_OUTCOMES = frozenset({Outcome.PASSED, Outcome.XFAILED, Outcome.NOT_APPLICABLE})
+CONFORMING_OUTCOMES = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})
+
+
+def roll_up(outcomes: Iterable[Outcome]) -> Outcome:
+    """Return the worst outcome; `not_run` where there is none."""
+    return min(outcomes, key=SEVERITY.__getitem__, default=Outcome.NOT_RUN)
+
+
+def is_expected(outcomes: Iterable[Outcome]) -> bool:
+    """Whether a cell with these outcomes leaves a run green.
+
+    A skip is as expected as the failure that it names: it is green only below an `xfailed`.
+    """
+    found = set(outcomes)
+    allowed = EXPECTED_OUTCOMES | ({Outcome.SKIPPED} if Outcome.XFAILED in found else set())
+    return bool(found) and found <= allowed

@@ -1,0 +1,120 @@
+"""Reading and writing run files; a killed run is read with the journals that it left."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.records.json_types import refuse_other_types
+from harness.records.lines import (
+    SCHEMA_VERSION,
+    CellId,
+    CellReport,
+    Footer,
+    Header,
+    Line,
+    Record,
+    Started,
+)
+from harness.records.outcomes import Outcome
+
+RUN_FILE = "run.jsonl"
+JOURNALS = "journals"
+
+_LINE_TYPES: Mapping[str, type[Header] | type[Started] | type[Record] | type[Footer]] = {
+    "header": Header,
+    "started": Started,
+    "record": Record,
+    "footer": Footer,
+}
+
+
+@dataclass(slots=True)
+class Run:
+    """A run file read back. No footer means that the run was interrupted."""
+
+    header: Header
+    started: list[Started]
+    records: dict[tuple[str, str], Record]
+    footer: Footer | None
+
+    def reports(self) -> list[CellReport]:
+        """One report per planned cell, in planned order; a missing record reads `not_run`."""
+        return [
+            CellReport(
+                CellId.parse(cell),
+                tuple(self.record(cell, requirement) for requirement in requirements),
+            )
+            for cell, requirements in self.header.planned.items()
+        ]
+
+    def record(self, cell: str, requirement: str) -> Record:
+        found = self.records.get((cell, requirement))
+        return found or Record(
+            cell=CellId.parse(cell),
+            requirement=requirement,
+            outcome=Outcome.NOT_RUN,
+            message="no record: the run ended before this pair was judged",
+        )
+
+
+def dump_line(line: Line) -> str:
+    """One line of a run file, without its newline; raises ValueError for NaN outside `worst`."""
+    return json.dumps(line.to_json(), allow_nan=False, separators=(",", ":"))
+
+
+def parse_line(text: str, *, source: str) -> Line:
+    """Read one line of a run file; raises UsageError that names `source` where it is corrupt."""
+    try:
+        data = json.loads(text)
+        line = _LINE_TYPES[data["type"]].from_json(data)
+        refuse_other_types(line)
+        return line
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
+        raise UsageError(f"{source}: not a line of a run file ({error!r})") from error
+
+
+def read_run(location: Path) -> Run:
+    """Read a run directory or a run file, with the journals that a killed run left behind.
+
+    Raises UsageError where there is no run file, its header is missing or of another schema, or
+    a line other than a last, half-written one is corrupt.
+    """
+    path = location / RUN_FILE if location.is_dir() else location
+    if not path.is_file():
+        raise UsageError(f"{location}: no run file here; give a run directory or its {RUN_FILE}")
+    journals = sorted((path.parent / JOURNALS).glob("*.jsonl"))
+    lines = [line for source in (path, *journals) for line in _read_lines(source)]
+    headers = [line for line in lines if isinstance(line, Header)]
+    if len(headers) != 1 or lines[0] is not headers[0]:
+        raise UsageError(f"{path}: a run file starts with its one header, found {len(headers)}")
+    return Run(
+        header=headers[0],
+        started=[line for line in lines if isinstance(line, Started)],
+        records={(str(r.cell), r.requirement): r for r in lines if isinstance(r, Record)},
+        footer=next((line for line in lines if isinstance(line, Footer)), None),
+    )
+
+
+def _read_lines(path: Path) -> Iterator[Line]:
+    texts = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, text in enumerate(texts, start=1):
+        is_torn = number == len(texts)  # a complete line ends with a newline
+        if not text or is_torn:
+            continue
+        if number == 1 and '"schema_version"' in text:
+            _refuse_other_schema(text, path)
+        yield parse_line(text, source=f"{path}:{number}")
+
+
+def _refuse_other_schema(text: str, path: Path) -> None:
+    match = re.search(r'"schema_version":\s*(\d+)', text)
+    if match and int(match[1]) != SCHEMA_VERSION:
+        raise UsageError(
+            f"{path}: run file of schema version {match[1]}, this harness reads {SCHEMA_VERSION}; "
+            "read it with the harness that wrote it"
+        )
