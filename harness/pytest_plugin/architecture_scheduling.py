@@ -20,7 +20,9 @@ class ArchitectureScheduling(LoadScopeScheduling):
         xdist's own hands that one out too, and every replacement dies of it.
         """
         workload = self.assigned_work.pop(node)
-        left = [nodeid for unit in workload.values() for nodeid, done in unit.items() if not done]
+        left: list[str] = [
+            nodeid for unit in workload.values() for nodeid, done in unit.items() if not done
+        ]
         if not left:
             return None
         for nodeid in left[1:]:

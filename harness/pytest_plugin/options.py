@@ -43,7 +43,11 @@ TASK = Option("--task", "GLOBS", "Only these tasks; synonyms count.")
 EXPORTER = Option("--exporter", "GLOBS", "Only these exporters.")
 OPSET = Option("--opset", "RANGES", "These opsets instead of the profile's, such as 14..18,23.")
 REQUIREMENT = Option("--requirement", "GLOBS", "Only these requirements.")
-RUN_DIR = Option("--run-dir", "DIR", "Folder of the run file; default runs/<time>-<process>.")
+RUN_DIR = Option(
+    "--run-dir",
+    "DIR",
+    "Folder of the run file; default runs/<time>-<process>. One that exists: --run-dir=DIR.",
+)
 CONFIG_MODULE = Option(
     "--config-module", "MODULES", "Modules that register architectures or exporters.", True
 )

@@ -15,7 +15,8 @@ def collect(*arguments: str) -> str:
     quiet = ("-p", "no:cacheprovider", "--collect-only", "-q")
     found = call_pytest(*quiet, *arguments, directory=REPOSITORY)
     assert found.returncode == 0, found.stdout + found.stderr
-    return found.stdout
+    listing: str = found.stdout
+    return listing
 
 
 def test_node_ids_contain_the_cell_id() -> None:

@@ -76,7 +76,7 @@ def test_workers_find_the_root_conftest_when_the_run_folder_lies_elsewhere(
     elsewhere = tmp_path / "elsewhere"
     arguments = (*SMALL, "-n", "2", "--run-dir", str(elsewhere), *SUITE)
     found = call_pytest(
-        *("-p", "stub_judge", "--expectations", NO_EXPECTATIONS),
+        *("-p", "stub_judge", f"--expectations={NO_EXPECTATIONS}"),
         *arguments,
         directory=project,
         rules=[rule("exit")],
