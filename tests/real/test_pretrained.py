@@ -57,7 +57,8 @@ def _pool(hidden: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.ndarra
     """Mean over kept tokens, then unit length, as sentence-transformers does for this model."""
     weights = mask[..., None].astype(hidden.dtype)
     mean: np.ndarray[Any, Any] = (hidden * weights).sum(axis=1) / weights.sum(axis=1)
-    return mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    unit: np.ndarray[Any, Any] = mean / np.linalg.norm(mean, axis=1, keepdims=True)
+    return unit
 
 
 @pytest.mark.parametrize("opset", [14, 18, 21])
