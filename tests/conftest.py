@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import OnnxConfig, TasksManager, export
+from harness import OnnxConfig, TasksManager, export, exporters
 from harness.evidence.models import tiny_model
+
+
+@pytest.fixture(autouse=True)
+def _registries_as_before() -> Iterator[None]:
+    """Whatever a test registers, the next one does not meet it."""
+    TasksManager.architectures()
+    registries: list[dict[str, Any]] = [TasksManager._SUPPORTED_MODEL_TYPE, exporters._registered]
+    before = [dict(registry) for registry in registries]
+    yield
+    for registry, content in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(content)
 
 
 @dataclass(frozen=True, slots=True)

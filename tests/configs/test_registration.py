@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from harness import (
     supported_tasks_mapping,
 )
 from harness.configs import plugins
-
-
-@pytest.fixture(autouse=True)
-def _registry_as_before() -> Iterator[None]:
-    TasksManager.architectures()
-    before = dict(TasksManager._SUPPORTED_MODEL_TYPE)
-    yield
-    TasksManager._SUPPORTED_MODEL_TYPE.clear()
-    TasksManager._SUPPORTED_MODEL_TYPE.update(before)
 
 
 def test_the_decorator_registers_under_task_synonyms() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from harness import CellReport, Outcome, check
-from harness.configs.plugins import load_config_modules
+from harness import CellReport, Outcome, check, register_exporter
 from harness.exporters import get_exporter
 from harness.records import Run, read_run
 
@@ -105,10 +105,11 @@ def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, 
         assert done.returncode == 1, (requirement, command, done.stdout, done.stderr)
 
 
-@pytest.fixture(scope="module")
-def _wrong_exporters() -> None:
-    sys.path.insert(0, str(HERE))
-    load_config_modules([MODULE])
+@pytest.fixture
+def _wrong_exporters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(HERE)
+    for exporter in importlib.import_module(MODULE).EXPORTERS:
+        register_exporter(exporter)
 
 
 @pytest.mark.usefixtures("_wrong_exporters")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from harness import CellId, ExporterError, Outcome, TasksManager, UsageError, judge_cell, register
+from harness import CellId, ExporterError, Outcome, UsageError, judge_cell, register
 from harness.configs.architectures.bert import BertOnnxConfig
-from harness.exporters import Artifact, _registered, get_exporter, register_exporter
+from harness.exporters import Artifact, get_exporter, register_exporter
 from harness.records import Record
 from harness.requirements import requirement_ids
 
 TORCHSCRIPT = "bert/text-classification/opset18/torchscript"
-
-
-@pytest.fixture(autouse=True)
-def _registries_as_before() -> Iterator[None]:
-    get_exporter("torchscript")
-    exporters, architectures = dict(_registered), dict(TasksManager._SUPPORTED_MODEL_TYPE)
-    yield
-    _registered.clear()
-    _registered.update(exporters)
-    TasksManager._SUPPORTED_MODEL_TYPE.clear()
-    TasksManager._SUPPORTED_MODEL_TYPE.update(architectures)
 
 
 class _Exporter:
