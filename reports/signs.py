@@ -1,11 +1,11 @@
-"""How an outcome looks: one glyph, one letter and one sentence, shared by every report."""
+"""How an outcome looks in reports: its glyph, one letter and one sentence."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.records import Outcome
+from harness.records import GLYPHS, Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +27,22 @@ class Sign:
         return self.name.replace("_", " ")
 
 
-def _sign(outcome: Outcome, glyph: str, letter: str, meaning: str) -> tuple[Outcome, Sign]:
-    return outcome, Sign(str(outcome), glyph, letter, meaning)
+def _sign(outcome: Outcome, letter: str, meaning: str) -> tuple[Outcome, Sign]:
+    return outcome, Sign(str(outcome), GLYPHS[outcome], letter, meaning)
 
 
 SIGNS: Mapping[Outcome, Sign] = dict(
     (
-        _sign(Outcome.CRASHED, "▼", "C", "the process died on this cell"),
-        _sign(Outcome.TIMED_OUT, "◷", "T", "no verdict within the time limit"),
-        _sign(Outcome.ERRORED, "!", "E", "a defect of the harness, not of the model"),
-        _sign(Outcome.FAILED, "✗", "F", "a requirement is violated"),
-        _sign(Outcome.XPASSED, "▲", "X", "passed although a failure is expected"),
-        _sign(Outcome.INCONCLUSIVE, "?", "I", "the check could not have failed here"),
-        _sign(Outcome.NOT_RUN, "○", "R", "planned, but there is no verdict"),
-        _sign(Outcome.XFAILED, "≈", "x", "failed as an expectation declares"),
-        _sign(Outcome.SKIPPED, "»", "S", "an earlier requirement failed"),
-        _sign(Outcome.PASSED, "✓", "P", "judged and satisfied"),
-        _sign(
-            Outcome.NOT_APPLICABLE, "\N{EN DASH}", "N", "the requirement or exporter does not apply"
-        ),
+        _sign(Outcome.CRASHED, "C", "the process died on this cell"),
+        _sign(Outcome.TIMED_OUT, "T", "no verdict within the time limit"),
+        _sign(Outcome.ERRORED, "E", "a defect of the harness, not of the model"),
+        _sign(Outcome.FAILED, "F", "a requirement is violated"),
+        _sign(Outcome.XPASSED, "X", "passed although a failure is expected"),
+        _sign(Outcome.INCONCLUSIVE, "I", "the check could not have failed here"),
+        _sign(Outcome.NOT_RUN, "R", "planned, but there is no verdict"),
+        _sign(Outcome.XFAILED, "x", "failed as an expectation declares"),
+        _sign(Outcome.SKIPPED, "S", "an earlier requirement failed"),
+        _sign(Outcome.PASSED, "P", "judged and satisfied"),
+        _sign(Outcome.NOT_APPLICABLE, "N", "the requirement or exporter does not apply"),
     )
 )

@@ -13,23 +13,9 @@ from typing import Any, TextIO
 
 import typer
 
-from harness.records import CellReport, Outcome, Record
+from harness.records import GLYPHS, CellReport, Outcome, Record
 
 DOES_NOT_CONFORM = 1
-
-GLYPHS: Mapping[Outcome, str] = {
-    Outcome.CRASHED: "▼",
-    Outcome.TIMED_OUT: "◷",
-    Outcome.ERRORED: "!",
-    Outcome.FAILED: "✗",
-    Outcome.XPASSED: "▲",
-    Outcome.INCONCLUSIVE: "?",
-    Outcome.NOT_RUN: "○",
-    Outcome.XFAILED: "≈",
-    Outcome.SKIPPED: "»",
-    Outcome.PASSED: "✓",
-    Outcome.NOT_APPLICABLE: "\N{EN DASH}",
-}
 
 QUIET_ENVIRONMENT: Mapping[str, str] = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",

@@ -134,12 +134,14 @@ class AxisSpace:
                 raise UsageError(
                     f"axis {name!r} is not declared here; {suggest(name, self.ranges)}"
                 )
-            if size < self.ranges[name].low:
-                raise UsageError(f"axis {name}: size {size} is below {self.ranges[name].low}")
+            if size < (low := self.ranges[name].low):
+                raise UsageError(f"axis {name}: size {size} is below {low}; give {low} or more")
         chosen = {**{n: s for n, s in self.export_sizes.items() if n not in sizes}, **sizes}
         for expression, limit in self.ceilings:
             if (value := expression.evaluate(chosen)) > limit:
-                raise UsageError(f"axes {expression.text} = {value}: the model reaches {limit}")
+                raise UsageError(
+                    f"axes {expression.text} = {value}: the model reaches {limit}; give less"
+                )
         return dict(sorted(chosen.items()))
 
     def fit(self, sizes: AxisSizes) -> dict[str, int]:

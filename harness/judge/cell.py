@@ -6,6 +6,7 @@ import shlex
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +19,23 @@ from harness.records import CellId, CellReport, Outcome, Record
 from harness.requirements import check_requirement_ids, requirement_ids
 
 if TYPE_CHECKING:
+    from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Example
 
 OnRecord = Callable[[Record], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Request:
+    """What `judge_cell` was asked, looked up."""
+
+    cell: CellId
+    constructor: ConfigConstructor
+    exporter: Exporter
+    requirements: Sequence[str]
+    profile: Profile
+    seed: int
+    axes: Mapping[str, int] | None
 
 
 def judge_cell(
@@ -45,9 +60,17 @@ def judge_cell(
     constructor = TasksManager.get_exporter_config_constructor(
         "onnx", model_type=cell.architecture, task=cell.task
     )
-    exporter = get_exporter(cell.exporter)
+    request = _Request(
+        cell=cell,
+        constructor=constructor,
+        exporter=get_exporter(cell.exporter),
+        requirements=planned,
+        profile=chosen,
+        seed=seed,
+        axes=axes,
+    )
     records: list[Record] = []
-    for record in _records(cell, constructor, exporter, planned, chosen, seed, axes):
+    for record in _records(request):
         records.append(record)
         if on_record is not None:
             on_record(record)
@@ -66,38 +89,33 @@ def replay_command(cell: CellId, requirement: str, example: Example | None) -> s
     return shlex.join(words)
 
 
-def _records(
-    cell: CellId,
-    constructor: ConfigConstructor,
-    exporter: Exporter,
-    planned: Sequence[str],
-    profile: Profile,
-    seed: int,
-    axes: Mapping[str, int] | None,
-) -> Iterator[Record]:
+def _records(request: _Request) -> Iterator[Record]:
     from harness.judge.ladder import without_judging
 
     try:
-        reason = _why_not_applicable(cell, constructor, exporter)
+        reason = _why_not_applicable(request)
         if reason is None:
-            yield from _judged(cell, constructor, exporter, planned, profile, seed, axes)
+            yield from _judged(request)
             return
         outcome, trace = Outcome.NOT_APPLICABLE, ""
     except Exception as error:
-        if axes is not None and isinstance(error, UsageError):
+        if request.axes is not None and isinstance(error, UsageError):
             raise
         reason = (
-            f"cell: got {type(error).__name__}: {error}, expected a tiny model to judge [{cell}]"
+            f"cell: got {type(error).__name__}: {error}, expected a tiny model to judge "
+            f"[{request.cell}]"
         )
         outcome, trace = Outcome.ERRORED, traceback.format_exc()
-    yield from without_judging(cell, planned, outcome=outcome, message=reason, trace=trace)
+    yield from without_judging(
+        request.cell, request.requirements, outcome=outcome, message=reason, trace=trace
+    )
 
 
-def _why_not_applicable(
-    cell: CellId, constructor: ConfigConstructor, exporter: Exporter
-) -> str | None:
-    if cell.opset < constructor.resolve().MIN_OPSET:
-        return f"{cell.architecture} is described from opset {constructor.resolve().MIN_OPSET} on"
+def _why_not_applicable(request: _Request) -> str | None:
+    cell, exporter = request.cell, request.exporter
+    first = request.constructor.resolve().MIN_OPSET
+    if cell.opset < first:
+        return f"{cell.architecture} is described from opset {first} on"
     if cell.opset not in exporter.opsets:
         return (
             f"exporter {exporter.name} does not honour opset {cell.opset}: with the installed "
@@ -111,36 +129,34 @@ def _listed(opsets: Sequence[int]) -> str:
     return f"{opsets[0]} to {opsets[-1]}" if is_range else ", ".join(map(str, opsets)) or "none"
 
 
-def _judged(
-    cell: CellId,
-    constructor: ConfigConstructor,
-    exporter: Exporter,
-    planned: Sequence[str],
-    profile: Profile,
-    seed: int,
-    axes: Mapping[str, int] | None,
-) -> Iterator[Record]:
-    from harness.evidence.evidence import Evidence, Example, Source, single_thread
+def _judged(request: _Request) -> Iterator[Record]:
+    from harness.evidence.evidence import Evidence, Source, single_thread
     from harness.evidence.models import tiny_model
-    from harness.judge.examples import draw_examples
     from harness.judge.ladder import Judgement, climb
 
+    cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)
-    config = constructor(model.config)
-    space = config.axis_space
-    if axes is None:
-        examples = draw_examples(space, count=profile.max_examples, seed=seed)
-    else:
-        examples = [Example.of(space.complete(axes), seed)]
+    config = request.constructor(model.config)
+    examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
-        source = Source(exporter=exporter, opset=cell.opset, directory=Path(directory))
+        source = Source(exporter=request.exporter, opset=cell.opset, directory=Path(directory))
         yield from climb(
             Judgement(
                 cell=cell,
                 evidence=Evidence(model=model, config=config, source=source),
-                requirements=planned,
+                requirements=request.requirements,
                 examples=examples,
                 atol=config.atol,
                 replay=lambda requirement, example: replay_command(cell, requirement, example),
             )
         )
+
+
+def _examples(request: _Request, config: OnnxConfig) -> list[Example]:
+    from harness.evidence.evidence import Example
+    from harness.judge.examples import draw_examples
+
+    space = config.axis_space
+    if request.axes is None:
+        return draw_examples(space, count=request.profile.max_examples, seed=request.seed)
+    return [Example.of(space.complete(request.axes), request.seed)]

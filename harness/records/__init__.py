@@ -19,11 +19,19 @@ from harness.records.lines import (
     Started,
     Worst,
 )
-from harness.records.outcomes import EXPECTED_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
+from harness.records.outcomes import (
+    EXPECTED_OUTCOMES,
+    GLYPHS,
+    SEVERITY,
+    Outcome,
+    is_expected,
+    roll_up,
+)
 from harness.records.run_file import JOURNALS, RUN_FILE, Run, dump_line, parse_line, read_run
 
 __all__ = [
     "EXPECTED_OUTCOMES",
+    "GLYPHS",
     "JOURNALS",
     "RUN_FILE",
     "SCHEMA_VERSION",

@@ -22,6 +22,21 @@ class Outcome(StrEnum):
     NOT_APPLICABLE = "not_applicable"
 
 
+GLYPHS: Mapping[Outcome, str] = {
+    Outcome.CRASHED: "▼",
+    Outcome.TIMED_OUT: "◷",
+    Outcome.ERRORED: "!",
+    Outcome.FAILED: "✗",
+    Outcome.XPASSED: "▲",
+    Outcome.INCONCLUSIVE: "?",
+    Outcome.NOT_RUN: "○",
+    Outcome.XFAILED: "≈",
+    Outcome.SKIPPED: "»",
+    Outcome.PASSED: "✓",
+    Outcome.NOT_APPLICABLE: "\N{EN DASH}",
+}
+"""One sign per outcome, the same on the command line and in reports."""
+
 SEVERITY: Mapping[Outcome, int] = {outcome: rank for rank, outcome in enumerate(Outcome)}
 EXPECTED_OUTCOMES = frozenset({Outcome.PASSED, Outcome.XFAILED, Outcome.NOT_APPLICABLE})
 CONFORMING_OUTCOMES = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})

@@ -10,8 +10,9 @@ import jsonschema
 import pytest
 
 import harness
-from harness.cli.output import GLYPHS, report_lines
+from harness.cli.output import report_lines
 from harness.records import (
+    GLYPHS,
     CellId,
     CellReport,
     Failing,
