@@ -1,6 +1,7 @@
 # Every target sets up .venv from nothing, with the pinned versions of constraints.txt.
 PYTHON ?= python3
 PROFILE ?= smoke
+MARK ?= not nightly
 EXTRAS := dev,real,browser
 BIN := .venv/bin
 
@@ -10,7 +11,7 @@ conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
 
 test: .venv/.extras
-	$(BIN)/python -m pytest tests -n auto $(ARGS)
+	$(BIN)/python -m pytest tests -n auto -m "$(MARK)" $(ARGS)
 
 lint: .venv/.extras
 	$(BIN)/ruff check .

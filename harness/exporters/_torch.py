@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import os
+import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from pathlib import Path
@@ -52,8 +53,8 @@ class TorchExporter(ABC):
         from harness.exporters._quiet import quiet
         from harness.exporters._wrapper import FlatModel, export_copy
 
-        temporary = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
         device = next(model.parameters()).device
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
         try:
             with quiet(), torch.no_grad():
                 flat = FlatModel(
@@ -61,14 +62,14 @@ class TorchExporter(ABC):
                 )
                 feed = config.generate_dummy_inputs()
                 tensors = tuple(value.to(device) for value in feed.values())
-                self.write(flat, tensors, config=config, opset=opset, path=temporary)
-            temporary.replace(path)
+                self.write(flat, tensors, config=config, opset=opset, path=folder / path.name)
+            _move(folder, path)
         except HarnessError:
             raise
         except Exception as error:
             raise ExporterError(f"{type(error).__name__}: {error}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _write_probe(self, opset: int, path: Path) -> None:
         from harness.exporters._probe import PROBE_CONFIG, probe_model
@@ -93,3 +94,10 @@ class TorchExporter(ABC):
         path: Path,
     ) -> None:
         """Write one file with the declared names and axis names."""
+
+
+def _move(folder: Path, path: Path) -> None:
+    """Move what was written beside `path`, external data first: the model names it, so that a
+    model is never seen without its weights."""
+    for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
+        file.replace(path.parent / file.name)

@@ -43,7 +43,7 @@ class TorchScriptExporter(TorchExporter):
         torch.onnx.export(
             model,
             tensors,
-            path,
+            str(path),  # its C++ part writes data beside a string alone, not beside a Path
             dynamo=False,
             input_names=model.input_names,
             output_names=model.output_names,
