@@ -1,6 +1,8 @@
 from .configs.architectures.bert import BertOnnxConfig as BertOnnxConfig
 from .configs.architectures.bert import DistilBertOnnxConfig as DistilBertOnnxConfig
+from .configs.architectures.clip import CLIPOnnxConfig as CLIPOnnxConfig
 from .configs.architectures.gpt2 import GPT2OnnxConfig as GPT2OnnxConfig
+from .configs.architectures.llama import LlamaOnnxConfig as LlamaOnnxConfig
 from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
 from .configs.axes import AxisRange as AxisRange
 from .configs.base import OnnxConfig as OnnxConfig
@@ -9,6 +11,7 @@ from .configs.dummy_inputs import DummyInputGenerator as DummyInputGenerator
 from .configs.dummy_inputs import DummyPastKeyValuesGenerator as DummyPastKeyValuesGenerator
 from .configs.dummy_inputs import DummyTextInputGenerator as DummyTextInputGenerator
 from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
+from .configs.middle_end import TextAndVisionOnnxConfig as TextAndVisionOnnxConfig
 from .configs.middle_end import TextDecoderOnnxConfig as TextDecoderOnnxConfig
 from .configs.middle_end import (
     TextDecoderWithPositionIdsOnnxConfig as TextDecoderWithPositionIdsOnnxConfig,
@@ -16,6 +19,9 @@ from .configs.middle_end import (
 from .configs.middle_end import TextEncoderOnnxConfig as TextEncoderOnnxConfig
 from .configs.middle_end import VisionOnnxConfig as VisionOnnxConfig
 from .configs.normalized_config import NormalizedConfig as NormalizedConfig
+from .configs.normalized_config import (
+    NormalizedTextAndVisionConfig as NormalizedTextAndVisionConfig,
+)
 from .configs.normalized_config import NormalizedTextConfig as NormalizedTextConfig
 from .configs.normalized_config import NormalizedVisionConfig as NormalizedVisionConfig
 from .configs.plugins import register_fixtures as register_fixtures

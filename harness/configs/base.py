@@ -11,6 +11,7 @@ from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
 from harness.configs.dummy_inputs import DummyInputGenerator
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
+    TASK_CLASSES,
     TASK_OUTPUTS,
     WITH_PAST,
     Axes,
@@ -43,8 +44,8 @@ class OnnxConfig(ABC):
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
         self.task = map_from_synonym(task)
-        if base_task(self.task) not in TASK_OUTPUTS and type(self).outputs is OnnxConfig.outputs:
-            raise UsageError(f"task {task!r} is not known; {suggest(task, TASK_OUTPUTS)}")
+        if base_task(self.task) not in TASK_CLASSES:
+            raise UsageError(f"task {task!r} is not known; {suggest(task, TASK_CLASSES)}")
         self.config = config
         self.normalized_config = self.NORMALIZED_CONFIG_CLASS(config)
 
@@ -56,7 +57,11 @@ class OnnxConfig(ABC):
     @property
     def outputs(self) -> NamedAxes:
         """Output name -> {axis index: axis name or affine sum}, as the task prescribes."""
-        common = TASK_OUTPUTS[base_task(self.task)]
+        common = TASK_OUTPUTS.get(base_task(self.task))
+        if common is None:
+            raise DescriptionError(
+                f"{type(self).__name__}: the outputs of {self.task} are not described; override them"
+            )
         return OrderedDict((name, dict(axes)) for name, axes in common.items())
 
     @property

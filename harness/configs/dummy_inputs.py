@@ -22,15 +22,20 @@ Dims = Mapping[int, int]
 
 
 class DummyInputGenerator(ABC):
-    """Makes the values of the inputs that it supports."""
+    """Makes the values of the inputs that it supports.
+
+    `MODALITY` names the nested configuration that they follow, where a model has several; without
+    one they follow the whole.
+    """
 
     SUPPORTED_INPUT_NAMES: ClassVar[tuple[str, ...]] = ()
+    MODALITY: ClassVar[str] = ""
 
     def __init__(
         self, task: str, normalized_config: NormalizedConfig, generator: torch.Generator
     ) -> None:
         self.task = task
-        self.normalized_config = normalized_config
+        self.normalized_config = normalized_config.of_modality(self.MODALITY)
         self.generator = generator
 
     @classmethod
@@ -59,6 +64,7 @@ class DummyTextInputGenerator(DummyInputGenerator):
     """Token ids, masks, token types and positions, all int64 of shape [batch, ..., length]."""
 
     SUPPORTED_INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+    MODALITY = "text"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         shape = _dense_shape(name, dims)
@@ -118,6 +124,7 @@ class DummyPastKeyValuesGenerator(DummyInputGenerator):
     """Keys and values of earlier tokens: float32 [batch, key-value heads, past, head size]."""
 
     SUPPORTED_INPUT_NAMES = ("past_key_values",)
+    MODALITY = "text"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         config = self.normalized_config
@@ -128,6 +135,7 @@ class DummyVisionInputGenerator(DummyInputGenerator):
     """Pixels: float32 [batch, channels, height, width], the model's sizes where not dynamic."""
 
     SUPPORTED_INPUT_NAMES = ("pixel_values",)
+    MODALITY = "vision"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         height, width = self.normalized_config.image_height_width

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
-from harness.configs.base import OnnxConfig, OnnxConfigWithPast
+from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.dummy_inputs import (
     DummyPastKeyValuesGenerator,
     DummyTextInputGenerator,
     DummyVisionInputGenerator,
 )
-from harness.configs.task_table import Axes, base_task
+from harness.configs.normalized_config import (
+    NormalizedConfig,
+    NormalizedTextAndVisionConfig,
+)
+from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
 
 
 class TextEncoderOnnxConfig(OnnxConfig):
@@ -30,9 +35,7 @@ class TextEncoderOnnxConfig(OnnxConfig):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        if not self.normalized_config.has_attribute("max_positions"):
-            return {}
-        return {"sequence_length": self.normalized_config.max_positions}
+        return _up_to_last_position("sequence_length", self.normalized_config)
 
 
 class TextDecoderOnnxConfig(OnnxConfigWithPast):
@@ -55,9 +58,7 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        if not self.normalized_config.has_attribute("max_positions"):
-            return {}
-        return {self.key_axis: self.normalized_config.max_positions}
+        return _up_to_last_position(self.key_axis, self.normalized_config)
 
 
 class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
@@ -83,3 +84,41 @@ class VisionOnnxConfig(OnnxConfig):
     @property
     def inputs(self) -> Mapping[str, Axes]:
         return {"pixel_values": dict(self.DYNAMIC_PIXEL_AXES)}
+
+
+class TextAndVisionOnnxConfig(OnnxConfig):
+    """Dual encoders, which embed texts and images apart and score each text against each image.
+
+    So there are as many texts as the caller likes, however many images there are. Classifying
+    images takes the vision tower alone.
+    """
+
+    MODALITY = "text-and-vision"
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextAndVisionConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyVisionInputGenerator)
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        if self.task == "image-classification":
+            return {"pixel_values": {0: "batch_size"}}
+        return {
+            "input_ids": {0: "text_batch_size", 1: "sequence_length"},
+            "pixel_values": {0: "image_batch_size"},
+            "attention_mask": {0: "text_batch_size", 1: "sequence_length"},
+        }
+
+    @property
+    def outputs(self) -> NamedAxes:
+        if self.task != "feature-extraction":
+            return super().outputs
+        scores = TASK_OUTPUTS["zero-shot-image-classification"]
+        return NamedAxes((name, dict(axes)) for name, axes in scores.items())
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        return _up_to_last_position("sequence_length", self.normalized_config.of_modality("text"))
+
+
+def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:
+    """A ceiling on `axis` where the model has a table of positions."""
+    return {axis: text.max_positions} if text.has_attribute("max_positions") else {}

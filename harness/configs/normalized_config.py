@@ -41,6 +41,10 @@ class NormalizedConfig:
         """Whether the configuration knows this name and gives it a value."""
         return getattr(self, name, None) is not None
 
+    def of_modality(self, modality: str) -> NormalizedConfig:
+        """What an input of this modality follows: all of it, unless the model nests several."""
+        return self
+
 
 class NormalizedTextConfig(NormalizedConfig):
     """A text model: vocabulary, width, depth and attention heads."""
@@ -71,3 +75,27 @@ class NormalizedVisionConfig(NormalizedConfig):
         size = self.image_size
         height, width = size if isinstance(size, (list, tuple)) else (size, size)
         return int(height), int(width)
+
+
+class NormalizedTextAndVisionConfig(NormalizedConfig):
+    """A model of text and images, whose configuration nests one for each.
+
+    Both nested ones have a width and a depth, so none of their names is read from here.
+    """
+
+    @property
+    def text_config(self) -> NormalizedTextConfig:
+        return NormalizedTextConfig(super().__getattr__("text_config"))
+
+    @property
+    def vision_config(self) -> NormalizedVisionConfig:
+        return NormalizedVisionConfig(super().__getattr__("vision_config"))
+
+    def of_modality(self, modality: str) -> NormalizedConfig:
+        match modality:
+            case "text":
+                return self.text_config
+            case "vision":
+                return self.vision_config
+            case _:
+                return self

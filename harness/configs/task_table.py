@@ -136,6 +136,12 @@ TASK_OUTPUTS: Mapping[str, Mapping[str, Axes]] = {
     "text-classification": {"logits": _axes("batch_size")},
     "text-generation": {"logits": _axes("batch_size", "sequence_length")},
     "token-classification": {"logits": _axes("batch_size", "sequence_length")},
+    "zero-shot-image-classification": {
+        "logits_per_image": _axes("image_batch_size", "text_batch_size"),
+        "logits_per_text": _axes("text_batch_size", "image_batch_size"),
+        "text_embeds": _axes("text_batch_size"),
+        "image_embeds": _axes("image_batch_size"),
+    },
 }
 
 

@@ -6,10 +6,11 @@ from collections import OrderedDict
 from typing import Any
 
 import pytest
-from transformers import BertConfig, DistilBertConfig, GPT2Config, ViTConfig
+from transformers import BertConfig, CLIPConfig, DistilBertConfig, GPT2Config, ViTConfig
 
 from harness import (
     BertOnnxConfig,
+    CLIPOnnxConfig,
     DistilBertOnnxConfig,
     GPT2OnnxConfig,
     OnnxConfig,
@@ -26,10 +27,13 @@ TOTAL = "past_sequence_length + sequence_length"
 REGISTERED = {
     "bert": "feature-extraction fill-mask multiple-choice question-answering text-classification "
     "token-classification",
+    "clip": "feature-extraction image-classification zero-shot-image-classification",
     "distilbert": "feature-extraction fill-mask multiple-choice question-answering "
     "text-classification token-classification",
     "gpt2": "feature-extraction feature-extraction-with-past text-classification text-generation "
     "text-generation-with-past token-classification",
+    "llama": "feature-extraction feature-extraction-with-past text-classification text-generation "
+    "text-generation-with-past",
     "vit": "feature-extraction image-classification masked-im",
 }
 
@@ -90,6 +94,31 @@ def test_vit_is_dynamic_in_the_batch_alone() -> None:
     assert described.inputs == {"pixel_values": {0: "batch_size"}}
 
 
+@pytest.mark.parametrize("task", ["feature-extraction", "zero-shot-image-classification"])
+def test_clip_scores_texts_against_images_in_batches_of_their_own(task: str) -> None:
+    described = CLIPOnnxConfig(CLIPConfig(), task=task)
+    text = {0: "text_batch_size", 1: "sequence_length"}
+    assert list(described.inputs.items()) == [
+        ("input_ids", text),
+        ("pixel_values", {0: "image_batch_size"}),
+        ("attention_mask", text),
+    ]
+    assert described.outputs == OrderedDict(
+        [
+            ("logits_per_image", {0: "image_batch_size", 1: "text_batch_size"}),
+            ("logits_per_text", {0: "text_batch_size", 1: "image_batch_size"}),
+            ("text_embeds", {0: "text_batch_size"}),
+            ("image_embeds", {0: "image_batch_size"}),
+        ]
+    )
+
+
+def test_clip_classifies_images_without_a_text() -> None:
+    described = CLIPOnnxConfig(CLIPConfig(), task="image-classification")
+    assert described.inputs == {"pixel_values": {0: "batch_size"}}
+    assert described.outputs == OrderedDict([("logits", {0: "batch_size"})])
+
+
 @pytest.mark.parametrize("architecture", REGISTERED)
 def test_every_pair_that_optimum_registers_is_registered(architecture: str) -> None:
     supported = TasksManager.get_supported_tasks_for_model_type(architecture, "onnx")
@@ -140,6 +169,7 @@ def test_the_constructor_takes_a_model_configuration() -> None:
         ),
         (lambda: TasksManager.get_model_class_for_task("token-clasification"), "token-class"),
         (lambda: BertOnnxConfig(BertConfig(), task="fill-mas"), "fill-mask"),
+        (lambda: ViTOnnxConfig(ViTConfig(), task="masked-in"), "masked-im"),
     ],
 )
 def test_unknown_names_are_met_with_the_nearest(call: Any, said: str) -> None:
