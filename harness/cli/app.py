@@ -16,6 +16,7 @@ from harness.cli.doctor import doctor
 from harness.cli.export import export
 from harness.cli.listing import list_architectures
 from harness.cli.replay import replay
+from harness.cli.scaffold import scaffold
 from harness.errors import UsageError
 
 CONFORMS = 0
@@ -37,6 +38,7 @@ app.command("list")(list_architectures)
 app.command("export")(export)
 app.command("check")(check)
 app.command("replay")(replay)
+app.command("scaffold")(scaffold)
 app.command("doctor")(doctor)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["list", "export", "check", "replay", "doctor"]
+COMMANDS = ["list", "export", "check", "replay", "scaffold", "doctor"]
 CHECK = ["check", "model.onnx", "--model", "m", "--task", "fill-mask"]
 CELL = "bert/fill-mask/opset18/dynamo"
 

@@ -1,0 +1,185 @@
+"""What `scaffold` is about to write: a description that follows a registered architecture's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.configs.base import OnnxConfig
+from harness.configs.task_table import base_task
+from harness.configs.tasks import TasksManager
+from harness.configs.transformers_mappings import architectures_by_task, classes_by_task
+from harness.errors import UsageError, suggest
+
+MAX_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A config class and a tiny model that are not written yet.
+
+    `unreached` is how many positions fewer eager takes than the configuration counts; `notes`
+    say where the new architecture may not behave like the other one.
+    """
+
+    architecture: str
+    like: str
+    parent: type[OnnxConfig]
+    tasks: tuple[str, ...]
+    fixture: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    unreached: int = 0
+
+    @property
+    def title(self) -> str:
+        """The name as transformers spells it in its classes, such as `Roberta`."""
+        names = classes_by_task()["feature-extraction"].get(self.architecture)
+        if names:
+            return names[0].removesuffix("Model")
+        return "".join(word.capitalize() for word in re.split(r"[\W_]+", self.architecture))
+
+    @property
+    def class_name(self) -> str:
+        return f"{self.title}OnnxConfig"
+
+    def settings(self, task: str) -> dict[str, Any]:
+        """The configuration of the tiny model for a task."""
+        common: dict[str, Any] = self.fixture["config"]
+        return {**common, **self.fixture.get("tasks", {}).get(base_task(task), {})}
+
+
+def require_new(architecture: str) -> None:
+    """Raise UsageError for what transformers does not have, and for what is registered."""
+    known = {name for members in architectures_by_task().values() for name in members}
+    if architecture not in known:
+        hint = suggest(architecture, known)
+        raise UsageError(f"architecture {architecture!r} is not in transformers; {hint}")
+    if architecture in TasksManager.architectures():
+        tasks = TasksManager.get_supported_tasks_for_model_type(architecture)
+        modules = sorted({constructor.resolve().__module__ for constructor in tasks.values()})
+        raise UsageError(
+            f"architecture {architecture!r} is registered already, in {', '.join(modules)}; "
+            "edit it there"
+        )
+
+
+def nearest(architecture: str) -> list[str]:
+    """Registered architectures that share a task with this one, most alike in tasks first."""
+    wanted = _tasks_in_transformers(architecture)
+
+    def likeness(other: str) -> float:
+        tasks = set(map(base_task, TasksManager.get_supported_tasks_for_model_type(other)))
+        return len(wanted & tasks) / len(wanted | tasks)
+
+    alike = [other for other in TasksManager.architectures() if likeness(other) > 0]
+    return sorted(alike, key=lambda other: (-likeness(other), other))
+
+
+def draft_like(architecture: str, like: str) -> Draft:
+    """The draft that follows `like` in everything that `architecture` knows.
+
+    Raises UsageError for an unknown `like`, and where the two have no task in common.
+    """
+    constructors = TasksManager.get_supported_tasks_for_model_type(like)
+    available = _tasks_in_transformers(architecture)
+    tasks = tuple(task for task in constructors if base_task(task) in available)
+    if not tasks:
+        raise UsageError(
+            f"architecture {architecture!r} has no task of {like}; transformers has it for "
+            f"{', '.join(sorted(available))}"
+        )
+    parents = {constructor.resolve() for constructor in constructors.values()}
+    if len(parents) > 1:
+        names = ", ".join(sorted(parent.__name__ for parent in parents))
+        raise UsageError(
+            f"{like} has a class for each task ({names}); describe the new one by hand"
+        )
+    ours, theirs = _default_config(architecture), _default_config(like)
+    return Draft(
+        architecture=architecture,
+        like=like,
+        parent=parents.pop(),
+        tasks=tasks,
+        fixture=_fixture(architecture, like, tasks=tasks, defaults=ours),
+        notes=(
+            *_left_out(architecture, (task for task in constructors if task not in tasks)),
+            *_differences(architecture, like, ours=ours.to_dict(), theirs=theirs.to_dict()),
+        ),
+    )
+
+
+def _tasks_in_transformers(architecture: str) -> set[str]:
+    return {task for task, members in architectures_by_task().items() if architecture in members}
+
+
+def _default_config(architecture: str) -> Any:
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.for_model(architecture)
+    except ValueError as error:
+        raise UsageError(
+            f"architecture {architecture!r} has no configuration of its own in transformers; "
+            "scaffold the model that it is a part of"
+        ) from error
+
+
+def _fixture(
+    architecture: str, like: str, *, tasks: Iterable[str], defaults: Any
+) -> dict[str, Any]:
+    from harness.evidence.models import read_tiny
+
+    pattern = read_tiny(like)
+    bases = set(map(base_task, tasks))
+    special = {
+        task: known
+        for task, settings in pattern.get("tasks", {}).items()
+        if task in bases and (known := _known(settings, defaults))
+    }
+    fixture: dict[str, Any] = {
+        "config": {**_known(pattern["config"], defaults), "model_type": architecture},
+        "perturbation": {**pattern["perturbation"], "seed": _seed(architecture)},
+    }
+    return {**fixture, "tasks": special} if special else fixture
+
+
+def _known(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
+    """The settings that a configuration has a name for, nested ones too."""
+    return {
+        name: _known(value, getattr(defaults, name))
+        if isinstance(value, dict) and hasattr(getattr(defaults, name), "model_type")
+        else value
+        for name, value in settings.items()
+        if hasattr(defaults, name)
+    }
+
+
+def _seed(architecture: str) -> int:
+    """Another perturbation than the pattern's, the same on every machine."""
+    from zlib import crc32
+
+    return crc32(architecture.encode()) % 10_000
+
+
+def _left_out(architecture: str, tasks: Iterable[str]) -> Iterable[str]:
+    if names := ", ".join(tasks):
+        yield f"Left out, because transformers has no {architecture} for it: {names}."
+
+
+def _differences(
+    architecture: str, like: str, *, ours: Mapping[str, Any], theirs: Mapping[str, Any]
+) -> Iterable[str]:
+    """Settings that only the new architecture has, and that do something by default."""
+    own = [_shown(name, value) for name, value in ours.items() if name not in theirs and value]
+    if own:
+        yield (
+            f"Unlike {like}, {architecture} is configured by {', '.join(own)}. Its tiny model "
+            "leaves that at its default, which no example may reach: set it small where you can."
+        )
+
+
+def _shown(name: str, value: Any) -> str:
+    text = f"{name}={value!r}"
+    return text if len(text) <= MAX_SHOWN else name

@@ -1,0 +1,181 @@
+"""Tries a draft of `scaffold` on eager PyTorch, before anything is written.
+
+It is tried as the files that will be written, in a scratch folder, through the same calls that
+judge cells.
+"""
+
+from __future__ import annotations
+
+import bisect
+import importlib.util
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.cli.scaffold_draft import Draft
+from harness.cli.scaffold_text import fixture_text, module_stem, module_text
+from harness.configs.axes import AxisExpression
+from harness.configs.base import OnnxConfig
+from harness.configs.plugins import register_fixtures
+from harness.configs.tasks import TasksManager
+from harness.errors import DescriptionError, HarnessError
+
+if TYPE_CHECKING:
+    import torch
+
+MAX_BYTES = 1 << 20
+# Attention takes memory with the square of the length; longer tables are not measured.
+MAX_LENGTH = 512
+
+
+def try_on_eager(draft: Draft) -> tuple[Draft, list[str]]:
+    """The draft with what eager showed about it, and one line for each way it does not fit."""
+    from harness.evidence.evidence import single_thread
+
+    if too_heavy := _gather(draft, _weight):
+        return draft, too_heavy
+    with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as scratch, single_thread():
+        _stage(draft, Path(scratch, "first"))
+        draft = replace(draft, unreached=max(_unreached(draft, task) for task in draft.tasks))
+        _stage(draft, Path(scratch, "second"))
+        return draft, _gather(draft, _problems)
+
+
+def _gather(draft: Draft, examine: Callable[[Draft, str], Iterator[str]]) -> list[str]:
+    """What `examine` says of each task, the same for several tasks in one line."""
+    tasks: dict[str, list[str]] = {}
+    for task in draft.tasks:
+        for problem in examine(draft, task):
+            tasks.setdefault(problem, []).append(task)
+    return [f"{draft.architecture}/{','.join(found)}: {line}" for line, found in tasks.items()]
+
+
+def _weight(draft: Draft, task: str) -> Iterator[str]:
+    """Whether the model is tiny, asked before its weights are allocated."""
+    import torch
+    from transformers import AutoConfig
+
+    try:
+        config = AutoConfig.for_model(**draft.settings(task))
+        with torch.device("meta"):
+            model = TasksManager.get_model_class_for_task(task).from_config(config)
+    except Exception as error:  # configurations and models raise what they like
+        yield f"the tiny model cannot be built: {_one_line(error)}"
+        return
+    size = sum(4 * parameter.numel() for parameter in model.parameters())
+    if size > MAX_BYTES:
+        yield (
+            f"{size / MAX_BYTES:.0f} MB of weights, a tiny model has less than 1: the settings of "
+            f"{draft.like} do not size it"
+        )
+
+
+def _stage(draft: Draft, folder: Path) -> None:
+    """Register the draft from files in `folder`."""
+    stem = module_stem(draft.architecture)
+    fixtures, module = folder / "fixtures", folder / f"{stem}.py"
+    (fixtures / "models").mkdir(parents=True)
+    fixture = fixtures / "models" / f"{draft.architecture}.json"
+    fixture.write_text(fixture_text(draft), encoding="utf-8")
+    module.write_text(module_text(draft, standalone=False), encoding="utf-8")
+    register_fixtures(fixtures)
+    spec = importlib.util.spec_from_file_location(f"scaffolded_{stem}", module)
+    assert spec is not None
+    assert spec.loader is not None
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def _problems(draft: Draft, task: str) -> Iterator[str]:
+    """What eager does otherwise than the description says, at the first corner where it does."""
+    try:
+        model, config = _subject(draft, task)
+        for part in config.parts.values():
+            for seed, sizes in enumerate(part.axis_space.corners()):
+                _require_agreement(model, part, sizes, seed=seed)
+    except Exception as error:
+        yield _one_line(error)
+
+
+def _subject(draft: Draft, task: str) -> tuple[Any, OnnxConfig]:
+    from harness.evidence.models import tiny_model
+
+    model: Any = tiny_model(draft.architecture, task)
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=draft.architecture, task=task
+    )
+    return model, constructor(model.config)
+
+
+def _require_agreement(
+    model: Any, config: OnnxConfig, sizes: Mapping[str, int], *, seed: int
+) -> None:
+    """Raise DescriptionError where eager refuses a feed or gives another shape than declared."""
+    from harness.evidence.reference import call_reference
+
+    where = ", ".join(f"{name}={size}" for name, size in sizes.items())
+    feed = config.generate_dummy_inputs(seed=seed, **sizes)
+    try:
+        outputs = call_reference(model, config, feed)
+    except Exception as error:
+        raise DescriptionError(f"eager refuses [{where}]: {_one_line(error)}") from error
+    for name, axes in config.outputs.items():
+        for index, text in axes.items():
+            expression, shape = AxisExpression.parse(text), outputs[name].shape
+            if not set(expression.names) <= set(sizes):
+                continue
+            if index >= len(shape) or shape[index] != expression.evaluate(sizes):
+                raise DescriptionError(
+                    f"shape of {name}: eager gives {shape}, declared is {text} = "
+                    f"{expression.evaluate(sizes)} on axis {index} [{where}]"
+                )
+
+
+def _unreached(draft: Draft, task: str) -> int:
+    """How many positions at the end of a declared ceiling eager refuses; 0 where it is no matter
+    of positions, which `_problems` will tell."""
+    try:
+        model, config = _subject(draft, task)
+        return max((n for part in config.parts.values() for n in _beyond(model, part)), default=0)
+    except Exception:
+        return 0
+
+
+def _beyond(model: Any, config: OnnxConfig) -> Iterator[int]:
+    from harness.evidence.reference import call_reference
+
+    space = config.axis_space
+
+    def refuses(total: int, expression: AxisExpression) -> bool:
+        first, *others = expression.names
+        sizes = {**dict.fromkeys(space.ranges, 1), first: total - len(others)}
+        feed = _reaching_far(config.generate_dummy_inputs(**sizes))
+        try:
+            call_reference(model, config, feed)
+        except Exception:
+            return True
+        return False
+
+    for expression, limit in space.ceilings:
+        if limit > MAX_LENGTH or any(factor != 1 for _, factor in expression.terms):
+            continue
+        totals = range(len(expression.names), limit + 1)
+        reached = bisect.bisect_left(totals, True, key=lambda total: refuses(total, expression))
+        if reached:
+            yield len(totals) - reached
+
+
+def _reaching_far(feed: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The feed without padding, in ids and masks: some architectures count positions by these."""
+    for name, tensor in feed.items():
+        if name.endswith("attention_mask"):
+            tensor.fill_(1)
+        elif name.endswith("input_ids"):
+            tensor.fill_(int(tensor.median()))
+    return feed
+
+
+def _one_line(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"
