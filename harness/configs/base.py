@@ -60,7 +60,7 @@ class OnnxConfig(ABC):
         common = TASK_OUTPUTS.get(base_task(self.task))
         if common is None:
             raise DescriptionError(
-                f"{type(self).__name__}: the outputs of {self.task} are not described; override them"
+                f"{type(self).__name__}: outputs of {self.task} are not described; override them"
             )
         return OrderedDict((name, dict(axes)) for name, axes in common.items())
 
