@@ -19,8 +19,14 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
         try:
             expected = _declared(part, evidence)
-        except EagerError:
-            continue  # `agreement` shows a feed that eager refuses
+        except EagerError as error:
+            yield Finding(
+                message=f"eager PyTorch: got {error}, expected it to take the smallest feed that "
+                "the description declares, by which dtypes and ranks are known",
+                part=part.stem,
+                blame="harness",
+            )
+            continue
         for side, values, signature in zip(
             ("input", "output"),
             (graph_inputs(part.model_proto), graph_outputs(part.model_proto)),

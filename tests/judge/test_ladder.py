@@ -12,6 +12,7 @@ from torch import nn
 
 from harness import CellId, ExporterError, Outcome, UsageError, judge_cell, register
 from harness.configs.architectures.bert import BertOnnxConfig
+from harness.configs.axes import AxisRange
 from harness.exporters import Artifact, get_exporter, register_exporter
 from harness.records import Record
 from harness.requirements import requirement_ids
@@ -123,6 +124,27 @@ def test_a_description_that_declares_what_eager_refuses_fails_agreement() -> Non
     assert agreement.outcome is Outcome.FAILED
     assert agreement.message.startswith("eager PyTorch: got")
     assert agreement.blame == "harness"
+
+
+def test_a_description_that_eager_never_takes_leaves_the_interface_unproved() -> None:
+    @register("bert", tasks=["text-classification"])
+    class NeverTaken(BertOnnxConfig):
+        AXIS_RANGES = {"sequence_length": AxisRange(70, 80, export=75)}
+
+        @property
+        def axis_ceilings(self) -> dict[str, int]:
+            return {}
+
+    class Knowing(_Exporter):
+        """Knows better than the description, and exports what the model takes."""
+
+        def export(self, model: nn.Module, config: Any, opset: int, output: Path) -> Artifact:
+            right = BertOnnxConfig(config.config, task=config.task)
+            return get_exporter("torchscript").export(model, right, opset, output)
+
+    interface = _judge(Knowing())[3]
+    assert (interface.requirement, interface.outcome) == ("interface", Outcome.FAILED)
+    assert interface.message.startswith("eager PyTorch: got")
 
 
 def test_a_missing_tiny_model_is_errored_for_every_requirement() -> None:
