@@ -58,6 +58,11 @@ class RuntimeRefusalError(ValidationError):
     """ONNX Runtime refuses to load the file or to run it on a valid feed."""
 
 
+def one_line(error: BaseException) -> str:
+    """The text of an error with its line breaks folded: every message here is one line."""
+    return " ".join(str(error).split())
+
+
 def suggest(value: str, known: Iterable[str]) -> str:
     """Say which known names are near `value`, or list them where none is.
 

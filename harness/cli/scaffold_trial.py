@@ -20,7 +20,7 @@ from harness.configs.axes import AxisExpression
 from harness.configs.base import OnnxConfig
 from harness.configs.plugins import register_fixtures
 from harness.configs.tasks import TasksManager
-from harness.errors import DescriptionError, HarnessError
+from harness.errors import DescriptionError, HarnessError, one_line
 
 if TYPE_CHECKING:
     import torch
@@ -62,7 +62,7 @@ def _weight(draft: Draft, task: str) -> Iterator[str]:
         with torch.device("meta"):
             model = TasksManager.get_model_class_for_task(task).from_config(config)
     except Exception as error:  # configurations and models raise what they like
-        yield f"the tiny model cannot be built: {_one_line(error)}"
+        yield f"the tiny model cannot be built: {_described(error)}"
         return
     size = sum(4 * parameter.numel() for parameter in model.parameters())
     if size > MAX_BYTES:
@@ -95,7 +95,7 @@ def _problems(draft: Draft, task: str) -> Iterator[str]:
             for seed, sizes in enumerate(part.axis_space.corners()):
                 _require_agreement(model, part, sizes, seed=seed)
     except Exception as error:
-        yield _one_line(error)
+        yield _described(error)
 
 
 def _subject(draft: Draft, task: str) -> tuple[Any, OnnxConfig]:
@@ -119,7 +119,7 @@ def _require_agreement(
     try:
         outputs = call_reference(model, config, feed)
     except Exception as error:
-        raise DescriptionError(f"eager refuses [{where}]: {_one_line(error)}") from error
+        raise DescriptionError(f"eager refuses [{where}]: {_described(error)}") from error
     for name, axes in config.outputs.items():
         for index, text in axes.items():
             expression, shape = AxisExpression.parse(text), outputs[name].shape
@@ -176,6 +176,6 @@ def _reaching_far(feed: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return feed
 
 
-def _one_line(error: Exception) -> str:
-    text = " ".join(str(error).split())
+def _described(error: Exception) -> str:
+    text = one_line(error)
     return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"

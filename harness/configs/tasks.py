@@ -11,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 from harness.configs.base import OnnxConfig
 from harness.configs.task_table import TASK_CLASSES, base_task, map_from_synonym
-from harness.errors import DescriptionError, UsageError, suggest
+from harness.errors import DescriptionError, UsageError, one_line, suggest
 
 ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
 
@@ -154,8 +154,7 @@ class TasksManager:
                 str(model_name_or_path), output_loading_info=True, **kwargs
             )
         except (OSError, ValueError, KeyError) as error:
-            reason = " ".join(str(error).split())
-            raise UsageError(f"{subject} cannot be loaded: {reason}") from error
+            raise UsageError(f"{subject} cannot be loaded: {one_line(error)}") from error
         missing = sorted(loading["missing_keys"])
         if missing:
             raise UsageError(

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import one_line
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference
 
@@ -121,7 +122,7 @@ class PartEvidence:
         try:
             values: list[Any] = session.run(names, feed)
         except Exception as error:  # the runtime raises classes of its own, without a base
-            raise CandidateError(_one_line(error)) from error
+            raise CandidateError(one_line(error)) from error
         return dict(zip(names, values, strict=True))
 
 
@@ -163,8 +164,11 @@ class Evidence:
         return self.artifact.parts if self.is_own_export else self.source.files
 
 
-def open_session(path: Path, *, optimised: bool) -> onnxruntime.InferenceSession:
-    """Load a file in ONNX Runtime on one thread; raises CandidateError where it is refused."""
+def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
+    """Load a file, or a serialised model, in ONNX Runtime on one thread.
+
+    Raises CandidateError where the runtime refuses it.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -174,10 +178,11 @@ def open_session(path: Path, *, optimised: bool) -> onnxruntime.InferenceSession
     options.graph_optimization_level = (
         levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     )
+    source = model if isinstance(model, bytes) else str(model)
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # see above
-        raise CandidateError(_one_line(error)) from error
+        raise CandidateError(one_line(error)) from error
 
 
 @contextlib.contextmanager
@@ -191,7 +196,3 @@ def single_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

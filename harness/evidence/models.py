@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.plugins import find_fixture
 from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
-from harness.errors import UsageError, suggest
+from harness.errors import UsageError, one_line, suggest
 
 if TYPE_CHECKING:
     import torch
@@ -97,9 +97,8 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
     except UsageError:
         raise
     except Exception as error:  # safetensors and pickle raise what they like on a broken file
-        reason = " ".join(str(error).split())
         raise UsageError(
-            f"model {str(name_or_path)!r}: weights are unreadable: {reason}"
+            f"model {str(name_or_path)!r}: weights are unreadable: {one_line(error)}"
         ) from error
     finally:
         logging.set_verbosity(verbosity)
@@ -119,8 +118,9 @@ def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False
     try:
         config = AutoConfig.from_pretrained(str(name_or_path), trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise UsageError(f"model {str(name_or_path)!r} cannot be loaded: {reason}") from error
+        raise UsageError(
+            f"model {str(name_or_path)!r} cannot be loaded: {one_line(error)}"
+        ) from error
     return str(config.model_type)
 
 

@@ -73,6 +73,19 @@ def get_exporter(name: str) -> Exporter:
     return _registered[name]
 
 
+def why_not_honoured(exporter: Exporter, opset: int) -> str | None:
+    """Why an exporter does not do this opset; None where it does."""
+    opsets = exporter.opsets
+    if opset in opsets:
+        return None
+    is_range = bool(opsets) and opsets == tuple(range(opsets[0], opsets[-1] + 1))
+    listed = f"{opsets[0]} to {opsets[-1]}" if is_range else ", ".join(map(str, opsets)) or "none"
+    return (
+        f"exporter {exporter.name} does not honour opset {opset}: with the installed versions it "
+        f"honours {listed}"
+    )
+
+
 def resolve_auto(opset: int) -> str:
     """The exporter that `auto` stands for: `dynamo` where it honours the opset."""
     return "dynamo" if opset in get_exporter("dynamo").opsets else "torchscript"

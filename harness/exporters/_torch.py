@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
-from harness.exporters import Artifact
+from harness.exporters import Artifact, why_not_honoured
 
 if TYPE_CHECKING:
     import torch
@@ -35,11 +35,9 @@ class TorchExporter(ABC):
 
     def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
         """Write every part at `opset`; see `harness.exporters.Exporter`."""
-        if opset not in self.opsets:
-            raise UnsupportedOpsetError(
-                f"exporter {self.name} does not honour opset {opset}; with the installed versions "
-                f"it honours {self.opsets[0]} to {self.opsets[-1]}"
-            )
+        reason = why_not_honoured(self, opset)
+        if reason is not None:
+            raise UnsupportedOpsetError(reason)
         output.mkdir(parents=True, exist_ok=True)
         parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
         for stem, part in config.parts.items():

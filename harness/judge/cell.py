@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.configs.plugins import loaded_config_modules
 from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
-from harness.exporters import Exporter, get_exporter
+from harness.exporters import Exporter, get_exporter, why_not_honoured
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
 from harness.requirements import check_requirement_ids, requirement_ids
@@ -112,21 +112,10 @@ def _records(request: _Request) -> Iterator[Record]:
 
 
 def _why_not_applicable(request: _Request) -> str | None:
-    cell, exporter = request.cell, request.exporter
     first = request.constructor.resolve().MIN_OPSET
-    if cell.opset < first:
-        return f"{cell.architecture} is described from opset {first} on"
-    if cell.opset not in exporter.opsets:
-        return (
-            f"exporter {exporter.name} does not honour opset {cell.opset}: with the installed "
-            f"versions it honours {_listed(exporter.opsets)}"
-        )
-    return None
-
-
-def _listed(opsets: Sequence[int]) -> str:
-    is_range = tuple(opsets) == tuple(range(opsets[0], opsets[-1] + 1)) if opsets else False
-    return f"{opsets[0]} to {opsets[-1]}" if is_range else ", ".join(map(str, opsets)) or "none"
+    if request.cell.opset < first:
+        return f"{request.cell.architecture} is described from opset {first} on"
+    return why_not_honoured(request.exporter, request.cell.opset)
 
 
 def _judged(request: _Request) -> Iterator[Record]:

@@ -52,12 +52,14 @@ def check(
     loaded = _load(model, task, trust_remote_code=trust_remote_code)
     described = config or _describe(loaded, task)
     files = _find_parts(path, described)
-    imported = [default_opset(parse_onnx(file)) for file in files.values()]
+    opset_of_file = (
+        default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
+    )
     words = ["check", str(path), "--model", _name(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(atol)] if atol is not None else []
     return _judge(
-        _cell(loaded, described, exporter="file", opset=opset or imported[0] or 0),
+        _cell(loaded, described, exporter="file", opset=opset_of_file or 0),
         model=loaded,
         config=described,
         source=Source(opset=opset, files=files),

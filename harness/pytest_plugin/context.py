@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, one_line
 from harness.matrix.expectation_files import committed_files, load_expectations
 from harness.matrix.expectations import Expectations
 from harness.matrix.opsets import parse_opsets
@@ -42,7 +42,7 @@ def usage_errors() -> Iterator[None]:
     try:
         yield
     except HarnessError as error:
-        raise pytest.UsageError(" ".join(str(error).split())) from error
+        raise pytest.UsageError(one_line(error)) from error
 
 
 class RunContext:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.errors import one_line
 from harness.evidence.evidence import CandidateError
 from harness.requirements._base import Finding, Requirement
 
@@ -48,9 +49,8 @@ def _loads(part: PartEvidence) -> bool:
 
 
 def _finding(subject: str, error: Exception, part: PartEvidence, *, is_fatal: bool) -> Finding:
-    complaint = " ".join(str(error).split())
     return Finding(
-        message=f"{subject}: got {complaint}, expected no complaint",
+        message=f"{subject}: got {one_line(error)}, expected no complaint",
         part=part.stem,
         is_fatal=is_fatal,
     )

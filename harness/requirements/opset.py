@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.evidence.evidence import CandidateError, open_session
 from harness.evidence.onnx_file import default_opset
 from harness.requirements._base import Finding, Requirement
 
@@ -70,7 +71,6 @@ def _of_nodes(nodes: object) -> Iterator[tuple[str, str]]:
 def _readability(part: PartEvidence) -> Iterator[Finding]:
     """Whether the runtime reads any file of this IR version and opset: an identity says."""
     import onnx
-    import onnxruntime
 
     model = part.model_proto
     value = onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [1])
@@ -80,16 +80,12 @@ def _readability(part: PartEvidence) -> Iterator[Finding]:
     )
     imports = [onnx.helper.make_opsetid("", default_opset(model) or 1)]
     identity = onnx.helper.make_model(graph, opset_imports=imports, ir_version=model.ir_version)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
     try:
-        onnxruntime.InferenceSession(
-            identity.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # the runtime raises classes of its own, without a base
+        open_session(identity.SerializeToString(), optimised=True)
+    except CandidateError as error:
         yield Finding(
             message=f"IR version {model.ir_version} at opset {imports[0].version}: ONNX Runtime "
-            f"refuses any such file: {' '.join(str(error).split())}",
+            f"refuses any such file: {error}",
             part=part.stem,
             is_fatal=True,
         )
