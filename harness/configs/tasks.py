@@ -57,13 +57,17 @@ def supported_tasks_mapping(
 def register(architecture: str, *, tasks: Iterable[str]) -> Callable[[ConfigClass], ConfigClass]:
     """Class decorator that registers a description for `tasks` of `architecture`.
 
-    An architecture that is registered again is replaced, so that a package can override ours.
+    An architecture whose tasks differ in kind has a class for each kind. A task that is registered
+    again is replaced, so that a package can override ours.
     """
 
     def decorate(config_class: ConfigClass) -> ConfigClass:
-        TasksManager._SUPPORTED_MODEL_TYPE[architecture] = supported_tasks_mapping(
-            *tasks, onnx=config_class
-        )
+        registered = TasksManager._SUPPORTED_MODEL_TYPE.get(architecture, {})
+        added = supported_tasks_mapping(*tasks, onnx=config_class)
+        TasksManager._SUPPORTED_MODEL_TYPE[architecture] = {
+            **registered,
+            "onnx": {**registered.get("onnx", {}), **added["onnx"]},
+        }
         return config_class
 
     return decorate
