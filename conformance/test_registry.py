@@ -48,7 +48,7 @@ def test_every_input_has_a_dummy_input_generator(descriptions: list[OnnxConfig])
         for description in descriptions
         for part in description.parts.values()
         for name in part.inputs
-        if not any(g.supports_input(name) for g in part.DUMMY_INPUT_GENERATOR_CLASSES)
+        if not any(g.supports_input(name) for g in part.dummy_input_generator_classes)
     ]
     assert not without, f"add a dummy input generator for {', '.join(without)}"
 

@@ -5,26 +5,44 @@ from .configs.architectures.gpt2 import GPT2OnnxConfig as GPT2OnnxConfig
 from .configs.architectures.llama import LlamaOnnxConfig as LlamaOnnxConfig
 from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
 from .configs.axes import AxisRange as AxisRange
+from .configs.base import ConfigBehavior as ConfigBehavior
 from .configs.base import OnnxConfig as OnnxConfig
 from .configs.base import OnnxConfigWithPast as OnnxConfigWithPast
+from .configs.dummy_inputs import DummyAudioInputGenerator as DummyAudioInputGenerator
+from .configs.dummy_inputs import DummyBboxInputGenerator as DummyBboxInputGenerator
 from .configs.dummy_inputs import DummyInputGenerator as DummyInputGenerator
 from .configs.dummy_inputs import DummyPastKeyValuesGenerator as DummyPastKeyValuesGenerator
+from .configs.dummy_inputs import (
+    DummySeq2SeqDecoderTextInputGenerator as DummySeq2SeqDecoderTextInputGenerator,
+)
+from .configs.dummy_inputs import (
+    DummySeq2SeqPastKeyValuesGenerator as DummySeq2SeqPastKeyValuesGenerator,
+)
 from .configs.dummy_inputs import DummyTextInputGenerator as DummyTextInputGenerator
 from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
+from .configs.middle_end import AudioOnnxConfig as AudioOnnxConfig
+from .configs.middle_end import AudioToTextOnnxConfig as AudioToTextOnnxConfig
+from .configs.middle_end import EncoderDecoderOnnxConfig as EncoderDecoderOnnxConfig
 from .configs.middle_end import TextAndVisionOnnxConfig as TextAndVisionOnnxConfig
 from .configs.middle_end import TextDecoderOnnxConfig as TextDecoderOnnxConfig
 from .configs.middle_end import (
     TextDecoderWithPositionIdsOnnxConfig as TextDecoderWithPositionIdsOnnxConfig,
 )
 from .configs.middle_end import TextEncoderOnnxConfig as TextEncoderOnnxConfig
+from .configs.middle_end import TextSeq2SeqOnnxConfig as TextSeq2SeqOnnxConfig
 from .configs.middle_end import VisionOnnxConfig as VisionOnnxConfig
 from .configs.normalized_config import NormalizedConfig as NormalizedConfig
+from .configs.normalized_config import (
+    NormalizedEncoderDecoderConfig as NormalizedEncoderDecoderConfig,
+)
+from .configs.normalized_config import NormalizedSeq2SeqConfig as NormalizedSeq2SeqConfig
 from .configs.normalized_config import (
     NormalizedTextAndVisionConfig as NormalizedTextAndVisionConfig,
 )
 from .configs.normalized_config import NormalizedTextConfig as NormalizedTextConfig
 from .configs.normalized_config import NormalizedVisionConfig as NormalizedVisionConfig
 from .configs.plugins import register_fixtures as register_fixtures
+from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithPast
 from .configs.tasks import TasksManager as TasksManager
 from .configs.tasks import register as register
 from .configs.tasks import supported_tasks_mapping as supported_tasks_mapping

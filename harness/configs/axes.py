@@ -83,13 +83,16 @@ class AxisRange:
 
 AXIS_RANGES: Mapping[str, AxisRange] = {
     "batch_size": AxisRange(1, 6, export=3),
+    "decoder_sequence_length": AxisRange(1, 16, export=8),
+    "encoder_sequence_length": AxisRange(1, 24, export=9),
     "image_batch_size": AxisRange(1, 6, export=2),
     "num_choices": AxisRange(1, 5, export=4),
+    "past_decoder_sequence_length": AxisRange(0, 16, export=10),
     "past_sequence_length": AxisRange(0, 24, export=5),
     "sequence_length": AxisRange(1, 24, export=7),
     "text_batch_size": AxisRange(1, 6, export=6),
 }
-_EXPORT_SIZES_OF_OTHER_AXES = (8, 9, 10, 11, 13, 17, 19)
+_EXPORT_SIZES_OF_OTHER_AXES = (11, 13, 17, 19, 23, 29, 31)
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import enum
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
@@ -21,10 +22,22 @@ from harness.configs.task_table import (
 from harness.errors import DescriptionError, UsageError, suggest
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
+    Feed = Mapping[str, np.ndarray[Any, Any]]
+    RunPart = Callable[[str, Feed], Feed]
+
 NamedAxes = OrderedDict[str, Axes]
+
+
+class ConfigBehavior(enum.Enum):
+    """Which of a model's own modules a description stands for: all of it, or one side."""
+
+    MONOLITH = "monolith"
+    ENCODER = "encoder"
+    DECODER = "decoder"
 
 
 class OnnxConfig(ABC):
@@ -41,6 +54,8 @@ class OnnxConfig(ABC):
     MIN_OPSET: ClassVar[int] = 7
     MODALITY: ClassVar[str] = "other"
     AXIS_RANGES: ClassVar[Mapping[str, AxisRange]] = {}
+
+    behavior: ConfigBehavior = ConfigBehavior.MONOLITH
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
         self.task = map_from_synonym(task)
@@ -76,10 +91,12 @@ class OnnxConfig(ABC):
 
     @property
     def axis_space(self) -> AxisSpace:
-        """The sizes that the axes of the inputs may take."""
+        """The sizes that the axes of the inputs may take, those of all parts together."""
+        described = {id(config): config for config in (self, *self.parts.values())}
         names = (
             name
-            for axes in self.inputs.values()
+            for config in described.values()
+            for axes in config.inputs.values()
             for text in axes.values()
             for name in AxisExpression.parse(text).names
         )
@@ -100,8 +117,18 @@ class OnnxConfig(ABC):
 
     @property
     def use_past(self) -> bool:
-        """Whether the file takes the keys and values of earlier tokens and returns its own."""
+        """Whether the file returns the keys and values of its tokens."""
         return False
+
+    @property
+    def use_past_in_inputs(self) -> bool:
+        """Whether the file takes the keys and values of earlier tokens."""
+        return self.use_past
+
+    @property
+    def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
+        """Where the values of the inputs come from, the first that supports a name being asked."""
+        return self.DUMMY_INPUT_GENERATOR_CLASSES
 
     @property
     def model_kwargs(self) -> Mapping[str, Any]:
@@ -127,13 +154,20 @@ class OnnxConfig(ABC):
         }
 
     def _dummy_input_generator(self, name: str, generator: torch.Generator) -> DummyInputGenerator:
-        for candidate in self.DUMMY_INPUT_GENERATOR_CLASSES:
+        for candidate in self.dummy_input_generator_classes:
             if candidate.supports_input(name):
                 return candidate(self.task, self.normalized_config, generator)
         raise DescriptionError(
             f"{type(self).__name__}: no dummy input generator supports {name!r}; "
             "add one to DUMMY_INPUT_GENERATOR_CLASSES"
         )
+
+    def compose(self, feed: Feed, run: RunPart) -> Feed:
+        """What the parts compute together for a feed of the whole, as those who use them run them.
+
+        `run(stem, feed)` runs one part. Raises DescriptionError where nothing says how.
+        """
+        raise DescriptionError(f"{type(self).__name__}: compose() does not say how its parts meet")
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Rewrite the exporter's own copy of the model; semantics must stay as they are."""

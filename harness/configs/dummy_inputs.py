@@ -35,6 +35,7 @@ class DummyInputGenerator(ABC):
         self, task: str, normalized_config: NormalizedConfig, generator: torch.Generator
     ) -> None:
         self.task = task
+        self.whole_config = normalized_config
         self.normalized_config = normalized_config.of_modality(self.MODALITY)
         self.generator = generator
 
@@ -46,6 +47,10 @@ class DummyInputGenerator(ABC):
     @abstractmethod
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         """The input `name`, its declared axes having the sizes `dims` (axis index -> size)."""
+
+    def _size(self, dims: Dims, axis: int, *, or_else: str) -> int:
+        """The size of a dynamic axis, or of a static one the configuration's."""
+        return dims[axis] if axis in dims else int(getattr(self.normalized_config, or_else))
 
     def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> torch.Tensor:
         """Uniform int64 values in [low, high)."""
@@ -129,6 +134,70 @@ class DummyPastKeyValuesGenerator(DummyInputGenerator):
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         config = self.normalized_config
         return self._normal((dims[0], config.num_key_value_heads, dims[2], config.head_dim))
+
+
+class DummySeq2SeqDecoderTextInputGenerator(DummyTextInputGenerator):
+    """What a decoder takes: its own tokens, and the encoder's output with the mask over it."""
+
+    SUPPORTED_INPUT_NAMES = (
+        "decoder_input_ids",
+        "input_ids",
+        "encoder_attention_mask",
+        "encoder_hidden_states",
+    )
+    MODALITY = "decoder"
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        match name:
+            case "encoder_hidden_states":
+                length = self._size(dims, 1, or_else="max_source_positions")
+                return self._normal((dims[0], length, self.whole_config.encoder_hidden_size))
+            case "encoder_attention_mask":
+                return self._mask(_dense_shape(name, dims))
+            case _:
+                return self._ids(_dense_shape(name, dims))
+
+
+class DummySeq2SeqPastKeyValuesGenerator(DummyInputGenerator):
+    """Keys and values of the decoder's earlier tokens and of the encoder's output: float32
+    [batch, decoder heads, past or encoder length, head size]."""
+
+    SUPPORTED_INPUT_NAMES = ("past_key_values",)
+    MODALITY = "decoder"
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        config = self.normalized_config
+        length = self._size(dims, 2, or_else="max_source_positions")
+        return self._normal((dims[0], config.num_key_value_heads, length, config.head_dim))
+
+
+class DummyAudioInputGenerator(DummyInputGenerator):
+    """Sound: `input_features`, a float32 log-mel spectrogram [batch, mel bins, frames], or
+    `input_values`, a float32 waveform [batch, samples] of zero mean and unit variance."""
+
+    SUPPORTED_INPUT_NAMES = ("input_features", "input_values")
+    MODALITY = "audio"
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        if name == "input_values":
+            return self._normal(_dense_shape(name, dims))
+        frames = self._size(dims, 2, or_else="num_frames")
+        return self._normal((dims[0], self.normalized_config.num_mel_bins, frames))
+
+
+class DummyBboxInputGenerator(DummyInputGenerator):
+    """Bounding boxes of words: int64 [batch, length, 4], left, top, right, bottom with
+    left <= right and top <= bottom, up to the model's last two-dimensional position."""
+
+    SUPPORTED_INPUT_NAMES = ("bbox",)
+    MODALITY = "text"
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        import torch
+
+        reach = self.normalized_config.max_2d_position_embeddings
+        corners = self._integers(0, reach, (dims[0], dims[1], 2, 2)).sort(dim=2).values
+        return torch.flatten(corners, start_dim=2)
 
 
 class DummyVisionInputGenerator(DummyInputGenerator):

@@ -7,14 +7,19 @@ from typing import ClassVar
 
 from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.dummy_inputs import (
+    DummyAudioInputGenerator,
+    DummyBboxInputGenerator,
     DummyPastKeyValuesGenerator,
+    DummySeq2SeqDecoderTextInputGenerator,
     DummyTextInputGenerator,
     DummyVisionInputGenerator,
 )
 from harness.configs.normalized_config import (
     NormalizedConfig,
+    NormalizedEncoderDecoderConfig,
     NormalizedTextAndVisionConfig,
 )
+from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
 from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
 
 
@@ -73,6 +78,82 @@ class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
         return {**inputs, "position_ids": {0: "batch_size", 1: "sequence_length"}, **past}
 
 
+class TextSeq2SeqOnnxConfig(OnnxSeq2SeqConfigWithPast):
+    """Encoder-decoders from text to text."""
+
+    MODALITY = "text"
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummySeq2SeqDecoderTextInputGenerator)
+
+    @property
+    def encoder_inputs(self) -> Mapping[str, Axes]:
+        axes = {0: "batch_size", 1: "encoder_sequence_length"}
+        return {name: dict(axes) for name in ("input_ids", "attention_mask")}
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        return {
+            **_up_to_last_position("encoder_sequence_length", self.normalized_config),
+            **_decoder_ceilings(self.normalized_config),
+        }
+
+
+class EncoderDecoderOnnxConfig(TextSeq2SeqOnnxConfig):
+    """A text encoder and a text decoder of any two registered architectures."""
+
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedEncoderDecoderConfig
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        encoder = self.normalized_config.of_modality("text")
+        return {
+            **_up_to_last_position("encoder_sequence_length", encoder),
+            **_decoder_ceilings(self.normalized_config.of_modality("decoder")),
+        }
+
+
+class AudioOnnxConfig(OnnxConfig):
+    """Audio models that take a waveform. Its shortest length follows from the model's strides and
+    stands in `AXIS_RANGES` of an architecture."""
+
+    MODALITY = "audio"
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyAudioInputGenerator,)
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        return {"input_values": {0: "batch_size", 1: "sequence_length"}}
+
+
+class AudioToTextOnnxConfig(OnnxSeq2SeqConfigWithPast):
+    """Encoder-decoders from sound to text.
+
+    `DYNAMIC_FEATURE_AXES` are the axes of the spectrogram that the model leaves open. With a fixed
+    number of frames the encoder's output has a fixed length too, and nothing in it to mask.
+    """
+
+    MODALITY = "audio"
+    DUMMY_INPUT_GENERATOR_CLASSES = (
+        DummyAudioInputGenerator,
+        DummySeq2SeqDecoderTextInputGenerator,
+    )
+    DYNAMIC_FEATURE_AXES: Mapping[int, str] = {0: "batch_size"}
+
+    @property
+    def encoder_inputs(self) -> Mapping[str, Axes]:
+        return {"input_features": dict(self.DYNAMIC_FEATURE_AXES)}
+
+    @property
+    def encoder_outputs(self) -> Mapping[str, Axes]:
+        return {"last_hidden_state": {0: "batch_size"}}
+
+    @property
+    def encoder_mask(self) -> Mapping[str, Axes]:
+        return {}
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        return _decoder_ceilings(self.normalized_config)
+
+
 class VisionOnnxConfig(OnnxConfig):
     """Image models. Axes that the model fixes (channels, often height and width) are static;
     `DYNAMIC_PIXEL_AXES` of an architecture names those that it leaves open."""
@@ -95,7 +176,11 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 
     MODALITY = "text-and-vision"
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextAndVisionConfig
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyVisionInputGenerator)
+    DUMMY_INPUT_GENERATOR_CLASSES = (
+        DummyTextInputGenerator,
+        DummyVisionInputGenerator,
+        DummyBboxInputGenerator,
+    )
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
@@ -122,3 +207,11 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:
     """A ceiling on `axis` where the model has a table of positions."""
     return {axis: text.max_positions} if text.has_attribute("max_positions") else {}
+
+
+def _decoder_ceilings(text: NormalizedConfig) -> Mapping[str, int]:
+    """Ceilings on what a decoder takes, alone and after a past."""
+    return {
+        **_up_to_last_position("decoder_sequence_length", text),
+        **_up_to_last_position("past_decoder_sequence_length + decoder_sequence_length", text),
+    }

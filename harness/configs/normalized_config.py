@@ -57,7 +57,7 @@ class NormalizedTextConfig(NormalizedConfig):
     @property
     def head_dim(self) -> int:
         """Size of one attention head, as stated or as width over heads."""
-        stated = getattr(self.config, "head_dim", None)
+        stated = getattr(self.config, self._NAMES.get("head_dim", "head_dim"), None)
         return int(stated or self.hidden_size // self.num_attention_heads)
 
     @property
@@ -65,6 +65,48 @@ class NormalizedTextConfig(NormalizedConfig):
         """Heads of keys and values, fewer than the queries' where they are grouped."""
         grouped = getattr(self.config, "num_key_value_heads", None)
         return int(grouped or self.num_attention_heads)
+
+
+class NormalizedSeq2SeqConfig(NormalizedTextConfig):
+    """An encoder-decoder. Depth and heads are the decoder's, whose cache holds keys of both sides
+    in as many heads; the width is that of the encoder's output."""
+
+    _NAMES: ClassVar[dict[str, str]] = {
+        "hidden_size": "d_model",
+        "encoder_hidden_size": "d_model",
+        "num_layers": "decoder_layers",
+        "num_attention_heads": "decoder_attention_heads",
+        "max_positions": "max_position_embeddings",
+    }
+
+    @property
+    def num_key_value_heads(self) -> int:
+        """Heads of keys and values; transformers' attribute of this name is the encoder's."""
+        return int(self.num_attention_heads)
+
+
+class NormalizedEncoderDecoderConfig(NormalizedConfig):
+    """An encoder-decoder put together of two models, each read under the names of its own
+    description. As with other encoder-decoders, what has two sides is the decoder's."""
+
+    def of_modality(self, modality: str) -> NormalizedConfig:
+        """What a modality follows: the decoder, or the encoder whatever that takes."""
+        return self._nested("decoder" if modality == "decoder" else "encoder")
+
+    @property
+    def num_layers(self) -> int:
+        return int(self._nested("decoder").num_layers)
+
+    @property
+    def encoder_hidden_size(self) -> int:
+        return int(self._nested("encoder").hidden_size)
+
+    def _nested(self, side: str) -> NormalizedConfig:
+        from harness.configs.tasks import TasksManager
+
+        config = getattr(self.config, side)
+        constructor = TasksManager.get_exporter_config_constructor("onnx", config)
+        return constructor.resolve().NORMALIZED_CONFIG_CLASS(config)
 
 
 class NormalizedVisionConfig(NormalizedConfig):

@@ -124,6 +124,8 @@ def _axes(*names: str) -> Axes:
 
 
 TASK_OUTPUTS: Mapping[str, Mapping[str, Axes]] = {
+    "audio-classification": {"logits": _axes("batch_size")},
+    "automatic-speech-recognition": {"logits": _axes("batch_size", "decoder_sequence_length")},
     "feature-extraction": {"last_hidden_state": _axes("batch_size", "sequence_length")},
     "fill-mask": {"logits": _axes("batch_size", "sequence_length")},
     "image-classification": {"logits": _axes("batch_size")},
@@ -135,6 +137,7 @@ TASK_OUTPUTS: Mapping[str, Mapping[str, Axes]] = {
     },
     "text-classification": {"logits": _axes("batch_size")},
     "text-generation": {"logits": _axes("batch_size", "sequence_length")},
+    "text2text-generation": {"logits": _axes("batch_size", "decoder_sequence_length")},
     "token-classification": {"logits": _axes("batch_size", "sequence_length")},
     "zero-shot-image-classification": {
         "logits_per_image": _axes("image_batch_size", "text_batch_size"),

@@ -10,12 +10,16 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.base import ConfigBehavior
+
 if TYPE_CHECKING:
     import numpy as np
     import torch
     from torch import nn
 
     from harness.configs.base import OnnxConfig
+
+_PAST = "past_key_values"
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 
@@ -25,28 +29,68 @@ def call_reference(
 ) -> Arrays:
     """Output name -> array, for the outputs that `config` declares.
 
-    The cache is transformers' own, filled through `update`; an empty past is no cache at all,
-    as at the start of a generation. Raises whatever the model raises.
+    Caches are transformers' own, filled through `update`; an empty past is no cache at all, as at
+    the start of a generation. Raises whatever the model raises.
     """
     import torch
 
     device = next(model.parameters()).device
-    direct = {k: v.to(device) for k, v in feed.items() if not k.startswith("past_key_values.")}
-    if config.use_past:
-        direct["past_key_values"] = _filled_cache(model, config, feed)
-        direct["use_cache"] = True
+    tensors = {name: tensor.to(device) for name, tensor in feed.items()}
     with torch.no_grad(), _evaluating(model):
-        outputs = model(**direct)
+        match config.behavior:
+            case ConfigBehavior.ENCODER:
+                outputs = model.get_encoder()(**tensors)
+            case ConfigBehavior.DECODER:
+                outputs = model(**_decoder_call(config, tensors))
+            case _:
+                outputs = model(**_call(config, tensors))
     return {name: _output(outputs, name).cpu().numpy() for name in config.outputs}
 
 
-def _filled_cache(model: nn.Module, config: OnnxConfig, feed: Mapping[str, torch.Tensor]) -> Any:
+def _call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """A model without sides, with its cache where it continues from one."""
     from transformers import DynamicCache
 
-    cache = DynamicCache(config=model.config)
+    direct: dict[str, Any] = {k: v for k, v in tensors.items() if not k.startswith(_PAST)}
+    if config.use_past:
+        direct |= {"use_cache": True, "past_key_values": _filled(DynamicCache(), config, tensors)}
+    return direct
+
+
+def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """A full model that finds its encoder's output done, as generation calls it.
+
+    Where the keys and values of that output stand in the cache, the output itself is NaN: a model
+    that looked at it all the same would show.
+    """
+    import torch
+    from transformers import DynamicCache, EncoderDecoderCache
+    from transformers.modeling_outputs import BaseModelOutput
+
+    call: dict[str, Any] = {"decoder_input_ids": tensors["input_ids"]}
+    if config.use_past:
+        call["use_cache"] = True
+    if "encoder_attention_mask" in tensors:
+        call["attention_mask"] = tensors["encoder_attention_mask"]
+    hidden = tensors.get("encoder_hidden_states")
+    if config.use_past_in_inputs:
+        cache = EncoderDecoderCache(
+            _filled(DynamicCache(), config, tensors, side=".decoder"),
+            _filled(DynamicCache(), config, tensors, side=".encoder"),
+        )
+        batch, _, length, _ = tensors[f"{_PAST}.0.encoder.key"].shape
+        width = config.normalized_config.encoder_hidden_size
+        hidden = torch.full((batch, length, width), torch.nan, device=tensors["input_ids"].device)
+        call["past_key_values"] = cache
+    return {**call, "encoder_outputs": BaseModelOutput(last_hidden_state=hidden)}
+
+
+def _filled(
+    cache: Any, config: OnnxConfig, tensors: Mapping[str, torch.Tensor], *, side: str = ""
+) -> Any:
     for layer in range(config.normalized_config.num_layers):
-        key = feed[f"past_key_values.{layer}.key"]
-        value = feed[f"past_key_values.{layer}.value"]
+        key = tensors[f"{_PAST}.{layer}{side}.key"]
+        value = tensors[f"{_PAST}.{layer}{side}.value"]
         if key.shape[2] > 0:
             cache.update(key.clone(), value.clone(), layer)
     return cache
@@ -56,9 +100,15 @@ def _output(outputs: Any, name: str) -> torch.Tensor:
     if not name.startswith("present."):
         tensor: torch.Tensor = getattr(outputs, name)
         return tensor
-    _, layer, kind = name.split(".")
-    layers = outputs.past_key_values.layers
-    found: torch.Tensor = layers[int(layer)].keys if kind == "key" else layers[int(layer)].values
+    _, layer, *side, kind = name.split(".")
+    cache = outputs.past_key_values
+    match side:
+        case ["decoder"]:
+            cache = cache.self_attention_cache
+        case ["encoder"]:
+            cache = cache.cross_attention_cache
+    entry = cache.layers[int(layer)]
+    found: torch.Tensor = entry.keys if kind == "key" else entry.values
     return found
 
 

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
+
+from harness.configs.base import ConfigBehavior
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
 
 
 class FlatModel(nn.Module):
-    """Binds positional tensors to the declared names, rebuilds the cache, returns a flat tuple."""
+    """Binds positional tensors to the declared names, rebuilds caches, returns a flat tuple."""
 
     def __init__(self, model: nn.Module, config: OnnxConfig) -> None:
         super().__init__()
-        self.model = model
+        self.model = model.get_encoder() if config.behavior is ConfigBehavior.ENCODER else model
+        self.is_decoder = config.behavior is ConfigBehavior.DECODER
+        self.width = config.normalized_config.encoder_hidden_size if self.is_decoder else 0
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
         self.constants = dict(config.model_kwargs)
@@ -29,13 +34,33 @@ class FlatModel(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         keywords: dict[str, Any] = dict(zip(self.input_names, tensors, strict=True))
-        past = list(_pop_layers(keywords))
-        if past:
-            from transformers import DynamicCache
-
-            keywords["past_key_values"] = DynamicCache(past)
+        past = _pop_cache(keywords)
+        if past is not None:
+            keywords["past_key_values"] = past
+        if self.is_decoder:
+            keywords = _as_decoder_keywords(keywords, self.width)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         return tuple(_select(outputs, name) for name in self.output_names)
+
+
+def _as_decoder_keywords(named: dict[str, Any], width: int) -> dict[str, Any]:
+    """The call of a full model that has its encoder's output; what continues from a cache has the
+    keys and values of that, and no more than its shape is looked at."""
+    from transformers.modeling_outputs import BaseModelOutput
+
+    hidden = named.get("encoder_hidden_states")
+    if hidden is None:
+        key = named["past_key_values"].cross_attention_cache.layers[0].keys
+        hidden = key.new_zeros(key.shape[0], key.shape[2], width)
+    keywords = {
+        "decoder_input_ids": named["input_ids"],
+        "encoder_outputs": BaseModelOutput(last_hidden_state=hidden),
+    }
+    if "encoder_attention_mask" in named:
+        keywords["attention_mask"] = named["encoder_attention_mask"]
+    if "past_key_values" in named:
+        keywords["past_key_values"] = named["past_key_values"]
+    return keywords
 
 
 def export_copy(model: nn.Module) -> nn.Module:
@@ -50,9 +75,22 @@ def export_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared).eval()
 
 
-def _pop_layers(keywords: dict[str, Any]) -> Any:
+def _pop_cache(keywords: dict[str, Any]) -> Any:
+    """The cache that the past among the inputs makes, one of two sides where it names them."""
+    own, cross = (list(_pop_layers(keywords, side)) for side in ("", ".encoder"))
+    own += _pop_layers(keywords, ".decoder")
+    if not own:
+        return None
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    if cross:
+        return EncoderDecoderCache(DynamicCache(own), DynamicCache(cross))
+    return DynamicCache(own)
+
+
+def _pop_layers(keywords: dict[str, Any], side: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     for layer in itertools.count():
-        prefix = f"past_key_values.{layer}"
+        prefix = f"past_key_values.{layer}{side}"
         if f"{prefix}.key" not in keywords:
             return
         yield keywords.pop(f"{prefix}.key"), keywords.pop(f"{prefix}.value")
@@ -63,7 +101,10 @@ def _select(outputs: Any, name: str) -> torch.Tensor:
     if kind != "present":
         value: torch.Tensor = outputs[name]
         return value
-    layer, key_or_value = rest.split(".")
-    entry = outputs.past_key_values.layers[int(layer)]
+    layer, *side, key_or_value = rest.split(".")
+    cache = outputs.past_key_values
+    if side:
+        cache = cache.cross_attention_cache if side == ["encoder"] else cache.self_attention_cache
+    entry = cache.layers[int(layer)]
     tensor: torch.Tensor = entry.keys if key_or_value == "key" else entry.values
     return tensor

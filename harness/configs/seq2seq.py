@@ -1,0 +1,177 @@
+"""Encoder-decoders with a cache: one description of the whole, and one of each of its parts.
+
+Files, axes and names of inputs and outputs are those of Optimum.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
+from harness.configs.dummy_inputs import (
+    DummyInputGenerator,
+    DummySeq2SeqDecoderTextInputGenerator,
+    DummySeq2SeqPastKeyValuesGenerator,
+)
+from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
+from harness.configs.task_table import WITH_PAST, Axes, base_task
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.configs.base import Feed, RunPart
+
+ENCODER_PART = "encoder_model"
+DECODER_PART = "decoder_model"
+DECODER_WITH_PAST_PART = "decoder_with_past_model"
+
+_TASKS_IN_PARTS = frozenset(
+    {
+        "automatic-speech-recognition",
+        "automatic-speech-recognition-with-past",
+        "feature-extraction-with-past",
+        "text2text-generation",
+        "text2text-generation-with-past",
+    }
+)
+_TASKS = {"feature-extraction", *map(base_task, _TASKS_IN_PARTS)}
+
+
+class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
+    """An encoder-decoder. Generation runs its two sides apart, so their tasks have a part for each;
+    a decoder that continues from a cache is a part of its own.
+
+    Outside its parts a description stands for the full model, which judges them together. Plain
+    `feature-extraction` is that full model in one file.
+    """
+
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
+    DECODER_INPUT_GENERATOR_CLASSES: ClassVar[tuple[type[DummyInputGenerator], ...]] = (
+        DummySeq2SeqDecoderTextInputGenerator,
+        DummySeq2SeqPastKeyValuesGenerator,
+    )
+
+    _continues = False
+
+    def __init__(self, config: Any, task: str = "feature-extraction") -> None:
+        super().__init__(config, task)
+        if base_task(self.task) not in _TASKS:
+            raise UsageError(
+                f"{type(self).__name__} describes encoder-decoders, {self.task} is no task of "
+                "theirs; TasksManager.get_exporter_config_constructor finds its description"
+            )
+
+    @property
+    @abstractmethod
+    def encoder_inputs(self) -> Mapping[str, Axes]:
+        """The inputs of the encoder."""
+
+    @property
+    def encoder_outputs(self) -> Mapping[str, Axes]:
+        """The outputs of the encoder, as the decoder takes them."""
+        return {"last_hidden_state": {0: "batch_size", 1: "encoder_sequence_length"}}
+
+    @property
+    def encoder_mask(self) -> Mapping[str, Axes]:
+        """The mask over the encoder's outputs, where the decoder takes one."""
+        return {"encoder_attention_mask": {0: "batch_size", 1: "encoder_sequence_length"}}
+
+    @property
+    def parts(self) -> OrderedDict[str, OnnxConfig]:
+        if self.behavior is not ConfigBehavior.MONOLITH or self.task not in _TASKS_IN_PARTS:
+            return super().parts
+        parts: OrderedDict[str, OnnxConfig] = OrderedDict()
+        parts[ENCODER_PART] = self._as_part(ConfigBehavior.ENCODER)
+        parts[DECODER_PART] = self._as_part(ConfigBehavior.DECODER)
+        if self.task.endswith(WITH_PAST):
+            parts[DECODER_WITH_PAST_PART] = self._as_part(ConfigBehavior.DECODER, continues=True)
+        return parts
+
+    def _as_part(self, behavior: ConfigBehavior, *, continues: bool = False) -> Self:
+        part = copy.copy(self)
+        part.behavior = behavior
+        part._continues = continues
+        return part
+
+    @property
+    def use_past(self) -> bool:
+        return self.behavior is ConfigBehavior.DECODER and super().use_past
+
+    @property
+    def use_past_in_inputs(self) -> bool:
+        return self._continues
+
+    @property
+    def key_axis(self) -> str:
+        plain = "decoder_sequence_length"
+        return f"past_decoder_sequence_length + {plain}" if self._continues else plain
+
+    @property
+    def model_kwargs(self) -> Mapping[str, Any]:
+        return {"use_cache": True} if self.use_past else {}
+
+    @property
+    def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
+        if self.behavior is ConfigBehavior.DECODER:
+            return self.DECODER_INPUT_GENERATOR_CLASSES
+        return self.DUMMY_INPUT_GENERATOR_CLASSES
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        tokens: Axes = {0: "batch_size", 1: "decoder_sequence_length"}
+        match self.behavior:
+            case ConfigBehavior.MONOLITH:
+                return {**self.encoder_inputs, "decoder_input_ids": tokens}
+            case ConfigBehavior.ENCODER:
+                return self.encoder_inputs
+        inputs: dict[str, Axes] = {**self.encoder_mask, "input_ids": tokens}
+        if self._continues:  # what it needs of the encoder stands in the cache
+            past = "past_decoder_sequence_length"
+            self.add_past_key_values(inputs, prefix="past_key_values", length=past)
+        else:
+            inputs["encoder_hidden_states"] = dict(self.encoder_outputs["last_hidden_state"])
+        return inputs
+
+    @property
+    def outputs(self) -> NamedAxes:
+        if self.behavior is ConfigBehavior.ENCODER:
+            return OrderedDict((name, dict(axes)) for name, axes in self.encoder_outputs.items())
+        outputs = super().outputs
+        if "last_hidden_state" in outputs:
+            outputs["last_hidden_state"] = {0: "batch_size", 1: "decoder_sequence_length"}
+        return outputs
+
+    def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:
+        """Add `<prefix>.<layer>.<decoder or encoder>.<key or value>` [batch, heads, length, head
+        size]; those of the encoder are returned by the first step and stay as they are."""
+        sides: dict[str, Axes] = {"decoder": {0: "batch_size", 2: length}}
+        if prefix == "past_key_values" or not self._continues:
+            encoded = self.encoder_outputs["last_hidden_state"]
+            sides["encoder"] = {0: encoded[0]} | ({2: encoded[1]} if 1 in encoded else {})
+        for layer in range(self.normalized_config.num_layers):
+            for side, axes in sides.items():
+                for kind in ("key", "value"):
+                    named_axes[f"{prefix}.{layer}.{side}.{kind}"] = dict(axes)
+
+    def compose(self, feed: Feed, run: RunPart) -> Feed:
+        """Encode, decode the first half of the tokens, then one token after the other."""
+        import numpy as np
+
+        parts, tokens = self.parts, feed["decoder_input_ids"]
+        length = tokens.shape[1]
+        first = (length + 1) // 2 if DECODER_WITH_PAST_PART in parts else length
+        encoded = run(ENCODER_PART, {name: feed[name] for name in parts[ENCODER_PART].inputs})
+        known = {"encoder_hidden_states": encoded["last_hidden_state"]}
+        if "attention_mask" in feed:
+            known["encoder_attention_mask"] = feed["attention_mask"]
+        steps: list[Feed] = []
+        for start, end in [(0, first), *((i, i + 1) for i in range(first, length))]:
+            stem = DECODER_WITH_PAST_PART if start else DECODER_PART
+            known["input_ids"] = tokens[:, start:end]
+            step = run(stem, {name: known[name] for name in parts[stem].inputs})
+            known |= {name.replace("present", "past_key_values"): step[name] for name in step}
+            steps.append(step)
+        return {name: np.concatenate([s[name] for s in steps], axis=1) for name in self.outputs}
