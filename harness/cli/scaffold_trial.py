@@ -32,7 +32,7 @@ MAX_LENGTH = 512
 
 def try_on_eager(draft: Draft) -> tuple[Draft, list[str]]:
     """The draft with what eager showed about it, and one line for each way it does not fit."""
-    from harness.evidence.evidence import single_thread
+    from harness.evidence.session import single_thread
 
     if too_heavy := _gather(draft, _weight):
         return draft, too_heavy

@@ -20,7 +20,7 @@ from harness.requirements import check_requirement_ids, requirement_ids
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
-    from harness.evidence.evidence import Example
+    from harness.evidence.sides import Example
 
 OnRecord = Callable[[Record], None]
 
@@ -119,8 +119,9 @@ def _why_not_applicable(request: _Request) -> str | None:
 
 
 def _judged(request: _Request) -> Iterator[Record]:
-    from harness.evidence.evidence import Evidence, Source, single_thread
+    from harness.evidence.evidence import Evidence, Source
     from harness.evidence.models import tiny_model
+    from harness.evidence.session import single_thread
     from harness.judge.ladder import Judgement, climb
 
     cell = request.cell
@@ -142,7 +143,7 @@ def _judged(request: _Request) -> Iterator[Record]:
 
 
 def _examples(request: _Request, config: OnnxConfig) -> list[Example]:
-    from harness.evidence.evidence import Example
+    from harness.evidence.sides import Example
     from harness.judge.examples import draw_examples
 
     space = config.axis_space

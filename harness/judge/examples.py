@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from harness.evidence.evidence import Example
+from harness.evidence.sides import Example
 
 if TYPE_CHECKING:
     from hypothesis import settings

@@ -122,7 +122,9 @@ def _judge(
     profile: Profile | str,
     replay: Sequence[str],
 ) -> CellReport:
-    from harness.evidence.evidence import Evidence, Example, single_thread
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.session import single_thread
+    from harness.evidence.sides import Example
     from harness.judge.examples import draw_examples
     from harness.judge.ladder import Judgement, climb
 

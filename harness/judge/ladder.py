@@ -14,7 +14,8 @@ from harness.records import CellId, Failing, Outcome, Record
 from harness.requirements import ladder
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Evidence, Example
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example
     from harness.requirements._base import Finding, Requirement
 
 Replay = Callable[[str, "Example | None"], str | None]
@@ -104,7 +105,7 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
 
 
 def _judge_examples(record: Record, judgement: Judgement, requirement: Requirement) -> Record:
-    tally = Tally(requirement, judgement.evidence.parts, judgement.atol)
+    tally = Tally(requirement, judgement.evidence, judgement.atol)
     for example in judgement.examples:
         tally.add(example)
     record = replace(
@@ -128,7 +129,13 @@ def _failed(
     record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
 ) -> Record:
     where = f"[{judgement.cell}, {example}]" if example else f"[{judgement.cell}]"
-    lines = [f"{finding.message} {where}" for finding in findings[:SHOWN_FINDINGS]]
+    names_part = len(judgement.evidence.parts) > 1
+    lines = [
+        f"{finding.part}: {finding.message} {where}"
+        if names_part and finding.part
+        else f"{finding.message} {where}"
+        for finding in findings[:SHOWN_FINDINGS]
+    ]
     if len(findings) > SHOWN_FINDINGS:
         lines.append(f"... and {len(findings) - SHOWN_FINDINGS} more")
     if record.worst is not None and example is not None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.records import Worst
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Example, PartEvidence
-    from harness.requirements._base import Finding, Measure, Requirement
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example, Sides
+    from harness.requirements._base import Examined, Finding, Measure, Requirement
+
+
+S = TypeVar("S", bound="Sides")
 
 
 class Tally:
@@ -20,15 +24,12 @@ class Tally:
     Shrinking drives an error down to just above atol, so the worst is kept on its own.
     """
 
-    def __init__(
-        self, requirement: Requirement, parts: Sequence[PartEvidence], atol: float
-    ) -> None:
-        assert requirement.examine_example is not None
-        self._examine = requirement.examine_example
-        self._parts = parts
+    def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
+        self._views = dict(_views(requirement, evidence, atol))
         self._atol = atol
-        self._sizes: defaultdict[str, set[int]] = defaultdict(set)
-        self._magnitudes: dict[str, float] = {}
+        self._unseen = set(self._views)
+        self._covered: defaultdict[str, set[int]] = defaultdict(set)
+        self._magnitudes: dict[tuple[str, str], float] = {}
         self.observed = 0
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
@@ -37,34 +38,36 @@ class Tally:
     @property
     def covered(self) -> dict[str, list[int]]:
         """Axis name -> sizes that were observed."""
-        return {name: sorted(sizes) for name, sizes in sorted(self._sizes.items())}
+        return {name: sorted(sizes) for name, sizes in sorted(self._covered.items())}
 
     def add(self, example: Example) -> None:
         """Judge one example."""
         is_observed = False
-        for part in self._parts:
-            examined = self._examine(part, example, self._atol)
+        for part, examine in self._views.items():
+            examined = examine(example)
             is_observed |= examined.is_observed
+            if examined.is_observed:
+                self._unseen.discard(part)
             if examined.findings and self.first_failing is None:
                 self.first_failing = example
             for measure in examined.measures:
-                self._keep(measure, example, part.stem)
+                self._keep(measure, example, part)
         if is_observed:
             self.observed += 1
             for name, size in example.sizes:
-                self._sizes[name].add(size)
+                self._covered[name].add(size)
 
     def findings(self, example: Example) -> list[Finding]:
         """What is wrong with one example, over all parts."""
         return [
-            f for part in self._parts for f in self._examine(part, example, self._atol).findings
+            finding for examine in self._views.values() for finding in examine(example).findings
         ]
 
     def why_inconclusive(self) -> str | None:
         """Why nothing could have failed here, or None where something could."""
-        if self.observed == 0:
-            return "got no example that could be observed, so it could not have failed"
-        for output, magnitude in self._magnitudes.items():
+        if self._unseen:
+            return f"got no example of {min(self._unseen)} to observe, so it could not have failed"
+        for (_, output), magnitude in self._magnitudes.items():
             if magnitude <= self._atol:
                 return (
                     f"the reference of {output} never exceeds {magnitude:.3g}, atol is "
@@ -73,8 +76,8 @@ class Tally:
         return None
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
-        magnitude = max(measure.magnitude, self._magnitudes.get(measure.output, 0.0))
-        self._magnitudes[measure.output] = magnitude
+        place = (part, measure.output)
+        self._magnitudes[place] = max(measure.magnitude, self._magnitudes.get(place, 0.0))
         ratio = measure.error_ratio
         if self.worst is None or ratio > self.worst.error_ratio or math.isnan(ratio):
             self.part = part
@@ -86,3 +89,21 @@ class Tally:
                 axes=example.axes,
                 seed=example.seed,
             )
+
+
+def _views(
+    requirement: Requirement, evidence: Evidence, atol: float
+) -> Iterator[tuple[str, Callable[[Example], Examined]]]:
+    """What is examined of each example, by the name of the part: each part, then all together."""
+    if requirement.examine_example is not None:
+        for part in evidence.parts:
+            yield part.stem, _of(part, requirement.examine_example, atol)
+    if requirement.examine_together is not None and evidence.together is not None:
+        together = evidence.together
+        yield together.stem, _of(together, requirement.examine_together, atol)
+
+
+def _of(
+    sides: S, examine: Callable[[S, Example, float], Examined], atol: float
+) -> Callable[[Example], Examined]:
+    return lambda example: examine(sides, example, atol)

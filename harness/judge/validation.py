@@ -32,8 +32,9 @@ def validate_model_outputs(
     RuntimeRefusalError, or ValidationError where nothing could have failed. Judges descriptions
     of one part; use `check` for folders.
     """
-    from harness.evidence.evidence import Evidence, Source, single_thread
+    from harness.evidence.evidence import Evidence, Source
     from harness.evidence.onnx_file import graph_outputs
+    from harness.evidence.session import single_thread
     from harness.judge.examples import draw_examples
     from harness.judge.tally import Tally
     from harness.requirements.agreement import REQUIREMENT
@@ -48,7 +49,7 @@ def validate_model_outputs(
             f"outputs of {onnx_model}: got {', '.join(got)}, "
             f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
         )
-    tally = Tally(REQUIREMENT, evidence.parts, config.atol if atol is None else atol)
+    tally = Tally(REQUIREMENT, evidence, config.atol if atol is None else atol)
     with single_thread():
         for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
             tally.add(example)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from harness.errors import ValidationError
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Evidence, Example, PartEvidence
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example, PartEvidence, TogetherEvidence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ class Requirement:
     """One rung of the ladder, at the place that `rank` gives it.
 
     `examine` looks at the files alone, `examine_example` at one drawn input; a requirement has
-    either or both. `proves` and `fails_when` are shown beside its verdict.
+    either or both. Examples are examined part by part; `examine_together` looks at all the parts of
+    a cell, run as one. `proves` and `fails_when` are shown beside its verdict.
     """
 
     id: str
@@ -66,3 +68,4 @@ class Requirement:
     fails_when: str
     examine: Callable[[Evidence], Iterable[Finding]] | None = None
     examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
+    examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None

@@ -6,41 +6,42 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
-from harness.evidence.evidence import CandidateError, EagerError
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Example, PartEvidence
+    from harness.evidence.sides import Example, Sides
 
 
-def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
     """Compare both sides on one example; a side that refuses the feed is a finding."""
     try:
-        reference = part.reference(example)
+        reference = sides.reference(example)
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to take what the description declares"
-        return Examined((Finding(message=message, part=part.stem, blame="harness"),))
+        return Examined((Finding(message=message, part=sides.stem, blame="harness"),))
     try:
-        examined = compare(reference, part.candidate(example), atol)
+        examined = compare(reference, sides.candidate(example), atol)
     except CandidateError as error:
         message = f"ONNX Runtime: got {error}, expected it to run"
-        refusal = Finding(message=message, part=part.stem, error=RuntimeRefusalError)
+        refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
     if not examined.findings:
         return examined
-    blame = _blame(part, example, atol)
-    findings = (dataclasses.replace(f, part=part.stem, blame=blame) for f in examined.findings)
+    blame = _blame(sides, example, atol)
+    findings = (dataclasses.replace(f, part=sides.stem, blame=blame) for f in examined.findings)
     return Examined(tuple(findings), examined.measures)
 
 
-def _blame(part: PartEvidence, example: Example, atol: float) -> str:
+def _blame(sides: Sides, example: Example, atol: float) -> str:
     """The runtime where its optimiser alone makes the difference, else what wrote the file."""
     try:
-        plain = part.candidate(example, optimised=False)
+        plain = sides.candidate(example, optimised=False)
     except CandidateError:
         return "exporter"
-    is_right = not compare(part.reference(example), plain, atol).findings
+    is_right = not compare(sides.reference(example), plain, atol).findings
     return "onnxruntime" if is_right else "exporter"
 
 
@@ -50,5 +51,6 @@ REQUIREMENT = Requirement(
     proves="outputs agree with unpatched eager PyTorch within atol on corners and drawn examples",
     fails_when="any output of any example differs in shape, dtype, NaN or inf pattern, or by more "
     "than atol, or one side refuses the feed",
-    examine_example=examine_example,
+    examine_example=examine_sides,
+    examine_together=examine_sides,
 )

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
-from harness.evidence.evidence import CandidateError
+from harness.evidence.session import CandidateError
 from harness.requirements._base import Finding, Requirement
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Evidence, PartEvidence
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import PartEvidence
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.errors import DescriptionError
-from harness.evidence.evidence import CandidateError, EagerError
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
 
 if TYPE_CHECKING:
     from harness.configs.task_table import Axes
-    from harness.evidence.evidence import Evidence, Example, PartEvidence
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example, PartEvidence
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError
-from harness.evidence.evidence import EagerError
+from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
 
 if TYPE_CHECKING:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from harness.evidence.evidence import EagerError
 from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
+from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Evidence, PartEvidence
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import PartEvidence
 
 Signature = Mapping[str, tuple[str, int]]
 

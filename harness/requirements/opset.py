@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.evidence.evidence import CandidateError, open_session
 from harness.evidence.onnx_file import default_opset
+from harness.evidence.session import CandidateError, open_session
 from harness.requirements._base import Finding, Requirement
 
 if TYPE_CHECKING:
     import onnx
 
-    from harness.evidence.evidence import Evidence, PartEvidence
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import PartEvidence
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.configs.axes import AxisSpace
-from harness.evidence.evidence import Example
+from harness.evidence.sides import Example
 from harness.judge.examples import draw_examples, minimise
 
 SPACE = AxisSpace.over(

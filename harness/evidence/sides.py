@@ -1,0 +1,144 @@
+"""Reference and candidate side by side: of one file, and of all files of a cell run together."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import one_line
+from harness.evidence.onnx_file import parse_onnx
+from harness.evidence.reference import Arrays, call_reference
+from harness.evidence.session import CandidateError, open_session
+
+if TYPE_CHECKING:
+    import onnx
+    import onnxruntime
+    import torch
+
+    from harness.configs.base import Feed, OnnxConfig
+    from harness.evidence.evidence import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One drawn input: the sizes of its axes and the seed of its values."""
+
+    sizes: tuple[tuple[str, int], ...]
+    seed: int
+
+    @classmethod
+    def of(cls, sizes: dict[str, int], seed: int) -> Example:
+        return cls(tuple(sorted(sizes.items())), seed)
+
+    @property
+    def axes(self) -> dict[str, int]:
+        return dict(self.sizes)
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{name}={size}" for name, size in self.sizes)
+        return f"{sizes}, seed={self.seed}" if sizes else f"seed={self.seed}"
+
+
+class EagerError(Exception):
+    """Eager PyTorch refuses a feed that the description declares."""
+
+
+class Sides(ABC):
+    """What eager PyTorch and ONNX Runtime give for the same feed, each computed once."""
+
+    def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
+        self.owner = owner
+        self.stem = stem
+        self.config = config
+        self._axes = frozenset(config.axis_space.ranges)
+        self._references: dict[Example, Arrays] = {}
+        self._candidates: dict[Example, Arrays] = {}
+
+    def feed(self, example: Example) -> dict[str, torch.Tensor]:
+        """Input name -> tensor; of the example's axes, those that are declared here."""
+        axes = {name: size for name, size in example.sizes if name in self._axes}
+        return self.config.generate_dummy_inputs(seed=example.seed, **axes)
+
+    def reference(self, example: Example) -> Arrays:
+        """What eager PyTorch gives; raises EagerError where it refuses the feed."""
+        if example not in self._references:
+            feed = self.feed(example)
+            try:
+                outputs = call_reference(self.owner.model, self.config, feed)
+            except Exception as error:
+                raise EagerError(f"{type(error).__name__}: {error}") from error
+            self._references[example] = outputs
+        return self._references[example]
+
+    def forget_references(self) -> None:
+        """Have the next `reference` call the model again."""
+        self._references.clear()
+
+    def candidate(self, example: Example, *, optimised: bool = True) -> Arrays:
+        """What ONNX Runtime gives, by output name; raises CandidateError where it refuses."""
+        if not optimised:
+            return self._run(example, optimised=False)
+        if example not in self._candidates:
+            self._candidates[example] = self._run(example, optimised=True)
+        return self._candidates[example]
+
+    def _run(self, example: Example, *, optimised: bool) -> Arrays:
+        feed = {name: tensor.numpy() for name, tensor in self.feed(example).items()}
+        return self.run(feed, optimised=optimised)
+
+    @abstractmethod
+    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
+        """Output name -> array for a feed; raises CandidateError where the runtime refuses."""
+
+
+class PartEvidence(Sides):
+    """One ONNX file of a cell beside the reference's own module."""
+
+    def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
+        super().__init__(owner, stem, config)
+        self._sessions: dict[bool, onnxruntime.InferenceSession] = {}
+
+    @property
+    def path(self) -> Path:
+        return self.owner.files[self.stem]
+
+    @functools.cached_property
+    def model_proto(self) -> onnx.ModelProto:
+        """The file without its external data."""
+        return parse_onnx(self.path)
+
+    def session(self, *, optimised: bool = True) -> onnxruntime.InferenceSession:
+        """A session by path on one thread, at ORT_ENABLE_ALL or ORT_DISABLE_ALL."""
+        if optimised not in self._sessions:
+            self._sessions[optimised] = open_session(self.path, optimised=optimised)
+        return self._sessions[optimised]
+
+    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
+        session = self.session(optimised=optimised)
+        names = [output.name for output in session.get_outputs()]
+        try:
+            values: list[Any] = session.run(names, dict(feed))
+        except Exception as error:  # the runtime raises classes of its own, without a base
+            raise CandidateError(one_line(error)) from error
+        return dict(zip(names, values, strict=True))
+
+
+class TogetherEvidence(Sides):
+    """All files of a cell, run as their users run them, beside one call of the full model."""
+
+    def __init__(self, owner: Evidence, parts: Mapping[str, PartEvidence]) -> None:
+        super().__init__(owner, " + ".join(parts), owner.config)
+        self._parts = parts
+
+    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
+        def run_part(stem: str, part_feed: Feed) -> Arrays:
+            return self._parts[stem].run(part_feed, optimised=optimised)
+
+        try:
+            return dict(self.config.compose(feed, run_part))
+        except ValueError as error:
+            raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
