@@ -7,8 +7,9 @@ a name agree by construction and sums derive.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Self
 
 from harness.errors import DescriptionError, UsageError, suggest
@@ -101,10 +102,13 @@ class AxisSpace:
     """All sizes that the axes of one description may take together.
 
     `ceilings` bounds sums of axes by the model, e.g. past + sequence by its position table.
+    `landmarks` are sizes around which the model behaves differently, e.g. past + sequence at its
+    attention window.
     """
 
     ranges: Mapping[str, AxisRange]
     ceilings: tuple[tuple[AxisExpression, int], ...] = ()
+    landmarks: tuple[tuple[AxisExpression, int], ...] = ()
 
     @classmethod
     def over(
@@ -113,16 +117,19 @@ class AxisSpace:
         *,
         overrides: Mapping[str, AxisRange],
         ceilings: Mapping[str, int],
+        landmarks: Mapping[str, int] = MappingProxyType({}),
     ) -> Self:
-        """The space over these axis names, from the common table and a description's overrides."""
+        """The space over these axis names, from the common table and a description's overrides.
+
+        Ceilings and landmarks that name other axes are left out.
+        """
         table = {**AXIS_RANGES, **overrides}
         spare = iter(_EXPORT_SIZES_OF_OTHER_AXES)
         ranges = {
             name: table[name] if name in table else AxisRange(1, 8, export=next(spare))
             for name in sorted(set(names))
         }
-        bounds = [(AxisExpression.parse(text), limit) for text, limit in ceilings.items()]
-        return cls(ranges, tuple((e, limit) for e, limit in bounds if set(e.names) <= set(ranges)))
+        return cls(ranges, _parsed(ceilings, within=ranges), _parsed(landmarks, within=ranges))
 
     @property
     def export_sizes(self) -> dict[str, int]:
@@ -180,3 +187,24 @@ class AxisSpace:
         )
         yield {name: 2 * size for name, size in export.items()}
         yield {name: 4 * size for name, size in export.items()}
+        for expression, size in self.landmarks:
+            yield from self._rows_around(expression, size)
+
+    def _rows_around(self, expression: AxisExpression, size: int) -> Iterator[dict[str, int]]:
+        """Below, at and above `size` by each axis in turn, then far above by all of them."""
+        lows = {name: self.ranges[name].low for name in expression.names}
+        base = {**dict.fromkeys(self.ranges, 2), **lows}
+        least = expression.evaluate(lows)
+        for name, factor in expression.terms:
+            for goal in (size - 1, size, size + 1):
+                yield {**base, name: lows[name] + (goal - least) // factor}
+        share = (3 * size - least) // len(expression.terms)
+        far = {name: lows[name] + share // factor for name, factor in expression.terms}
+        yield {**base, **far}
+
+
+def _parsed(
+    sizes: Mapping[str, int], *, within: Collection[str]
+) -> tuple[tuple[AxisExpression, int], ...]:
+    expressions = ((AxisExpression.parse(text), size) for text, size in sizes.items())
+    return tuple((e, size) for e, size in expressions if set(e.names) <= set(within))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
-from harness.configs.dummy_inputs import DummyInputGenerator
+from harness.configs.dummy_inputs import DummyInputGenerator, DummyInputGenerators
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
     TASK_CLASSES,
@@ -48,7 +48,7 @@ class OnnxConfig(ABC):
     """
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedConfig
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[tuple[type[DummyInputGenerator], ...]] = ()
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = ()
     ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
     DEFAULT_ONNX_OPSET: ClassVar[int] = 18
     MIN_OPSET: ClassVar[int] = 7
@@ -90,6 +90,11 @@ class OnnxConfig(ABC):
         return {}
 
     @property
+    def axis_landmarks(self) -> Mapping[str, int]:
+        """Axis name or sum -> the size around which the model behaves differently."""
+        return {}
+
+    @property
     def axis_space(self) -> AxisSpace:
         """The sizes that the axes of the inputs may take, those of all parts together."""
         described = {id(config): config for config in (self, *self.parts.values())}
@@ -100,7 +105,12 @@ class OnnxConfig(ABC):
             for text in axes.values()
             for name in AxisExpression.parse(text).names
         )
-        return AxisSpace.over(names, overrides=self.AXIS_RANGES, ceilings=self.axis_ceilings)
+        return AxisSpace.over(
+            names,
+            overrides=self.AXIS_RANGES,
+            ceilings=self.axis_ceilings,
+            landmarks=self.axis_landmarks,
+        )
 
     @property
     def atol(self) -> float:

@@ -65,6 +65,9 @@ class DummyInputGenerator(ABC):
         return torch.randn(shape, generator=self.generator, dtype=torch.float32)
 
 
+DummyInputGenerators = tuple[type[DummyInputGenerator], ...]
+
+
 class DummyTextInputGenerator(DummyInputGenerator):
     """Token ids, masks, token types and positions, all int64 of shape [batch, ..., length]."""
 
@@ -102,17 +105,19 @@ class DummyTextInputGenerator(DummyInputGenerator):
     def _mask(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Rows of ones, of right padding and of holes. The first position is always kept, so
         that every query of a causal model sees a key: what a row without any key yields is not
-        defined (the `padding` requirement is about those)."""
+        defined (the `padding` requirement is about those). So is every multiple of an attention
+        window, since any span of that many positions holds one."""
         import torch
 
         length = shape[-1]
+        window = getattr(self.normalized_config, "attention_window", None)
         rows = (*shape[:-1], 1)
         kind = self._integers(0, 3, rows)
         kept = self._integers(1, length + 1, rows)
         holes = self._integers(0, 3, shape) > 0
         padded = torch.arange(length) < kept
         mask = torch.where(kind == 0, True, torch.where(kind == 1, padded, holes))
-        mask[..., 0] = True
+        mask[..., :: window or length] = True
         return mask.to(torch.int64)
 
     def _positions(self, shape: tuple[int, ...]) -> torch.Tensor:
@@ -186,7 +191,7 @@ class DummyAudioInputGenerator(DummyInputGenerator):
 
 
 class DummyBboxInputGenerator(DummyInputGenerator):
-    """Bounding boxes of words: int64 [batch, length, 4], left, top, right, bottom with
+    """Bounding boxes of words: int64 [batch, ..., length, 4], left, top, right, bottom with
     left <= right and top <= bottom, up to the model's last two-dimensional position."""
 
     SUPPORTED_INPUT_NAMES = ("bbox",)
@@ -196,8 +201,8 @@ class DummyBboxInputGenerator(DummyInputGenerator):
         import torch
 
         reach = self.normalized_config.max_2d_position_embeddings
-        corners = self._integers(0, reach, (dims[0], dims[1], 2, 2)).sort(dim=2).values
-        return torch.flatten(corners, start_dim=2)
+        corners = self._integers(0, reach, (*_dense_shape(name, dims), 2, 2)).sort(dim=-2).values
+        return torch.flatten(corners, start_dim=-2)
 
 
 class DummyVisionInputGenerator(DummyInputGenerator):

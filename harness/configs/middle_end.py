@@ -9,6 +9,7 @@ from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.dummy_inputs import (
     DummyAudioInputGenerator,
     DummyBboxInputGenerator,
+    DummyInputGenerators,
     DummyPastKeyValuesGenerator,
     DummySeq2SeqDecoderTextInputGenerator,
     DummyTextInputGenerator,
@@ -27,7 +28,7 @@ class TextEncoderOnnxConfig(OnnxConfig):
     """Bidirectional text models. `INPUT_NAMES` are those that the architecture's forward takes."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyTextInputGenerator,)
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
 
     @property
@@ -47,7 +48,10 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
     """Causal text models whose positions follow from the mask or the past."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyPastKeyValuesGenerator)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+        DummyTextInputGenerator,
+        DummyPastKeyValuesGenerator,
+    )
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
@@ -64,6 +68,12 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
         return _up_to_last_position(self.key_axis, self.normalized_config)
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, int]:
+        text = self.normalized_config
+        has_window = text.has_attribute("attention_window")
+        return {self.key_axis: text.attention_window} if has_window else {}
 
 
 class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
@@ -82,7 +92,10 @@ class TextSeq2SeqOnnxConfig(OnnxSeq2SeqConfigWithPast):
     """Encoder-decoders from text to text."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummySeq2SeqDecoderTextInputGenerator)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+        DummyTextInputGenerator,
+        DummySeq2SeqDecoderTextInputGenerator,
+    )
 
     @property
     def encoder_inputs(self) -> Mapping[str, Axes]:
@@ -116,7 +129,7 @@ class AudioOnnxConfig(OnnxConfig):
     stands in `AXIS_RANGES` of an architecture."""
 
     MODALITY = "audio"
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyAudioInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyAudioInputGenerator,)
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
@@ -131,7 +144,7 @@ class AudioToTextOnnxConfig(OnnxSeq2SeqConfigWithPast):
     """
 
     MODALITY = "audio"
-    DUMMY_INPUT_GENERATOR_CLASSES = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
         DummyAudioInputGenerator,
         DummySeq2SeqDecoderTextInputGenerator,
     )
@@ -159,7 +172,7 @@ class VisionOnnxConfig(OnnxConfig):
     `DYNAMIC_PIXEL_AXES` of an architecture names those that it leaves open."""
 
     MODALITY = "vision"
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyVisionInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyVisionInputGenerator,)
     DYNAMIC_PIXEL_AXES: Mapping[int, str] = {0: "batch_size"}
 
     @property
@@ -176,7 +189,7 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 
     MODALITY = "text-and-vision"
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextAndVisionConfig
-    DUMMY_INPUT_GENERATOR_CLASSES = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
         DummyTextInputGenerator,
         DummyVisionInputGenerator,
         DummyBboxInputGenerator,

@@ -66,6 +66,17 @@ class NormalizedTextConfig(NormalizedConfig):
         grouped = getattr(self.config, "num_key_value_heads", None)
         return int(grouped or self.num_attention_heads)
 
+    @property
+    def attention_window(self) -> int | None:
+        """Keys that a query of a windowed layer sees, its own among them (transformers'
+        `sliding_window_overlay`); None where every layer sees all."""
+        kinds = getattr(self, "layer_types", None)
+        is_used = getattr(self, "use_sliding_window", True)
+        if not is_used or (kinds is not None and "sliding_attention" not in kinds):
+            return None
+        window = getattr(self, "sliding_window", None)
+        return int(window) if window else None
+
 
 class NormalizedSeq2SeqConfig(NormalizedTextConfig):
     """An encoder-decoder. Depth and heads are the decoder's, whose cache holds keys of both sides
@@ -105,7 +116,9 @@ class NormalizedEncoderDecoderConfig(NormalizedConfig):
         from harness.configs.tasks import TasksManager
 
         config = getattr(self.config, side)
-        constructor = TasksManager.get_exporter_config_constructor("onnx", config)
+        described = TasksManager.get_supported_tasks_for_model_type(config.model_type)
+        task = "text-generation" if side == "decoder" else "feature-extraction"
+        constructor = described.get(task) or next(iter(described.values()))
         return constructor.resolve().NORMALIZED_CONFIG_CLASS(config)
 
 

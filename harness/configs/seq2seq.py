@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
+    DummyInputGenerators,
     DummySeq2SeqDecoderTextInputGenerator,
     DummySeq2SeqPastKeyValuesGenerator,
 )
@@ -49,7 +50,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
     """
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
-    DECODER_INPUT_GENERATOR_CLASSES: ClassVar[tuple[type[DummyInputGenerator], ...]] = (
+    DECODER_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
         DummySeq2SeqDecoderTextInputGenerator,
         DummySeq2SeqPastKeyValuesGenerator,
     )

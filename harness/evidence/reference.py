@@ -78,9 +78,9 @@ def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> di
             _filled(DynamicCache(), config, tensors, side=".decoder"),
             _filled(DynamicCache(), config, tensors, side=".encoder"),
         )
-        batch, _, length, _ = tensors[f"{_PAST}.0.encoder.key"].shape
+        key = tensors[f"{_PAST}.0.encoder.key"]
         width = config.normalized_config.encoder_hidden_size
-        hidden = torch.full((batch, length, width), torch.nan, device=tensors["input_ids"].device)
+        hidden = key.new_full((key.shape[0], key.shape[2], width), torch.nan)
         call["past_key_values"] = cache
     return {**call, "encoder_outputs": BaseModelOutput(last_hidden_state=hidden)}
 

@@ -6,7 +6,7 @@ import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression
+from harness.configs.axes import AxisExpression, AxisSpace
 from harness.exporters._torch import TorchExporter
 
 if TYPE_CHECKING:
@@ -51,21 +51,36 @@ class DynamoExporter(TorchExporter):
 
 
 def _dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
-    """A named dim for each plain axis, up to where the description says that the model ends; sums
-    are left to torch.export, which refuses `Dim + Dim`."""
+    """A named dim for each plain axis, between where the description says that the model begins
+    and ends; sums are left to torch.export, which refuses `Dim + Dim`."""
     from torch.export import Dim
 
-    ceilings = {e.text: limit for e, limit in config.axis_space.ceilings if e.is_plain}
+    space = config.axis_space
 
     @functools.cache
     def dim(text: str) -> Any:
-        if not AxisExpression.parse(text).is_plain:
+        expression = AxisExpression.parse(text)
+        if not expression.is_plain:
             return Dim.DYNAMIC
-        return Dim(text, min=0, max=ceilings.get(text))
+        (name,) = expression.names
+        low = space.ranges[name].low
+        return Dim(text, min=low if low > 1 else 0, max=_ceiling(space, name))
 
     return tuple(
         {axis: dim(text) for axis, text in axes.items()} for axes in config.inputs.values()
     )
+
+
+def _ceiling(space: AxisSpace, name: str) -> int | None:
+    """The largest size of an axis, alone and in sums: where a model has a guard on a sum,
+    torch.export asks of each dim that it fits beside others of 2, whatever their own minimum."""
+    limits = [
+        (limit - sum(2 * factor for other, factor in expression.terms if other != name))
+        // dict(expression.terms)[name]
+        for expression, limit in space.ceilings
+        if name in expression.names
+    ]
+    return min(limits, default=None)
 
 
 EXPORTER = DynamoExporter()
