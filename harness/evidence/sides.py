@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
     import torch
+    from torch import nn
 
     from harness.configs.base import Feed, OnnxConfig
     from harness.evidence.evidence import Evidence
@@ -66,13 +67,15 @@ class Sides(ABC):
     def reference(self, example: Example) -> Arrays:
         """What eager PyTorch gives; raises EagerError where it refuses the feed."""
         if example not in self._references:
-            feed = self.feed(example)
-            try:
-                outputs = call_reference(self.owner.model, self.config, feed)
-            except Exception as error:
-                raise EagerError(f"{type(error).__name__}: {error}") from error
-            self._references[example] = outputs
+            self._references[example] = self.eager(self.feed(example))
         return self._references[example]
+
+    def eager(self, feed: Mapping[str, torch.Tensor], *, model: nn.Module | None = None) -> Arrays:
+        """What eager PyTorch, or another `model`, gives for a feed; raises EagerError."""
+        try:
+            return call_reference(model or self.owner.model, self.config, feed)
+        except Exception as error:
+            raise EagerError(f"{type(error).__name__}: {error}") from error
 
     def forget_references(self) -> None:
         """Have the next `reference` call the model again."""

@@ -84,11 +84,16 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
     record = Record(cell=judgement.cell, requirement=requirement.id, outcome=Outcome.PASSED)
     is_fatal = False
     try:
-        findings = list(requirement.examine(judgement.evidence)) if requirement.examine else []
+        reason = _why_not_applicable(requirement, judgement.evidence)
+        if reason is not None:
+            return replace(record, outcome=Outcome.NOT_APPLICABLE, message=reason), False
+        seen = list(requirement.examine(judgement.evidence)) if requirement.examine else []
+        record = replace(record, message="\n".join(f.message for f in seen if f.is_note))
+        findings = [finding for finding in seen if not finding.is_note]
         if findings:
             record = _failed(record, judgement, findings, None)
             is_fatal = any(finding.is_fatal for finding in findings)
-        elif requirement.examine_example:
+        elif requirement.examine_example or requirement.examine_together:
             record = _judge_examples(record, judgement, requirement)
     except Exception as error:
         record = replace(
@@ -104,9 +109,23 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
     return replace(record, seconds=round(time.perf_counter() - start, 6)), is_fatal
 
 
+def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | None:
+    """Why a requirement asks nothing of any part of a cell; None where it does."""
+    configs = [evidence.config, *(part.config for part in evidence.parts)]
+    reasons = [requirement.why_not_applicable(config) for config in configs]
+    return None if None in reasons else reasons[0]
+
+
+def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]:
+    """So many examples at equal distances, since corners come first, or all of them."""
+    if count is None or len(examples) <= count:
+        return examples
+    return [examples[index * len(examples) // count] for index in range(count)]
+
+
 def _judge_examples(record: Record, judgement: Judgement, requirement: Requirement) -> Record:
     tally = Tally(requirement, judgement.evidence, judgement.atol)
-    for example in judgement.examples:
+    for example in _sample(judgement.examples, requirement.sample):
         tally.add(example)
     record = replace(
         record, examples=tally.observed, covered=tally.covered, worst=tally.worst, part=tally.part

@@ -26,10 +26,9 @@ class Tally:
 
     def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
         self._views = dict(_views(requirement, evidence, atol))
-        self._atol = atol
         self._unseen = set(self._views)
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
-        self._magnitudes: dict[tuple[str, str], float] = {}
+        self._doubts: dict[tuple[str, str], str | None] = {}
         self.observed = 0
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
@@ -52,6 +51,9 @@ class Tally:
                 self.first_failing = example
             for measure in examined.measures:
                 self._keep(measure, example, part)
+            for claim, doubt in examined.doubts.items():
+                if self._doubts.setdefault((part, claim), doubt) is not None:
+                    self._doubts[part, claim] = doubt
         if is_observed:
             self.observed += 1
             for name, size in example.sizes:
@@ -67,17 +69,9 @@ class Tally:
         """Why nothing could have failed here, or None where something could."""
         if self._unseen:
             return f"got no example of {min(self._unseen)} to observe, so it could not have failed"
-        for (_, output), magnitude in self._magnitudes.items():
-            if magnitude <= self._atol:
-                return (
-                    f"the reference of {output} never exceeds {magnitude:.3g}, atol is "
-                    f"{self._atol:.3g}, so an output of zeros would have passed"
-                )
-        return None
+        return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
-        place = (part, measure.output)
-        self._magnitudes[place] = max(measure.magnitude, self._magnitudes.get(place, 0.0))
         ratio = measure.error_ratio
         if self.worst is None or ratio > self.worst.error_ratio or math.isnan(ratio):
             self.part = part
@@ -94,12 +88,17 @@ class Tally:
 def _views(
     requirement: Requirement, evidence: Evidence, atol: float
 ) -> Iterator[tuple[str, Callable[[Example], Examined]]]:
-    """What is examined of each example, by the name of the part: each part, then all together."""
+    """What is examined of each example, by the name of the part: each part that the requirement
+    applies to, then all together."""
+
+    def applies_to(sides: Sides) -> bool:
+        return requirement.why_not_applicable(sides.config) is None
+
     if requirement.examine_example is not None:
-        for part in evidence.parts:
+        for part in filter(applies_to, evidence.parts):
             yield part.stem, _of(part, requirement.examine_example, atol)
-    if requirement.examine_together is not None and evidence.together is not None:
-        together = evidence.together
+    together = evidence.together
+    if requirement.examine_together is not None and together is not None and applies_to(together):
         yield together.stem, _of(together, requirement.examine_together, atol)
 
 

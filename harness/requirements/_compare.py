@@ -39,7 +39,17 @@ def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
         measures.append(measure)
         if not measure.max_abs_diff <= atol:
             findings.append(_too_far(measure))
-    return Examined(tuple(findings), tuple(measures))
+    doubts = {measure.output: _doubt(measure) for measure in measures}
+    return Examined(tuple(findings), tuple(measures), doubts)
+
+
+def _doubt(measure: Measure) -> str | None:
+    if measure.magnitude > measure.atol:
+        return None
+    return (
+        f"the reference of {measure.output} does not exceed {measure.magnitude:.3g}, atol is "
+        f"{measure.atol:.3g}, so an output of zeros would have passed"
+    )
 
 
 def _kinds(

@@ -32,7 +32,7 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         return examined
     blame = _blame(sides, example, atol)
     findings = (dataclasses.replace(f, part=sides.stem, blame=blame) for f in examined.findings)
-    return Examined(tuple(findings), examined.measures)
+    return dataclasses.replace(examined, findings=tuple(findings))
 
 
 def _blame(sides: Sides, example: Example, atol: float) -> str:

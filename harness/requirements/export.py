@@ -24,6 +24,9 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
     if missing:
         yield Finding(message=f"parts: got none for {', '.join(missing)}", is_fatal=True)
+    threshold = evidence.config.external_data_threshold
+    if evidence.is_own_export and threshold is not None and not missing:
+        yield from _kept_inside(evidence, threshold)
     for part in evidence.parts:
         part.forget_references()
     if before is not None and _reference_bits(evidence) != before:
@@ -38,6 +41,20 @@ def _is_file(files: object, stem: str) -> bool:
     return isinstance(files, dict) and stem in files and files[stem].is_file()
 
 
+def _kept_inside(evidence: Evidence, threshold: int) -> Iterator[Finding]:
+    """Weights in a file that were to be beside it: a cell that shows external data would else pass
+    with an exporter that writes none."""
+    for part in evidence.parts:
+        tensors = part.model_proto.graph.initializer
+        inside = [tensor.name for tensor in tensors if len(tensor.raw_data) >= threshold]
+        if inside:
+            yield Finding(
+                message=f"weights: got {len(inside)} of {threshold} bytes and more in the file, "
+                f"such as {inside[0]}, expected them beside it",
+                part=part.stem,
+            )
+
+
 def _reference_bits(evidence: Evidence) -> list[bytes] | None:
     """Eager's outputs on the first example; None where eager refuses it, which `agreement` says."""
     try:
@@ -50,7 +67,9 @@ def _reference_bits(evidence: Evidence) -> list[bytes] | None:
 REQUIREMENT = Requirement(
     id="export",
     rank=10,
-    proves="the exporter produced a file and left the model as it was",
-    fails_when="it raises, writes no file for a part, or changes what eager PyTorch computes",
+    proves="the exporter produced a file, its weights beside it where asked, and left the model as "
+    "it was",
+    fails_when="it raises, writes no file for a part, keeps weights in it that belong beside it, or "
+    "changes what eager PyTorch computes",
     examine=examine,
 )
