@@ -1,9 +1,15 @@
+from .configs.architectures.bart import BartDecoderOnnxConfig as BartDecoderOnnxConfig
+from .configs.architectures.bart import BartOnnxConfig as BartOnnxConfig
+from .configs.architectures.bart import BartReaderOnnxConfig as BartReaderOnnxConfig
 from .configs.architectures.bert import BertOnnxConfig as BertOnnxConfig
 from .configs.architectures.bert import DistilBertOnnxConfig as DistilBertOnnxConfig
 from .configs.architectures.clip import CLIPOnnxConfig as CLIPOnnxConfig
 from .configs.architectures.gpt2 import GPT2OnnxConfig as GPT2OnnxConfig
 from .configs.architectures.llama import LlamaOnnxConfig as LlamaOnnxConfig
+from .configs.architectures.t5 import T5OnnxConfig as T5OnnxConfig
 from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
+from .configs.architectures.whisper import WhisperEncoderOnnxConfig as WhisperEncoderOnnxConfig
+from .configs.architectures.whisper import WhisperOnnxConfig as WhisperOnnxConfig
 from .configs.axes import AxisRange as AxisRange
 from .configs.base import ConfigBehavior as ConfigBehavior
 from .configs.base import OnnxConfig as OnnxConfig

@@ -15,6 +15,7 @@ import typer
 
 from harness.records import GLYPHS, CellReport, Outcome, Record
 
+ONLY_PART = "model"
 DOES_NOT_CONFORM = 1
 
 QUIET_ENVIRONMENT: Mapping[str, str] = {
@@ -87,7 +88,9 @@ def _summary(record: Record, width: int) -> str:
     if record.examples:
         columns.append(f"{record.examples} example{'s' if record.examples > 1 else ''}")
     if record.worst:
-        columns.append(f"worst error {record.worst.error_ratio:.3g} x atol ({record.worst.output})")
+        part = "" if record.part in (None, ONLY_PART) else f"{record.part}: "
+        place = f"{part}{record.worst.output}"
+        columns.append(f"worst error {record.worst.error_ratio:.3g} x atol ({place})")
     return "  ".join(columns).rstrip()
 
 

@@ -194,8 +194,10 @@ def _find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
     files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
     if len(stems) == 1 and len(files) == 1:
         return OrderedDict({stems[0]: files[0]})
-    found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems if path.is_dir())
+    names = ", ".join(f"{stem}.onnx" for stem in stems)
+    if not path.is_dir():
+        raise UsageError(f"{path} is one file; {config.task} has {names}: give their folder")
+    found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems)
     if not any(file.is_file() for file in found.values()):
-        names = ", ".join(f"{stem}.onnx" for stem in stems)
         raise UsageError(f"{path}: expected {names}, found {', '.join(f.name for f in files)}")
     return OrderedDict((stem, file) for stem, file in found.items() if file.is_file())

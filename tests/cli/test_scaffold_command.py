@@ -168,7 +168,7 @@ def test_a_folder_that_cannot_be_written_is_refused(run: Any, tmp_path: Path) ->
     ("architecture", "like", "problem"),
     [
         ("mpnet", "bert", "mpnet: the configuration has no 'type_vocab_size'"),
-        ("t5", "bert", "MB of weights, a tiny model has less than 1"),
+        ("mt5", "bert", "MB of weights, a tiny model has less than 1"),
     ],
 )
 def test_what_eager_refuses_is_not_written(

@@ -25,6 +25,9 @@ TOTAL = "past_sequence_length + sequence_length"
 
 # Architecture x task pairs that optimum-onnx 0.1.0 registers.
 REGISTERED = {
+    "bart": "feature-extraction feature-extraction-with-past question-answering "
+    "text-classification text-generation text-generation-with-past text2text-generation "
+    "text2text-generation-with-past",
     "bert": "feature-extraction fill-mask multiple-choice question-answering text-classification "
     "token-classification",
     "clip": "feature-extraction image-classification zero-shot-image-classification",
@@ -34,7 +37,11 @@ REGISTERED = {
     "text-generation-with-past token-classification",
     "llama": "feature-extraction feature-extraction-with-past text-classification text-generation "
     "text-generation-with-past",
+    "t5": "feature-extraction feature-extraction-with-past text2text-generation "
+    "text2text-generation-with-past",
     "vit": "feature-extraction image-classification masked-im",
+    "whisper": "audio-classification automatic-speech-recognition "
+    "automatic-speech-recognition-with-past feature-extraction feature-extraction-with-past",
 }
 
 

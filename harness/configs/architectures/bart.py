@@ -1,0 +1,90 @@
+"""BART: a description with every kind of task, and the advanced example of CONTRIBUTING.
+
+It has one class for each way in which the architecture is used: as an encoder-decoder, as a decoder
+alone, and as a reader of one text that feeds both of its sides itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.middle_end import (
+    TextDecoderOnnxConfig,
+    TextEncoderOnnxConfig,
+    TextSeq2SeqOnnxConfig,
+)
+from harness.configs.normalized_config import NormalizedSeq2SeqConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@register(
+    "bart",
+    tasks=(
+        "feature-extraction",
+        "feature-extraction-with-past",
+        "text2text-generation",
+        "text2text-generation-with-past",
+    ),
+)
+class BartOnnxConfig(TextSeq2SeqOnnxConfig):
+    """BART as an encoder-decoder with learned positions on both sides."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "feature-extraction-with-past": 5e-5,
+        "text2text-generation": 5e-5,
+    }
+
+
+@register("bart", tasks=("text-generation", "text-generation-with-past"))
+class BartDecoderOnnxConfig(TextDecoderOnnxConfig):
+    """BART's decoder alone, a causal language model that counts its positions itself."""
+
+    ATOL_FOR_VALIDATION = 4e-5
+    NORMALIZED_CONFIG_CLASS = NormalizedSeq2SeqConfig
+
+
+class DummyBartTextInputGenerator(DummyTextInputGenerator):
+    """Classification pools at the last end-of-sequence token, and eager refuses a batch whose rows
+    have different numbers of them: every row gets two, or one where there is room for no more."""
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        import torch
+
+        tensor = super().generate(name, dims)
+        if name != "input_ids" or self.task != "text-classification":
+            return tensor
+        end, length = self.normalized_config.eos_token_id, tensor.shape[-1]
+        tensor = torch.where(tensor == end, end - 1, tensor)
+        order = torch.rand(tensor.shape, generator=self.generator).argsort(dim=-1)
+        return tensor.scatter(-1, order[:, : min(2, length)], end)
+
+
+@register("bart", tasks=("question-answering", "text-classification"))
+class BartReaderOnnxConfig(TextEncoderOnnxConfig):
+    """BART reading one text: its decoder takes the same tokens, shifted by one."""
+
+    ATOL_FOR_VALIDATION = 1e-5
+    NORMALIZED_CONFIG_CLASS = NormalizedSeq2SeqConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyBartTextInputGenerator,)
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Shift the tokens by concatenation. Transformers assigns to a slice of one token less,
+        which torch.export specialises at lengths 1 and 2, and TorchScript refuses below opset 11.
+        """
+        from torch import cat
+
+        def add_decoder_tokens(
+            module: nn.Module, args: tuple[object, ...], keywords: dict[str, Any]
+        ) -> tuple[tuple[object, ...], dict[str, Any]]:
+            tokens = keywords["input_ids"]
+            start = tokens[:, :1] * 0 + self.config.decoder_start_token_id
+            return args, {**keywords, "decoder_input_ids": cat((start, tokens), dim=1)[:, :-1]}
+
+        model.register_forward_pre_hook(add_decoder_tokens, with_kwargs=True)
+        return model
