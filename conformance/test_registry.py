@@ -11,6 +11,7 @@ import pytest
 from harness.configs.base import OnnxConfig
 from harness.configs.plugins import find_fixture
 from harness.configs.tasks import TasksManager
+from harness.evidence.fixtures import TinyModel, read_fixture
 from harness.matrix.registry import BACKEND, Registry
 from harness.pytest_plugin.context import CONTEXT
 
@@ -23,12 +24,12 @@ def registry(pytestconfig: pytest.Config) -> Registry:
 
 @pytest.fixture
 def descriptions(registry: Registry) -> list[OnnxConfig]:
-    """A description of every (architecture, task), over its tiny model's configuration."""
-    return [description for name in registry.tasks for description in _describe(name, registry)]
+    """A description of every (tiny model, task), over its configuration."""
+    return [description for model in registry.models for description in _describe(model, registry)]
 
 
 def test_every_architecture_has_a_tiny_model(registry: Registry) -> None:
-    missing = [name for name in registry.tasks if find_fixture(f"models/{name}.json") is None]
+    missing = [str(m) for m in registry.models if find_fixture(f"models/{m}.json") is None]
     assert not missing, f"add fixtures/models/<architecture>.json for {', '.join(missing)}"
 
 
@@ -57,16 +58,15 @@ def test_no_expectation_is_stale(pytestconfig: pytest.Config) -> None:
     assert pytestconfig.stash[CONTEXT].expectations is not None
 
 
-def _describe(architecture: str, registry: Registry) -> Iterator[OnnxConfig]:
-    fixture = find_fixture(f"models/{architecture}.json")
-    if fixture is None:
+def _describe(model: TinyModel, registry: Registry) -> Iterator[OnnxConfig]:
+    if find_fixture(f"models/{model.architecture}.json") is None:
         return  # said by the test above
-    text = fixture.read_text(encoding="utf-8")
+    text = json.dumps(read_fixture(model)["config"])
     # A namespace stands for transformers' configuration, whose classes would import torch.
-    config = json.loads(text, object_hook=lambda table: SimpleNamespace(**table)).config
-    for task in registry.tasks[architecture]:
+    config = json.loads(text, object_hook=lambda table: SimpleNamespace(**table))
+    for task in registry.tasks[model]:
         yield TasksManager.get_exporter_config_constructor(
-            BACKEND, task=task, model_type=architecture
+            BACKEND, task=task, model_type=model.architecture
         )(config)
 
 

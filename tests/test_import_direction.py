@@ -92,6 +92,7 @@ def _loaded_by(statement: str) -> set[str]:
         "import reports.html, reports.__main__",
         "from harness import TasksManager; TasksManager.architectures()",
         "from harness.requirements import ladder; ladder()",
+        "from harness.matrix.registry import read_registry; read_registry()",
         "from harness.exporters import exporter_names; exporter_names()",
         "import harness.judge.profiles, harness.matrix, harness.cli",
     ],

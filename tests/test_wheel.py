@@ -52,6 +52,7 @@ def test_it_holds_packages_and_data_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "harness/fixtures/models/bert.json",
+        "harness/fixtures/models/gpt2~external-data.json",
         "harness/fixtures/expectations/dynamo.toml",
         "harness/schemas/check.schema.json",
         "harness/__init__.pyi",

@@ -5,11 +5,12 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
-from harness.configs.dummy_inputs import DummyInputGenerator, DummyInputGenerators
+from harness.configs.decoding import compose_steps, half_then_single, token_count
+from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
     TASK_CLASSES,
@@ -54,8 +55,14 @@ class OnnxConfig(ABC):
     MIN_OPSET: ClassVar[int] = 7
     MODALITY: ClassVar[str] = "other"
     AXIS_RANGES: ClassVar[Mapping[str, AxisRange]] = {}
+    STEP_AXIS: ClassVar[str] = "sequence_length"
+    STEP_INPUT: ClassVar[str] = "input_ids"
+    """What a decoder adds to its past: the input of its tokens, and their axis."""
 
     behavior: ConfigBehavior = ConfigBehavior.MONOLITH
+    external_data_threshold: int | None = None
+    """Initializers of this many bytes and more are written beside the file; None leaves it to the
+    exporter, which does so for models over 2 GiB."""
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
         self.task = map_from_synonym(task)
@@ -83,6 +90,11 @@ class OnnxConfig(ABC):
     def parts(self) -> OrderedDict[str, OnnxConfig]:
         """ONNX file stem -> the description of that file."""
         return OrderedDict(model=self)
+
+    @property
+    def masks(self) -> tuple[str, ...]:
+        """The inputs that hide places of others: those that share the axes of a mask."""
+        return tuple(name for name in self.inputs if name in MASK_INPUTS)
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
@@ -136,6 +148,17 @@ class OnnxConfig(ABC):
         return self.use_past
 
     @property
+    def past_axis(self) -> str:
+        """The number of earlier tokens, before those of `STEP_AXIS`."""
+        return f"past_{self.STEP_AXIS}"
+
+    @property
+    def prompt_inputs(self) -> tuple[str, ...]:
+        """The inputs that generation is started with; what else a step takes, it makes itself."""
+        made = ("past_key_values", "position_ids")
+        return tuple(name for name in self.inputs if not name.startswith(made))
+
+    @property
     def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
         """Where the values of the inputs come from, the first that supports a name being asked."""
         return self.DUMMY_INPUT_GENERATOR_CLASSES
@@ -163,6 +186,37 @@ class OnnxConfig(ABC):
             for name, axes in self.inputs.items()
         }
 
+    def redraw(
+        self,
+        feed: Mapping[str, torch.Tensor],
+        places: Mapping[str, torch.Tensor],
+        *,
+        seed: int,
+    ) -> dict[str, torch.Tensor]:
+        """`feed` with other values at `places`: input name -> booleans that broadcast to it."""
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        other = dict(feed)
+        for name, where in places.items():
+            dims = {axis: feed[name].shape[axis] for axis in self.inputs[name]}
+            source = self._dummy_input_generator(name, generator)
+            other[name] = source.redraw(name, feed[name], where, dims)
+        return other
+
+    def pad(
+        self, feed: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """`feed` with what a preprocessor writes where it pads: padding ids, as far as known."""
+        import torch
+
+        generator = torch.Generator()
+        other = dict(feed)
+        for name, where in places.items():
+            source = self._dummy_input_generator(name, generator)
+            other[name] = source.pad(name, feed[name], where)
+        return other
+
     def _dummy_input_generator(self, name: str, generator: torch.Generator) -> DummyInputGenerator:
         for candidate in self.dummy_input_generator_classes:
             if candidate.supports_input(name):
@@ -172,10 +226,11 @@ class OnnxConfig(ABC):
             "add one to DUMMY_INPUT_GENERATOR_CLASSES"
         )
 
-    def compose(self, feed: Feed, run: RunPart) -> Feed:
+    def compose(self, feed: Feed, run: RunPart, ends: Sequence[int] | None = None) -> Feed:
         """What the parts compute together for a feed of the whole, as those who use them run them.
 
-        `run(stem, feed)` runs one part. Raises DescriptionError where nothing says how.
+        `run(stem, feed)` runs one part; `ends` are the numbers of tokens after each step of a
+        decoder, left to the description where None. Raises DescriptionError where nothing says how.
         """
         raise DescriptionError(f"{type(self).__name__}: compose() does not say how its parts meet")
 
@@ -199,6 +254,13 @@ class OnnxConfigWithPast(OnnxConfig):
     def key_axis(self) -> str:
         """The length of what a query can attend to."""
         return "past_sequence_length + sequence_length" if self.use_past else "sequence_length"
+
+    def compose(self, feed: Feed, run: RunPart, ends: Sequence[int] | None = None) -> Feed:
+        """Decode the first half of the tokens, then one after the other, or up to `ends`."""
+        if ends is None:
+            length = token_count(self, feed)
+            ends = half_then_single(length) if self.use_past else (length,)
+        return compose_steps(self, feed, run, ends)
 
     @property
     def outputs(self) -> NamedAxes:

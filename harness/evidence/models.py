@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.plugins import find_fixture
 from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, one_line, suggest
+from harness.evidence.fixtures import TinyModel, read_fixture
 
 if TYPE_CHECKING:
     import torch
@@ -43,21 +43,14 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
 
 
 def read_tiny(architecture: str, variant: str = "") -> dict[str, Any]:
-    """The fixture of a tiny model; raises UsageError where there is none.
+    """The fixture of a tiny model; raises UsageError where there is none, or a bad one.
 
     `config` holds the settings of its configuration, `tasks` those that a task needs otherwise,
-    `perturbation` how its weights are redrawn.
+    `perturbation` how its weights are redrawn, `external_data_threshold` from how many bytes on
+    a weight is written beside the file. Of a variant, the keys that its own file has stand over
+    those of the architecture; `only_tasks` names the tasks that it is planned for.
     """
-    name = f"{architecture}~{variant}" if variant else architecture
-    path = find_fixture(f"models/{name}.json")
-    if path is None:
-        raise UsageError(f"no tiny model: fixtures/models/{name}.json does not exist; add it")
-    try:
-        fixture: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fixture["config"]["model_type"], fixture["perturbation"]["seed"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: not a tiny model ({error!r}); see CONTRIBUTING") from error
-    return fixture
+    return read_fixture(TinyModel(architecture, variant))
 
 
 def perturb(model: nn.Module, *, seed: int, matrix_std: float, vector_std: float) -> None:

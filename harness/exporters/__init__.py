@@ -43,8 +43,9 @@ class Exporter(Protocol):
     def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
         """Write `<part>.onnx` for every part of `config` into the folder `output`.
 
-        `model` comes back as it went in. Raises UnsupportedOpsetError for an opset that is not
-        honoured, ExporterError where no file could be made.
+        Initializers of `config.external_data_threshold` bytes and more go into files beside it,
+        named by relative locations. `model` comes back as it went in. Raises UnsupportedOpsetError
+        for an opset that is not honoured, ExporterError where no file could be made.
         """
 
 

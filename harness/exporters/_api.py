@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
 from harness.exporters import Artifact, get_exporter, resolve_auto
+from harness.exporters._external_data import gather_weights, move_with_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,8 +49,11 @@ def export_artifact(
             f"output {output}: {type(config).__name__} has the parts {', '.join(config.parts)}; "
             "give a folder"
         )
-    artifact = chosen.export(model, config, asked, output.parent)
-    (stem, written), *_ = artifact.parts.items()
-    written.replace(output)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as directory:
+        artifact = chosen.export(model, config, asked, Path(directory))
+        (stem, written), *_ = artifact.parts.items()
+        gather_weights(written.replace(Path(directory) / output.name), None)
+        move_with_weights(Path(directory), output)
     artifact.parts[stem] = output
     return artifact

@@ -41,13 +41,17 @@ class TorchExporter(ABC):
         output.mkdir(parents=True, exist_ok=True)
         parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
         for stem, part in config.parts.items():
-            self._export_part(model, part, opset, parts[stem])
+            threshold = config.external_data_threshold
+            self._export_part(model, part, opset, path=parts[stem], threshold=threshold)
         names = {stem: (list(c.inputs), list(c.outputs)) for stem, c in config.parts.items()}
         return Artifact(parts, names)
 
-    def _export_part(self, model: nn.Module, config: OnnxConfig, opset: int, path: Path) -> None:
+    def _export_part(
+        self, model: nn.Module, config: OnnxConfig, opset: int, *, path: Path, threshold: int | None
+    ) -> None:
         import torch
 
+        from harness.exporters._external_data import gather_weights, move_with_weights
         from harness.exporters._quiet import quiet
         from harness.exporters._wrapper import FlatModel, export_copy
 
@@ -61,7 +65,8 @@ class TorchExporter(ABC):
                 feed = config.generate_dummy_inputs()
                 tensors = tuple(value.to(device) for value in feed.values())
                 self.write(flat, tensors, config=config, opset=opset, path=folder / path.name)
-            _move(folder, path)
+            gather_weights(folder / path.name, threshold)
+            move_with_weights(folder, path)
         except HarnessError:
             raise
         except Exception as error:
@@ -92,10 +97,3 @@ class TorchExporter(ABC):
         path: Path,
     ) -> None:
         """Write one file with the declared names and axis names."""
-
-
-def _move(folder: Path, path: Path) -> None:
-    """Move what was written beside `path`, external data first: the model names it, so that a
-    model is never seen without its weights."""
-    for file in sorted(folder.iterdir(), key=lambda file: file.name == path.name):
-        file.replace(path.parent / file.name)

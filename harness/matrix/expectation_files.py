@@ -15,7 +15,7 @@ from harness.errors import UsageError
 from harness.matrix.expectations import Expectation, Expectations
 from harness.matrix.names import select
 from harness.matrix.opsets import parse_opsets
-from harness.matrix.plan import select_tasks
+from harness.matrix.plan import select_models, select_tasks
 from harness.matrix.registry import Registry
 
 if TYPE_CHECKING:
@@ -106,17 +106,15 @@ def _resolve(entry: ExpectationEntry, place: _Place, registry: Registry) -> Expe
     def subject(key: str) -> str:
         return f"{place.text} {key}"
 
-    architectures = select(
-        entry.architecture, registry.architectures, subject=subject("architecture")
-    )
+    models = select_models(entry.architecture, registry, subject=subject("architecture"))
     tasks = frozenset(select_tasks(entry.task, registry, subject=subject("task")))
-    if not any(tasks.intersection(registry.tasks[name]) for name in architectures):
+    if not any(tasks.intersection(registry.tasks[model]) for model in models):
         raise UsageError(
             f"{place.text} {entry.architecture} has no task {entry.task}, so it matches no pair; "
             "correct or remove it"
         )
     return Expectation(
-        architectures=frozenset(architectures),
+        models=frozenset(models),
         tasks=tasks,
         opsets=frozenset(parse_opsets(entry.opsets, subject=subject("opsets"))),
         exporters=frozenset(

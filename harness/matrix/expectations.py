@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harness.evidence.fixtures import TinyModel
 from harness.records import CellId, Outcome, Record
 
 EXPECTABLE_OUTCOMES = (
@@ -21,7 +22,7 @@ EXPECTABLE_OUTCOMES = (
 class Expectation:
     """One entry, its globs resolved to the registered names; `source` is its file and place."""
 
-    architectures: frozenset[str]
+    models: frozenset[TinyModel]
     tasks: frozenset[str]
     opsets: frozenset[int]
     exporters: frozenset[str]
@@ -34,7 +35,7 @@ class Expectation:
 
     def covers(self, cell: CellId, requirement: str) -> bool:
         return (
-            cell.architecture in self.architectures
+            TinyModel(cell.architecture, cell.variant) in self.models
             and cell.task in self.tasks
             and cell.opset in self.opsets
             and cell.exporter in self.exporters

@@ -8,6 +8,7 @@ from itertools import product
 
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
+from harness.evidence.fixtures import TinyModel
 from harness.matrix.names import select, split_list
 from harness.matrix.registry import Registry
 from harness.records import CellId
@@ -27,22 +28,37 @@ class Selection:
 
 
 def make_plan(selection: Selection, registry: Registry) -> Plan:
-    """Cell -> requirements: sorted (architecture, task) x opset x exporter.
+    """Cell -> requirements: sorted (tiny model, task) x opset x exporter.
 
     Raises UsageError for a name that selects nothing, and where the names together select no cell.
     """
-    architectures = select(selection.architecture, registry.architectures, subject="--architecture")
+    models = select_models(selection.architecture, registry, subject="--architecture")
     tasks = select_tasks(selection.task, registry, subject="--task")
     exporters = select(selection.exporter, registry.exporters, subject="--exporter")
     requirements = select(selection.requirement, registry.requirements, subject="--requirement")
-    rows = [(a, t) for a in architectures for t in registry.tasks[a] if t in tasks]
+    rows = [(model, task) for model in models for task in registry.tasks[model] if task in tasks]
     plan = {
-        CellId(architecture=architecture, task=task, opset=opset, exporter=exporter): requirements
-        for (architecture, task), opset, exporter in product(rows, selection.opsets, exporters)
+        CellId(
+            architecture=model.architecture,
+            variant=model.variant,
+            task=task,
+            opset=opset,
+            exporter=exporter,
+        ): requirements
+        for (model, task), opset, exporter in product(rows, selection.opsets, exporters)
     }
     if not plan:
-        raise UsageError(_no_cell(selection, architectures, registry))
+        raise UsageError(_no_cell(selection, models, registry))
     return plan
+
+
+def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:
+    """The tiny models that a comma list of globs matches.
+
+    An architecture's name stands for its variants too, `architecture~variant` for that one alone.
+    """
+    names = select(text, map(str, registry.models), subject=subject)
+    return tuple(m for m in registry.models if m.architecture in names or str(m) in names)
 
 
 def select_tasks(text: str | None, registry: Registry, *, subject: str) -> tuple[str, ...]:
@@ -53,10 +69,10 @@ def select_tasks(text: str | None, registry: Registry, *, subject: str) -> tuple
     return select(",".join(names), registry.all_tasks, subject=subject)
 
 
-def _no_cell(selection: Selection, architectures: tuple[str, ...], registry: Registry) -> str:
-    if not architectures:
+def _no_cell(selection: Selection, models: tuple[TinyModel, ...], registry: Registry) -> str:
+    if not models:
         return "no architecture is registered; load some with --config-module"
-    nearest = {task for architecture in architectures for task in registry.tasks[architecture]}
+    nearest = {task for model in models for task in registry.tasks[model]}
     return (
         f"--architecture {selection.architecture or '*'} with --task {selection.task or '*'} "
         f"selects no cell; the tasks there are {', '.join(sorted(nearest))}"

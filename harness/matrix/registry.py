@@ -6,20 +6,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.configs.tasks import ConfigConstructor, TasksManager
+from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read_fixture
 
 BACKEND = "onnx"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Everything that can be crossed: sorted names, requirements in the order of the ladder."""
+    """Everything that can be crossed: sorted names, requirements in the order of the ladder.
 
-    tasks: Mapping[str, tuple[str, ...]]
+    `tasks` has the own tiny model of every architecture, its variants after it.
+    """
+
+    tasks: Mapping[TinyModel, tuple[str, ...]]
     exporters: tuple[str, ...]
     requirements: tuple[str, ...]
 
     @property
-    def architectures(self) -> tuple[str, ...]:
+    def models(self) -> tuple[TinyModel, ...]:
         return tuple(self.tasks)
 
     @property
@@ -29,18 +33,27 @@ class Registry:
 
 
 def read_registry() -> Registry:
-    """What is registered now, config modules that were loaded before included."""
+    """What is registered now, config modules that were loaded before included.
+
+    Raises UsageError for a variant that cannot be read.
+    """
     from harness.exporters import exporter_names
     from harness.requirements import requirement_ids
 
+    own = map(TinyModel, TasksManager.architectures())
     return Registry(
-        tasks={
-            architecture: tuple(sorted(_constructors(architecture)))
-            for architecture in TasksManager.architectures()
-        },
+        tasks={model: _tasks(model) for model in sorted([*own, *find_variants()])},
         exporters=tuple(exporter_names()),
         requirements=tuple(requirement_ids()),
     )
+
+
+def _tasks(model: TinyModel) -> tuple[str, ...]:
+    registered = tuple(sorted(_constructors(model.architecture)))
+    if not model.variant:
+        return registered
+    only = read_fixture(model).get(ONLY_TASKS, registered)
+    return tuple(task for task in registered if task in only)
 
 
 def modalities(architectures: Iterable[str]) -> dict[str, str]:

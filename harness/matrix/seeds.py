@@ -10,8 +10,8 @@ from harness.records import CellId
 def cell_seed(run_seed: int, cell: CellId) -> int:
     """32 bits that follow from the run's seed, the architecture and the task.
 
-    Opset and exporter do not enter: the files of one model meet the same examples, so that a
-    difference between two cells is a difference between two files.
+    Variant, opset and exporter do not enter: the files of one model meet the same examples, so
+    that a difference between two cells is a difference between two files.
     """
     text = f"{run_seed}/{cell.architecture}/{cell.task}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")

@@ -94,6 +94,7 @@ class Record:
     examples: int = 0
     covered: Mapping[str, list[int]] = field(default_factory=dict)
     worst: Worst | None = None
+    needed_atol: Mapping[str, float] = field(default_factory=dict)
     failing: Failing | None = None
     message: str = ""
     traceback: str | None = None
@@ -129,6 +130,8 @@ class Record:
             for name in ("max_abs_diff", "atol", "error_ratio"):
                 worst[name] = float(worst[name])
             values["worst"] = Worst(**worst)
+        needed = values.get("needed_atol", {})
+        values["needed_atol"] = {output: float(atol) for output, atol in needed.items()}
         if values.get("failing"):
             values["failing"] = Failing(**values["failing"])
         return cls(**values)
@@ -216,6 +219,10 @@ class CellReport:
         """Whether something was judged and every applicable requirement passed."""
         outcomes = {record.outcome for record in self.records}
         return Outcome.PASSED in outcomes and outcomes <= CONFORMING_OUTCOMES
+
+    def record(self, requirement: str) -> Record:
+        """The record of one requirement; raises KeyError where it was not planned."""
+        return {record.requirement: record for record in self.records}[requirement]
 
     def to_json(self) -> dict[str, Any]:
         """The form that `check --json` prints; its schema is `schemas/check.schema.json`."""

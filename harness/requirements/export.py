@@ -67,9 +67,9 @@ def _reference_bits(evidence: Evidence) -> list[bytes] | None:
 REQUIREMENT = Requirement(
     id="export",
     rank=10,
-    proves="the exporter produced a file, its weights beside it where asked, and left the model as "
-    "it was",
-    fails_when="it raises, writes no file for a part, keeps weights in it that belong beside it, or "
-    "changes what eager PyTorch computes",
+    proves="the exporter produced a file, its weights beside it where that was asked, and left the "
+    "model as it was",
+    fails_when="it raises, writes no file for a part, keeps weights inside that belong beside it, "
+    "or changes what eager PyTorch computes",
     examine=examine,
 )

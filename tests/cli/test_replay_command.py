@@ -21,6 +21,13 @@ def test_one_example_is_rerun(run: Any) -> None:
     assert agreement["worst"]["seed"] == 7
 
 
+def test_a_variant_is_rerun_under_its_own_name(run: Any) -> None:
+    cell = "gpt2~external-data/text-generation-with-past/opset18/torchscript"
+    result = run("replay", cell, "--axes", "batch_size=2", "--json")
+    report = result.json("check")
+    assert (result.status, report["cell"], report["conforms"]) == (0, cell, True)
+
+
 def test_one_requirement_is_rerun(run: Any) -> None:
     result = run("replay", CELL, "--axes", "batch_size=2", "--requirement", "agreement")
     assert result.status == 0

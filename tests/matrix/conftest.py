@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from harness.evidence.fixtures import TinyModel
 from harness.matrix.registry import Registry
 
 
 @pytest.fixture
 def registry() -> Registry:
     return Registry(
-        tasks={"bert": ("fill-mask", "question-answering"), "vit": ("image-classification",)},
+        tasks={
+            TinyModel("bert"): ("fill-mask", "question-answering"),
+            TinyModel("vit"): ("image-classification",),
+        },
         exporters=("dynamo", "torchscript"),
         requirements=("export", "opset", "agreement"),
     )

@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_runs import CELL, LADDER, REPOSITORY, SMALL, RunPytest, call_pytest, rule
+from pytest_runs import (
+    AFTER_CHECKER,
+    CELL,
+    LADDER,
+    REPOSITORY,
+    SMALL,
+    RunPytest,
+    call_pytest,
+    rule,
+)
 
 from harness.records import Outcome
 
@@ -22,6 +31,17 @@ def collect(*arguments: str) -> str:
 def test_node_ids_contain_the_cell_id() -> None:
     found = collect("conformance", "--architecture", "bert,vit", "--opset", "18")
     assert f"conformance/test_conformance.py::test_cell[{CELL}]" in found.splitlines()
+
+
+def test_a_variant_has_items_of_its_own(run_pytest: RunPytest) -> None:
+    task = "text-generation-with-past/opset18"
+    cells = [f"{name}/{task}/dynamo" for name in ("gpt2", "gpt2~external-data")]
+    arguments = ("--architecture", "gpt2", "--exporter", "dynamo", "-n", "2")
+    selection = ("--task", "text-generation-with-past", "--opset", "18")
+    result = run_pytest(*arguments, *selection, rules=[rule("failed", cell="gpt2~*")])
+    assert list(result.run.header.planned) == cells
+    found = [result.outcomes(cell)[LADDER.index("checker")] for cell in cells]
+    assert found == ["passed", "failed"]
 
 
 def test_k_selects_by_cell_id() -> None:
@@ -132,9 +152,7 @@ def test_a_judge_that_breaks_is_an_error_of_the_harness(run_pytest: RunPytest) -
 def test_a_record_that_the_judge_leaves_out_is_an_error(run_pytest: RunPytest, do: str) -> None:
     result = run_pytest(*SMALL, rules=[rule(do)])
     assert result.status == 1
-    assert result.outcomes(CELL) == [
-        *("passed", "passed", "errored", "passed", "passed", "passed"),
-    ]
+    assert result.outcomes(CELL) == ["passed", "passed", "errored", *["passed"] * AFTER_CHECKER]
 
 
 def test_only_the_requirements_that_are_asked_for_are_planned(run_pytest: RunPytest) -> None:

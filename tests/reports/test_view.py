@@ -101,6 +101,16 @@ def test_rows_are_grouped_by_modality_and_unknown_ones_come_last(runs: Any) -> N
     assert [row.architecture for row in unclassified.rows] == ["mylib:acme~tiny"]
 
 
+def test_a_variant_is_a_row_of_its_own_after_its_architecture(runs: Any) -> None:
+    variant = GPT2.replace("gpt2/", "gpt2~external-data/")
+    page = page_of(runs.read(runs.header(variant, GPT2), *runs.passing(GPT2), runs.complete))
+    ((first, second),) = [group.rows for group in page.groups]
+    assert (first.architecture, second.architecture) == ("gpt2", "gpt2~external-data")
+    assert first.task == second.task
+    assert [[cell.id for cell in row.cells] for row in (first, second)] == [[GPT2], [variant]]
+    assert (first.expected, second.expected) == (True, False)
+
+
 def test_combinations_that_nobody_planned_are_empty(runs: Any) -> None:
     page = page_of(runs.read(runs.header(BERT, GPT2)))
     assert (page.exporters, page.opsets) == (("dynamo", "torchscript"), (17, 18))

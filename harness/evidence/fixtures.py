@@ -1,0 +1,145 @@
+"""The files of `fixtures/models`: the tiny model of each architecture, and variants of it.
+
+Import-light: the matrix reads the variants when it plans them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.configs.plugins import find_fixture, fixture_directories
+from harness.configs.task_table import TASK_CLASSES
+from harness.configs.tasks import TasksManager
+from harness.errors import UsageError, suggest
+
+FOLDER = "models"
+ONLY_TASKS = "only_tasks"
+THRESHOLD = "external_data_threshold"
+_VARIANT_NAME = re.compile(r"[^:/~\s]+~[^:/~\s]+")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TinyModel:
+    """Names a tiny model: the own one of an architecture, or a variant of that.
+
+    As text `architecture[~variant]`, which is also the stem of its file.
+    """
+
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.architecture}~{self.variant}" if self.variant else self.architecture
+
+
+def find_variants() -> list[TinyModel]:
+    """The variants in all fixture folders, sorted; raises UsageError for a name that is none."""
+    paths = [
+        path
+        for directory in fixture_directories()
+        for path in sorted((directory / FOLDER).glob("*~*.json"))
+    ]
+    return sorted({_variant_at(path) for path in paths})
+
+
+def read_fixture(model: TinyModel) -> dict[str, Any]:
+    """What a tiny model is made from; a variant's keys stand over those of its architecture.
+
+    Raises UsageError, one line that names the file, where it is missing or of another form.
+    """
+    own = TinyModel(model.architecture)
+    fixture = _read(own)
+    return {**fixture, **_read(model)} if model != own else fixture
+
+
+def _variant_at(path: Path) -> TinyModel:
+    if not _VARIANT_NAME.fullmatch(path.stem):
+        raise UsageError(
+            f"{path}: the file of a variant is named <architecture>~<variant>.json; rename it"
+        )
+    architecture, _, variant = path.stem.partition("~")
+    registered = TasksManager.architectures()
+    if architecture not in registered:
+        hint = suggest(architecture, registered)
+        raise UsageError(f"{path}: architecture {architecture!r} is not registered; {hint}")
+    return TinyModel(architecture, variant)
+
+
+def _read(model: TinyModel) -> dict[str, Any]:
+    path = find_fixture(f"{FOLDER}/{model}.json")
+    if path is None:
+        raise UsageError(f"no tiny model: fixtures/{FOLDER}/{model}.json does not exist; add it")
+    try:
+        fixture = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
+    problem = _problem(fixture, model)
+    if problem is not None:
+        raise UsageError(f"{path}: {problem}")
+    known: dict[str, Any] = fixture
+    return known
+
+
+def _problem(fixture: Any, model: TinyModel) -> str | None:
+    """The first thing that is wrong with the content of a file, and what to do about it."""
+    if not isinstance(fixture, dict):
+        return "is not a tiny model; write a JSON object"
+    if ONLY_TASKS in fixture and not model.variant:
+        return f"key {ONLY_TASKS!r} is for variants; an architecture has the tasks it registers"
+    required = () if model.variant else ("config", "perturbation")
+    for key in required:
+        if key not in fixture:
+            return f"key {key!r} is missing; add it"
+    for key, value in fixture.items():
+        if key not in _PROBLEMS:
+            return f"key {key!r} is not known; {suggest(key, _PROBLEMS)}"
+        problem = _PROBLEMS[key](value, model.architecture)
+        if problem is not None:
+            return f"key {key!r} is {value!r}: {problem}"
+    return None
+
+
+def _of_config(value: Any, architecture: str) -> str | None:
+    is_config = isinstance(value, dict) and isinstance(value.get("model_type"), str)
+    return None if is_config else "must be an object with a model_type"
+
+
+def _of_perturbation(value: Any, architecture: str) -> str | None:
+    is_recipe = isinstance(value, dict) and "seed" in value
+    return None if is_recipe else "must be an object with a seed"
+
+
+def _of_tasks(value: Any, architecture: str) -> str | None:
+    if not (isinstance(value, dict) and all(isinstance(own, dict) for own in value.values())):
+        return "must be an object of tasks with their settings"
+    return _unknown_task(value, TASK_CLASSES)
+
+
+def _of_only_tasks(value: Any, architecture: str) -> str | None:
+    if not (isinstance(value, list) and value and all(isinstance(task, str) for task in value)):
+        return "must be a list of tasks; leave it out for all tasks"
+    return _unknown_task(value, TasksManager.get_supported_tasks_for_model_type(architecture))
+
+
+def _of_threshold(value: Any, architecture: str) -> str | None:
+    is_size = type(value) is int and value > 0
+    return None if is_size else "must be a positive integer, in bytes"
+
+
+def _unknown_task(tasks: Any, known: Mapping[str, Any]) -> str | None:
+    unknown = next((task for task in tasks if task not in known), None)
+    return unknown and f"task {unknown!r} is not known there; {suggest(unknown, known)}"
+
+
+_PROBLEMS: Mapping[str, Callable[[Any, str], str | None]] = {
+    "config": _of_config,
+    "tasks": _of_tasks,
+    "perturbation": _of_perturbation,
+    THRESHOLD: _of_threshold,
+    ONLY_TASKS: _of_only_tasks,
+}

@@ -1,0 +1,242 @@
+"""Variants of tiny models: what their files hold, and where the matrix has them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.evidence.fixtures import TinyModel, find_variants
+from harness.evidence.models import read_tiny
+from harness.judge.profiles import PROFILES
+from harness.matrix.expectation_files import load_expectations
+from harness.matrix.plan import Selection, make_plan
+from harness.matrix.registry import Registry, read_registry
+from harness.matrix.seeds import cell_seed
+from harness.pytest_plugin.scheduling import scope_of
+from harness.records import CellId
+
+EXTERNAL_DATA = {
+    "gpt2~external-data": "text-generation-with-past",
+    "t5~external-data": "text2text-generation-with-past",
+}
+BERT_TASKS = ("fill-mask", "question-answering")
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
+    """Write a file into the `models` of another package's fixtures; its content may be text."""
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
+    (tmp_path / "models").mkdir()
+
+    def write_file(name: str, content: Any) -> Path:
+        path = tmp_path / "models" / f"{name}.json"
+        path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return write_file
+
+
+@pytest.fixture
+def registry(registry: Registry) -> Registry:
+    """With two variants of bert, one of them for a single task."""
+    variants = {
+        TinyModel("bert", "tall"): ("fill-mask",),
+        TinyModel("bert", "wide"): BERT_TASKS,
+    }
+    tasks = {**registry.tasks, **variants}
+    return dataclasses.replace(registry, tasks={model: tasks[model] for model in sorted(tasks)})
+
+
+def selected(registry: Registry, architecture: str | None, **others: str) -> list[str]:
+    """The tiny models and tasks that a selection plans."""
+    plan = make_plan(Selection(opsets=(18,), architecture=architecture, **others), registry)
+    return list(dict.fromkeys(str(cell).partition("/opset")[0] for cell in plan))
+
+
+def test_a_variant_is_its_architecture_but_for_its_own_keys(write: Write) -> None:
+    own = read_tiny("bert")
+    write("bert~tall", {"perturbation": {"seed": 5}, "external_data_threshold": 64})
+    changed = {"perturbation": {"seed": 5}, "external_data_threshold": 64}
+    assert read_tiny("bert", "tall") == {**own, **changed}
+    assert read_tiny("bert") == own
+
+
+def test_a_variant_has_all_tasks_or_those_that_it_names(write: Write) -> None:
+    write("bert~tall", {"only_tasks": ["question-answering", "fill-mask"]})
+    write("bert~wide", {})
+    tasks = read_registry().tasks
+    assert tasks[TinyModel("bert", "tall")] == BERT_TASKS
+    assert tasks[TinyModel("bert", "wide")] == tasks[TinyModel("bert")]
+
+
+def test_variants_stand_behind_their_architecture_in_one_order() -> None:
+    models = read_registry().models
+    assert list(models) == sorted(models)
+    assert {str(model) for model in find_variants()} >= set(EXTERNAL_DATA)
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("{", "is not JSON"),
+        ([], "is not a tiny model; write a JSON object"),
+        (
+            {"external_data": 5},
+            "'external_data' is not known; did you mean external_data_threshold",
+        ),
+        ({"only_task": []}, "key 'only_task' is not known; did you mean only_tasks"),
+        ({"external_data_threshold": 0}, "'external_data_threshold' is 0: must be a positive int"),
+        ({"external_data_threshold": 1.5}, "is 1.5: must be a positive integer, in bytes"),
+        ({"external_data_threshold": True}, "is True: must be a positive integer"),
+        ({"external_data_threshold": "1k"}, "is '1k': must be a positive integer"),
+        ({"only_tasks": ["fill-maks"]}, "'fill-maks' is not known there; did you mean fill-mask?"),
+        ({"only_tasks": ["image-classification"]}, "'image-classification' is not known there"),
+        ({"only_tasks": "fill-mask"}, "must be a list of tasks"),
+        ({"only_tasks": []}, "is []: must be a list of tasks; leave it out for all tasks"),
+        ({"tasks": {"fill-maks": {}}}, "'fill-maks' is not known there; did you mean fill-mask?"),
+        ({"tasks": ["fill-mask"]}, "must be an object of tasks with their settings"),
+        ({"config": {"hidden_size": 20}}, "must be an object with a model_type"),
+        ({"perturbation": {"std": 1}}, "must be an object with a seed"),
+    ],
+)
+def test_bad_content_is_one_line_that_names_the_file(write: Write, content: Any, what: str) -> None:
+    path = write("bert~tall", content)
+    for read in (lambda: read_tiny("bert", "tall"), read_registry):
+        with pytest.raises(UsageError) as caught:
+            read()
+        assert str(caught.value).startswith(f"{path}: ")
+        assert what in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("brt~tall", "architecture 'brt' is not registered; did you mean bert"),
+        ("bert~", "is named <architecture>~<variant>.json"),
+        ("bert~a~b", "is named <architecture>~<variant>.json"),
+        ("bert~a b", "is named <architecture>~<variant>.json"),
+    ],
+)
+def test_a_file_that_no_cell_would_have_is_refused(write: Write, name: str, what: str) -> None:
+    path = write(name, {})
+    with pytest.raises(UsageError) as caught:
+        read_registry()
+    assert str(caught.value).startswith(f"{path}: ")
+    assert what in str(caught.value)
+
+
+def test_the_file_of_an_architecture_is_held_to_the_same(write: Write) -> None:
+    path = write("bert", {"config": {"model_type": "bert"}})
+    with pytest.raises(UsageError, match=r"bert\.json: key 'perturbation' is missing; add it"):
+        read_tiny("bert")
+    path.write_text('{"only_tasks": ["fill-mask"]}')
+    with pytest.raises(UsageError, match=r"bert\.json: key 'only_tasks' is for variants"):
+        read_tiny("bert")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize(("name", "task"), EXTERNAL_DATA.items())
+def test_external_data_is_planned_in_every_profile(profile: str, name: str, task: str) -> None:
+    plan = make_plan(Selection(opsets=PROFILES[profile].opsets), read_registry())
+    for exporter in ("dynamo", "torchscript"):
+        assert CellId.parse(f"{name}/{task}/opset18/{exporter}") in plan
+    assert {cell.task for cell in plan if str(cell).startswith(f"{name}/")} == {task}
+
+
+@pytest.mark.parametrize(
+    ("architecture", "rows"),
+    [
+        (
+            "bert",
+            [
+                *("bert/fill-mask", "bert/question-answering", "bert~tall/fill-mask"),
+                *("bert~wide/fill-mask", "bert~wide/question-answering"),
+            ],
+        ),
+        ("bert~tall", ["bert~tall/fill-mask"]),
+        ("bert~t*,vit", ["bert~tall/fill-mask", "vit/image-classification"]),
+        ("*~wide", ["bert~wide/fill-mask", "bert~wide/question-answering"]),
+        ("v*", ["vit/image-classification"]),
+    ],
+)
+def test_an_architecture_stands_for_its_variants_and_a_variant_for_itself(
+    registry: Registry, architecture: str, rows: list[str]
+) -> None:
+    assert selected(registry, architecture) == rows
+    assert set(rows) <= set(selected(registry, None))
+
+
+def test_a_misspelt_variant_is_met_with_the_nearest(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"--architecture 'bert~tal': .* did you mean bert~tall"):
+        selected(registry, "bert~tal")
+
+
+def test_a_variant_without_the_task_selects_no_cell(registry: Registry) -> None:
+    with pytest.raises(UsageError, match=r"the tasks there are fill-mask$"):
+        selected(registry, "bert~tall", task="question-answering")
+
+
+ENTRY = """\
+[[expectation]]
+architecture = "{architecture}"
+task = "{task}"
+opsets = "18"
+exporter = "dynamo"
+requirement = "agreement"
+reason = "rounds twice"
+issue = "https://example.org/issues/1"
+layer = "onnxscript"
+"""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "covered"),
+    [
+        ("bert", {"bert", "bert~tall", "bert~wide"}),
+        ("bert~tall", {"bert~tall"}),
+        ("*~*", {"bert~tall", "bert~wide"}),
+    ],
+)
+def test_an_expectation_of_an_architecture_covers_its_variants(
+    registry: Registry, tmp_path: Path, architecture: str, covered: set[str]
+) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(ENTRY.format(architecture=architecture, task="fill-mask"))
+    expectations = load_expectations((path,), registry)
+    found = {
+        str(model)
+        for model in registry.models
+        if expectations.find(CellId.parse(f"{model}/fill-mask/opset18/dynamo"), "agreement")
+    }
+    assert found == covered
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "what"),
+    [
+        ("bert~tal", "fill-mask", "architecture 'bert~tal': matches none; did you mean bert~tall"),
+        ("bert~tall", "question-answering", "bert~tall has no task question-answering"),
+    ],
+)
+def test_an_expectation_that_matches_no_variant_is_refused(
+    registry: Registry, tmp_path: Path, architecture: str, task: str, what: str
+) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(ENTRY.format(architecture=architecture, task=task))
+    with pytest.raises(UsageError) as caught:
+        load_expectations((path,), registry)
+    assert what in str(caught.value)
+
+
+def test_a_variant_meets_the_examples_and_the_worker_of_its_architecture() -> None:
+    texts = [f"bert{variant}/fill-mask/opset18/dynamo" for variant in ("", "~tall")]
+    assert len({cell_seed(7, CellId.parse(text)) for text in texts}) == 1
+    assert len({scope_of(f"test_conformance.py::test_cell[{text}]") for text in texts}) == 1
