@@ -6,6 +6,7 @@ a name agree by construction and sums derive.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ class AxisExpression:
     text: str = field(compare=False)
 
     @classmethod
+    @functools.cache
     def parse(cls, text: str) -> Self:
         """Parse `[+-] [factor *] name | integer`, repeated; raises DescriptionError otherwise."""
         factors: dict[str, int] = {}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Dims = Mapping[int, int]
 
+MASK_INPUTS = frozenset({"attention_mask", "encoder_attention_mask"})
+"""Inputs that say which places of others count: 1 shows a place, 0 hides it."""
+
 
 class DummyInputGenerator(ABC):
     """Makes the values of the inputs that it supports.
@@ -47,6 +50,18 @@ class DummyInputGenerator(ABC):
     @abstractmethod
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         """The input `name`, its declared axes having the sizes `dims` (axis index -> size)."""
+
+    def redraw(
+        self, name: str, tensor: torch.Tensor, places: torch.Tensor, dims: Dims
+    ) -> torch.Tensor:
+        """`tensor` with other values at `places`, booleans that broadcast to it."""
+        import torch
+
+        return torch.where(places, self.generate(name, dims), tensor)
+
+    def pad(self, name: str, tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        """`tensor` with what a preprocessor writes at `places` where it pads, if that is known."""
+        return tensor
 
     def _size(self, dims: Dims, axis: int, *, or_else: str) -> int:
         """The size of a dynamic axis, or of a static one the configuration's."""
@@ -85,6 +100,31 @@ class DummyTextInputGenerator(DummyInputGenerator):
                 return self._integers(0, self.normalized_config.type_vocab_size, shape)
             case _:
                 return self._positions(shape)
+
+    def redraw(
+        self, name: str, tensor: torch.Tensor, places: torch.Tensor, dims: Dims
+    ) -> torch.Tensor:
+        """Positions stay, since they would no longer increase. So do ids with a meaning of their
+        own, and none is added: models count them, and pool where they stand."""
+        if name == "position_ids":
+            return tensor
+        if name.endswith("input_ids"):
+            other = self.generate(name, dims)
+            is_plain = ~(self._is_special(tensor) | self._is_special(other))
+            return other.where(places & is_plain, tensor)
+        return super().redraw(name, tensor, places, dims)
+
+    def pad(self, name: str, tensor: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+        pad = getattr(self.normalized_config.config, "pad_token_id", None)
+        if pad is None or not name.endswith("input_ids"):
+            return tensor
+        return tensor.masked_fill(places & ~self._is_special(tensor), pad)
+
+    def _is_special(self, ids: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        special = sorted(self._special_ids(self.normalized_config.vocab_size))
+        return torch.isin(ids, torch.tensor(special, dtype=ids.dtype))
 
     def _ids(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Uniform over the vocabulary, about one in four drawn from its edges and special ids."""

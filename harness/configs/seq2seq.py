@@ -8,10 +8,11 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
+from harness.configs.decoding import as_past, half_then_single, spans
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
     DummyInputGenerators,
@@ -54,6 +55,9 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
         DummySeq2SeqDecoderTextInputGenerator,
         DummySeq2SeqPastKeyValuesGenerator,
     )
+
+    STEP_AXIS: ClassVar[str] = "decoder_sequence_length"
+    STEP_INPUT: ClassVar[str] = "decoder_input_ids"
 
     _continues = False
 
@@ -104,6 +108,10 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
     @property
     def use_past_in_inputs(self) -> bool:
         return self._continues
+
+    @property
+    def prompt_inputs(self) -> tuple[str, ...]:
+        return tuple(self.encoder_inputs)
 
     @property
     def key_axis(self) -> str:
@@ -157,22 +165,24 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
                 for kind in ("key", "value"):
                     named_axes[f"{prefix}.{layer}.{side}.{kind}"] = dict(axes)
 
-    def compose(self, feed: Feed, run: RunPart) -> Feed:
-        """Encode, decode the first half of the tokens, then one token after the other."""
+    def compose(self, feed: Feed, run: RunPart, ends: Sequence[int] | None = None) -> Feed:
+        """Encode, decode the first half of the tokens, then one token after the other, or up to
+        `ends`."""
         import numpy as np
 
-        parts, tokens = self.parts, feed["decoder_input_ids"]
-        length = tokens.shape[1]
-        first = (length + 1) // 2 if DECODER_WITH_PAST_PART in parts else length
+        parts, tokens = self.parts, feed[self.STEP_INPUT]
+        if ends is None:
+            length = tokens.shape[1]
+            ends = half_then_single(length) if DECODER_WITH_PAST_PART in parts else (length,)
         encoded = run(ENCODER_PART, {name: feed[name] for name in parts[ENCODER_PART].inputs})
         known = {"encoder_hidden_states": encoded["last_hidden_state"]}
         if "attention_mask" in feed:
             known["encoder_attention_mask"] = feed["attention_mask"]
         steps: list[Feed] = []
-        for start, end in [(0, first), *((i, i + 1) for i in range(first, length))]:
+        for start, end in spans(ends):
             stem = DECODER_WITH_PAST_PART if start else DECODER_PART
             known["input_ids"] = tokens[:, start:end]
             step = run(stem, {name: known[name] for name in parts[stem].inputs})
-            known |= {name.replace("present", "past_key_values"): step[name] for name in step}
+            known |= as_past(step)
             steps.append(step)
         return {name: np.concatenate([s[name] for s in steps], axis=1) for name in self.outputs}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.evidence.sides import Example, PartEvidence, TogetherEvidence
+from harness.errors import HarnessError
+from harness.evidence.decoding import Decoding
+from harness.evidence.sides import EagerError, Example, PartEvidence, TogetherEvidence
 
 if TYPE_CHECKING:
     from torch import nn
@@ -51,6 +54,22 @@ class Evidence:
         """The smallest corner, by which dtypes and ranks are known before anything is exported."""
         return Example.of(self.config.axis_space.corners()[0], 0)
 
+    def why_no_reference(self) -> str | None:
+        """Why eager PyTorch is nothing to compare with: it contradicts itself on the same feed.
+
+        To be asked before an exporter runs. A feed that it refuses is for a requirement to tell.
+        """
+        for part in self.parts:
+            with contextlib.suppress(EagerError, HarnessError):
+                first = part.reference(self.first_example)
+                again = part.eager(part.feed(self.first_example))
+                for name in (n for n in first if first[n].tobytes() != again[n].tobytes()):
+                    return (
+                        f"eager PyTorch gives other values of {name} when it is called again on "
+                        f"the same inputs ({self.first_example}), so it is no reference"
+                    )
+        return None
+
     @functools.cached_property
     def artifact(self) -> Artifact:
         """Run the exporter, once. The reference has been called before, so that nothing an
@@ -60,6 +79,28 @@ class Evidence:
         assert source.opset is not None
         assert source.directory is not None
         return source.exporter.export(self.model, self.config, source.opset, source.directory)
+
+    @functools.cached_property
+    def other_attention(self) -> nn.Module | None:
+        """The model with the other attention implementation, sdpa or eager, on the same weights;
+        None where it has no choice."""
+        from harness.exporters._wrapper import export_copy
+
+        if not hasattr(self.model, "set_attn_implementation"):
+            return None
+        model: Any = export_copy(self.model)
+        other = "eager" if model.config._attn_implementation == "sdpa" else "sdpa"
+        try:
+            model.set_attn_implementation(other)
+        except ValueError:  # transformers' word for an implementation that a model lacks
+            return None
+        switched: nn.Module = model
+        return switched if model.config._attn_implementation == other else None
+
+    @functools.cached_property
+    def decoding(self) -> Decoding:
+        """The files as generation runs them, where they continue from a cache."""
+        return Decoding(self)
 
     @property
     def files(self) -> OrderedDict[str, Path]:

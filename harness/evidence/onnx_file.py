@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,28 @@ def graph_inputs(model: onnx.ModelProto) -> Mapping[str, Value]:
 def graph_outputs(model: onnx.ModelProto) -> Mapping[str, Value]:
     """Outputs in order."""
     return _values(iter(model.graph.output))
+
+
+def all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """Every node, those in subgraphs and functions included."""
+    yield from _with_nested(model.graph.node)
+    for function in model.functions:
+        yield from _with_nested(function.node)
+
+
+def _with_nested(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
+    for node in nodes:
+        yield node
+        for graph in subgraphs(node):
+            yield from _with_nested(graph.node)
+
+
+def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node holds itself, such as the branches of an If."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield attribute.g
+        yield from attribute.graphs
 
 
 def _values(infos: Iterator[onnx.ValueInfoProto]) -> Mapping[str, Value]:

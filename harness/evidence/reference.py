@@ -36,7 +36,7 @@ def call_reference(
 
     device = next(model.parameters()).device
     tensors = {name: tensor.to(device) for name, tensor in feed.items()}
-    with torch.no_grad(), _evaluating(model):
+    with torch.no_grad(), evaluating(model):
         match config.behavior:
             case ConfigBehavior.ENCODER:
                 outputs = model.get_encoder()(**tensors)
@@ -113,7 +113,7 @@ def _output(outputs: Any, name: str) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode for the length of the block; every module comes back in its own mode."""
     training = [module for module in model.modules() if module.training]
     model.eval()

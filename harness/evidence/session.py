@@ -12,6 +12,9 @@ from harness.errors import one_line
 if TYPE_CHECKING:
     import onnxruntime
 
+    from harness.configs.base import Feed
+    from harness.evidence.reference import Arrays
+
 
 class CandidateError(Exception):
     """ONNX Runtime refuses the file, or refuses to run it on a feed."""
@@ -36,6 +39,16 @@ def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.Inferen
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime raises classes of its own, without a base
         raise CandidateError(one_line(error)) from error
+
+
+def run_session(session: onnxruntime.InferenceSession, feed: Feed) -> Arrays:
+    """Output name -> array for a feed; raises CandidateError where the runtime refuses it."""
+    names = [output.name for output in session.get_outputs()]
+    try:
+        values = session.run(names, dict(feed))
+    except Exception as error:  # the runtime raises classes of its own, without a base
+        raise CandidateError(one_line(error)) from error
+    return dict(zip(names, values, strict=True))
 
 
 @contextlib.contextmanager

@@ -7,12 +7,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference
-from harness.evidence.session import CandidateError, open_session
+from harness.evidence.session import CandidateError, open_session, run_session
+from harness.evidence.tensors import external_data_problems
 
 if TYPE_CHECKING:
     import onnx
@@ -57,7 +58,7 @@ class Sides(ABC):
         self.config = config
         self._axes = frozenset(config.axis_space.ranges)
         self._references: dict[Example, Arrays] = {}
-        self._candidates: dict[Example, Arrays] = {}
+        self._candidates: dict[tuple[Example, bool], Arrays] = {}
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
         """Input name -> tensor; of the example's axes, those that are declared here."""
@@ -83,15 +84,13 @@ class Sides(ABC):
 
     def candidate(self, example: Example, *, optimised: bool = True) -> Arrays:
         """What ONNX Runtime gives, by output name; raises CandidateError where it refuses."""
-        if not optimised:
-            return self._run(example, optimised=False)
-        if example not in self._candidates:
-            self._candidates[example] = self._run(example, optimised=True)
-        return self._candidates[example]
+        key = (example, optimised)
+        if key not in self._candidates:
+            self._candidates[key] = self.run(self._arrays(example), optimised=optimised)
+        return self._candidates[key]
 
-    def _run(self, example: Example, *, optimised: bool) -> Arrays:
-        feed = {name: tensor.numpy() for name, tensor in self.feed(example).items()}
-        return self.run(feed, optimised=optimised)
+    def _arrays(self, example: Example) -> Arrays:
+        return {name: tensor.numpy() for name, tensor in self.feed(example).items()}
 
     @abstractmethod
     def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
@@ -103,7 +102,8 @@ class PartEvidence(Sides):
 
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         super().__init__(owner, stem, config)
-        self._sessions: dict[bool, onnxruntime.InferenceSession] = {}
+        self._sessions: dict[tuple[str, bool], onnxruntime.InferenceSession] = {}
+        self._repeats: dict[tuple[Example, bool], tuple[Arrays, Arrays]] = {}
 
     @property
     def path(self) -> Path:
@@ -114,20 +114,42 @@ class PartEvidence(Sides):
         """The file without its external data."""
         return parse_onnx(self.path)
 
+    @functools.cached_property
+    def external_data_problems(self) -> list[str]:
+        """Why its external data must not, or cannot, be loaded."""
+        return external_data_problems(self.model_proto, self.path.parent)
+
     def session(self, *, optimised: bool = True) -> onnxruntime.InferenceSession:
-        """A session by path on one thread, at ORT_ENABLE_ALL or ORT_DISABLE_ALL."""
-        if optimised not in self._sessions:
-            self._sessions[optimised] = open_session(self.path, optimised=optimised)
-        return self._sessions[optimised]
+        """A session by path on one thread, at ORT_ENABLE_ALL or ORT_DISABLE_ALL.
+
+        Raises CandidateError, also where it would read outside the file's folder: not every
+        version of the runtime refuses to.
+        """
+        return self._session("first", optimised=optimised)
+
+    def _session(self, name: str, *, optimised: bool) -> onnxruntime.InferenceSession:
+        if self.external_data_problems:
+            raise CandidateError(self.external_data_problems[0])
+        key = (name, optimised)
+        if key not in self._sessions:
+            self._sessions[key] = open_session(self.path, optimised=optimised)
+        return self._sessions[key]
+
+    def repeats(self, example: Example, *, optimised: bool = True) -> tuple[Arrays, Arrays]:
+        """What the session gives when it runs again, and what a second session gives.
+
+        Kept as all outputs are: a file that rolls dice must not change a verdict by rolling again.
+        Raises CandidateError.
+        """
+        key = (example, optimised)
+        if key not in self._repeats:
+            feed = self._arrays(example)
+            second = self._session("second", optimised=optimised)
+            self._repeats[key] = self.run(feed, optimised=optimised), run_session(second, feed)
+        return self._repeats[key]
 
     def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
-        session = self.session(optimised=optimised)
-        names = [output.name for output in session.get_outputs()]
-        try:
-            values: list[Any] = session.run(names, dict(feed))
-        except Exception as error:  # the runtime raises classes of its own, without a base
-            raise CandidateError(one_line(error)) from error
-        return dict(zip(names, values, strict=True))
+        return run_session(self.session(optimised=optimised), feed)
 
 
 class TogetherEvidence(Sides):

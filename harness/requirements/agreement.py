@@ -9,6 +9,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._blame import blame
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
@@ -30,19 +31,14 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         return Examined((refusal,))
     if not examined.findings:
         return examined
-    blame = _blame(sides, example, atol)
-    findings = (dataclasses.replace(f, part=sides.stem, blame=blame) for f in examined.findings)
+    layer = blame(lambda: _is_right_unoptimised(sides, example, atol))
+    findings = (dataclasses.replace(f, part=sides.stem, blame=layer) for f in examined.findings)
     return dataclasses.replace(examined, findings=tuple(findings))
 
 
-def _blame(sides: Sides, example: Example, atol: float) -> str:
-    """The runtime where its optimiser alone makes the difference, else what wrote the file."""
-    try:
-        plain = sides.candidate(example, optimised=False)
-    except CandidateError:
-        return "exporter"
-    is_right = not compare(sides.reference(example), plain, atol).findings
-    return "onnxruntime" if is_right else "exporter"
+def _is_right_unoptimised(sides: Sides, example: Example, atol: float) -> bool:
+    plain = sides.candidate(example, optimised=False)
+    return not compare(sides.reference(example), plain, atol).findings
 
 
 REQUIREMENT = Requirement(

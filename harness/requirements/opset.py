@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.evidence.onnx_file import default_opset
+from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError, open_session
 from harness.requirements._base import Finding, Requirement
 
 if TYPE_CHECKING:
-    import onnx
-
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import PartEvidence
 
@@ -39,7 +37,8 @@ def _domains(part: PartEvidence) -> Iterator[Finding]:
     model = part.model_proto
     imported = {_canonical(entry.domain) for entry in model.opset_import}
     local = {(function.domain, function.name) for function in model.functions}
-    for domain, operator in sorted(set(_operators(model)) - local):
+    used = {(node.domain, node.op_type) for node in all_nodes(model)}
+    for domain, operator in sorted(used - local):
         if _canonical(domain) not in imported:
             message = f"domain of {operator}: got {domain!r}, which opset_import does not list"
             yield Finding(message=message, part=part.stem, is_fatal=True)
@@ -52,21 +51,6 @@ def _domains(part: PartEvidence) -> Iterator[Finding]:
 
 def _canonical(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
-
-
-def _operators(model: onnx.ModelProto) -> Iterator[tuple[str, str]]:
-    """(domain, operator type) of every node, those in subgraphs and functions included."""
-    yield from _of_nodes(model.graph.node)
-    for function in model.functions:
-        yield from _of_nodes(function.node)
-
-
-def _of_nodes(nodes: object) -> Iterator[tuple[str, str]]:
-    for node in nodes:  # type: ignore[attr-defined]
-        yield node.domain, node.op_type
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _of_nodes(graph.node)
 
 
 def _readability(part: PartEvidence) -> Iterator[Finding]:

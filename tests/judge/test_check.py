@@ -20,7 +20,7 @@ def test_a_correct_file_conforms_and_says_what_it_ran(
     report = check(exported("bert", TASK), subject("bert", TASK).model, TASK, opset=18)
     assert report.conforms
     assert str(report.cell) == "bert/fill-mask/opset18/file"
-    agreement = report.records[-1]
+    agreement = report.record("agreement")
     assert agreement.examples >= 30
     assert {1, 2, 3} <= set(agreement.covered["batch_size"])
     assert agreement.worst is not None
@@ -56,7 +56,7 @@ def test_an_atol_that_hides_everything_is_inconclusive(
     subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
     report = check(exported("bert", TASK), subject("bert", TASK).model, TASK, atol=1e6)
-    assert report.records[-1].outcome is Outcome.INCONCLUSIVE
+    assert report.record("agreement").outcome is Outcome.INCONCLUSIVE
     assert not report.conforms
 
 
@@ -64,7 +64,7 @@ def test_an_atol_below_rounding_fails_with_the_numbers(
     subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
     report = check(exported("bert", TASK), subject("bert", TASK).model, TASK, atol=1e-12)
-    record = report.records[-1]
+    record = report.record("agreement")
     assert record.outcome is Outcome.FAILED
     assert record.failing is not None
     assert record.worst is not None
@@ -148,7 +148,7 @@ def test_the_seed_decides_which_examples_are_drawn(
     one = subject("vit", "image-classification")
     export(one.model, one.config, tmp_path, opset=18, exporter="torchscript")
     worst = [
-        check(tmp_path, one.model, "image-classification", seed=seed).records[-1].worst
+        check(tmp_path, one.model, "image-classification", seed=seed).record("agreement").worst
         for seed in (1, 1, 2)
     ]
     assert worst[0] == worst[1] != worst[2]

@@ -19,7 +19,7 @@ def test_llama_takes_position_ids_where_generation_feeds_them(task: str, takes: 
 
 def test_rotary_without_position_ids_is_refused_at_batch_2() -> None:
     report = judge_cell(CellId.parse("llama/text-classification/opset23/dynamo"), profile="smoke")
-    agreement = report.records[-1]
+    agreement = report.record("agreement")
     assert agreement.outcome is Outcome.FAILED
     assert agreement.failing is not None
     assert agreement.failing.axes == {"batch_size": 2, "sequence_length": 1}

@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from harness.configs.dummy_inputs import (
+    Dims,
+    DummyTextInputGenerator,
+    DummyVisionInputGenerator,
+)
 from harness.configs.middle_end import TextAndVisionOnnxConfig
 from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DummyCLIPTextInputGenerator(DummyTextInputGenerator):
+    """A text without an end token is pooled at its first one, which sees nothing of the rest. Drawn
+    at random most would be, so every second row gets an end token, somewhere."""
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        import torch
+
+        tensor = super().generate(name, dims)
+        end = self.normalized_config.eos_token_id
+        if name != "input_ids" or end not in self._special_ids(self.normalized_config.vocab_size):
+            return tensor
+        rows = (*tensor.shape[:-1], 1)
+        place = self._integers(0, tensor.shape[-1], rows)
+        ended = tensor.scatter(-1, place, end)
+        return torch.where(self._integers(0, 2, rows) > 0, ended, tensor)
 
 
 @register(
@@ -23,3 +50,4 @@ class CLIPOnnxConfig(TextAndVisionOnnxConfig):
         "image-classification": 1.8e-4,
         "zero-shot-image-classification": 1.4e-5,
     }
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyCLIPTextInputGenerator, DummyVisionInputGenerator)

@@ -1,0 +1,136 @@
+"""What transformers' own `generate()` chooses, and what it feeds the model on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.decoding import axis_of, slice_tokens
+from harness.errors import one_line
+from harness.evidence.decoding import STEPS, Course, key_masks
+from harness.evidence.reference import evaluating
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import nn
+
+    from harness.configs.base import OnnxConfig
+
+    Tensors = Mapping[str, torch.Tensor]
+
+
+class GenerationError(Exception):
+    """`generate()` raises, or nothing can be learnt from what it did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A greedy generation: what it fed the model, and for each step but the last the token that
+    it chose, [batch, steps], from eager's logits, [batch, steps, vocabulary]."""
+
+    course: Course
+    choices: np.ndarray[Any, Any]
+    logits: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of the model: its keywords, its cache and the logits of the last token."""
+
+    keywords: Mapping[str, Any]
+    cache: Any
+    logits: torch.Tensor
+
+
+def why_not_generated(model: Any, config: OnnxConfig) -> str | None:
+    """Why there is no `generate()` to compare with; None where there is."""
+    if axis_of(config.outputs.get("logits", {}), config.STEP_AXIS) is None:
+        return f"{config.task} chooses no tokens"
+    can_generate = hasattr(model, "can_generate") and model.can_generate()
+    return None if can_generate else f"{type(model).__name__} does not generate"
+
+
+def generate(model: nn.Module, config: OnnxConfig, course: Course) -> Generation:
+    """Have eager continue the prefill of a course greedily; raises GenerationError.
+
+    What is fed is gathered from the calls of the model: generation prepares start tokens and
+    positions itself, and some architectures strip what they return.
+    """
+    prefill = slice_tokens(config, course.feed, start=0, end=course.ends[0])
+    prompt = {name: prefill[name] for name in config.prompt_inputs}
+    for name in key_masks(config):
+        prompt[name] = prompt[name].clone()
+        prompt[name][:, -1] = 1  # the token that is continued
+    calls = _calls(model, config, prompt)
+    if len(calls) < 2:
+        raise GenerationError("generate() chose no token to go on from")
+    return _gathered(config, {**course.feed, **prompt}, calls)
+
+
+def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
+    """The calls by which a prompt is continued, those that share the cache of the last one: an
+    architecture may call itself aside, to detect a language for example."""
+    import torch
+
+    device = next(model.parameters()).device
+    tensors = {name: tensor.to(device) for name, tensor in prompt.items()}
+    calls: list[_Call] = []
+
+    def record(module: object, args: object, keywords: dict[str, Any], outputs: Any) -> None:
+        if config.STEP_INPUT in keywords:
+            cache = getattr(outputs, "past_key_values", None)
+            calls.append(_Call(keywords, cache, outputs.logits[:, -1]))
+
+    hook = model.register_forward_hook(record, with_kwargs=True)
+    try:
+        with torch.no_grad(), evaluating(model), _silent():
+            model.generate(**tensors, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
+    except Exception as error:
+        raised = f"generate() raised {type(error).__name__}: {one_line(error)}"
+        raise GenerationError(raised) from error
+    finally:
+        hook.remove()
+    return [call for call in calls if call.cache is calls[-1].cache is not None]
+
+
+def _gathered(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> Generation:
+    """The course that some calls took: over tokens what they were fed, one after the other, over
+    keys the prompt's mask and ones, of the rest what is known."""
+    import numpy as np
+    import torch
+
+    feed = dict(known)
+    for name, axes in config.inputs.items():
+        axis = axis_of(axes, config.STEP_AXIS)
+        if axis is None:
+            continue
+        if any(not torch.is_tensor(call.keywords.get(name)) for call in calls):
+            raise GenerationError(f"generate() does not feed {name}")
+        feed[name] = torch.cat([call.keywords[name] for call in calls], dim=axis).cpu()
+    tokens = [call.keywords[config.STEP_INPUT] for call in calls]
+    ends = tuple(accumulate(step.shape[-1] for step in tokens))
+    for name in key_masks(config):
+        ones = feed[name].new_ones(len(feed[name]), ends[-1] - feed[name].shape[1])
+        feed[name] = torch.cat([feed[name], ones], dim=1)
+    return Generation(
+        Course(feed, ends),
+        np.concatenate([step[:, -1:].cpu().numpy() for step in tokens[1:]], axis=1),
+        np.stack([call.logits.cpu().numpy() for call in calls[:-1]], axis=1),
+    )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep transformers from remarking on settings of the generation, such as a missing pad id."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)

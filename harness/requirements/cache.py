@@ -1,0 +1,166 @@
+"""`cache`: what a file returns of its cache is what it goes on from, as users decode with it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from harness.errors import RuntimeRefusalError
+from harness.evidence.decoding import DecodingError
+from harness.evidence.generation import GenerationError, generate, why_not_generated
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import EagerError
+from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._decode import (
+    GREEDY,
+    compare_choices,
+    compare_rows,
+    compare_steps,
+    culprit,
+)
+
+if TYPE_CHECKING:
+    from harness.configs.base import OnnxConfig
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+
+    Claim = Callable[[bool], Examined]
+    """Takes whether the runtime may optimise."""
+
+
+def why_not_applicable(config: OnnxConfig) -> str | None:
+    """A reason where no file takes what another run of it, or of another, returned."""
+    if any(part.use_past_in_inputs for part in config.parts.values()):
+        return None
+    return f"no file of {config.task} continues from a cache"
+
+
+def examine(evidence: Evidence) -> Iterator[Finding]:
+    """What is not claimed here, and why."""
+    reason = why_not_generated(evidence.model, evidence.config)
+    if reason is not None:
+        yield Finding(message=f"{GREEDY} are not compared with generate(): {reason}", is_note=True)
+
+
+def examine_part(part: PartEvidence, example: Example, atol: float) -> Examined:
+    """One file that continues. Of several, only all of them together decode."""
+    evidence = part.owner
+    claims = [] if evidence.together else list(_claims(evidence, example, atol))
+    claims.append(functools.partial(compare_rows, part, example, atol))
+    return _kept(part, example, atol, claims)
+
+
+def examine_together(together: TogetherEvidence, example: Example, atol: float) -> Examined:
+    """All files of a cell, run one after the other."""
+    return _kept(together, example, atol, _claims(together.owner, example, atol))
+
+
+def _kept(sides: Sides, example: Example, atol: float, claims: Iterable[Claim]) -> Examined:
+    """What was found the first time: a file that rolls dice must not change a verdict by rolling
+    again."""
+    kept = sides.owner.decoding.kept
+    key = (sides.stem, example, atol)
+    if key not in kept:
+        kept[key] = _first_refuted(claims, sides.owner, atol)
+    found: Examined = kept[key]
+    return found
+
+
+def _claims(evidence: Evidence, example: Example, atol: float) -> Iterator[Claim]:
+    """What decoding claims of an example."""
+    yield functools.partial(_steps, evidence, example, atol)
+    if why_not_generated(evidence.model, evidence.config) is None:
+        yield functools.partial(_greedy, evidence, example, atol)
+
+
+def _steps(evidence: Evidence, example: Example, atol: float, is_optimised: bool) -> Examined:
+    decoding = evidence.decoding
+    course = decoding.course(example)
+    expected = decoding.full(course)
+    got = decoding.run(course, optimised=is_optimised)
+    return compare_steps(decoding, course, expected, got, atol)
+
+
+def _greedy(evidence: Evidence, example: Example, atol: float, is_optimised: bool) -> Examined:
+    """A generation that raises leaves the claim in doubt: the task says that the model generates,
+    so that one that can't is for someone to look at, though the file may be right."""
+    decoding = evidence.decoding
+    try:
+        generation = generate(evidence.model, evidence.config, decoding.course(example))
+    except GenerationError as error:
+        return Examined(doubts={GREEDY: f"{GREEDY} are compared with nothing: {error}"})
+    got = decoding.run(generation.course, optimised=is_optimised)
+    examined = compare_choices(generation, got["logits"], atol)
+    if not examined.findings:
+        return examined
+    expected = decoding.full(generation.course)
+    is_described = not compare_choices(generation, expected["logits"], atol).findings
+    return examined if is_described else _blamed_on_description(examined)
+
+
+def _blamed_on_description(examined: Examined) -> Examined:
+    reason = "eager fed as described does not either: the description lacks what generation feeds"
+    findings = (
+        dataclasses.replace(finding, message=f"{finding.message}; {reason}", blame="harness")
+        for finding in examined.findings
+    )
+    return dataclasses.replace(examined, findings=tuple(findings))
+
+
+def _first_refuted(claims: Iterable[Claim], evidence: Evidence, atol: float) -> Examined:
+    """What the claims say up to the first that is refuted, which would explain the others."""
+    examined = Examined()
+    for claim in claims:
+        one = _guarded(claim, evidence, is_optimised=True)
+        findings = tuple(_attributed(one.findings, claim, evidence, atol))
+        measures = (*examined.measures, *one.measures)
+        examined = Examined(findings, measures, {**examined.doubts, **one.doubts})
+        if findings:
+            break
+    return examined
+
+
+def _guarded(claim: Claim, evidence: Evidence, *, is_optimised: bool) -> Examined:
+    """A side that refuses is a finding."""
+    try:
+        return claim(is_optimised)
+    except DecodingError as error:
+        finding = Finding(message=str(error), part=error.stem, error=RuntimeRefusalError)
+    except CandidateError as error:
+        message = f"ONNX Runtime: got {error}, expected it to run"
+        finding = Finding(message=message, error=RuntimeRefusalError)
+    except EagerError as error:
+        message = f"eager PyTorch: got {error}, expected it to take what the description declares"
+        finding = Finding(message=message, part=evidence.decoding.sides.stem, blame="harness")
+    return Examined((finding,))
+
+
+def _attributed(
+    findings: Iterable[Finding], claim: Claim, evidence: Evidence, atol: float
+) -> Iterator[Finding]:
+    """Findings with the part at fault, and the runtime to blame where its optimiser alone is."""
+    if not findings:
+        return
+    stem = culprit(evidence.decoding, atol)
+    is_right = not _guarded(claim, evidence, is_optimised=False).findings
+    for finding in findings:
+        blame = "onnxruntime" if is_right else finding.blame
+        yield dataclasses.replace(finding, part=finding.part or stem, blame=blame)
+
+
+REQUIREMENT = Requirement(
+    id="cache",
+    rank=100,
+    proves="prefill and decode steps on the same files equal one full forward of eager PyTorch and "
+    "choose the tokens of generate(), and rows of the cache do not mix",
+    fails_when="any step differs from the full forward by more than atol, a file refuses what it "
+    "returned, a choice with a margin of 10 x atol differs, or rows in another order give other "
+    "outputs",
+    why_not_applicable=why_not_applicable,
+    sample=6,
+    examine=examine,
+    examine_example=examine_part,
+    examine_together=examine_together,
+)

@@ -1,0 +1,134 @@
+"""`determinism`: the same feed gives the same bits, and nothing in the file rolls dice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.onnx_file import all_nodes, default_opset
+from harness.evidence.session import CandidateError
+from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored_tensors
+from harness.requirements._base import Examined, Finding, Requirement
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    from harness.evidence.evidence import Evidence
+    from harness.evidence.sides import Example, PartEvidence
+
+RANDOM_OPERATORS = frozenset(
+    {
+        "Bernoulli",
+        "Multinomial",
+        "RandomNormal",
+        "RandomNormalLike",
+        "RandomUniform",
+        "RandomUniformLike",
+    }
+)
+
+
+def examine(evidence: Evidence) -> Iterator[Finding]:
+    """The operators; a seed attribute does not help, since every run continues its sequence."""
+    for part in evidence.parts:
+        constants = _true_constants(part)
+        opset = default_opset(part.model_proto) or 0
+        for node in all_nodes(part.model_proto):
+            expected = _expected_instead(node, opset, constants)
+            if expected is not None:
+                name = node.name or next(iter(node.output), "")
+                message = f"operator {name}: got {node.op_type}, expected {expected}"
+                yield Finding(message=message, part=part.stem)
+
+
+def _expected_instead(node: onnx.NodeProto, opset: int, constants: frozenset[str]) -> str | None:
+    if node.domain not in {"", "ai.onnx"}:
+        return None
+    if node.op_type in RANDOM_OPERATORS:
+        return "none that is random"
+    return "none in training mode" if _is_training(node, opset, constants) else None
+
+
+def _true_constants(part: PartEvidence) -> frozenset[str]:
+    """Names of the constants that are one `true`."""
+    return frozenset(t.name for t in stored_tensors(part.model_proto) if _is_true(t, part))
+
+
+def _is_true(tensor: StoredTensor, part: PartEvidence) -> bool:
+    try:
+        is_flag = tensor.dtype == "BOOL" and tensor.nbytes == 1
+        return is_flag and any(tensor.content(part.path.parent))
+    except UnreadableTensorError:  # `weights` reports it
+        return False
+
+
+def _is_training(node: onnx.NodeProto, opset: int, constants: frozenset[str]) -> bool:
+    """As the operator's versions say it: an attribute, an input, or outputs that inference lacks.
+
+    A `training_mode` that is computed is left to the runs.
+    """
+    if node.op_type not in {"BatchNormalization", "Dropout"}:
+        return False
+    flags = {attribute.name: attribute.i for attribute in node.attribute}
+    if opset < 7:
+        return not flags.get("is_test", 0)
+    if node.op_type == "Dropout":
+        return opset >= 12 and len(node.input) > 2 and node.input[2] in constants
+    if opset >= 14:
+        return bool(flags.get("training_mode", 0))
+    return sum(map(bool, node.output)) > 1
+
+
+def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+    """Bits, not values: atol has no say in what chance does.
+
+    The file is also run as it is written: an optimisation may take the dice away.
+    """
+    levels = {True: "", False: " without optimisations"}
+    runs = {level: name for level, name in levels.items() if _runs(part, example, optimised=level)}
+    messages = [
+        f"values of {output}: got other bits from {session}{name}, expected the same ones"
+        for level, name in runs.items()
+        for session, output in _differences(part, example, optimised=level)
+    ]
+    findings = tuple(Finding(message=message, part=part.stem) for message in messages)
+    return Examined(findings, is_observed=bool(runs))
+
+
+def _runs(part: PartEvidence, example: Example, *, optimised: bool) -> bool:
+    """What does not run is for `agreement` and `runtime` to report."""
+    try:
+        part.candidate(example, optimised=optimised)
+        part.repeats(example, optimised=optimised)
+    except CandidateError:
+        return False
+    return True
+
+
+def _differences(
+    part: PartEvidence, example: Example, *, optimised: bool
+) -> Iterator[tuple[str, str]]:
+    """Who gave other bits than the first run, and for which output."""
+    first = part.candidate(example, optimised=optimised)
+    sessions = ("the same session", "a second session")
+    repeats = part.repeats(example, optimised=optimised)
+    for session, again in zip(sessions, repeats, strict=True):
+        yield from ((session, name) for name in first if _bits(first[name]) != _bits(again[name]))
+
+
+def _bits(array: np.ndarray[Any, Any]) -> tuple[object, ...]:
+    return array.shape, array.dtype, array.tobytes()
+
+
+REQUIREMENT = Requirement(
+    id="determinism",
+    rank=110,
+    proves="a session run twice and a second session give the same bits, and no operator is random "
+    "or in training mode",
+    fails_when="any bit of any output differs, or a random operator, Dropout or BatchNormalization "
+    "in training mode is in the file",
+    sample=5,
+    examine=examine,
+    examine_example=examine_example,
+)

@@ -1,0 +1,72 @@
+"""`runtime`: ONNX Runtime computes the same with its graph optimisations and without."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from harness.errors import RuntimeRefusalError
+from harness.evidence.session import CandidateError
+from harness.requirements import determinism
+from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._compare import compare
+
+if TYPE_CHECKING:
+    from harness.evidence.reference import Arrays
+    from harness.evidence.sides import Example, PartEvidence
+
+OPTIMISED, PLAIN = "ORT_ENABLE_ALL", "ORT_DISABLE_ALL"
+BLAME = "onnxruntime"
+
+
+def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+    """Compare both levels; a file that is not deterministic proves nothing against the runtime."""
+    plain = _attempt(part, example, optimised=False)
+    optimised = _attempt(part, example, optimised=True)
+    match plain, optimised:
+        case CandidateError(), CandidateError():
+            return Examined(is_observed=False)  # `agreement` reports it
+        case CandidateError(), _:
+            return _refused(part, plain, by=PLAIN, unlike=OPTIMISED)
+        case _, CandidateError():
+            return _refused(part, optimised, by=OPTIMISED, unlike=PLAIN)
+        case _:
+            return _compared(part, example, compare(plain, optimised, atol))
+
+
+def _attempt(part: PartEvidence, example: Example, *, optimised: bool) -> Arrays | CandidateError:
+    try:
+        return part.candidate(example, optimised=optimised)
+    except CandidateError as error:
+        return error
+
+
+def _refused(part: PartEvidence, error: object, *, by: str, unlike: str) -> Examined:
+    message = f"ONNX Runtime at {by}: got {error}, expected it to run, as {unlike} does"
+    finding = Finding(message=message, part=part.stem, blame=BLAME, error=RuntimeRefusalError)
+    return Examined((finding,))
+
+
+def _compared(part: PartEvidence, example: Example, examined: Examined) -> Examined:
+    if examined.findings and determinism.examine_example(part, example, 0).findings:
+        return Examined(is_observed=False)
+    findings = tuple(
+        dataclasses.replace(
+            finding,
+            message=f"{finding.message}; {OPTIMISED} against {PLAIN}",
+            part=part.stem,
+            blame=BLAME,
+        )
+        for finding in examined.findings
+    )
+    return dataclasses.replace(examined, findings=findings)
+
+
+REQUIREMENT = Requirement(
+    id="runtime",
+    rank=120,
+    proves="outputs at ORT_ENABLE_ALL and at ORT_DISABLE_ALL agree within atol",
+    fails_when="they differ, or one level refuses a feed that the other runs: the runtime is to "
+    "blame",
+    examine_example=examine_example,
+)

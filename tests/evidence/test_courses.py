@@ -1,0 +1,88 @@
+"""Courses of tokens: a prefill, tokens at once and single steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness import GPT2OnnxConfig
+from harness.errors import DescriptionError
+from harness.evidence.decoding import STEPS, Decoding
+from harness.evidence.evidence import Evidence, Source
+from harness.evidence.sides import Example
+
+TASK = "text-generation-with-past"
+Subjects = Callable[..., Any]
+
+
+def _decoding(one: Any) -> Decoding:
+    return Evidence(model=one.model, config=one.config, source=Source()).decoding
+
+
+def _example(past: int, tokens: int, *, batch: int = 3, seed: int = 0) -> Example:
+    axes = {"batch_size": batch, "past_sequence_length": past, "sequence_length": tokens}
+    return Example.of(axes, seed)
+
+
+@pytest.mark.parametrize(
+    ("past", "tokens", "ends"),
+    [
+        (3, 2, (3, 5, 6, 7, 8, 9, 10)),
+        (1, 1, (1, 2, 3, 4, 5, 6, 7)),
+        (0, 4, (4, 5, 6, 7, 8, 9)),
+        (40, 24, (40, 59, 60, 61, 62, 63, 64)),
+        (62, 2, (59, 60, 61, 62, 63, 64)),
+    ],
+)
+def test_a_course_is_prefill_tokens_and_single_steps_up_to_the_last_position(
+    past: int, tokens: int, ends: tuple[int, ...], subject: Subjects
+) -> None:
+    course = _decoding(subject("gpt2", TASK)).course(_example(past, tokens))
+    assert course.ends == ends
+    shapes = {name: tuple(tensor.shape) for name, tensor in course.feed.items()}
+    length = ends[-1]
+    assert shapes.pop("input_ids") == shapes.pop("attention_mask") == (3, length)
+    assert shapes.pop("position_ids") == (3, length)
+    assert {shape[2] for shape in shapes.values()} == {0}
+    assert len(course.spans) > STEPS
+
+
+def test_an_encoder_decoder_has_such_a_course_too(subject: Subjects) -> None:
+    axes = {"batch_size": 2, "encoder_sequence_length": 4}
+    example = Example.of(
+        axes | {"decoder_sequence_length": 2, "past_decoder_sequence_length": 3}, 0
+    )
+    decoding = _decoding(subject("t5", "text2text-generation-with-past"))
+    course = decoding.course(example)
+    assert course.ends == (3, 5, 6, 7, 8, 9, 10)
+    assert course.feed["decoder_input_ids"].shape == (2, 10)
+    assert course.feed["attention_mask"].shape == (2, 4)
+    assert decoding.defined(course) is None
+
+
+def test_prompts_are_padded_on_the_left_kept_whole_and_have_holes(subject: Subjects) -> None:
+    decoding = _decoding(subject("gpt2", TASK))
+    rows = set()
+    for seed in range(8):
+        course = decoding.course(_example(6, 2, batch=6, seed=seed))
+        mask = course.feed["attention_mask"].numpy()
+        defined = decoding.defined(course)
+        assert defined is not None
+        np.testing.assert_array_equal(defined, np.logical_or.accumulate(mask > 0, axis=1))
+        assert mask[defined.sum(axis=1) < mask.shape[1], 5:].all(), "padded within the prompt"
+        rows |= {"left" if row[0] == 0 else "ones" if row.all() else "holes" for row in mask}
+    assert rows == {"left", "ones", "holes"}
+
+
+def test_a_description_without_the_axis_of_a_past_is_told_what_to_declare(
+    subject: Subjects,
+) -> None:
+    class Renamed(GPT2OnnxConfig):
+        STEP_AXIS = "number_of_tokens"
+
+    one = subject("gpt2", TASK)
+    with pytest.raises(DescriptionError, match="no input has the axis 'past_number_of_tokens'"):
+        Decoding(Evidence(model=one.model, config=Renamed(one.model.config, TASK), source=Source()))

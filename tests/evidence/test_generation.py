@@ -1,0 +1,99 @@
+"""What is learnt from transformers' `generate()`."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from transformers import GPT2LMHeadModel
+
+from harness.evidence.decoding import STEPS, Decoding
+from harness.evidence.evidence import Evidence, Source
+from harness.evidence.generation import GenerationError, generate, why_not_generated
+from harness.evidence.sides import Example
+
+TASK = "text-generation-with-past"
+SIZES = {"batch_size": 3, "past_sequence_length": 4, "sequence_length": 1}
+Subjects = Callable[..., Any]
+
+
+def _decoding(one: Any) -> Decoding:
+    return Evidence(model=one.model, config=one.config, source=Source()).decoding
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("llama", TASK),
+        ("t5", "text2text-generation-with-past"),
+        ("whisper", "automatic-speech-recognition-with-past"),
+    ],
+)
+def test_a_generation_is_what_generate_does_and_leaves_the_model_as_it_was(
+    architecture: str, task: str, subject: Subjects
+) -> None:
+    one = subject(architecture, task)
+    before = copy.deepcopy((one.model.generation_config.to_dict(), one.model.config.to_dict()))
+    decoding = _decoding(one)
+    space = one.config.axis_space
+    course = decoding.course(Example.of(space.export_sizes, 1))
+    generation = generate(one.model, one.config, course)
+    assert generation.choices.shape == (3, STEPS)
+    full = decoding.full(generation.course)["logits"]
+    at = [end - 1 for end in generation.course.ends[:-1]]
+    np.testing.assert_allclose(full[:, at], generation.logits, atol=one.config.atol)
+    assert (generation.logits.argmax(axis=2) == generation.choices).mean() > 0.5
+    after = (one.model.generation_config.to_dict(), one.model.config.to_dict())
+    assert after == before
+    assert not one.model._forward_hooks
+
+
+def test_a_model_that_calls_itself_aside_is_followed_on_its_way(
+    subject: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = subject("gpt2", TASK)
+    course = _decoding(one).course(Example.of(SIZES, 0))
+    alone = generate(one.model, one.config, course)
+    plain = GPT2LMHeadModel.generate
+
+    def aside(model: Any, **keywords: Any) -> Any:
+        model(input_ids=keywords["input_ids"][:, :2], use_cache=True)
+        return plain(model, **keywords)
+
+    monkeypatch.setattr(GPT2LMHeadModel, "generate", aside)
+    followed = generate(one.model, one.config, course)
+    assert followed.course.ends == alone.course.ends == (4, 5, 6, 7, 8, 9)
+    np.testing.assert_array_equal(followed.choices, alone.choices)
+
+
+def test_a_generation_of_one_token_teaches_nothing(
+    subject: Subjects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = subject("gpt2", TASK)
+    plain = GPT2LMHeadModel.generate
+
+    def one_token(model: Any, **keywords: Any) -> Any:
+        return plain(model, **{**keywords, "max_new_tokens": 1})
+
+    monkeypatch.setattr(GPT2LMHeadModel, "generate", one_token)
+    with pytest.raises(GenerationError, match="chose no token to go on from"):
+        generate(one.model, one.config, _decoding(one).course(Example.of(SIZES, 0)))
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "reason"),
+    [
+        ("gpt2", TASK, None),
+        ("t5", "text2text-generation-with-past", None),
+        ("gpt2", "feature-extraction-with-past", "feature-extraction-with-past chooses no tokens"),
+        ("bert", "fill-mask", "BertForMaskedLM does not generate"),
+    ],
+)
+def test_where_nothing_is_generated_there_is_a_reason(
+    architecture: str, task: str, reason: str | None, subject: Subjects
+) -> None:
+    one = subject(architecture, task)
+    assert why_not_generated(one.model, one.config) == reason

@@ -1,0 +1,102 @@
+"""The tiny models provoke: no two sizes agree by accident, and whatever is forgotten shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+import torch
+
+from harness import TasksManager
+from harness.evidence.models import read_tiny
+
+ARCHITECTURES = TasksManager.architectures()
+PAIRS = [(a, t) for a in ARCHITECTURES for t in TasksManager.get_supported_tasks_for_model_type(a)]
+
+MEGABYTE = 1 << 20
+STD = 0.3
+EXCEPTIONS_OF_STD = {
+    "t5": "its attention is not scaled by the head size: from 0.4 on a softmax has one winner, and "
+    "the reference itself is off by 4e-4",
+}
+
+# Settings that are no size of a tensor, or that the rules fix at 4.
+NO_SIZE = (
+    "layer",
+    "_id",
+    "patch_size",
+    "stride",
+    "dropout",
+    "pdrop",
+    "distance",
+    "window",
+    "block",
+)
+
+
+def _sizes(settings: Mapping[str, Any]) -> Iterator[list[int]]:
+    """The sizes of a configuration, and apart those of each that it nests."""
+    own = [
+        value
+        for name, value in settings.items()
+        if type(value) is int and not any(word in name for word in NO_SIZE)
+    ]
+    yield own
+    for nested in settings.values():
+        if isinstance(nested, dict):
+            yield from _sizes(nested)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_sizes_differ_pairwise(architecture: str) -> None:
+    for sizes in _sizes(read_tiny(architecture)["config"]):
+        assert len(set(sizes)) == len(sizes), sorted(sizes)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_weights_are_spread_enough_to_react(architecture: str) -> None:
+    std = read_tiny(architecture)["perturbation"]["matrix_std"]
+    assert (std < STD) == (architecture in EXCEPTIONS_OF_STD), std
+
+
+@pytest.mark.parametrize(("architecture", "task"), PAIRS)
+def test_weights_are_small_in_bytes_and_none_is_neutral(
+    architecture: str, task: str, subject: Callable[..., Any]
+) -> None:
+    parameters = dict(subject(architecture, task).model.named_parameters())
+    assert sum(p.numel() * p.element_size() for p in parameters.values()) < MEGABYTE
+    for name, parameter in parameters.items():
+        assert not ((parameter == 0) | (parameter == 1)).any(), name
+
+
+@pytest.mark.parametrize(("architecture", "task"), PAIRS)
+def test_heads_are_grouped_and_windows_and_blocks_are_four(
+    architecture: str, task: str, subject: Callable[..., Any]
+) -> None:
+    config = subject(architecture, task).model.config.to_dict()
+    grouped = config.get("num_key_value_heads")
+    assert grouped is None or grouped < config["num_attention_heads"]
+    for name in ("sliding_window", "attention_window", "block_size"):
+        assert config.get(name) in (None, 4)
+
+
+@pytest.mark.parametrize(("architecture", "task"), PAIRS)
+def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[..., Any]) -> None:
+    one = subject(architecture, task)
+    feed = one.config.generate_dummy_inputs()
+    feed = {name: tensor for name, tensor in feed.items() if not name.startswith("past")}
+    if "attention_mask" in feed and "input_ids" in feed and one.config.use_past_in_inputs:
+        feed["attention_mask"] = torch.ones_like(feed["input_ids"])
+    state = torch.random.get_rng_state()
+    try:
+        with torch.no_grad():
+            outputs = [one.model.train(mode)(**feed).to_tuple()[0] for mode in (False, True)]
+    finally:
+        one.model.eval()
+        torch.random.set_rng_state(state)
+    assert float((outputs[0] - outputs[1]).abs().max()) > 100 * one.config.atol
+
+
+def test_the_exceptions_are_of_registered_architectures() -> None:
+    assert set(EXCEPTIONS_OF_STD) <= set(ARCHITECTURES)

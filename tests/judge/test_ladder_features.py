@@ -1,0 +1,172 @@
+"""What a requirement may ask of the ladder, shown by requirements that are made up."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import CellId, Outcome, Record
+from harness.evidence.evidence import Evidence, Source
+from harness.evidence.sides import Example
+from harness.judge import ladder
+from harness.judge.ladder import Judgement, climb
+from harness.requirements._base import Examined, Finding, Requirement
+
+T5 = ("t5", "text2text-generation-with-past")
+EXAMPLES = [Example.of({"batch_size": n, "sequence_length": 3}, n) for n in range(1, 21)]
+
+Judge = Callable[..., Record]
+Examine = Callable[[Any, Example, float], Examined]
+
+
+@pytest.fixture
+def judge(
+    exported: Callable[..., Path], subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> Judge:
+    """The record of a made-up requirement, judged on a correct file."""
+
+    def run(architecture: str = "bert", task: str = "fill-mask", **fields: Any) -> Record:
+        made_up = Requirement(id="made-up", rank=1, proves="it", fails_when="not", **fields)
+        monkeypatch.setattr(ladder, "ladder", lambda: (made_up,))
+        one, folder = subject(architecture, task), exported(architecture, task).parent
+        files = OrderedDict((stem, folder / f"{stem}.onnx") for stem in one.config.parts)
+        judgement = Judgement(
+            cell=CellId.parse(f"{architecture}/{task}/opset18/file"),
+            evidence=Evidence(model=one.model, config=one.config, source=Source(files=files)),
+            requirements=["made-up"],
+            examples=EXAMPLES,
+            atol=1e-5,
+            replay=lambda requirement, example: None,
+        )
+        (record,) = climb(judgement)
+        return record
+
+    return run
+
+
+def looks_at(seen: list[Any]) -> Examine:
+    """Notes which part was examined on which example."""
+
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        seen.append((sides.stem, example))
+        return Examined()
+
+    return examine
+
+
+def test_a_requirement_that_asks_nothing_of_a_description_says_why(judge: Judge) -> None:
+    def never(*_: Any) -> Any:
+        raise AssertionError("it was examined")
+
+    record = judge(
+        why_not_applicable=lambda config: f"{config.task} has no cache",
+        examine=never,
+        examine_example=never,
+    )
+    assert record.outcome is Outcome.NOT_APPLICABLE
+    assert record.message == "fill-mask has no cache"
+
+
+def test_the_parts_that_are_not_asked_are_left_out(judge: Judge) -> None:
+    seen: list[Any] = []
+
+    def without_past(config: Any) -> str | None:
+        return None if config.use_past_in_inputs else "it takes no past"
+
+    record = judge(*T5, why_not_applicable=without_past, examine_example=looks_at(seen))
+    assert record.outcome is Outcome.PASSED
+    assert {stem for stem, _ in seen} == {"decoder_with_past_model"}
+
+
+def test_all_parts_and_what_they_are_together_are_asked_otherwise(judge: Judge) -> None:
+    seen: list[Any] = []
+    judge(*T5, examine_example=looks_at(seen), examine_together=looks_at(seen))
+    parts = ["encoder_model", "decoder_model", "decoder_with_past_model"]
+    assert list(dict.fromkeys(stem for stem, _ in seen)) == [*parts, " + ".join(parts)]
+
+
+@pytest.mark.parametrize(
+    ("sample", "batches"),
+    [
+        (None, list(range(1, 21))),
+        (5, [1, 5, 9, 13, 17]),
+        (3, [1, 7, 14]),
+        (20, list(range(1, 21))),
+        (99, list(range(1, 21))),
+    ],
+)
+def test_a_sample_is_spread_over_all_examples(
+    sample: int | None, batches: list[int], judge: Judge
+) -> None:
+    seen: list[Any] = []
+    record = judge(sample=sample, examine_example=looks_at(seen))
+    assert [example.axes["batch_size"] for _, example in seen] == batches
+    assert record.examples == len(batches)
+    assert record.covered["batch_size"] == batches
+
+
+def note(message: str = "weights: got 2 copies") -> Finding:
+    return Finding(message=message, is_note=True)
+
+
+def test_a_note_is_told_by_a_record_that_passes(judge: Judge) -> None:
+    record = judge(examine=lambda evidence: [note(), note("dims: got other names")])
+    assert record.outcome is Outcome.PASSED
+    assert record.message == "weights: got 2 copies\ndims: got other names"
+    assert record.blame is None
+
+
+def test_a_note_does_not_keep_examples_from_being_judged(judge: Judge) -> None:
+    def fails(sides: Any, example: Example, atol: float) -> Examined:
+        return Examined((Finding(message="logits: got 1, expected 2"),))
+
+    record = judge(examine=lambda evidence: [note()], examine_example=fails)
+    assert record.outcome is Outcome.FAILED
+    assert "logits: got 1, expected 2 [" in record.message
+
+
+def test_beside_a_finding_a_note_is_not_what_failed(judge: Judge) -> None:
+    record = judge(examine=lambda evidence: [note(), Finding(message="x: got 1, expected 2")])
+    assert record.outcome is Outcome.FAILED
+    assert record.message == f"x: got 1, expected 2 [{record.cell}]"
+
+
+def test_what_no_example_could_have_refuted_is_inconclusive(judge: Judge) -> None:
+    def doubtful(sides: Any, example: Example, atol: float) -> Examined:
+        return Examined(doubts={"mask": "the reference does not react to the mask", "ids": None})
+
+    record = judge(examine_example=doubtful)
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert record.message == (f"made-up: the reference does not react to the mask [{record.cell}]")
+
+
+@pytest.mark.parametrize("conclusive", [1, 7, 20])
+def test_one_example_that_could_have_refuted_it_is_enough(conclusive: int, judge: Judge) -> None:
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        is_enough = example.axes["batch_size"] == conclusive
+        return Examined(doubts={"mask": None if is_enough else "it does not react"})
+
+    assert judge(examine_example=examine).outcome is Outcome.PASSED
+
+
+def test_a_doubt_about_one_part_is_not_removed_by_another(judge: Judge) -> None:
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        is_sure = sides.stem != "decoder_model"
+        return Examined(doubts={"logits": None if is_sure else f"{sides.stem} gives zeros"})
+
+    record = judge(*T5, examine_example=examine)
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "decoder_model gives zeros" in record.message
+
+
+def test_a_part_of_which_nothing_was_observed_is_inconclusive(judge: Judge) -> None:
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        return Examined(is_observed=sides.stem != "encoder_model")
+
+    record = judge(*T5, examine_example=examine)
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "got no example of encoder_model to observe" in record.message

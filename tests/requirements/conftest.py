@@ -1,0 +1,78 @@
+"""Edited copies of correct exports, and files of faulty exporters, judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+import torch
+
+from harness import CellId, CellReport, OnnxConfig, check, judge_cell, register_exporter
+from harness.exporters._wrapper import FlatModel
+from harness.exporters.torchscript import TorchScriptExporter
+
+Named = dict[str, torch.Tensor]
+Fault = Callable[[Callable[[Named], Named], Named], Named]
+"""Named outputs for named inputs, given the correct model to run."""
+
+
+@pytest.fixture
+def check_edited(
+    exported: Callable[..., Path], subject: Callable[..., Any], tmp_path: Path
+) -> Callable[..., CellReport]:
+    """Judge a copy of bert's correct file, edited, against another `model` where one is given."""
+
+    def run(edit: Callable[[onnx.ModelProto], None], **options: Any) -> CellReport:
+        task = "text-classification"
+        proto = onnx.load(exported("bert", task))
+        edit(proto)
+        path = tmp_path / "edited.onnx"
+        onnx.save(proto, path)
+        model = options.pop("model", subject("bert", task).model)
+        return check(path, model, task, opset=18, **options)
+
+    return run
+
+
+class _Faulty(FlatModel):
+    """Gives what a fault makes of the correct model."""
+
+    def __init__(self, model: FlatModel, config: OnnxConfig, fault: Fault) -> None:
+        super().__init__(model.model, config)
+        self.correct = model
+        self.fault = fault
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        outputs = self.fault(self._run, dict(zip(self.input_names, tensors, strict=True)))
+        return tuple(outputs[name] for name in self.output_names)
+
+    def _run(self, named: Named) -> Named:
+        outputs = self.correct(*(named[name] for name in self.input_names))
+        return dict(zip(self.output_names, outputs, strict=True))
+
+
+class _FaultyExporter(TorchScriptExporter):
+    name = "faulty"
+    opsets = (18,)
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+        super().write(_Faulty(model, others["config"], self.fault), tensors, **others)
+
+
+@pytest.fixture
+def judge_fault() -> Callable[..., CellReport]:
+    """Judge `architecture/task` as a faulty exporter writes it, by all requirements or some."""
+
+    def judge(cell: str, fault: Fault, *requirements: str) -> CellReport:
+        register_exporter(_FaultyExporter(fault))
+        planned = requirements or None
+        named = CellId.parse(f"{cell}/opset18/faulty")
+        return judge_cell(named, requirements=planned, profile="smoke")
+
+    return judge

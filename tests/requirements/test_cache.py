@@ -1,0 +1,356 @@
+"""`cache` refuses files that do not go on from what they returned, each on its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import GPT2LMHeadModel
+
+from harness import (
+    AxisRange,
+    CellId,
+    GPT2OnnxConfig,
+    Outcome,
+    Record,
+    TextDecoderOnnxConfig,
+    judge_cell,
+    register,
+    register_exporter,
+)
+from harness.evidence.evidence import Evidence, Source
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import Example, PartEvidence
+from harness.exporters._wrapper import FlatModel
+from harness.exporters.torchscript import TorchScriptExporter
+from harness.requirements._decode import GREEDY, compare_rows
+
+GENERATION = "text-generation-with-past"
+TRANSLATION = "text2text-generation-with-past"
+FEATURES = "feature-extraction-with-past"
+SPEECH = "automatic-speech-recognition-with-past"
+WITH_PAST = "decoder_with_past_model"
+TOGETHER = f"encoder_model + decoder_model + {WITH_PAST}"
+
+Named = dict[str, torch.Tensor]
+
+
+def _judged(architecture: str, task: str, exporter: str = "torchscript") -> Record:
+    cell = CellId.parse(f"{architecture}/{task}/opset18/{exporter}")
+    (record,) = judge_cell(cell, profile="smoke", requirements=["cache"]).records
+    return record
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "part"),
+    [
+        ("gpt2", GENERATION, "model"),
+        ("llama", GENERATION, "model"),
+        ("bart", GENERATION, "model"),
+        ("bart", TRANSLATION, TOGETHER),
+        ("t5", TRANSLATION, TOGETHER),
+        ("whisper", SPEECH, TOGETHER),
+    ],
+)
+def test_a_correct_export_passes(architecture: str, task: str, part: str) -> None:
+    record = _judged(architecture, task)
+    assert record.outcome is Outcome.PASSED, record.message
+    assert record.part == part
+    assert record.message == ""
+    assert record.worst is not None
+    assert 0 < record.worst.error_ratio < 1
+
+
+@pytest.mark.parametrize("architecture", ["llama", "t5"])
+def test_without_tokens_to_choose_the_rest_is_judged_and_the_reason_told(architecture: str) -> None:
+    record = _judged(architecture, FEATURES)
+    assert record.outcome is Outcome.PASSED
+    assert record.message == (
+        f"{GREEDY} are not compared with generate(): {FEATURES} chooses no tokens"
+    )
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [("bert", "fill-mask"), ("gpt2", "text-generation"), ("t5", "text2text-generation")],
+)
+def test_it_asks_nothing_of_files_that_do_not_continue(architecture: str, task: str) -> None:
+    record = _judged(architecture, task)
+    assert record.outcome is Outcome.NOT_APPLICABLE
+    assert record.message == f"no file of {task} continues from a cache"
+
+
+class _Wrong(FlatModel):
+    """Is right but for what `spoil_inputs` and `spoil_outputs` do."""
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        named = dict(zip(self.input_names, tensors, strict=True))
+        outputs = super().forward(*self.spoil_inputs(dict(named)).values())
+        returned = dict(zip(self.output_names, outputs, strict=True))
+        return tuple(self.spoil_outputs(named, returned).values())
+
+    def spoil_inputs(self, named: Named) -> Named:
+        return named
+
+    def spoil_outputs(self, named: Named, outputs: Named) -> Named:
+        return outputs
+
+
+def _past(named: Named) -> list[str]:
+    return [name for name in named if name.startswith("past")]
+
+
+def _has_past(named: Named) -> torch.Tensor:
+    """1 where there is a past and 0 where there is none, as a trace can say it."""
+    return torch.ones_like(named[_past(named)[0]][:1, :1, :, :1]).sum().clamp(max=1)
+
+
+class _NewTokensOnly(_Wrong):
+    """Returns keys and values of the new tokens alone."""
+
+    def spoil_outputs(self, named: Named, outputs: Named) -> Named:
+        new = named["input_ids"].shape[1]
+        return {n: o[:, :, -new:] if n.startswith("present") else o for n, o in outputs.items()}
+
+
+class _PastIgnored(_Wrong):
+    """Attends to zeros in the place of the past, and returns it as it was."""
+
+    def spoil_inputs(self, named: Named) -> Named:
+        return named | {name: named[name] * 0 for name in _past(named)}
+
+
+class _PositionsRestart(_Wrong):
+    """Counts positions from 0 again where there is a past."""
+
+    def spoil_inputs(self, named: Named) -> Named:
+        positions = named["position_ids"]
+        first = positions[:, :1] * _has_past(named).to(torch.int64)
+        return named | {"position_ids": positions - first}
+
+
+class _LayersCrossed(_Wrong):
+    """Gives the past of each layer to another one."""
+
+    def spoil_inputs(self, named: Named) -> Named:
+        names = _past(named)
+        others = [*names[2:], *names[:2]]
+        return named | {name: named[other] for name, other in zip(names, others, strict=True)}
+
+
+class _RowsMixed(_Wrong):
+    """Gives the past of each row to the next one, in one layer."""
+
+    def spoil_inputs(self, named: Named) -> Named:
+        names = _past(named)[:2]
+        return named | {name: named[name].roll(1, dims=0) for name in names}
+
+
+class _OffWithoutPast(_Wrong):
+    """Is right but at a past of 0."""
+
+    def spoil_outputs(self, named: Named, outputs: Named) -> Named:
+        name = self.output_names[0]
+        return outputs | {name: outputs[name] + 0.1 * (1 - _has_past(named))}
+
+
+class _CrossKeysForValues(_Wrong):
+    """Takes the encoder's keys for its values."""
+
+    def spoil_inputs(self, named: Named) -> Named:
+        keys = {n: n.removesuffix("value") + "key" for n in named if n.endswith("encoder.value")}
+        return named | {name: named[key] + 0 * named[name] for name, key in keys.items()}
+
+
+class _KeysReturnedAsValues(_Wrong):
+    """Returns keys of the encoder for its values; its own outputs are right."""
+
+    def spoil_outputs(self, named: Named, outputs: Named) -> Named:
+        keys = {n: n.removesuffix("value") + "key" for n in outputs if n.endswith("encoder.value")}
+        return outputs | {name: outputs[key] for name, key in keys.items()}
+
+
+class _WrongExporter(TorchScriptExporter):
+    """Wraps the file that takes all of `inputs` in a wrong model."""
+
+    name = "wrong-cache"
+    opsets = (18,)
+
+    def __init__(self, wrong: type[_Wrong], takes: str) -> None:
+        self.wrong = wrong
+        self.takes = takes
+
+    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+        if self.takes in model.input_names:
+            model = self.wrong(model.model, others["config"])
+        super().write(model, tensors, **others)
+
+
+KEY = "past_key_values.0.key"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (_NewTokensOnly, "shape of present.0.key: got "),
+        (_PastIgnored, "against one full forward: values of logits: got max_abs_diff "),
+        (_PositionsRestart, "against one full forward: values of logits: got max_abs_diff "),
+        (_LayersCrossed, "against one full forward: values of logits: got max_abs_diff "),
+        (_RowsMixed, "against one full forward: values of logits: got max_abs_diff "),
+    ],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+@pytest.mark.parametrize("architecture", ["gpt2", "llama"])
+def test_a_decoder_that_spoils_its_past_is_refused(
+    architecture: str, wrong: type[_Wrong], said: str
+) -> None:
+    register_exporter(_WrongExporter(wrong, KEY))
+    record = _judged(architecture, GENERATION, "wrong-cache")
+    assert record.outcome is Outcome.FAILED
+    assert record.part == "model"
+    assert record.blame == "exporter"
+    assert re.match(r"\d+ tokens? after a past of [1-9]", record.message), record.message
+    assert said in record.message
+    assert ", expected " in record.message
+
+
+def test_a_file_that_is_right_but_without_a_past_is_refused_at_the_prefill() -> None:
+    register_exporter(_WrongExporter(_OffWithoutPast, KEY))
+    record = _judged("gpt2", GENERATION, "wrong-cache")
+    assert record.outcome is Outcome.FAILED
+    assert record.message.startswith(
+        "prefill of 1 token against one full forward: values of logits: got max_abs_diff 0.1, "
+        "expected at most atol 0.0001"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "takes", "stem"),
+    [
+        (_CrossKeysForValues, "past_key_values.0.encoder.key", WITH_PAST),
+        (_RowsMixed, "past_key_values.0.decoder.key", WITH_PAST),
+        (_KeysReturnedAsValues, "encoder_hidden_states", "decoder_model"),
+    ],
+)
+def test_of_several_files_the_wrong_one_is_named(
+    wrong: type[_Wrong], takes: str, stem: str
+) -> None:
+    register_exporter(_WrongExporter(wrong, takes))
+    record = _judged("t5", TRANSLATION, "wrong-cache")
+    assert record.outcome is Outcome.FAILED
+    assert record.part == stem
+    start = f"{stem}: 1 token after a past of 1 against one full forward: values of logits: got "
+    assert record.message.startswith(start), record.message
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+def test_mixed_rows_show_without_eager(
+    count: int, subject: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Whichever way they are mixed, since each example has its rows in another order."""
+    one = subject("gpt2", GENERATION)
+    exporter = _WrongExporter(_RowsMixed, KEY)
+    source = Source(exporter=exporter, opset=18, directory=tmp_path)
+    (part,) = Evidence(model=one.model, config=one.config, source=source).parts
+    sizes = {"batch_size": count, "past_sequence_length": 4, "sequence_length": 2}
+    findings = [
+        finding
+        for seed in range(4)
+        for finding in compare_rows(part, Example.of(sizes, seed), one.config.atol, True).findings
+    ]
+    assert findings
+    assert findings[0].message.startswith("rows of the cache in the order [")
+
+
+def test_the_runtime_is_blamed_for_what_its_optimiser_makes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = PartEvidence.run
+
+    def wrongly_optimised(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
+        outputs = run(part, feed, optimised=optimised)
+        return outputs | {"logits": outputs["logits"] + float(optimised)}
+
+    monkeypatch.setattr(PartEvidence, "run", wrongly_optimised)
+    record = _judged("gpt2", GENERATION)
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
+
+
+def test_a_file_that_the_runtime_refuses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
+        raise CandidateError("it is Monday")
+
+    monkeypatch.setattr(PartEvidence, "run", refused)
+    record = _judged("gpt2", GENERATION)
+    assert record.outcome is Outcome.FAILED
+    assert record.message.startswith(
+        "prefill of 1 token: got it is Monday from ONNX Runtime, expected it to run ["
+    )
+
+
+def test_where_the_model_does_not_generate_the_claim_is_in_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def generate(model: object, **keywords: object) -> None:
+        raise IndexError("out of range")
+
+    monkeypatch.setattr(GPT2LMHeadModel, "generate", generate)
+    record = _judged("gpt2", GENERATION)
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert record.message.startswith(
+        f"cache: {GREEDY} are compared with nothing: generate() raised IndexError: out of range ["
+    )
+
+
+class _Positionless(TextDecoderOnnxConfig):
+    """GPT-2 without position ids: the file is right, and useless for prompts padded on the left,
+    whose positions generation counts without the padding."""
+
+    ATOL_FOR_VALIDATION = 1e-4
+    NORMALIZED_CONFIG_CLASS = GPT2OnnxConfig.NORMALIZED_CONFIG_CLASS
+
+
+def test_a_description_by_which_padded_prompts_go_wrong_is_refused() -> None:
+    register("gpt2", tasks=[GENERATION])(_Positionless)
+    record = _judged("gpt2", GENERATION)
+    assert record.outcome is Outcome.FAILED
+    assert re.match(
+        rf"{GREEDY}: got \d+ as number \d of row \d, expected \d+, which generate\(\) chooses by a "
+        r"margin of \d\.\d+; eager fed as described does not either: .* \[",
+        record.message,
+    ), record.message
+    assert record.blame == "harness"
+
+
+def test_a_verdict_stays_though_the_file_rolls_dice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is off in the first run alone."""
+    run, rolled = PartEvidence.run, iter([1.0])
+
+    def dice(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
+        outputs = run(part, feed, optimised=optimised)
+        return outputs | {"logits": outputs["logits"] + next(rolled, 0.0)}
+
+    monkeypatch.setattr(PartEvidence, "run", dice)
+    record = _judged("gpt2", GENERATION)
+    assert record.outcome is Outcome.FAILED, record.traceback
+    assert record.message.startswith("prefill of 1 token against one full forward: ")
+
+
+class _FromOne(GPT2OnnxConfig):
+    """Says that the file begins at a past of one token."""
+
+    AXIS_RANGES = {"past_sequence_length": AxisRange(1, 24, export=5)}
+
+
+@pytest.mark.parametrize("wrong", [None, _LayersCrossed])
+def test_a_file_that_begins_at_a_past_continues_from_eager(wrong: type[_Wrong] | None) -> None:
+    register("gpt2", tasks=[GENERATION])(_FromOne)
+    exporter = TorchScriptExporter() if wrong is None else _WrongExporter(wrong, KEY)
+    register_exporter(exporter)
+    record = _judged("gpt2", GENERATION, exporter.name)
+    assert record.outcome is (Outcome.PASSED if wrong is None else Outcome.FAILED), record.message
+    assert min(record.covered["past_sequence_length"]) >= 1

@@ -1,0 +1,141 @@
+"""`runtime`: what ONNX Runtime's optimiser changes is found, and blamed on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harness import CellReport, Outcome, check
+
+CORRECT = [
+    ("bert", "fill-mask"),
+    ("gpt2", "text-generation-with-past"),
+    ("t5", "text2text-generation-with-past"),
+]
+CheckEdited = Callable[..., CellReport]
+
+
+def failed(report: CellReport) -> list[str]:
+    return [r.requirement for r in report.records if r.outcome is not Outcome.PASSED]
+
+
+@pytest.mark.parametrize(("architecture", "task"), CORRECT)
+def test_a_correct_export_passes_on_all_examples(
+    architecture: str, task: str, exported: Callable[..., Path], subject: Callable[..., Any]
+) -> None:
+    folder = exported(architecture, task).parent
+    model = subject(architecture, task).model
+    (record,) = check(folder, model, task, opset=18, requirements=["runtime"]).records
+    assert record.outcome is Outcome.PASSED, record.message
+    assert record.examples >= 30
+    assert record.worst is not None
+    assert record.worst.error_ratio < 1
+
+
+def rename_logits(model: onnx.ModelProto) -> None:
+    for node in model.graph.node:
+        for index, name in enumerate(node.output):
+            if name == "logits":
+                node.output[index] = "before"
+
+
+def constant(model: onnx.ModelProto, name: str, value: float) -> None:
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(value), name))
+
+
+def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
+    """1 / tiny * (logits * tiny). The inverse is beyond float32, so this is infinite; the runtime's
+    DivMulFusion makes it (logits * tiny) / tiny, which is the logits again."""
+    rename_logits(model)
+    constant(model, "one", 1.0)
+    constant(model, "zero", 0.0)
+    constant(model, "factor", 1e-39)
+    model.graph.node.extend(
+        [
+            helper.make_node("Mul", ["before", "zero"], ["zeros"]),
+            helper.make_node("Add", ["zeros", "factor"], ["tiny"]),
+            helper.make_node("Div", ["one", "tiny"], ["inverse"]),
+            helper.make_node("Mul", ["before", "tiny"], ["small"]),
+            helper.make_node("Mul", ["inverse", "small"], ["large"]),
+            helper.make_node("Identity", ["large"], ["logits"]),
+        ]
+    )
+
+
+def test_what_an_optimisation_changes_is_blamed_on_the_runtime(check_edited: CheckEdited) -> None:
+    report = check_edited(divide_by_almost_nothing, profile="smoke", atol=1e-2)
+    record = report.record("runtime")
+    assert failed(report) == ["runtime"], [r.message for r in report.records]
+    assert "inf in logits: got 0, expected " in record.message
+    assert "; ORT_ENABLE_ALL against ORT_DISABLE_ALL [" in record.message
+    assert record.blame == "onnxruntime"
+
+
+def expand_bfloat16(model: onnx.ModelProto) -> None:
+    """Adds 0, by way of an Expand to the same shape: the runtime has none for bfloat16, and needs
+    none once its optimiser has found that it does nothing."""
+    rename_logits(model)
+    constant(model, "zero", 0.0)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "same"))
+    model.graph.node.extend(
+        [
+            helper.make_node("Mul", ["before", "zero"], ["zeros"]),
+            helper.make_node("Cast", ["zeros"], ["narrow"], to=TensorProto.BFLOAT16),
+            helper.make_node("Expand", ["narrow", "same"], ["expanded"]),
+            helper.make_node("Cast", ["expanded"], ["wide"], to=TensorProto.FLOAT),
+            helper.make_node("Add", ["before", "wide"], ["logits"]),
+        ]
+    )
+
+
+def test_a_file_that_only_runs_optimised_is_refused(check_edited: CheckEdited) -> None:
+    report = check_edited(expand_bfloat16, profile="smoke")
+    record = report.record("runtime")
+    assert failed(report) == ["runtime"], [r.message for r in report.records]
+    assert record.message.startswith("ONNX Runtime at ORT_DISABLE_ALL: got ")
+    assert "Expand" in record.message
+    assert "expected it to run, as ORT_ENABLE_ALL does [" in record.message
+    assert record.blame == "onnxruntime"
+
+
+def drop_nothing_of_a_constant(model: onnx.ModelProto) -> None:
+    """Multiplies by a Dropout of 1 whose training mode is computed to be false: EliminateDropout
+    joins what computes the flag to the product instead."""
+    rename_logits(model)
+    constant(model, "one", 1.0)
+    constant(model, "ratio", 0.5)
+    model.graph.initializer.append(numpy_helper.from_array(np.array(True), "on"))
+    model.graph.node.extend(
+        [
+            helper.make_node("Not", ["on"], ["training"]),
+            helper.make_node("Dropout", ["one", "ratio", "training"], ["kept"]),
+            helper.make_node("Mul", ["before", "kept"], ["logits"]),
+        ]
+    )
+
+
+def test_a_file_that_only_runs_as_it_is_written_is_refused(check_edited: CheckEdited) -> None:
+    report = check_edited(drop_nothing_of_a_constant, profile="smoke")
+    record = report.record("runtime")
+    assert record.outcome is Outcome.FAILED
+    assert record.message.startswith("ONNX Runtime at ORT_ENABLE_ALL: got ")
+    assert "Argument type mismatch when adding edge" in record.message
+    assert "expected it to run, as ORT_DISABLE_ALL does [" in record.message
+    assert record.blame == "onnxruntime"
+
+
+def test_a_file_that_never_runs_proves_nothing_about_the_runtime(
+    check_edited: CheckEdited,
+) -> None:
+    def cut(model: onnx.ModelProto) -> None:
+        del model.graph.initializer[0]
+
+    (record,) = check_edited(cut, requirements=["runtime"]).records
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "got no example of model to observe" in record.message
