@@ -15,6 +15,7 @@ from harness.cli.check import check
 from harness.cli.doctor import doctor
 from harness.cli.export import export
 from harness.cli.listing import list_architectures
+from harness.cli.promote import promote
 from harness.cli.replay import replay
 from harness.cli.scaffold import scaffold
 from harness.errors import UsageError
@@ -38,6 +39,7 @@ app.command("list")(list_architectures)
 app.command("export")(export)
 app.command("check")(check)
 app.command("replay")(replay)
+app.command("promote")(promote)
 app.command("scaffold")(scaffold)
 app.command("doctor")(doctor)
 

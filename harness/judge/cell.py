@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from harness.configs.plugins import loaded_config_modules
 from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
+from harness.evidence.fixtures import THRESHOLD
 from harness.exporters import Exporter, get_exporter, why_not_honoured
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
@@ -120,13 +121,14 @@ def _why_not_applicable(request: _Request) -> str | None:
 
 def _judged(request: _Request) -> Iterator[Record]:
     from harness.evidence.evidence import Evidence, Source
-    from harness.evidence.models import tiny_model
+    from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
     from harness.judge.ladder import Judgement, climb
 
     cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)
     config = request.constructor(model.config)
+    config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
         source = Source(exporter=request.exporter, opset=cell.opset, directory=Path(directory))
@@ -144,9 +146,10 @@ def _judged(request: _Request) -> Iterator[Record]:
 
 def _examples(request: _Request, config: OnnxConfig) -> list[Example]:
     from harness.evidence.sides import Example
-    from harness.judge.examples import draw_examples
+    from harness.judge.regressions import examples_of
 
     space = config.axis_space
     if request.axes is None:
-        return draw_examples(space, count=request.profile.max_examples, seed=request.seed)
+        count = request.profile.max_examples
+        return examples_of(request.cell, space, count=count, seed=request.seed)
     return [Example.of(space.complete(request.axes), request.seed)]

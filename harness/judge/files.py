@@ -125,8 +125,8 @@ def _judge(
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
-    from harness.judge.examples import draw_examples
     from harness.judge.ladder import Judgement, climb
+    from harness.judge.regressions import examples_of
 
     planned = list(requirements) if requirements is not None else requirement_ids()
     check_requirement_ids(planned)
@@ -145,7 +145,7 @@ def _judge(
         cell=cell,
         evidence=Evidence(model=model, config=config, source=source),
         requirements=planned,
-        examples=draw_examples(config.axis_space, count=chosen.max_examples, seed=seed),
+        examples=examples_of(cell, config.axis_space, count=chosen.max_examples, seed=seed),
         atol=tolerance,
         replay=replay_command,
     )

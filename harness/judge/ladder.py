@@ -41,8 +41,15 @@ class Judgement:
 def climb(judgement: Judgement) -> Iterator[Record]:
     """One record for each planned requirement, in ladder order, as soon as it is known.
 
-    `export` is judged even where it is not planned, since nothing else has files without it.
+    `export` is judged even where it is not planned, since nothing else has files without it. A
+    reference that contradicts itself can judge nothing.
     """
+    reason = judgement.evidence.why_no_reference()
+    if reason is not None:
+        yield from without_judging(
+            judgement.cell, judgement.requirements, outcome=Outcome.NOT_APPLICABLE, message=reason
+        )
+        return
     blocker: str | None = None
     for requirement in ladder():
         is_planned = requirement.id in judgement.requirements
@@ -130,6 +137,7 @@ def _judge_examples(record: Record, judgement: Judgement, requirement: Requireme
     record = replace(
         record, examples=tally.observed, covered=tally.covered, worst=tally.worst, part=tally.part
     )
+    record = replace(record, needed_atol=tally.needed_atol)
     if tally.first_failing is None:
         reason = tally.why_inconclusive()
         if reason is None:

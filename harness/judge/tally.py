@@ -33,6 +33,7 @@ class Tally:
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
         self.part: str | None = None
+        self.needed_atol: dict[str, float] = {}
 
     @property
     def covered(self) -> dict[str, list[int]]:
@@ -72,6 +73,8 @@ class Tally:
         return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
+        name = f"{part}: {measure.output}" if len(self._views) > 1 else measure.output
+        self.needed_atol[name] = max(measure.max_abs_diff, self.needed_atol.get(name, 0.0))
         ratio = measure.error_ratio
         if self.worst is None or ratio > self.worst.error_ratio or math.isnan(ratio):
             self.part = part

@@ -1,0 +1,129 @@
+"""Failures that were found once and made small, and are run ever after.
+
+`fixtures/regressions/<architecture>.json` is a list of objects with `task`, `axes`, `seed` and
+`found`, the cell and requirement that failed. Every opset and exporter of the task meets them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.plugins import fixture_directories
+from harness.configs.task_table import base_task
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.configs.axes import AxisSpace
+    from harness.evidence.sides import Example
+    from harness.records import CellId, Record
+
+FOLDER = "regressions"
+_KEYS = {"task": str, "axes": dict, "seed": int, "found": str}
+
+
+def examples_of(cell: CellId, space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+    """What a cell is judged on: its task's regressions, all corners, and about `count` drawn.
+
+    Raises UsageError that names a file of regressions of another form.
+    """
+    from harness.judge.examples import draw_examples
+
+    known = _regressions(cell, space)
+    return list(dict.fromkeys([*known, *draw_examples(space, count=count, seed=seed)]))
+
+
+def _regressions(cell: CellId, space: AxisSpace) -> Iterator[Example]:
+    """The committed examples of a task, in the order of the files. Those of a task without its
+    `-with-past` are run with it too, and the reverse, where the axes are the same."""
+    from harness.evidence.sides import Example
+
+    for directory in fixture_directories():
+        for entry in _read(directory / FOLDER / f"{cell.architecture}.json"):
+            is_of_task = base_task(entry["task"]) == base_task(cell.task)
+            if is_of_task and set(entry["axes"]) == set(space.ranges):
+                yield Example.of(space.fit(entry["axes"]), entry["seed"])
+
+
+def promote(records: Iterable[Record], directory: Path) -> list[Path]:
+    """Add the minimal failing example of each record to the files in `directory`, once each.
+
+    Returns the files that changed. Raises UsageError for a file of another form.
+    """
+    added: dict[str, list[dict[str, Any]]] = {}
+    for record in (record for record in records if record.failing is not None):
+        added.setdefault(record.cell.architecture, []).append(_entry(record))
+    changed = []
+    for architecture, entries in sorted(added.items()):
+        path = directory / f"{architecture}.json"
+        known = _read(path)
+        fresh = list(_unknown(entries, known))
+        if fresh:
+            _write(path, [*known, *fresh])
+            changed.append(path)
+    return changed
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    assert record.failing is not None
+    return {
+        "task": record.cell.task,
+        "axes": dict(record.failing.axes),
+        "seed": record.failing.seed,
+        "found": f"{record.cell} {record.requirement}",
+    }
+
+
+def _unknown(
+    entries: Iterable[Mapping[str, Any]], known: Iterable[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    """Entries that no known one, nor one before them, has already: cells of one task that fail
+    alike are one regression."""
+    seen = [_identity(entry) for entry in known]
+    for entry in entries:
+        if _identity(entry) not in seen:
+            seen.append(_identity(entry))
+            yield entry
+
+
+def _identity(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    return base_task(entry["task"]), sorted(entry["axes"].items()), entry["seed"]
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.is_file():
+        return []
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
+        raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
+    if not isinstance(entries, list):
+        raise UsageError(f"{path}: is no list of regressions; write [] or promote a run")
+    for number, entry in enumerate(entries, start=1):
+        if (problem := _problem(entry)) is not None:
+            raise UsageError(f"{path}: entry {number} {problem}; correct it, or promote a run")
+    found: list[dict[str, Any]] = entries
+    return found
+
+
+def _problem(entry: Any) -> str | None:
+    if not isinstance(entry, dict) or set(entry) != set(_KEYS):
+        return f"must have the keys {', '.join(_KEYS)}, and no others"
+    for key, kind in _KEYS.items():
+        if type(entry[key]) is not kind:
+            return f"has {key} {entry[key]!r}, which is no {kind.__name__}"
+    sizes = entry["axes"].values()
+    if not all(type(size) is int and size >= 0 for size in sizes) or entry["seed"] < 0:
+        return "has a size or a seed that is no whole number from 0 on"
+    return None
+
+
+def _write(path: Path, entries: list[Mapping[str, Any]]) -> None:
+    """Whole files only: written beside, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
+    temporary.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    temporary.replace(path)
