@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,10 +90,10 @@ def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, 
         for record in report.records
         if record.outcome is Outcome.FAILED
     }
-    assert set(commands) == {"opset", "interface", "dynamic-axes", "agreement"}
+    assert set(INTENDED.values()) <= set(commands)
     for requirement, command in commands.items():
         assert command is not None
-        words = command.removeprefix("python ").split()
+        words = shlex.split(command.removeprefix("python "))  # a variant's `~` is quoted
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
         done = subprocess.run(
             [sys.executable, *words],
