@@ -48,7 +48,13 @@ GPT2 = {
     "bos_token_id": 99,
     "eos_token_id": 100,
 }
-OTHER_BERT = {**BERT, "vocab_size": 101, "num_hidden_layers": 3, "max_position_embeddings": 48}
+OTHER_BERT = {
+    **BERT,
+    "vocab_size": 101,
+    "num_hidden_layers": 3,
+    "max_position_embeddings": 48,
+    "bos_token_id": 99,
+}
 DECODES = {"is_decoder": True, "add_cross_attention": True}
 TINY: dict[str, dict[str, Any]] = {
     "encoder-decoder": {"encoder": BERT, "decoder": GPT2 | DECODES},
