@@ -52,6 +52,21 @@ class PaddedFeed:
         placed = _aligned(is_meant, _texts(self.axes)[:-1], axes, rank)
         return np.array(False) if placed is None else placed
 
+    def untested(
+        self, redrawn: Tensors, inputs: Mapping[str, Axes], axes: Axes, rank: int
+    ) -> np.ndarray[Any, Any]:
+        """Where an output of these axes belongs to rows that are hidden throughout and that a
+        redraw left as they were, as it leaves special ids: nothing was shown of those."""
+        import numpy as np
+
+        *rows, _ = _texts(self.axes)
+        is_untested: Any = ~self.tensors[self.mask].numpy().any(axis=-1)
+        for name in self.hidden:
+            is_changed = (redrawn[name] != self.tensors[name]).numpy()
+            is_untested = is_untested & ~_by_rows(is_changed, inputs[name], rows)
+        placed = _aligned(is_untested, rows, axes, rank)
+        return np.array(False) if placed is None else placed
+
 
 def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
     """The feed of an example that has at least two rows of each pattern and four places."""
@@ -150,6 +165,16 @@ def _row_numbers(mask: torch.Tensor) -> np.ndarray[Any, Any]:
     import numpy as np
 
     return np.arange(math.prod(mask.shape[:-1])).reshape(mask.shape[:-1])
+
+
+def _by_rows(array: np.ndarray[Any, Any], axes: Axes, rows: Sequence[str]) -> np.ndarray[Any, Any]:
+    """Whether anything holds in each row, of an array that has the rows among its axes."""
+    at = {text: axis for axis, text in axes.items()}
+    kept = [at[name] for name in rows]
+    others = tuple(axis for axis in range(array.ndim) if axis not in kept)
+    found: Any = array.any(axis=others)
+    ordered: np.ndarray[Any, Any] = found.transpose([sorted(kept).index(axis) for axis in kept])
+    return ordered
 
 
 def _aligned(

@@ -79,13 +79,16 @@ def _expect(sides: Sides, feed: PaddedFeed, seed: int, atol: float) -> _Expected
     import torch
 
     outputs = sides.eager(feed.tensors)
-    others = [sides.eager(sides.config.redraw(feed.tensors, feed.hidden, seed=seed + 1))]
+    inputs = sides.config.inputs
+    redrawn = sides.config.redraw(feed.tensors, feed.hidden, seed=seed + 1)
+    others = [sides.eager(redrawn)]
     if sides.owner.other_attention is not None:
         others.append(sides.eager(feed.tensors, model=sides.owner.other_attention))
     moves = [_moves(sides.config, outputs, other) for other in others]
     defined = {
         name: np.logical_and.reduce([moved[name] <= atol / 10 for moved in moves])
-        for name in outputs
+        & ~feed.untested(redrawn, inputs, axes, outputs[name].ndim)
+        for name, axes in sides.config.outputs.items()
     }
     shown = {**feed.tensors, feed.mask: torch.ones_like(feed.tensors[feed.mask])}
     by_mask = _moves(sides.config, outputs, sides.eager(shown))
