@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from harness import CellId, CellReport, OnnxConfig, check, judge_cell, register_exporter
+from harness import CellId, CellReport, OnnxConfig, Outcome, check, judge_cell, register_exporter
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 
@@ -76,3 +76,10 @@ def judge_fault() -> Callable[..., CellReport]:
         return judge_cell(named, requirements=planned, profile="smoke")
 
     return judge
+
+
+@pytest.fixture
+def failed() -> Callable[[CellReport], list[str]]:
+    """The requirements that speak against a file, in ladder order."""
+    harmless = {Outcome.PASSED, Outcome.NOT_APPLICABLE}
+    return lambda report: [r.requirement for r in report.records if r.outcome not in harmless]

@@ -24,10 +24,7 @@ CORRECT = [
 ]
 Edit = Callable[[onnx.ModelProto], None]
 CheckEdited = Callable[..., CellReport]
-
-
-def failed(report: CellReport) -> list[str]:
-    return [r.requirement for r in report.records if r.outcome is not Outcome.PASSED]
+Failed = Callable[[CellReport], list[str]]
 
 
 @pytest.mark.parametrize(("architecture", "task"), CORRECT)
@@ -157,7 +154,7 @@ OPERATORS: dict[Callable[[onnx.ModelProto, float], None], str] = {
 
 @pytest.mark.parametrize("add", OPERATORS, ids=lambda add: add.__name__)
 def test_an_operator_that_may_change_its_mind_is_refused(
-    add: Callable[[onnx.ModelProto, float], None], check_edited: CheckEdited
+    add: Callable[[onnx.ModelProto, float], None], check_edited: CheckEdited, failed: Failed
 ) -> None:
     """Also where nothing comes of it yet: multiplied by 0, every run gives the same."""
     report = check_edited(lambda model: add(model, 0.0), profile="smoke")
@@ -201,7 +198,9 @@ def computed_training_mode(model: onnx.ModelProto, scale: float) -> None:
     )
 
 
-def test_what_operators_do_not_tell_shows_when_it_is_run_again(check_edited: CheckEdited) -> None:
+def test_what_operators_do_not_tell_shows_when_it_is_run_again(
+    check_edited: CheckEdited, failed: Failed
+) -> None:
     """Within atol, so that nothing else sees it."""
     report = check_edited(lambda model: computed_training_mode(model, 5e-7), profile="smoke")
     record = report.record("determinism")
@@ -233,7 +232,9 @@ def inference_batch_normalization(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize("edit", [inference_dropout, inference_batch_normalization])
-def test_the_same_operators_in_inference_conform(edit: Edit, check_edited: CheckEdited) -> None:
+def test_the_same_operators_in_inference_conform(
+    edit: Edit, check_edited: CheckEdited, failed: Failed
+) -> None:
     report = check_edited(edit, profile="smoke")
     assert report.conforms, failed(report)
 

@@ -19,10 +19,7 @@ CORRECT = [
     ("t5", "text2text-generation-with-past"),
 ]
 CheckEdited = Callable[..., CellReport]
-
-
-def failed(report: CellReport) -> list[str]:
-    return [r.requirement for r in report.records if r.outcome is not Outcome.PASSED]
+Failed = Callable[[CellReport], list[str]]
 
 
 @pytest.mark.parametrize(("architecture", "task"), CORRECT)
@@ -68,7 +65,9 @@ def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
     )
 
 
-def test_what_an_optimisation_changes_is_blamed_on_the_runtime(check_edited: CheckEdited) -> None:
+def test_what_an_optimisation_changes_is_blamed_on_the_runtime(
+    check_edited: CheckEdited, failed: Failed
+) -> None:
     report = check_edited(divide_by_almost_nothing, profile="smoke", atol=1e-2)
     record = report.record("runtime")
     assert failed(report) == ["runtime"], [r.message for r in report.records]
@@ -94,7 +93,9 @@ def expand_bfloat16(model: onnx.ModelProto) -> None:
     )
 
 
-def test_a_file_that_only_runs_optimised_is_refused(check_edited: CheckEdited) -> None:
+def test_a_file_that_only_runs_optimised_is_refused(
+    check_edited: CheckEdited, failed: Failed
+) -> None:
     report = check_edited(expand_bfloat16, profile="smoke")
     record = report.record("runtime")
     assert failed(report) == ["runtime"], [r.message for r in report.records]

@@ -25,10 +25,7 @@ CORRECT = [
 ]
 Edit = Callable[[onnx.ModelProto], None]
 CheckEdited = Callable[..., CellReport]
-
-
-def failed(report: CellReport) -> list[str]:
-    return [r.requirement for r in report.records if r.outcome is not Outcome.PASSED]
+Failed = Callable[[CellReport], list[str]]
 
 
 @pytest.mark.parametrize(("architecture", "task"), CORRECT)
@@ -134,7 +131,9 @@ DUPLICATES: dict[Edit, int] = {
 
 
 @pytest.mark.parametrize("edit", DUPLICATES, ids=lambda edit: edit.__name__)
-def test_a_weight_that_is_stored_again_is_refused(edit: Edit, check_edited: CheckEdited) -> None:
+def test_a_weight_that_is_stored_again_is_refused(
+    edit: Edit, check_edited: CheckEdited, failed: Failed
+) -> None:
     report = check_edited(edit)
     record = report.record("weights")
     assert failed(report) == ["weights"], record.message
@@ -406,7 +405,7 @@ def said_of_weights(report: CellReport) -> Record:
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_external_data_that_is_not_where_it_may_be_is_refused(
-    damage: Callable[[Path], None], with_data: Path, subject: Callable[..., Any]
+    damage: Callable[[Path], None], with_data: Path, subject: Callable[..., Any], failed: Failed
 ) -> None:
     damage(with_data)
     report = judged(with_data, subject)
@@ -452,7 +451,7 @@ def without_lengths(path: Path) -> None:
 
 @pytest.mark.parametrize("edit", [in_a_subfolder, in_the_folder_after_all, without_lengths])
 def test_external_data_anywhere_in_the_folder_conforms(
-    edit: Callable[[Path], None], with_data: Path, subject: Callable[..., Any]
+    edit: Callable[[Path], None], with_data: Path, subject: Callable[..., Any], failed: Failed
 ) -> None:
     edit(with_data)
     report = judged(with_data, subject)
@@ -460,7 +459,7 @@ def test_external_data_anywhere_in_the_folder_conforms(
 
 
 def test_a_duplicate_in_external_data_is_refused(
-    with_data: Path, subject: Callable[..., Any]
+    with_data: Path, subject: Callable[..., Any], failed: Failed
 ) -> None:
     model = onnx.load(with_data)
     as_initializer(model)
