@@ -210,3 +210,20 @@ def _parsed(
 ) -> tuple[tuple[AxisExpression, int], ...]:
     expressions = ((AxisExpression.parse(text), size) for text, size in sizes.items())
     return tuple((e, size) for e, size in expressions if set(e.names) <= set(within))
+
+
+def shape_problems(
+    declared: Mapping[str, Mapping[int, str]],
+    shapes: Mapping[str, tuple[int, ...]],
+    sizes: AxisSizes,
+) -> Iterator[str]:
+    """Where a shape is not what the expressions of its declared axes give, as *got, expected*.
+
+    `declared` is name -> {axis index: axis name or sum}; raises DescriptionError where a name has
+    no size.
+    """
+    for name, axes in declared.items():
+        for axis, text in axes.items():
+            expected = AxisExpression.parse(text).evaluate(sizes)
+            if axis >= len(shapes[name]) or shapes[name][axis] != expected:
+                yield f"shape of {name}: got {shapes[name]}, expected {text} = {expected} at {axis}"

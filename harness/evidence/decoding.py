@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression
+from harness.configs.axes import AxisExpression, shape_problems
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
 from harness.errors import DescriptionError
 from harness.evidence.session import CandidateError
@@ -180,12 +180,8 @@ def _sizes(config: OnnxConfig, feed: Feed) -> dict[str, int]:
 
 def _problems(config: OnnxConfig, outputs: Feed, sizes: Mapping[str, int]) -> Iterator[str]:
     """What keeps a step from going on with the outputs of the one before."""
-    for name, axes in config.outputs.items():
-        if name not in outputs:
-            yield f"outputs: got {', '.join(outputs)}, expected {name} among them"
-            continue
-        shape = outputs[name].shape
-        for axis, text in axes.items():
-            expected = AxisExpression.parse(text).evaluate(sizes)
-            if axis >= len(shape) or shape[axis] != expected:
-                yield f"shape of {name}: got {shape}, expected {text} = {expected} at axis {axis}"
+    for name in (name for name in config.outputs if name not in outputs):
+        yield f"outputs: got {', '.join(outputs)}, expected {name} among them"
+    present = {name: axes for name, axes in config.outputs.items() if name in outputs}
+    shapes = {name: outputs[name].shape for name in present}
+    yield from shape_problems(present, shapes, sizes)

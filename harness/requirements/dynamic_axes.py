@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression
+from harness.configs.axes import AxisExpression, shape_problems
 from harness.errors import DescriptionError
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
@@ -68,7 +68,8 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
     except (CandidateError, EagerError):
         return Examined(is_observed=False)  # `agreement` reports it
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-    messages = [*_bindings(part, shapes), *_declarations(part, shapes, example)]
+    declared = shape_problems(part.config.outputs, shapes, example.axes)
+    messages = [*_bindings(part, shapes), *declared]
     return Examined(tuple(Finding(message=message, part=part.stem) for message in messages))
 
 
@@ -88,17 +89,6 @@ def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iter
             before, first = bound.setdefault(_canonical(dim) or dim, (size, place))
             if before != size:
                 yield f"{place}: got size {size} for the symbol {dim!r}, {first} has {before}"
-
-
-def _declarations(
-    part: PartEvidence, shapes: Mapping[str, tuple[int, ...]], example: Example
-) -> Iterator[str]:
-    """Every declared axis has the size that its expression gives."""
-    for name, axes in part.config.outputs.items():
-        for axis, text in axes.items():
-            expected = AxisExpression.parse(text).evaluate(example.axes)
-            if axis >= len(shapes[name]) or shapes[name][axis] != expected:
-                yield f"shape of {name}: got {shapes[name]}, expected {text} = {expected} at {axis}"
 
 
 REQUIREMENT = Requirement(
