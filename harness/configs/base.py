@@ -9,7 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
-from harness.configs.decoding import compose_steps, half_then_single, token_count
+from harness.configs.decoding import (
+    PAST,
+    PRESENT,
+    compose_steps,
+    half_then_single,
+    token_count,
+)
 from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
@@ -155,7 +161,7 @@ class OnnxConfig(ABC):
     @property
     def prompt_inputs(self) -> tuple[str, ...]:
         """The inputs that generation is started with; what else a step takes, it makes itself."""
-        made = ("past_key_values", "position_ids")
+        made = (PAST, "position_ids")
         return tuple(name for name in self.inputs if not name.startswith(made))
 
     @property
@@ -266,7 +272,7 @@ class OnnxConfigWithPast(OnnxConfig):
     def outputs(self) -> NamedAxes:
         outputs = super().outputs
         if self.use_past:
-            self.add_past_key_values(outputs, prefix="present", length=self.key_axis)
+            self.add_past_key_values(outputs, prefix=PRESENT, length=self.key_axis)
         return outputs
 
     def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:

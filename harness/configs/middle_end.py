@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
+from harness.configs.decoding import PAST
 from harness.configs.dummy_inputs import (
     DummyAudioInputGenerator,
     DummyBboxInputGenerator,
@@ -60,9 +61,7 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
             "attention_mask": {0: "batch_size", 1: self.key_axis},
         }
         if self.use_past:
-            self.add_past_key_values(
-                inputs, prefix="past_key_values", length="past_sequence_length"
-            )
+            self.add_past_key_values(inputs, prefix=PAST, length="past_sequence_length")
         return inputs
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
-from harness.configs.decoding import as_past, half_then_single, spans
+from harness.configs.decoding import PAST, as_past, half_then_single, spans
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
     DummyInputGenerators,
@@ -115,8 +115,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
 
     @property
     def key_axis(self) -> str:
-        plain = "decoder_sequence_length"
-        return f"past_decoder_sequence_length + {plain}" if self._continues else plain
+        return f"{self.past_axis} + {self.STEP_AXIS}" if self._continues else self.STEP_AXIS
 
     @property
     def model_kwargs(self) -> Mapping[str, Any]:
@@ -130,16 +129,15 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
-        tokens: Axes = {0: "batch_size", 1: "decoder_sequence_length"}
+        tokens: Axes = {0: "batch_size", 1: self.STEP_AXIS}
         match self.behavior:
             case ConfigBehavior.MONOLITH:
-                return {**self.encoder_inputs, "decoder_input_ids": tokens}
+                return {**self.encoder_inputs, self.STEP_INPUT: tokens}
             case ConfigBehavior.ENCODER:
                 return self.encoder_inputs
         inputs: dict[str, Axes] = {**self.encoder_mask, "input_ids": tokens}
         if self._continues:  # what it needs of the encoder stands in the cache
-            past = "past_decoder_sequence_length"
-            self.add_past_key_values(inputs, prefix="past_key_values", length=past)
+            self.add_past_key_values(inputs, prefix=PAST, length=self.past_axis)
         else:
             inputs["encoder_hidden_states"] = dict(self.encoder_outputs["last_hidden_state"])
         return inputs
@@ -150,14 +148,14 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
             return OrderedDict((name, dict(axes)) for name, axes in self.encoder_outputs.items())
         outputs = super().outputs
         if "last_hidden_state" in outputs:
-            outputs["last_hidden_state"] = {0: "batch_size", 1: "decoder_sequence_length"}
+            outputs["last_hidden_state"] = {0: "batch_size", 1: self.STEP_AXIS}
         return outputs
 
     def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:
         """Add `<prefix>.<layer>.<decoder or encoder>.<key or value>` [batch, heads, length, head
         size]; those of the encoder are returned by the first step and stay as they are."""
         sides: dict[str, Axes] = {"decoder": {0: "batch_size", 2: length}}
-        if prefix == "past_key_values" or not self._continues:
+        if prefix == PAST or not self._continues:
             encoded = self.encoder_outputs["last_hidden_state"]
             sides["encoder"] = {0: encoded[0]} | ({2: encoded[1]} if 1 in encoded else {})
         for layer in range(self.normalized_config.num_layers):
