@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[1]
 # Each layer may import itself and what stands before it.
 LAYERS = (
     {"harness.errors"},
+    {"harness.files"},
     {"harness.records"},
     {"harness.configs"},
     {"harness.exporters"},

@@ -5,7 +5,6 @@ Import-light: the matrix reads the variants when it plans them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from harness.configs.plugins import find_fixture, fixture_directories
 from harness.configs.task_table import TASK_CLASSES
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
+from harness.files import read_json
 
 FOLDER = "models"
 ONLY_TASKS = "only_tasks"
@@ -74,10 +74,7 @@ def _read(model: TinyModel) -> dict[str, Any]:
     path = find_fixture(f"{FOLDER}/{model}.json")
     if path is None:
         raise UsageError(f"no tiny model: fixtures/{FOLDER}/{model}.json does not exist; add it")
-    try:
-        fixture = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
+    fixture = read_json(path)
     problem = _problem(fixture, model)
     if problem is not None:
         raise UsageError(f"{path}: {problem}")

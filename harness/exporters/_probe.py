@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyInputGenerator
 from harness.configs.task_table import Axes
+from harness.files import write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -65,9 +66,7 @@ def probed_opsets(name: str, write: Callable[[int, Path], None]) -> tuple[int, .
         cached = _read(path)
         if cached is None:
             cached = _probe(write)
-            temporary = path.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(json.dumps(cached), encoding="utf-8")
-            temporary.replace(path)
+            write_whole(path, json.dumps(cached))
     return cached
 
 

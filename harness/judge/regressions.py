@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.plugins import fixture_directories
 from harness.configs.task_table import base_task
 from harness.errors import UsageError
+from harness.files import read_json, write_whole
 
 if TYPE_CHECKING:
     from harness.configs.axes import AxisSpace
@@ -95,10 +96,7 @@ def _identity(entry: Mapping[str, Any]) -> tuple[Any, ...]:
 def _read(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    try:
-        entries = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
+    entries = read_json(path)
     if not isinstance(entries, list):
         raise UsageError(f"{path}: is no list of regressions; write [] or promote a run")
     for number, entry in enumerate(entries, start=1):
@@ -121,9 +119,6 @@ def _problem(entry: Any) -> str | None:
 
 
 def _write(path: Path, entries: list[Mapping[str, Any]]) -> None:
-    """Whole files only: written beside, then renamed."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
-    temporary.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, f"[\n{lines}\n]\n")
