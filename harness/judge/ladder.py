@@ -135,9 +135,13 @@ def _judge_examples(record: Record, judgement: Judgement, requirement: Requireme
     for example in _sample(judgement.examples, requirement.sample):
         tally.add(example)
     record = replace(
-        record, examples=tally.observed, covered=tally.covered, worst=tally.worst, part=tally.part
+        record,
+        examples=tally.observed,
+        covered=tally.covered,
+        worst=tally.worst,
+        needed_atol=tally.needed_atol,
+        part=tally.part,
     )
-    record = replace(record, needed_atol=tally.needed_atol)
     if tally.first_failing is None:
         reason = tally.why_inconclusive()
         if reason is None:

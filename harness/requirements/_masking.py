@@ -45,26 +45,26 @@ class PaddedFeed:
 
     def rows(self, pattern: str, axes: Axes, rank: int) -> np.ndarray[Any, Any]:
         """Where an output of these axes belongs to rows of a pattern."""
-        import numpy as np
-
         numbers = _row_numbers(self.tensors[self.mask]) % len(PATTERNS)
-        is_meant = numbers == PATTERNS.index(pattern)
-        placed = _aligned(is_meant, _texts(self.axes)[:-1], axes, rank)
-        return np.array(False) if placed is None else placed
+        return self._placed(numbers == PATTERNS.index(pattern), axes, rank)
 
     def untested(
         self, redrawn: Tensors, inputs: Mapping[str, Axes], axes: Axes, rank: int
     ) -> np.ndarray[Any, Any]:
         """Where an output of these axes belongs to rows that are hidden throughout and that a
         redraw left as they were, as it leaves special ids: nothing was shown of those."""
-        import numpy as np
-
         *rows, _ = _texts(self.axes)
         is_untested: Any = ~self.tensors[self.mask].numpy().any(axis=-1)
         for name in self.hidden:
             is_changed = (redrawn[name] != self.tensors[name]).numpy()
             is_untested = is_untested & ~_by_rows(is_changed, inputs[name], rows)
-        placed = _aligned(is_untested, rows, axes, rank)
+        return self._placed(is_untested, axes, rank)
+
+    def _placed(self, of_rows: np.ndarray[Any, Any], axes: Axes, rank: int) -> np.ndarray[Any, Any]:
+        """What holds of rows of the mask, laid out for an output; nowhere if that has no rows."""
+        import numpy as np
+
+        placed = _aligned(of_rows, _texts(self.axes)[:-1], axes, rank)
         return np.array(False) if placed is None else placed
 
 
