@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["list", "export", "check", "replay", "scaffold", "doctor"]
+COMMANDS = ["list", "export", "check", "replay", "promote", "scaffold", "doctor"]
 CHECK = ["check", "model.onnx", "--model", "m", "--task", "fill-mask"]
 CELL = "bert/fill-mask/opset18/dynamo"
 

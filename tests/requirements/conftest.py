@@ -10,13 +10,45 @@ import onnx
 import pytest
 import torch
 
-from harness import CellId, CellReport, OnnxConfig, Outcome, check, judge_cell, register_exporter
+from harness import (
+    CellId,
+    CellReport,
+    OnnxConfig,
+    Outcome,
+    Record,
+    check,
+    judge_cell,
+    register_exporter,
+)
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
+
+CORRECT = (
+    ("bert", "fill-mask"),
+    ("gpt2", "text-generation-with-past"),
+    ("t5", "text2text-generation-with-past"),
+)
 
 Named = dict[str, torch.Tensor]
 Fault = Callable[[Callable[[Named], Named], Named], Named]
 """Named outputs for named inputs, given the correct model to run."""
+
+
+@pytest.fixture(params=CORRECT, ids="/".join)
+def check_correct(
+    request: pytest.FixtureRequest,
+    exported: Callable[..., Path],
+    subject: Callable[..., Any],
+) -> Callable[[str], Record]:
+    """Judge a correct export of an encoder, a decoder and three parts by one requirement."""
+    architecture, task = request.param
+
+    def run(requirement: str) -> Record:
+        folder, model = exported(architecture, task).parent, subject(architecture, task).model
+        report = check(folder, model, task, opset=18, requirements=[requirement])
+        return report.record(requirement)
+
+    return run
 
 
 @pytest.fixture
@@ -35,6 +67,21 @@ def check_edited(
         return check(path, model, task, opset=18, **options)
 
     return run
+
+
+@pytest.fixture
+def with_data(exported: Callable[..., Path], tmp_path: Path) -> Path:
+    """A correct file whose weights stand in `model.data` beside it, in a folder of its own."""
+    path = tmp_path / "inside" / "model.onnx"
+    path.parent.mkdir()
+    onnx.save(
+        onnx.load(exported("bert", "text-classification")),
+        path,
+        save_as_external_data=True,
+        location="model.data",
+        size_threshold=64,
+    )
+    return path
 
 
 class _Faulty(FlatModel):
