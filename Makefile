@@ -5,13 +5,16 @@ MARK ?= not nightly
 EXTRAS := dev,real,browser
 BIN := .venv/bin
 
-.PHONY: conformance test lint clean
+.PHONY: conformance test faults lint clean
 
 conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
 
 test: .venv/.extras
 	$(BIN)/python -m pytest tests -n auto -m "$(MARK)" $(ARGS)
+
+faults: .venv/.base
+	$(BIN)/python -m tests.faults $(ARGS)
 
 lint: .venv/.extras
 	$(BIN)/ruff check .

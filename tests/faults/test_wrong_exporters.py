@@ -1,135 +1,120 @@
-"""Wrong exporters are refused by the intended requirement, through pytest and through `check`."""
+"""Wrong exporters are refused by the intended requirement in a run of the suite by pytest."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from harness import CellReport, Outcome, check, register_exporter
-from harness.exporters import get_exporter
+from harness import CellId, CellReport, Outcome, Record, check
 from harness.records import Run, read_run
+from harness.requirements import requirement_ids
+from tests.faults.library import Bench, first_refusal
+from tests.faults.library.as_exporters import (
+    AS_EXPORTERS,
+    CONTROL,
+    CONTROLLED,
+    AsExporter,
+    cell_of,
+)
+from tests.faults.library.exporter_kinds import Wrapping
+from tests.faults.library.subjects import Subject
 
-HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-MODULE = "wrong_exporters"
+ROOT = Path(__file__).parents[2]
+MODULE = "tests.faults.wrong_exporters"
 
-BERT = ("bert", "question-answering")
-GPT2 = ("gpt2", "text-generation-with-past")
-
-# (wrong exporter, architecture, task) -> the requirement that must refuse it.
-INTENDED = {
-    **{
-        (name, *cell): requirement
-        for cell in (BERT, GPT2)
-        for name, requirement in {
-            "drops-input": "interface",
-            "freezes-batch": "dynamic-axes",
-            "mislabels-opset": "opset",
-            "adds-offset": "agreement",
-            "swaps-outputs": "agreement",
-            "renames-output": "interface",
-            "emits-float64": "interface",
-        }.items()
-    },
-    ("crosses-layers", *GPT2): "agreement",
-}
+CONTROL_CELLS = [cell_of(subject, CONTROL) for subject in CONTROLLED]
+CELLS = [*CONTROL_CELLS, *(one.cell for one in AS_EXPORTERS)]
+WRAPPED = [one for one in AS_EXPORTERS if isinstance(one.exporter, Wrapping)]
 
 
-def _first_refusal(report: CellReport) -> str | None:
-    return next((r.requirement for r in report.records if r.outcome is Outcome.FAILED), None)
+def _call(*words: str) -> subprocess.CompletedProcess[str]:
+    """Python in the repository, as a contributor calls it."""
+    environment = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
+    command = [sys.executable, *words]
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return ",".join(sorted(set(words)))
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int]:
     """A run of the suite over every wrong exporter: its run file and pytest's exit status."""
     directory = tmp_path_factory.mktemp("run")
-    command = [sys.executable, "-m", "pytest", "-n", "2", "-p", "no:cacheprovider"]
-    command += ["--config-module", MODULE, "--exporter", "wrong-*", "--opset", "18"]
-    command += ["--architecture", "bert,gpt2", "--task", f"{BERT[1]},{GPT2[1]}"]
-    command += ["--profile", "smoke", f"--run-dir={directory}"]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    done = _call(
+        *("-m", "pytest", "-n", "2", "-p", "no:cacheprovider", f"--run-dir={directory}"),
+        *("--config-module", MODULE, "--exporter", "wrong-*", "--opset", "18"),
+        *("--architecture", _listed([cell.architecture for cell in CELLS])),
+        *("--task", _listed([cell.task for cell in CELLS]), "--profile", "smoke"),
+        *("-k", " or ".join(map(str, CELLS))),
     )
     assert (directory / "run.jsonl").is_file(), done.stdout + done.stderr
     return read_run(directory), done.returncode
 
 
-def _report(run: Run, name: str, architecture: str, task: str) -> CellReport:
-    cell = f"{architecture}/{task}/opset18/wrong-{name}"
-    return next(report for report in run.reports() if str(report.cell) == cell)
+def _report(run: Run, cell: CellId) -> CellReport:
+    return next(report for report in run.reports() if report.cell == cell)
 
 
-@pytest.mark.parametrize(("name", "architecture", "task"), INTENDED)
-def test_pytest_refuses_it(name: str, architecture: str, task: str, run: tuple[Run, int]) -> None:
-    report = _report(run[0], name, architecture, task)
-    assert _first_refusal(report) == INTENDED[name, architecture, task], report
+@pytest.mark.parametrize("one", AS_EXPORTERS, ids=str)
+def test_pytest_refuses_it(one: AsExporter, run: tuple[Run, int]) -> None:
+    report = _report(run[0], one.cell)
+    assert first_refusal(report) in one.fault.refused_by, report
     assert run[1] == 1
 
 
-@pytest.mark.parametrize(("architecture", "task"), [BERT, GPT2])
-def test_the_correct_one_passes_in_the_same_run(
-    architecture: str, task: str, run: tuple[Run, int]
-) -> None:
-    assert _report(run[0], "correct-control", architecture, task).conforms
+@pytest.mark.parametrize("cell", CONTROL_CELLS, ids=str)
+def test_the_correct_one_passes_in_the_same_run(cell: CellId, run: tuple[Run, int]) -> None:
+    assert _report(run[0], cell).conforms
 
 
 def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, int]) -> None:
-    """One for each requirement that failed on an example; the others are replayed the same way."""
-    commands = {
-        record.requirement: record.replay
-        for report in run[0].reports()
-        for record in report.records
-        if record.outcome is Outcome.FAILED
-    }
-    assert set(INTENDED.values()) <= set(commands)
-    for requirement, command in commands.items():
-        assert command is not None
-        words = shlex.split(command.removeprefix("python "))  # a variant's `~` is quoted
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(HERE), str(ROOT)))}
-        done = subprocess.run(
-            [sys.executable, *words],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 1, (requirement, command, done.stdout, done.stderr)
+    """One for each requirement that failed; the others are replayed the same way."""
+    failed: dict[str, Record] = {}
+    for report in sorted(run[0].reports(), key=lambda report: str(report.cell)):
+        for record in report.records:
+            if record.outcome is Outcome.FAILED:
+                failed.setdefault(record.requirement, record)
+    assert set(failed) == set(requirement_ids())
+    with ThreadPoolExecutor(2) as pool:
+        for record, done in zip(failed.values(), pool.map(_replay, failed.values()), strict=True):
+            assert done.returncode == 1, (record, done.stdout, done.stderr)
 
 
-@pytest.fixture
-def _wrong_exporters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(HERE)
-    for exporter in importlib.import_module(MODULE).EXPORTERS:
-        register_exporter(exporter)
+def _replay(record: Record) -> subprocess.CompletedProcess[str]:
+    assert record.replay is not None
+    return _call(*shlex.split(record.replay.removeprefix("python ")))
 
 
-@pytest.mark.usefixtures("_wrong_exporters")
-@pytest.mark.parametrize(("name", "architecture", "task"), INTENDED)
-def test_check_refuses_its_file(
-    name: str, architecture: str, task: str, subject: Callable[..., Any], tmp_path: Path
-) -> None:
-    one = subject(architecture, task)
-    get_exporter(f"wrong-{name}").export(one.model, one.config, 18, tmp_path)
-    report = check(tmp_path, one.model, task, opset=18, profile="smoke")
-    assert not report.conforms
-    assert _first_refusal(report) == INTENDED[name, architecture, task], report
+@pytest.mark.parametrize("one", WRAPPED, ids=str)
+def test_check_refuses_its_files(one: AsExporter, bench: Bench, tmp_path: Path) -> None:
+    subject = one.fault.subject
+    report = _checked(one, bench, tmp_path)
+    assert first_refusal(report) in one.fault.refused_by, report
+    assert report.cell.architecture == subject.architecture
 
 
-@pytest.mark.usefixtures("_wrong_exporters")
-@pytest.mark.parametrize(("architecture", "task"), [BERT, GPT2])
-def test_check_accepts_the_correct_file(
-    architecture: str, task: str, subject: Callable[..., Any], tmp_path: Path
-) -> None:
-    one = subject(architecture, task)
-    get_exporter("wrong-correct-control").export(one.model, one.config, 18, tmp_path)
-    assert check(tmp_path, one.model, task, opset=18, profile="smoke").conforms
+def _checked(one: AsExporter, bench: Bench, folder: Path) -> CellReport:
+    subject: Subject = one.fault.subject
+    model, config = bench.model(subject), bench.config(subject)
+    one.exporter.export(model, config, subject.opset, folder)
+    planned = requirement_ids()[: requirement_ids().index("agreement") + 1]
+    return check(
+        folder,
+        model,
+        subject.task,
+        opset=subject.opset,
+        config=config,
+        requirements=planned,
+        profile="smoke",
+    )

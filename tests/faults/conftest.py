@@ -1,0 +1,19 @@
+"""One bench for all tests of a session, its correct files shared by all workers."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.faults.library import Bench
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    shared = folder / "fault-suite"
+    shared.mkdir(exist_ok=True)
+    return Bench(shared)

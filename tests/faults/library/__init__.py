@@ -1,0 +1,49 @@
+"""Faults of files, exporters, descriptions and runtimes, and what must not be taken for one."""
+
+from __future__ import annotations
+
+from tests.faults.library import (
+    benign,
+    descriptions,
+    edits_cache,
+    edits_decoders,
+    edits_encoders,
+    edits_interface,
+    edits_seq2seq,
+    edits_structure,
+    edits_values,
+    edits_vision,
+    equivalents,
+    exporters,
+    runtime,
+)
+from tests.faults.library.core import Benign, Family, Fault, first_refusal, judge
+from tests.faults.library.subjects import Bench, Subject
+
+__all__ = [
+    "BENIGN",
+    "FAULTS",
+    "Bench",
+    "Benign",
+    "Family",
+    "Fault",
+    "Subject",
+    "first_refusal",
+    "judge",
+]
+
+FAULTS: tuple[Fault, ...] = (
+    *edits_structure.FAULTS,
+    *edits_interface.FAULTS,
+    *edits_encoders.FAULTS,
+    *edits_values.FAULTS,
+    *edits_decoders.FAULTS,
+    *edits_cache.FAULTS,
+    *edits_seq2seq.FAULTS,
+    *edits_vision.FAULTS,
+    *exporters.FAULTS,
+    *descriptions.FAULTS,
+    *runtime.FAULTS,
+    *equivalents.FAULTS,
+)
+BENIGN: tuple[Benign, ...] = benign.BENIGN

@@ -1,0 +1,228 @@
+"""The kinds of cases: an edited file, an exporter, a description, a runtime."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import onnx
+
+from harness import (
+    CellId,
+    CellReport,
+    Exporter,
+    OnnxConfig,
+    Outcome,
+    Record,
+    judge_cell,
+    register,
+    register_exporter,
+)
+from harness.exporters import get_exporter
+from tests.faults.library.core import PROFILE, Candidate, Case, Family, Fault
+from tests.faults.library.runtime_kinds import Runtime, running
+from tests.faults.library.subjects import Bench, Subject, more_architectures
+from tests.faults.library.surgery import Edit
+from tests.rounding import largest_honest_atol
+
+ONLY_PART = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Edited(Case):
+    """A correct export, one of whose parts is edited.
+
+    `is_asked` tells whether the opset of the subject is asked for; other exporters' files are taken
+    at their word.
+    """
+
+    family: ClassVar[Family] = Family.EDIT
+    edit: Edit
+    part: str = ONLY_PART
+    is_asked: bool = True
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        with bench.scratch() as scratch:
+            folder = Path(shutil.copytree(bench.files(subject), scratch / "edited"))
+            path = folder / f"{self.part}.onnx"
+            model = onnx.load(path)
+            self.edit(model)
+            onnx.save(model, path)
+            opset = subject.opset if self.is_asked else None
+            yield Candidate(bench.model(subject), bench.config(subject), folder, opset)
+
+
+@dataclass(frozen=True, slots=True)
+class Rearranged(Case):
+    """A correct export in whose folder something is done."""
+
+    family: ClassVar[Family] = Family.EDIT
+    change: Callable[[Path], None]
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        with bench.scratch() as scratch:
+            folder = Path(shutil.copytree(bench.files(subject), scratch / "rearranged"))
+            self.change(folder)
+            yield Candidate(bench.model(subject), bench.config(subject), folder, subject.opset)
+
+
+@dataclass(frozen=True, slots=True)
+class Exported(Case):
+    """What an exporter makes of a cell, judged as one of our own. `opset` None is the subject's."""
+
+    family: ClassVar[Family] = Family.EXPORTER
+    exporter: Exporter
+    opset: int | None = None
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        model: Any = copy.deepcopy(bench.model(subject))
+        opset = self.opset or subject.opset
+        with bench.scratch() as folder:
+            self.exporter.export(model, bench.config(subject), opset, folder)
+            yield Candidate(model, bench.config(subject), folder, opset)
+
+    def judge(
+        self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
+    ) -> CellReport:
+        with more_architectures():
+            register_exporter(self.exporter)
+            cell = _cell(subject, self.exporter.name, self.opset or subject.opset)
+            return judge_cell(cell, requirements=requirements, profile=PROFILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign(Case):
+    """Files of an exporter, judged as those of somebody else: no opset is asked for."""
+
+    family: ClassVar[Family] = Family.EXPORTER
+    exporter: Exporter | str
+    opset: int | None = None
+    edit: Edit = lambda model: None
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        model, config = bench.model(subject), bench.config(subject)
+        chosen = self.exporter
+        exporter = get_exporter(chosen) if isinstance(chosen, str) else chosen
+        with bench.scratch() as folder:
+            artifact = exporter.export(model, config, self.opset or subject.opset, folder)
+            for path in artifact.parts.values():
+                proto = onnx.load(path)
+                self.edit(proto)
+                onnx.save(proto, path)
+            yield Candidate(model, config, folder, None)
+
+
+@dataclass(frozen=True, slots=True)
+class Described(Case):
+    """A correct exporter that is given another description."""
+
+    family: ClassVar[Family] = Family.DESCRIPTION
+    description: type[OnnxConfig]
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        model: Any = copy.deepcopy(bench.model(subject))
+        config = self.description(model.config, task=subject.task)
+        with bench.scratch() as folder:
+            get_exporter("torchscript").export(model, config, subject.opset, folder)
+            yield Candidate(model, config, folder, subject.opset)
+
+    def judge(
+        self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
+    ) -> CellReport:
+        with more_architectures():
+            register(subject.architecture, tasks=[subject.task])(self.description)
+            cell = _cell(subject, "torchscript", subject.opset)
+            return judge_cell(cell, requirements=requirements, profile=PROFILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Misdescribed(Case):
+    """Correct files, as another exporter writes them, under another description."""
+
+    family: ClassVar[Family] = Family.DESCRIPTION
+    description: type[OnnxConfig]
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        model = bench.model(subject)
+        config = self.description(model.config, task=subject.task)
+        yield Candidate(model, config, bench.files(subject), subject.opset)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Described):
+    """A description whose tolerance is measured as `tests/test_tolerances.py` does, since no
+    requirement of a cell can tell what another description would have allowed."""
+
+    def judge(
+        self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
+    ) -> CellReport:
+        config = self.description(bench.config(subject).config, task=subject.task)
+        limit = largest_honest_atol(bench.model(subject), config)
+        outcome = Outcome.PASSED if config.atol <= limit else Outcome.FAILED
+        cell = _cell(subject, "torchscript", subject.opset)
+        message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g}"
+        record = Record(cell=cell, requirement="tolerance", outcome=outcome, message=message)
+        return CellReport(cell, (record,))
+
+
+@dataclass(frozen=True, slots=True)
+class Ran(Case):
+    """Correct numbers as the standard has them, which a runtime computes otherwise: because of how
+    the file is written (`edit`), or of the runtime itself, which a stub then stands for."""
+
+    family: ClassVar[Family] = Family.RUNTIME
+    edit: Edit = lambda model: None
+    runtime: Runtime | None = None
+
+    @contextmanager
+    def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
+        edited = Edited(self.edit)
+        with running(self.runtime), edited.candidate(bench, subject) as candidate:
+            yield candidate
+
+
+def _cell(subject: Subject, exporter: str, opset: int) -> CellId:
+    return CellId(
+        architecture=subject.architecture, task=subject.task, opset=opset, exporter=exporter
+    )
+
+
+def edited(
+    name: str,
+    subject: Subject,
+    refused_by: str | tuple[str, ...],
+    mechanism: str,
+    edit: Edit,
+    *threads: str,
+    part: str = ONLY_PART,
+) -> Fault:
+    """A fault that is an edit of a correct file."""
+    return Fault(name, subject, names(refused_by), mechanism, Edited(edit, part), threads)
+
+
+def rearranged(
+    name: str,
+    subject: Subject,
+    refused_by: str | tuple[str, ...],
+    mechanism: str,
+    change: Callable[[Path], None],
+    *threads: str,
+) -> Fault:
+    """A fault that is done to the folder of a correct export."""
+    return Fault(name, subject, names(refused_by), mechanism, Rearranged(change), threads)
+
+
+def names(refused_by: str | tuple[str, ...]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (refused_by,) if isinstance(refused_by, str) else refused_by

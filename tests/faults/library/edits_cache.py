@@ -1,0 +1,144 @@
+"""Edits of what decoders continue from, and of what they return to continue from."""
+
+from __future__ import annotations
+
+from tests.faults.library.cases import edited
+from tests.faults.library.ingredients import (
+    AS_HALF,
+    FIRST_ROW,
+    NOTHING,
+    as_half,
+    rolled_columns,
+    taken,
+    within,
+)
+from tests.faults.library.subjects import GPT2, LLAMA
+from tests.faults.library.surgery import (
+    All,
+    Argument,
+    Exchanged,
+    Read,
+    Returned,
+    Swapped,
+    Weight,
+)
+
+KEY, VALUE = "past_key_values.0.key", "past_key_values.0.value"
+PAST = {"k": KEY}
+PAST_LENGTH = "s = Shape(k) two = Constant<value_int=2>() n = Gather(s, two) "
+ATTENTION = "layers.{}/self_attn/"
+
+
+def _every_past(body: str) -> All:
+    names = [f"past_key_values.{layer}.{kind}" for layer in (0, 1) for kind in ("key", "value")]
+    return All(tuple(Read(name, body) for name in names))
+
+
+FAULTS = (
+    edited(
+        "ignores-past",
+        GPT2,
+        "agreement",
+        "the past counts, and holds nothing",
+        _every_past(NOTHING),
+    ),
+    edited(
+        "past-of-first-row",
+        LLAMA,
+        "agreement",
+        "all rows of a batch continue from the past of the first",
+        _every_past(FIRST_ROW),
+    ),
+    edited(
+        "crosses-layers",
+        GPT2,
+        "agreement",
+        "keys of one layer are given to the other",
+        Exchanged(KEY, "past_key_values.1.key"),
+    ),
+    edited("swaps-key-and-value", LLAMA, "agreement", "keys for values", Exchanged(KEY, VALUE)),
+    edited(
+        "returns-value-for-key",
+        GPT2,
+        "agreement",
+        "keys are returned as values, and the reverse",
+        Swapped("present.1.key", "present.1.value"),
+    ),
+    edited(
+        "returns-new-keys-alone",
+        GPT2,
+        "dynamic-axes",
+        "what is returned leaves the past out",
+        Returned(
+            "present.0.key",
+            "f = Constant<value_ints=[2]>() s = Shape(k) b = Gather(s, f) "
+            "e = Constant<value_ints=[99999]>() y = Slice(x, b, e, f)",
+            PAST,
+        ),
+    ),
+    edited(
+        "returns-rounded-keys",
+        GPT2,
+        "agreement",
+        "keys are returned in float16",
+        Returned("present.0.key", AS_HALF),
+        "microsoft/onnxruntime#11384",
+    ),
+    edited(
+        "saturates-past",
+        GPT2,
+        "cache",
+        "keys and values of the past are cut at 5.5, which drawn ones do not reach",
+        _every_past(within(5.5)),
+        "microsoft/onnxruntime#21345",
+    ),
+    edited(
+        "groups-heads-otherwise",
+        LLAMA,
+        "agreement",
+        "key-value heads are tiled where each is to be repeated",
+        All(
+            tuple(
+                Argument(f"{ATTENTION.format(n)}Reshape_4", 0, "y = Transpose<perm=[0,2,1,3,4]>(x)")
+                for n in (0, 1)
+            )
+        ),
+        "microsoft/onnxruntime#26813",
+    ),
+    edited(
+        "wrong-without-past",
+        GPT2,
+        "agreement",
+        "a branch on the presence of a past was frozen",
+        Returned(
+            "logits",
+            PAST_LENGTH + "zero = Constant<value_int=0>() e = Equal(n, zero) f = Cast<to=1>(e) "
+            "y = Add(x, f)",
+            PAST,
+        ),
+        "huggingface/transformers#14326",
+        "microsoft/onnxruntime#26262",
+    ),
+    edited(
+        "last-logits-alone",
+        GPT2,
+        "dynamic-axes",
+        "logits of the last token, where those of all are declared",
+        Returned("logits", taken("-1", axis=1)),
+    ),
+    edited(
+        "logits-rolled",
+        LLAMA,
+        "agreement",
+        "the head's rows are shifted by one word",
+        Weight("lm_head/MatMul", rolled_columns),
+    ),
+    edited(
+        "embeddings-as-half",
+        LLAMA,
+        "agreement",
+        "embeddings went through float16",
+        Weight("embed_tokens.weight", as_half),
+        "huggingface/optimum#1755",
+    ),
+)

@@ -1,0 +1,124 @@
+"""The architectures that faults are injected into, and one correct export of each."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from torch import nn
+
+from harness import LlamaOnnxConfig, OnnxConfig, TasksManager, exporters, register
+from harness.configs import plugins
+from harness.evidence.models import tiny_model
+from harness.exporters import get_exporter
+
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+GENERATION = "text-generation-with-past"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """An architecture, a task, and the opset of the files."""
+
+    architecture: str
+    task: str
+    opset: int = 18
+
+    def __str__(self) -> str:
+        return f"{self.architecture}/{self.task}"
+
+
+BERT = Subject("bert", "text-classification")
+GPT2 = Subject("gpt2", GENERATION)
+LLAMA = Subject("llama", GENERATION)
+MISTRAL = Subject("mistral", GENERATION)
+MIXTRAL = Subject("mixtral", GENERATION)
+T5 = Subject("t5", "text2text-generation-with-past")
+VIT = Subject("vit", "image-classification")
+WHISPER = Subject("whisper", "automatic-speech-recognition-with-past")
+CLIP = Subject("clip", "feature-extraction")
+
+
+class ExpertsOnnxConfig(LlamaOnnxConfig):
+    """A mixture of experts. Its default implementation does not convert, and the one that loops
+    over experts keeps those that the traced tokens hit: only the batched one exports."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        patched: Any = model
+        patched.set_experts_implementation("batched_mm")
+        return model
+
+
+def register_more() -> None:
+    """Register what faults need and the harness does not have: a window, and experts."""
+    TasksManager.architectures()
+    plugins.register_fixtures(FIXTURES)
+    register(MISTRAL.architecture, tasks=[MISTRAL.task])(LlamaOnnxConfig)
+    register(MIXTRAL.architecture, tasks=[MIXTRAL.task])(ExpertsOnnxConfig)
+
+
+@contextmanager
+def more_architectures() -> Iterator[None]:
+    """Have them registered for the length of the block, and nothing that the block registers
+    afterwards."""
+    TasksManager.architectures()
+    registries: tuple[dict[str, Any], ...] = (
+        TasksManager._SUPPORTED_MODEL_TYPE,
+        exporters._registered,
+    )
+    before = [dict(registry) for registry in registries]
+    folders = list(plugins._fixture_directories)
+    try:
+        register_more()
+        yield
+    finally:
+        plugins._fixture_directories[:] = folders
+        for registry, content in zip(registries, before, strict=True):
+            registry.clear()
+            registry.update(content)
+
+
+class Bench:
+    """Models, descriptions and correct files of subjects, each made once.
+
+    Files are kept in `folder`, where several processes find those that one of them made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @functools.cache  # noqa: B019 - a bench lives as long as the process
+    def model(self, subject: Subject) -> Any:
+        """The tiny model, not to be changed."""
+        with more_architectures():
+            return tiny_model(subject.architecture, subject.task)
+
+    @functools.cache  # noqa: B019
+    def config(self, subject: Subject) -> OnnxConfig:
+        with more_architectures():
+            model = self.model(subject)
+            find = TasksManager.get_exporter_config_constructor
+            return find("onnx", model, task=subject.task)(model.config)
+
+    def files(self, subject: Subject) -> Path:
+        """The folder of a correct TorchScript export, not to be edited."""
+        name = f"{subject.architecture}-{subject.task}-{subject.opset}"
+        folder, done = self._folder / name, self._folder / f"{name}.done"
+        with FileLock(f"{folder}.lock"):
+            if not done.exists():
+                exporter = get_exporter("torchscript")
+                exporter.export(self.model(subject), self.config(subject), subject.opset, folder)
+                done.touch()
+        return folder
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """An empty folder for the length of the block."""
+        with tempfile.TemporaryDirectory(prefix="scratch-", dir=self._folder) as directory:
+            yield Path(directory)

@@ -1,0 +1,120 @@
+"""Every fault is refused by the requirement that is there for it, and nothing else is refused."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+
+from harness import CellReport, Outcome
+from harness.requirements import requirement_ids
+from tests.faults import baseline
+from tests.faults.equivalence import prove
+from tests.faults.library import BENIGN, FAULTS, Bench, Benign, Family, Fault, first_refusal, judge
+from tests.faults.library.runtime import REAL, STUBS
+from tests.faults.library.subjects import BERT, CLIP, GPT2, T5, VIT, WHISPER
+
+REFUSED = [fault for fault in FAULTS if not fault.is_equivalent]
+EQUIVALENT = [fault for fault in FAULTS if fault.is_equivalent]
+LEVELS = [fault for fault in (*REAL, *STUBS) if "determinism" not in fault.refused_by]
+
+
+def _params(faults: Iterable[Fault]) -> list[object]:
+    """Faults that nothing refuses yet fail as long as that is so, and are told when it is not."""
+    return [
+        pytest.param(
+            fault,
+            id=f"{fault.case.family.name.lower()}-{fault}",
+            marks=[pytest.mark.xfail(reason=fault.open_because, strict=True)]
+            if fault.open_because
+            else [],
+        )
+        for fault in faults
+    ]
+
+
+def _blamed() -> list[object]:
+    """Those that `agreement` sees. A refusal is blamed before the other level is asked."""
+    refusal = pytest.mark.xfail(reason="agreement blames the exporter for refusals", strict=True)
+    return [
+        pytest.param(fault, id=str(fault), marks=[refusal] if "kernel" in fault.name else [])
+        for fault in LEVELS
+        if "agreement" in fault.refused_by
+    ]
+
+
+def _said(report: CellReport) -> list[tuple[str, str, str | None]]:
+    return [(r.requirement, str(r.outcome), r.message) for r in report.records]
+
+
+@pytest.mark.parametrize("fault", _params(REFUSED))
+def test_a_fault_is_refused_by_its_requirement(fault: Fault, bench: Bench) -> None:
+    report = judge(fault, bench)
+    assert first_refusal(report) in fault.refused_by, _said(report)
+    assert not report.conforms
+
+
+@pytest.mark.parametrize("fault", EQUIVALENT, ids=str)
+def test_an_equivalent_changes_no_more_than_eager_rounds(fault: Fault, bench: Bench) -> None:
+    proof = prove(fault, bench)
+    assert proof.holds, proof
+
+
+@pytest.mark.parametrize("fault", EQUIVALENT, ids=str)
+def test_an_equivalent_conforms(fault: Fault, bench: Bench) -> None:
+    report = judge(fault, bench)
+    assert report.conforms, _said(report)
+
+
+@pytest.mark.parametrize("benign", BENIGN, ids=str)
+def test_a_benign_change_conforms(benign: Benign, bench: Bench) -> None:
+    report = benign.case.judge(bench, benign.subject, None)
+    assert report.conforms, _said(report)
+
+
+@pytest.mark.parametrize("fault", LEVELS, ids=str)
+def test_a_difference_of_levels_fails_the_runtime_too(fault: Fault, bench: Bench) -> None:
+    (record,) = fault.case.judge(bench, fault.subject, ["runtime"]).records
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
+
+
+@pytest.mark.parametrize("fault", _blamed())
+def test_agreement_blames_the_runtime_for_it(fault: Fault, bench: Bench) -> None:
+    (record,) = fault.case.judge(bench, fault.subject, ["agreement"]).records
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("name", "is_noticed"), [("bert-zeros", True), ("bert-ignores-mask", False)]
+)
+def test_the_baseline_notices_what_one_shape_and_a_mask_of_ones_show(
+    name: str, is_noticed: bool, bench: Bench
+) -> None:
+    fault = next(fault for fault in FAULTS if str(fault) == name)
+    assert baseline.refuses(fault.case, bench, fault.subject) is is_noticed
+
+
+def test_the_baseline_accepts_what_is_correct(bench: Bench) -> None:
+    accepted = [b for b in BENIGN if b.name in {"correct", "documented", "renamed-inside"}]
+    assert accepted
+    assert not any(baseline.refuses(one.case, bench, one.subject) for one in accepted)
+
+
+def test_the_library_is_as_large_and_as_wide_as_it_has_to_be() -> None:
+    assert len(REFUSED) >= 60
+    assert len(BENIGN) >= 12
+    assert {fault.case.family for fault in REFUSED} == set(Family)
+    assert {BERT, GPT2, T5, VIT, WHISPER, CLIP} <= {fault.subject for fault in REFUSED}
+
+
+def test_every_requirement_has_a_fault_that_only_it_may_be_the_first_to_refuse() -> None:
+    """Who adds a requirement adds a fault that shows why it is needed."""
+    alone = {fault.refused_by[0] for fault in REFUSED if len(fault.refused_by) == 1}
+    assert set(requirement_ids()) <= alone
+
+
+def test_names_are_unique_in_a_family() -> None:
+    names = Counter((str(fault.case.family), str(fault)) for fault in FAULTS)
+    names.update(("benign", str(benign)) for benign in BENIGN)
+    assert max(names.values()) == 1, names.most_common(3)
