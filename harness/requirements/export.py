@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError
+from harness.evidence.model_state import State, changes, state_of
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """Export between two calls of the reference on the same feed."""
-    before = _reference_bits(evidence)
+    """Export between two looks at the model and two calls of it on the same feed."""
+    state, before = _state(evidence), _reference_bits(evidence)
     try:
         files = evidence.files
     except ExporterError as error:
@@ -27,14 +28,24 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     threshold = evidence.config.external_data_threshold
     if evidence.is_own_export and threshold is not None and not missing:
         yield from _kept_inside(evidence, threshold)
+    yield from map(_changed, changes(state, _state(evidence)))
     for part in evidence.parts:
         part.forget_references()
     if before is not None and _reference_bits(evidence) != before:
-        yield Finding(
-            message="model: got other eager outputs after the export than before it, expected "
-            "the exporter to leave the model as it was",
-            is_fatal=True,
-        )
+        yield _changed("eager outputs")
+
+
+def _state(evidence: Evidence) -> State:
+    """Of the model that an exporter gets; files that are given have touched none."""
+    return state_of(evidence.model) if evidence.is_own_export else {}
+
+
+def _changed(what: str) -> Finding:
+    return Finding(
+        message=f"model: got other {what} after the export than before it, expected the exporter "
+        "to leave the model as it was",
+        is_fatal=True,
+    )
 
 
 def _is_file(files: object, stem: str) -> bool:
@@ -70,6 +81,7 @@ REQUIREMENT = Requirement(
     proves="the exporter produced a file, its weights beside it where that was asked, and left the "
     "model as it was",
     fails_when="it raises, writes no file for a part, keeps weights inside that belong beside it, "
-    "or changes what eager PyTorch computes",
+    "or changes the model: weights, dtype, device, mode, gradients, hooks, methods, settings or "
+    "what eager PyTorch computes",
     examine=examine,
 )

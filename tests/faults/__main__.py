@@ -23,12 +23,12 @@ from tests.faults.rows import CONFORMS, EQUIVALENT, HARMLESS, KINDS, Row, choose
 WIDTH = 150
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Run the suite; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes")
     parser.add_argument("--only", default="", help="those whose name holds this")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     console = Console(width=WIDTH, highlight=False)
     start = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-faults-") as folder:

@@ -122,6 +122,10 @@ def keep_a_hook(model: Any) -> None:
     model.register_forward_hook(lambda module, args, output: None)
 
 
+def keep_a_setting(model: Any) -> None:
+    model.config.return_dict = not model.config.return_dict
+
+
 def static_batch(arguments: dict[str, Any]) -> None:
     for axes in arguments["dynamic_axes"].values():
         axes.pop(0)
