@@ -11,6 +11,7 @@ from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._described_axes import description_problems
 
 if TYPE_CHECKING:
     from harness.configs.task_table import Axes
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """The dims that the files declare."""
+    """The axes that eager has, and the dims that the files declare."""
+    sides = [*evidence.parts, *([evidence.together] if evidence.together else [])]
+    for side in sides:
+        yield from description_problems(side)
     for part in evidence.parts:
         declared: Mapping[str, Axes] = {**part.config.inputs, **part.config.outputs}
         for name, dims in _declared_dims(part).items():
@@ -95,7 +99,8 @@ REQUIREMENT = Requirement(
     id="dynamic-axes",
     rank=50,
     proves="declared axes are symbolic, others are static, and every run fits the declaration",
-    fails_when="an axis is frozen, undeclared or conflicting, or a produced shape contradicts it",
+    fails_when="an axis is frozen, undeclared or conflicting, a produced shape contradicts it, or "
+    "eager does not tie what the description ties",
     examine=examine,
     examine_example=examine_example,
 )

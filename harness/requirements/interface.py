@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ Signature = Mapping[str, tuple[str, int]]
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
+    yield from _missing(evidence)
     for part in evidence.parts:
         try:
             expected = _declared(part, evidence)
@@ -38,6 +40,18 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
             yield from _types(side, values, signature, part)
             if evidence.is_own_export:
                 yield from _order(side, values, signature, part)
+
+
+def _missing(evidence: Evidence) -> Iterator[Finding]:
+    """Inputs that a file cannot be given, so that nothing drawn here would show what they do."""
+    taken = inspect.signature(evidence.model.forward).parameters
+    for name in evidence.config.missing_inputs:
+        if name in taken:
+            yield Finding(
+                message=f"input {name}: got none declared, expected what tokenizers give and "
+                "forward takes, or a reason in OMITTED_INPUTS",
+                blame="harness",
+            )
 
 
 def _declared(part: PartEvidence, evidence: Evidence) -> tuple[Signature, Signature]:
@@ -95,6 +109,7 @@ REQUIREMENT = Requirement(
     id="interface",
     rank=40,
     proves="inputs and outputs have the declared names, dtypes, ranks and (own exports) order",
-    fails_when="one is lost, undeclared, renamed, reordered or of another dtype or rank",
+    fails_when="one is lost, undeclared, renamed, reordered or of another dtype or rank, or what a "
+    "tokenizer gives is not declared",
     examine=examine,
 )

@@ -72,7 +72,7 @@ def _as_exporters() -> Iterator[AsExporter]:
     for fault in FAULTS:
         is_controlled = fault.subject in CONTROLLED or str(fault) in _EXPORTED_ELSEWHERE
         match fault.case:
-            case Exported(exporter=exporter) if is_controlled and not fault.open_because:
+            case Exported(exporter=exporter) if is_controlled:
                 yield AsExporter(fault, exporter)
             case Edited(edit=edit, part=part) if str(fault) in _EDITS:
                 yield AsExporter(fault, Editing(str(fault), edit, part))

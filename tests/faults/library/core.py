@@ -68,8 +68,7 @@ class Fault:
     """`refused_by` names the requirement that must be the first to refuse it, or each of those
     that may honestly be; of none where behaviour stays as it was, which is then proven.
 
-    `threads` are public reports of the mechanism, *repository#number*. `open_because` tells why
-    nothing refuses it yet.
+    `threads` are public reports of the mechanism, *repository#number*.
     """
 
     name: str
@@ -78,7 +77,6 @@ class Fault:
     mechanism: str
     case: Case
     threads: tuple[str, ...] = ()
-    open_because: str = ""
 
     @property
     def is_equivalent(self) -> bool:

@@ -8,12 +8,6 @@ from tests.faults.library.cases import Described, Measured, Misdescribed, names
 from tests.faults.library.core import Fault
 from tests.faults.library.subjects import BERT, CLIP, GPT2, LLAMA, T5, VIT, WHISPER, Subject
 
-DEFAULTS = (
-    "an input that forward takes and the description leaves out has its default on both sides; "
-    "nothing compares what is declared with what forward takes"
-)
-NARROW = "nothing is drawn that a description excludes, so it may ask for less than the model does"
-
 
 def _cell(
     name: str,
@@ -22,11 +16,10 @@ def _cell(
     description: type[OnnxConfig],
     mechanism: str,
     *threads: str,
-    open_because: str = "",
 ) -> Fault:
     """Exported and judged by a wrong description."""
     case = Described(description)
-    return Fault(name, subject, names(refused_by), mechanism, case, threads, open_because)
+    return Fault(name, subject, names(refused_by), mechanism, case, threads)
 
 
 def _files(
@@ -73,7 +66,6 @@ NAMES = (
         wrong.WithoutTokenTypes,
         "token types cannot be given to the file",
         "huggingface/optimum#1500",
-        open_because=DEFAULTS,
     ),
     _cell(
         "without-mask",
@@ -82,7 +74,6 @@ NAMES = (
         wrong.WithoutMask,
         "padded batches cannot be given to the file",
         "huggingface/optimum#1325",
-        open_because=DEFAULTS,
     ),
     _cell(
         "without-positions",
@@ -135,7 +126,6 @@ AXES = (
         "dynamic-axes",
         wrong.AsManyTextsAsImages,
         "texts and images share an axis that the model does not",
-        open_because=NARROW,
     ),
     _cell(
         "present-as-long-as-past",
@@ -164,7 +154,6 @@ AXES = (
         "dynamic-axes",
         wrong.DoubledPast,
         "the sum counts the past twice",
-        open_because="eager cuts a mask that is longer than the keys, so that both sides agree",
     ),
     _cell(
         "beyond-the-positions",
