@@ -30,3 +30,11 @@ class ArchitectureScheduling(LoadScopeScheduling):
         for other in self.assigned_work:
             self._reschedule(other)
         return left[0]
+
+    def _reschedule(self, node: WorkerController) -> None:
+        """Leave alone a worker that is still collecting: it is asked again when it has done so.
+
+        xdist's own hands it work at once where another worker dies meanwhile, and raises KeyError.
+        """
+        if node in self.registered_collections or not self.workqueue:
+            super()._reschedule(node)
