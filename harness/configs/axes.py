@@ -95,6 +95,9 @@ AXIS_RANGES: Mapping[str, AxisRange] = {
     "sequence_length": AxisRange(1, 24, export=7),
     "text_batch_size": AxisRange(1, 6, export=6),
 }
+OTHER_EXPORT = 8
+"""Added to an export size: pixels stay multiples of the patches of tiny models."""
+
 _EXPORT_SIZES_OF_OTHER_AXES = (11, 13, 17, 19, 23, 29, 31)
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 
@@ -136,6 +139,11 @@ class AxisSpace:
     @property
     def export_sizes(self) -> dict[str, int]:
         return self.fit({name: axis.export for name, axis in self.ranges.items()})
+
+    @property
+    def other_export_sizes(self) -> dict[str, int]:
+        """A second size for each axis, on the same side of every landmark that lies below both."""
+        return self.fit({n: size + OTHER_EXPORT for n, size in self.export_sizes.items()})
 
     def complete(self, sizes: AxisSizes) -> dict[str, int]:
         """Export sizes with `sizes` in their place.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import enum
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
 from harness.configs.decoding import (
@@ -144,6 +146,16 @@ class OnnxConfig(ABC):
             ceilings=self.axis_ceilings,
             landmarks=self.axis_landmarks,
         )
+
+    def exported_at(self, sizes: Mapping[str, int]) -> Self:
+        """The same description, for an export from other axis sizes; its parts follow it."""
+        other = copy.copy(self)
+        ranges = {
+            n: dataclasses.replace(self.axis_space.ranges[n], export=s) for n, s in sizes.items()
+        }
+        # Shadows the class attribute, which descriptions state and the axis space reads.
+        vars(other)["AXIS_RANGES"] = {**self.AXIS_RANGES, **ranges}
+        return other
 
     @property
     def atol(self) -> float:

@@ -74,11 +74,19 @@ class Evidence:
     def artifact(self) -> Artifact:
         """Run the exporter, once. The reference has been called before, so that nothing an
         exporter leaves behind can touch it unseen. Raises what the exporter raises."""
+        return self._export(self.config, "")
+
+    def export_again(self, config: OnnxConfig) -> Artifact:
+        """Run the exporter once more, by another description, into a folder of its own. Raises
+        what the exporter raises."""
+        return self._export(config, "again")
+
+    def _export(self, config: OnnxConfig, folder: str) -> Artifact:
         source = self.source
         assert source.exporter is not None
         assert source.opset is not None
         assert source.directory is not None
-        return source.exporter.export(self.model, self.config, source.opset, source.directory)
+        return source.exporter.export(self.model, config, source.opset, source.directory / folder)
 
     @functools.cached_property
     def other_attention(self) -> nn.Module | None:

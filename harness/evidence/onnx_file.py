@@ -44,6 +44,15 @@ def parse_onnx(path: Path) -> onnx.ModelProto:
     return model
 
 
+def parse_whole(path: Path) -> onnx.ModelProto:
+    """Read a model with its external data, which must be known to lie in its folder."""
+    from onnx.external_data_helper import load_external_data_for_model
+
+    model = parse_onnx(path)
+    load_external_data_for_model(model, str(path.parent))
+    return model
+
+
 def default_opset(model: onnx.ModelProto) -> int | None:
     """The version of the `ai.onnx` domain that the file imports, None where it imports none."""
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]

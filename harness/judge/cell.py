@@ -55,9 +55,10 @@ def judge_cell(
     known. Raises UsageError for a cell, a requirement or axes that do not exist; whatever the
     cell itself does becomes a record.
     """
-    planned = list(requirements) if requirements is not None else requirement_ids()
-    check_requirement_ids(planned)
     chosen = get_profile(profile) if isinstance(profile, str) else profile
+    if requirements is None:
+        requirements = requirement_ids(exports_again=chosen.exports_again)
+    check_requirement_ids(requirements)
     constructor = TasksManager.get_exporter_config_constructor(
         "onnx", model_type=cell.architecture, task=cell.task
     )
@@ -65,7 +66,7 @@ def judge_cell(
         cell=cell,
         constructor=constructor,
         exporter=get_exporter(cell.exporter),
-        requirements=planned,
+        requirements=requirements,
         profile=chosen,
         seed=seed,
         axes=axes,

@@ -128,12 +128,13 @@ def _judge(
     from harness.judge.ladder import Judgement, climb
     from harness.judge.regressions import examples_of
 
-    planned = list(requirements) if requirements is not None else requirement_ids()
-    check_requirement_ids(planned)
+    chosen = get_profile(profile) if isinstance(profile, str) else profile
+    if requirements is None:
+        requirements = requirement_ids(exports_again=chosen.exports_again)
+    check_requirement_ids(requirements)
     tolerance = config.atol if atol is None else atol
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"atol {tolerance!r}: expected a finite number of at least 0")
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
 
     def replay_command(requirement: str, example: Example | None) -> str:
         """Examples follow from seed and profile, so the whole check is repeated."""
@@ -144,7 +145,7 @@ def _judge(
     judgement = Judgement(
         cell=cell,
         evidence=Evidence(model=model, config=config, source=source),
-        requirements=planned,
+        requirements=requirements,
         examples=examples_of(cell, config.axis_space, count=chosen.max_examples, seed=seed),
         atol=tolerance,
         replay=replay_command,

@@ -118,6 +118,8 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
 
 def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | None:
     """Why a requirement asks nothing of any part of a cell; None where it does."""
+    if requirement.exports_again and not evidence.is_own_export:
+        return "the files were given, and nothing here exports them again"
     configs = [evidence.config, *(part.config for part in evidence.parts)]
     reasons = [requirement.why_not_applicable(config) for config in configs]
     return None if None in reasons else reasons[0]

@@ -12,19 +12,24 @@ from harness.evidence.fixtures import TinyModel
 from harness.matrix.names import select, split_list
 from harness.matrix.registry import Registry
 from harness.records import CellId
+from harness.requirements import requirement_ids
 
 Plan = Mapping[CellId, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a user asks for: comma lists of globs as options give them, None for everything."""
+    """What a user asks for: comma lists of globs as options give them, None for everything.
+
+    Without `exports_again`, what runs the exporter once more is planned only by its name.
+    """
 
     opsets: tuple[int, ...]
     architecture: str | None = None
     task: str | None = None
     exporter: str | None = None
     requirement: str | None = None
+    exports_again: bool = True
 
 
 def make_plan(selection: Selection, registry: Registry) -> Plan:
@@ -36,6 +41,9 @@ def make_plan(selection: Selection, registry: Registry) -> Plan:
     tasks = select_tasks(selection.task, registry, subject="--task")
     exporters = select(selection.exporter, registry.exporters, subject="--exporter")
     requirements = select(selection.requirement, registry.requirements, subject="--requirement")
+    if selection.requirement is None and not selection.exports_again:
+        cheap = requirement_ids(exports_again=False)
+        requirements = tuple(name for name in requirements if name in cheap)
     rows = [(model, task) for model in models for task in registry.tasks[model] if task in tasks]
     plan = {
         CellId(

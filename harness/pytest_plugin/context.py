@@ -91,6 +91,7 @@ class RunContext:
                 task=options.TASK.get(self.config),
                 exporter=options.EXPORTER.get(self.config),
                 requirement=options.REQUIREMENT.get(self.config),
+                exports_again=self.profile.exports_again,
             )
             return make_plan(selection, self.registry)
 

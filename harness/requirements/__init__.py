@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import pkgutil
+from collections.abc import Iterable
 
 from harness.errors import UsageError, suggest
 from harness.requirements._base import Requirement
@@ -23,12 +24,12 @@ def ladder() -> tuple[Requirement, ...]:
     return tuple(sorted(found, key=lambda requirement: requirement.rank))
 
 
-def requirement_ids() -> list[str]:
-    """The ids of all requirements, in ladder order."""
-    return [requirement.id for requirement in ladder()]
+def requirement_ids(*, exports_again: bool = True) -> list[str]:
+    """The ids of all requirements, or of those that export nothing again, in ladder order."""
+    return [one.id for one in ladder() if exports_again or not one.exports_again]
 
 
-def check_requirement_ids(ids: list[str]) -> None:
+def check_requirement_ids(ids: Iterable[str]) -> None:
     """Raise UsageError for an id that no requirement has."""
     known = requirement_ids()
     for name in ids:

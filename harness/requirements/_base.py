@@ -69,7 +69,8 @@ class Requirement:
     either or both. Examples are examined part by part; `examine_together` looks at all the parts of
     a cell, run as one. Costly requirements take a `sample` of so many examples, spread over all.
     `why_not_applicable` gives the reason where a description lacks the capability that is asked
-    about. `proves` and `fails_when` are shown beside its verdict.
+    about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
+    asked of our own exports alone. `proves` and `fails_when` are shown beside its verdict.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Requirement:
     fails_when: str
     why_not_applicable: Callable[[OnnxConfig], str | None] = lambda config: None
     sample: int | None = None
+    exports_again: bool = False
     examine: Callable[[Evidence], Iterable[Finding]] | None = None
     examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
     examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None

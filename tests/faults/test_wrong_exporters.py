@@ -56,6 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int]:
         *("--config-module", MODULE, "--exporter", "wrong-*", "--opset", "18"),
         *("--architecture", _listed([cell.architecture for cell in CELLS])),
         *("--task", _listed([cell.task for cell in CELLS]), "--profile", "smoke"),
+        *("--requirement", "*"),
         *("-k", " or ".join(map(str, CELLS))),
     )
     assert (directory / "run.jsonl").is_file(), done.stdout + done.stderr

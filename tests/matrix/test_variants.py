@@ -54,7 +54,7 @@ def registry(registry: Registry) -> Registry:
     return dataclasses.replace(registry, tasks={model: tasks[model] for model in sorted(tasks)})
 
 
-def selected(registry: Registry, architecture: str | None, **others: str) -> list[str]:
+def selected(registry: Registry, architecture: str | None, **others: Any) -> list[str]:
     """The tiny models and tasks that a selection plans."""
     plan = make_plan(Selection(opsets=(18,), architecture=architecture, **others), registry)
     return list(dict.fromkeys(str(cell).partition("/opset")[0] for cell in plan))

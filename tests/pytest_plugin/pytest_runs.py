@@ -30,6 +30,7 @@ LADDER = [
     "cache",
     "determinism",
     "runtime",
+    "baked-sizes",
 ]
 AFTER_CHECKER = len(LADDER[LADDER.index("checker") + 1 :])
 

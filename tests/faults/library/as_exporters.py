@@ -38,6 +38,7 @@ _EXPORTED_ELSEWHERE = {
     "llama-takes-mask-for-prefix",
     "mistral-drops-window",
     "mixtral-bakes-experts",
+    "vit-drops-far-images",
     "vit-turns-images",
     "whisper-crosses-layers",
 }

@@ -47,6 +47,18 @@ def keeps_sixteen_tokens(named: Named) -> Named:
     return {name: tensor[:, :16] for name, tensor in named.items()}
 
 
+def keeps_sixteen_times_the_traced_tokens(named: Named) -> Named:
+    if "attention_mask" not in named:
+        return named
+    limit = 16 * int(named["attention_mask"].shape[1])
+    return {name: tensor[:, :limit] for name, tensor in named.items()}
+
+
+def keeps_sixteen_times_the_traced_images(named: Named) -> Named:
+    limit = 16 * int(named["pixel_values"].shape[0])
+    return {name: tensor[:limit] for name, tensor in named.items()}
+
+
 def crosses_layers(named: Named) -> Named:
     other = {".0.": ".1.", ".1.": ".0."}
     return {

@@ -161,6 +161,19 @@ FAULTS = (
         "huggingface/optimum#776",
     ),
     _fault(
+        T5,
+        "baked-sizes",
+        Wrapping("cuts-far-beyond", ways.keeps_sixteen_times_the_traced_tokens),
+        "texts are cut at a multiple of the traced length, longer than any that is drawn",
+        "huggingface/transformers#20275",
+    ),
+    _fault(
+        VIT,
+        "baked-sizes",
+        Wrapping("drops-far-images", ways.keeps_sixteen_times_the_traced_images),
+        "images are dropped at a multiple of the traced batch, larger than any that is drawn",
+    ),
+    _fault(
         GPT2,
         "agreement",
         Wrapping("crosses-layers", ways.crosses_layers),
