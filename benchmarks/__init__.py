@@ -1,0 +1,1 @@
+"""The bars of the project, measured as ratios in one run and never asserted by a test."""

@@ -1,0 +1,122 @@
+"""What judging a cell costs beside its bare dynamo export, over the smoke profile.
+
+The bar: at most 0.5 times the export, median, with at least 30 examples for each cell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from harness import Artifact, CellId, CellReport, judge_cell, register_exporter
+from harness.exporters import get_exporter
+from harness.judge.profiles import get_profile
+from harness.matrix.plan import Selection, make_plan
+from harness.matrix.registry import read_registry
+
+BAR = 0.5
+PROFILE = "smoke"
+EXPORTER = "dynamo"
+
+
+class Timed:
+    """The exporter, with the seconds that it took."""
+
+    def __init__(self, name: str) -> None:
+        self._exporter = get_exporter(name)
+        self.name = self._exporter.name
+        self.opsets = self._exporter.opsets
+        self.seconds = 0.0
+
+    def export(self, model: Any, config: Any, opset: int, output: Path) -> Artifact:
+        start = time.perf_counter()
+        try:
+            return self._exporter.export(model, config, opset, output)
+        finally:
+            self.seconds += time.perf_counter() - start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Seconds of one cell: its export, and all that was judged around it."""
+
+    report: CellReport
+    export: float
+    judged: float
+
+    @property
+    def ratio(self) -> float:
+        return self.judged / self.export
+
+    @property
+    def examples(self) -> int:
+        return max(record.examples for record in self.report.records)
+
+
+def measure(cells: list[CellId], exporter: Timed) -> Iterator[Cost]:
+    """Judge each cell as the profile does; what it imports is warm after a first one."""
+    judge_cell(cells[0], profile=PROFILE)
+    for cell in track(cells, "cells", console=Console(stderr=True)):
+        exporter.seconds = 0.0
+        start = time.perf_counter()
+        report = judge_cell(cell, profile=PROFILE)
+        total = time.perf_counter() - start
+        yield Cost(report=report, export=exporter.seconds, judged=total - exporter.seconds)
+
+
+def by_cell(costs: list[Cost]) -> Table:
+    table = Table("cell", "export s", "judged s", "ratio", "examples", "conforms")
+    for cost in costs:
+        numbers = (f"{cost.export:.2f}", f"{cost.judged:.2f}", f"{cost.ratio:.2f}")
+        conforms = "yes" if cost.report.conforms else "no"
+        table.add_row(str(cost.report.cell), *numbers, str(cost.examples), conforms)
+    return table
+
+
+def by_requirement(costs: list[Cost]) -> Table:
+    """Shares of what was judged; `export` without the export itself."""
+    seconds: defaultdict[str, float] = defaultdict(float)
+    for cost in costs:
+        for record in cost.report.records:
+            seconds[record.requirement] += record.seconds
+        seconds["export"] -= cost.export
+    whole = sum(cost.judged for cost in costs)
+    seconds["the model, its reference and what lies between"] = whole - sum(seconds.values())
+    table = Table("requirement", "seconds", "share")
+    for name, value in seconds.items():
+        table.add_row(name, f"{value:.1f}", f"{value / whole:.0%}")
+    return table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog=__spec__.name if __spec__ else None, description=__doc__)
+    parser.add_argument("--architecture", help="comma list of globs")
+    options = parser.parse_args()
+    exporter = Timed(EXPORTER)
+    register_exporter(exporter)
+    opsets = get_profile(PROFILE).opsets
+    selection = Selection(opsets=opsets, architecture=options.architecture, exporter=EXPORTER)
+    costs = list(measure(list(make_plan(selection, read_registry())), exporter))
+    console = Console(width=110, highlight=False)
+    console.print(by_cell(costs), by_requirement(costs))
+    median = statistics.median(cost.ratio for cost in costs)
+    fewest = min(cost.examples for cost in costs)
+    verdict = "within" if median <= BAR and fewest >= 30 else "ABOVE"
+    console.print(
+        f"all requirements cost {median:.2f} x the export, median of {len(costs)} cells with at "
+        f"least {fewest} examples each: {verdict} the bar of {BAR}"
+    )
+
+
+if __name__ == "__main__":
+    main()
