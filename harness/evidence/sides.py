@@ -76,7 +76,7 @@ class Sides(ABC):
         try:
             return call_reference(model or self.owner.model, self.config, feed)
         except Exception as error:
-            raise EagerError(f"{type(error).__name__}: {error}") from error
+            raise EagerError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def forget_references(self) -> None:
         """Have the next `reference` call the model again."""

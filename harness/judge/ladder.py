@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.errors import one_line
+from harness.evidence.sides import Example
 from harness.judge.examples import minimise
 from harness.judge.tally import Tally
-from harness.records import CellId, Failing, Outcome, Record
+from harness.records import CellId, Failing, Outcome, Record, Worst
 from harness.requirements import ladder
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
-    from harness.evidence.sides import Example
     from harness.requirements._base import Finding, Requirement
 
-Replay = Callable[[str, "Example | None"], str | None]
+Replay = Callable[[str, Example | None], str | None]
 
 SHOWN_FINDINGS = 6
 
@@ -106,8 +107,9 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
         record = replace(
             record,
             outcome=Outcome.ERRORED,
-            message=f"harness: got {type(error).__name__}: {error}, expected a verdict; this is a "
-            "defect of the harness or of the description, please report it",
+            message=f"harness: got {type(error).__name__}: {one_line(error)}, expected a verdict; "
+            "this is a defect of the harness or of the description, please report it "
+            f"[{judgement.cell}]",
             traceback=traceback.format_exc(),
             blame="harness",
             replay=judgement.replay(requirement.id, None),
@@ -161,22 +163,10 @@ def _judge_examples(record: Record, judgement: Judgement, requirement: Requireme
 def _failed(
     record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
 ) -> Record:
-    where = f"[{judgement.cell}, {example}]" if example else f"[{judgement.cell}]"
-    names_part = len(judgement.evidence.parts) > 1
-    lines = [
-        f"{finding.part}: {finding.message} {where}"
-        if names_part and finding.part
-        else f"{finding.message} {where}"
-        for finding in findings[:SHOWN_FINDINGS]
-    ]
-    if len(findings) > SHOWN_FINDINGS:
-        lines.append(f"... and {len(findings) - SHOWN_FINDINGS} more")
-    if record.worst is not None and example is not None:
-        lines.append(_worst_line(record))
     return replace(
         record,
         outcome=Outcome.FAILED,
-        message="\n".join(lines),
+        message="\n".join(_failure_lines(record, judgement, findings, example)),
         part=findings[0].part or record.part,
         blame=findings[0].blame,
         failing=Failing(axes=example.axes, seed=example.seed) if example else None,
@@ -184,14 +174,28 @@ def _failed(
     )
 
 
-def _worst_line(record: Record) -> str:
+def _failure_lines(
+    record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
+) -> Iterator[str]:
+    """Each as *subject: got, expected [cell, axis sizes, seed]*, the worst example last."""
+    names_part = len(judgement.evidence.parts) > 1
+
+    def line(part: str | None, message: str, at: Example | None) -> str:
+        subject = f"{part}: {message}" if names_part and part else message
+        return f"{subject} [{judgement.cell}, {at}]" if at else f"{subject} [{judgement.cell}]"
+
+    for finding in findings[:SHOWN_FINDINGS]:
+        yield line(finding.part, finding.message, example)
+    if len(findings) > SHOWN_FINDINGS:
+        yield f"... and {len(findings) - SHOWN_FINDINGS} more"
     worst = record.worst
-    assert worst is not None
+    if worst is not None and example is not None and not worst.max_abs_diff <= worst.atol:
+        message = _worst_message(worst, examples=record.examples)
+        yield line(record.part, message, Example.of(dict(worst.axes), worst.seed))
+
+
+def _worst_message(worst: Worst, *, examples: int) -> str:
     return (
-        f"worst of {record.examples} examples: {worst.output} {worst.max_abs_diff:.3g} "
-        f"at {_sizes(worst.axes)}, seed={worst.seed}"
+        f"values of {worst.output}: got max_abs_diff {worst.max_abs_diff:.3g}, expected at most "
+        f"atol {worst.atol:.3g}, in the worst of {examples} examples"
     )
-
-
-def _sizes(axes: Mapping[str, int]) -> str:
-    return ", ".join(f"{name}={size}" for name, size in axes.items())

@@ -12,11 +12,12 @@ def rest_of(
     missing: Sequence[str],
     *,
     outcome: Outcome,
-    message: str,
+    got: str,
     traceback: str | None = None,
     replay: str | None = None,
 ) -> Iterator[Record]:
-    """`outcome` for the first missing requirement, `skipped` because of it for the others."""
+    """`outcome` for the first missing requirement, which got `got` in place of a verdict, and
+    `skipped` because of it for the others."""
     if not missing:
         return
     first, *others = missing
@@ -24,7 +25,7 @@ def rest_of(
         cell=cell,
         requirement=first,
         outcome=outcome,
-        message=f"{first}: {message} [{cell}]",
+        message=f"{first}: got {got}, expected a verdict [{cell}]",
         traceback=traceback,
         replay=replay,
     )

@@ -19,7 +19,7 @@ def crash_records(run: RunFile, cell: CellId, context: RunContext) -> Iterator[R
         cell,
         missing,
         outcome=Outcome.CRASHED,
-        message="the process died while it was judged",
+        got="the death of the process that judged it",
         replay=_replay(cell, missing[0], context) if missing else None,
     )
     yield from map(context.expectations.apply, records)
@@ -42,8 +42,8 @@ def ending_records(
         if str(cell) not in run.started:
             yield from not_run(cell, missing, message="the run ended before this cell began")
         elif cell in finished:
-            lost = "its process ended the cell, and no record arrived"
-            yield from rest_of(cell, missing, outcome=Outcome.ERRORED, message=lost)
+            lost = "no record from the process that ended the cell"
+            yield from rest_of(cell, missing, outcome=Outcome.ERRORED, got=lost)
         elif interrupted:
             yield from not_run(cell, missing, message="interrupted before this was judged")
         else:

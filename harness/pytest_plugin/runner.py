@@ -55,14 +55,14 @@ def judge(cell: CellId, context: RunContext) -> CellReport:
     requirements = context.plan[cell]
     recording = _Recording(context)
     context.journal.start(cell)
-    message, trace = "the judge gave no record", None
+    got, trace = "no record from the judge", None
     try:
         for record in _judged(cell, requirements, context, recording):
             recording(record)
     except Exception as error:
-        message, trace = f"the judge raised {error!r}", traceback.format_exc()
+        got, trace = f"{error!r} from the judge", traceback.format_exc()
     missing = [name for name in requirements if name not in recording.records]
-    for record in rest_of(cell, missing, outcome=Outcome.ERRORED, message=message, traceback=trace):
+    for record in rest_of(cell, missing, outcome=Outcome.ERRORED, got=got, traceback=trace):
         recording(record)
     return CellReport(cell, tuple(recording.records[name] for name in requirements))
 

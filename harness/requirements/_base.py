@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. `message` reads *subject: got, expected*.
+    """One thing that is wrong. `message` is one line, *subject: got, expected*.
 
     A fatal finding makes the rest of the ladder meaningless; a note is told and not judged. `error`
     is what `validate_model_outputs` raises for it; `blame` names the layer where it is known.

@@ -82,17 +82,17 @@ def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iter
     bound: dict[AxisExpression | str, tuple[int, str]] = {}
     for name, dims in _declared_dims(part).items():
         if len(dims) != len(shapes[name]):
-            yield f"rank of {name}: got {len(shapes[name])}, the file declares {len(dims)}"
+            yield f"rank of {name}: got {len(shapes[name])}, expected {len(dims)} as in the file"
             continue
         for axis, (dim, size) in enumerate(zip(dims, shapes[name], strict=True)):
             place = f"axis {axis} of {name}"
             if isinstance(dim, int) and dim != size:
-                yield f"{place}: got size {size}, the file declares {dim}"
+                yield f"{place}: got {size}, expected {dim} as in the file"
             if not isinstance(dim, str):
                 continue
             before, first = bound.setdefault(_canonical(dim) or dim, (size, place))
             if before != size:
-                yield f"{place}: got size {size} for the symbol {dim!r}, {first} has {before}"
+                yield f"{place}: got {size} for the symbol {dim!r}, expected {before} as of {first}"
 
 
 REQUIREMENT = Requirement(

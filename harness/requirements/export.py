@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import ExporterError
+from harness.errors import ExporterError, one_line
 from harness.evidence.model_state import State, changes, state_of
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
@@ -20,11 +20,12 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     try:
         files = evidence.files
     except ExporterError as error:
-        yield Finding(message=f"export: got {error}, expected a file", is_fatal=True)
+        yield Finding(message=f"export: got {one_line(error)}, expected a file", is_fatal=True)
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
     if missing:
-        yield Finding(message=f"parts: got none for {', '.join(missing)}", is_fatal=True)
+        message = f"parts: got no file for {', '.join(missing)}, expected one for each"
+        yield Finding(message=message, is_fatal=True)
     threshold = evidence.config.external_data_threshold
     if evidence.is_own_export and threshold is not None and not missing:
         yield from _kept_inside(evidence, threshold)

@@ -26,7 +26,8 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 def _label(part: PartEvidence, asked: int | None) -> Iterator[Finding]:
     got = default_opset(part.model_proto)
     if got is None:
-        yield Finding(message="opset_import: got no ai.onnx domain", part=part.stem, is_fatal=True)
+        message = "opset_import: got no ai.onnx domain, expected one"
+        yield Finding(message=message, part=part.stem, is_fatal=True)
     elif asked is not None and got != asked:
         yield Finding(
             message=f"opset_import of ai.onnx: got {got}, expected {asked}", part=part.stem
@@ -40,7 +41,7 @@ def _domains(part: PartEvidence) -> Iterator[Finding]:
     used = {(node.domain, node.op_type) for node in all_nodes(model)}
     for domain, operator in sorted(used - local):
         if _canonical(domain) not in imported:
-            message = f"domain of {operator}: got {domain!r}, which opset_import does not list"
+            message = f"domain of {operator}: got {domain!r}, expected one that opset_import lists"
             yield Finding(message=message, part=part.stem, is_fatal=True)
         if domain not in STANDARD_DOMAINS:
             yield Finding(
@@ -68,12 +69,11 @@ def _readability(part: PartEvidence) -> Iterator[Finding]:
     try:
         open_session(identity.SerializeToString(), optimised=True)
     except CandidateError as error:
-        yield Finding(
-            message=f"IR version {model.ir_version} at opset {imports[0].version}: ONNX Runtime "
-            f"refuses any such file: {error}",
-            part=part.stem,
-            is_fatal=True,
+        message = (
+            f"IR version {model.ir_version} at opset {imports[0].version}: got {error} from ONNX "
+            "Runtime for an identity, expected it to read any such file"
         )
+        yield Finding(message=message, part=part.stem, is_fatal=True)
 
 
 REQUIREMENT = Requirement(

@@ -13,6 +13,7 @@ from tests.faults.equivalence import prove
 from tests.faults.library import BENIGN, FAULTS, Bench, Benign, Family, Fault, first_refusal, judge
 from tests.faults.library.runtime import REAL, STUBS
 from tests.faults.library.subjects import BERT, CLIP, GPT2, T5, VIT, WHISPER
+from tests.faults.message_form import misformed
 
 REFUSED = [fault for fault in FAULTS if not fault.is_equivalent]
 EQUIVALENT = [fault for fault in FAULTS if fault.is_equivalent]
@@ -42,6 +43,7 @@ def test_a_fault_is_refused_by_its_requirement(fault: Fault, bench: Bench) -> No
     report = judge(fault, bench)
     assert first_refusal(report) in fault.refused_by, _said(report)
     assert not report.conforms
+    assert misformed(report.records) == []
 
 
 @pytest.mark.parametrize("fault", EQUIVALENT, ids=str)

@@ -25,6 +25,7 @@ from tests.faults.library.as_exporters import (
 )
 from tests.faults.library.exporter_kinds import Wrapping
 from tests.faults.library.subjects import Subject
+from tests.faults.message_form import misformed, replayed
 
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.faults.wrong_exporters"
@@ -79,13 +80,43 @@ def test_the_correct_one_passes_in_the_same_run(cell: CellId, run: tuple[Run, in
     assert _report(run[0], cell).conforms
 
 
+@pytest.mark.parametrize("requirement", requirement_ids())
+def test_failures_of_every_requirement_have_one_form(
+    requirement: str, run: tuple[Run, int]
+) -> None:
+    """Subject, got, expected, where, and a command that names the cell and its example."""
+    failed = [record for record in _failed(run[0]) if record.requirement == requirement]
+    assert failed
+    assert misformed(failed) == []
+    for record in failed:
+        assert (record.failing is not None) is (record.examples > 0), record
+        assert _example_of(record).items() <= replayed(record).items(), record
+        assert ("--seed" in replayed(record)) is (record.failing is not None)
+
+
+def _failed(run: Run) -> list[Record]:
+    return [
+        record
+        for report in sorted(run.reports(), key=lambda report: str(report.cell))
+        for record in report.records
+        if record.outcome is Outcome.FAILED
+    ]
+
+
+def _example_of(record: Record) -> dict[str, str]:
+    """What a replay command has to say of a failure."""
+    named = {"cell": str(record.cell), "--requirement": record.requirement}
+    if record.failing is None:
+        return named
+    axes = ",".join(f"{name}={size}" for name, size in record.failing.axes.items())
+    return {**named, "--axes": axes, "--seed": str(record.failing.seed)}
+
+
 def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, int]) -> None:
     """One for each requirement that failed; the others are replayed the same way."""
     failed: dict[str, Record] = {}
-    for report in sorted(run[0].reports(), key=lambda report: str(report.cell)):
-        for record in report.records:
-            if record.outcome is Outcome.FAILED:
-                failed.setdefault(record.requirement, record)
+    for record in _failed(run[0]):
+        failed.setdefault(record.requirement, record)
     assert set(failed) == set(requirement_ids())
     with ThreadPoolExecutor(2) as pool:
         for record, done in zip(failed.values(), pool.map(_replay, failed.values()), strict=True):

@@ -63,7 +63,7 @@ def test_an_exporter_that_writes_nothing_fails_export() -> None:
 
     first, *_ = _judge(Empty())
     assert first.outcome is Outcome.FAILED
-    assert "got none for model" in first.message
+    assert "got no file for model" in first.message
 
 
 def test_an_exporter_that_raises_something_else_is_errored() -> None:

@@ -171,7 +171,7 @@ class Measured(Described):
         limit = largest_honest_atol(bench.model(subject), config)
         outcome = Outcome.PASSED if config.atol <= limit else Outcome.FAILED
         cell = _cell(subject, "torchscript", subject.opset)
-        message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g}"
+        message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g} [{cell}]"
         record = Record(cell=cell, requirement="tolerance", outcome=outcome, message=message)
         return CellReport(cell, (record,))
 
