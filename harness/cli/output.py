@@ -74,10 +74,13 @@ def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
 
 
 def report_lines(report: CellReport) -> Iterator[str]:
-    """One line per requirement, then why some did not pass, then the verdict."""
+    """One line per requirement, notes below those that passed, then why others did not, then the
+    verdict."""
     width = max((len(record.requirement) for record in report.records), default=0)
     for record in report.records:
         yield _summary(record, width)
+        if record.outcome is Outcome.PASSED:
+            yield from (f"   note: {line}".rstrip() for line in record.message.splitlines())
     for records in _alike(report.records):
         yield from _explanation(records)
     yield f"{'conforms' if report.conforms else 'does not conform'}: {report.cell}"
@@ -112,5 +115,6 @@ def _explanation(records: Sequence[Record]) -> Iterator[str]:
     yield from (f"  {line}".rstrip() for line in first.message.splitlines())
     if first.blame:
         yield f"  blame: {first.blame}"
-    if first.replay and first.replay not in first.message:
-        yield f"  replay: {first.replay}"
+    for command in dict.fromkeys(record.replay for record in records):
+        if command and command not in first.message:
+            yield f"  replay: {command}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,25 @@ def test_what_one_failure_skips_is_explained_once() -> None:
 def test_a_verdict_that_passes_is_short() -> None:
     lines = list(report_lines(CellReport(CELL, (PASSED,))))
     assert lines == ["✓  opset  passed", f"conforms: {CELL}"]
+
+
+def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> None:
+    noted = dataclasses.replace(PASSED, message="weights: got 9 bytes\nnames: got others")
+    lines = list(report_lines(CellReport(CELL, (noted, FAILED))))
+    assert lines[:4] == [
+        "✓  opset      passed",
+        "   note: weights: got 9 bytes",
+        "   note: names: got others",
+        "✗  agreement  failed          12 examples  worst error 300 x atol (logits)",
+    ]
+    assert sum("got 9 bytes" in line for line in lines) == 1
+
+
+def test_every_failure_ends_with_its_own_replay_command() -> None:
+    """Also where two requirements fail for the same reason, which is told once."""
+    other = dataclasses.replace(FAILED, requirement="cache", replay=f"{FAILED.replay} other")
+    lines = list(report_lines(CellReport(CELL, (FAILED, other))))
+    assert lines[-3:-1] == [f"  replay: {FAILED.replay}", f"  replay: {other.replay}"]
 
 
 def test_every_outcome_has_a_glyph_of_its_own() -> None:
