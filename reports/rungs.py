@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ from harness.records import Outcome, Record, Worst
 from reports.signs import SIGNS, Sign
 
 _UNJUDGED = {Outcome.NOT_RUN, Outcome.SKIPPED, Outcome.NOT_APPLICABLE}
+_LOST = {Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.ERRORED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +49,24 @@ def rung_of(record: Record) -> Rung:
         requirement=record.requirement,
         sign=SIGNS[record.outcome],
         seconds=f"{record.seconds:.2f}" if record.outcome not in _UNJUDGED else "",
-        examples=str(record.examples) if record.examples else "",
+        examples=_examples(record),
         error_ratio=_number(record.worst.error_ratio) if record.worst else "",
         message=record.message,
         facts=tuple(_facts(record)),
         replay=record.replay,
         traceback=record.traceback,
     )
+
+
+def _examples(record: Record) -> str:
+    """How many examples were run. A verdict without any was given on the files alone; a requirement
+    that asks for examples and has none to look at is inconclusive."""
+    if record.examples:
+        return str(record.examples)
+    if record.outcome in _LOST:
+        return "not known"
+    is_unseen = record.outcome in _UNJUDGED | {Outcome.INCONCLUSIVE}
+    return "none" if is_unseen else "the files, no examples"
 
 
 def _facts(record: Record) -> Iterable[Fact]:
@@ -64,6 +77,8 @@ def _facts(record: Record) -> Iterable[Fact]:
         yield Fact(name="minimal failing example", value=value)
     if record.worst:
         yield Fact(name="worst output", value=_worst(record.worst))
+    if record.needed_atol:
+        yield Fact(name="smallest passing atol", value=_needed(record.needed_atol))
     if record.covered:
         yield Fact(name="covered axis sizes", value=_covered(record.covered))
     if record.blame:
@@ -94,6 +109,20 @@ def _worst(worst: Worst) -> str:
         f"atol {_number(worst.atol)}, error ratio {_number(worst.error_ratio)}, "
         f"at {_axes(worst.axes)} (seed {worst.seed})"
     )
+
+
+def _needed(needed: Mapping[str, float]) -> str:
+    """One line for each part, the largest first."""
+    by_part: dict[str, list[str]] = {}
+    for name in sorted(needed, key=lambda name: _rank(needed[name]), reverse=True):
+        part, separator, output = name.rpartition(": ")
+        by_part.setdefault(part + separator, []).append(f"{output} {_number(needed[name])}")
+    return "\n".join(f"{part}{', '.join(outputs)}" for part, outputs in by_part.items())
+
+
+def _rank(value: float) -> float:
+    """NaN, which no tolerance lets pass, is as large as can be."""
+    return math.inf if math.isnan(value) else value
 
 
 def _axes(axes: Mapping[str, int]) -> str:

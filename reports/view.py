@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote
 
-from harness.records import CellId, CellReport, Outcome, Run, Started, is_expected
+from harness.records import CellId, CellReport, Meaning, Outcome, Run, Started, is_expected
 from reports.rungs import Fact, Rung, rung_of
 from reports.signs import SIGNS, Sign
 
@@ -76,7 +76,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Everything on the page of one run."""
+    """Everything on the page of one run; `requirements` is empty where the run does not say."""
 
     run: str
     verdict: Verdict
@@ -90,6 +90,7 @@ class Page:
     exporters: tuple[str, ...]
     opsets: tuple[int, ...]
     groups: tuple[Group, ...]
+    requirements: Mapping[str, Meaning]
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -117,6 +118,7 @@ def page_of(run: Run) -> Page:
         exporters=exporters,
         opsets=opsets,
         groups=_groups(run, reports, columns=(exporters, opsets)),
+        requirements=run.header.requirements,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from itertools import pairwise
@@ -21,6 +22,7 @@ from harness.records import (
     Footer,
     Header,
     Line,
+    Meaning,
     Outcome,
     Record,
     Started,
@@ -43,6 +45,7 @@ HEADER = Header(
     seed=3,
     planned={BERT: ["export", "agreement"]},
     modalities={"bert": "text"},
+    requirements={"export": Meaning(proves="a file comes out", fails_when="none does")},
 )
 EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
 FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
@@ -98,6 +101,30 @@ def test_non_finite_differences_survive_strict_json(value: float) -> None:
     assert isinstance(read, Record)
     assert read.worst is not None
     assert repr(read.worst.max_abs_diff) == repr(read.worst.error_ratio) == repr(value)
+
+
+def test_a_header_of_before_requirements_were_told_reads_as_one_without() -> None:
+    data = HEADER.to_json()
+    del data["requirements"]
+    read = parse_line(json.dumps(data), source="here")
+    assert read == dataclasses.replace(HEADER, requirements={})
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        3,
+        [],
+        {"export": 3},
+        {"export": {"proves": "it"}},
+        {"export": {"proves": 3, "fails_when": "not"}},
+        {"export": {"proves": "it", "fails_when": "not", "more": "x"}},
+    ],
+)
+def test_a_header_that_tells_requirements_otherwise_is_corrupt(told: object) -> None:
+    data = {**HEADER.to_json(), "requirements": told}
+    with pytest.raises(UsageError, match="not a line of a run file"):
+        parse_line(json.dumps(data), source="here")
 
 
 def test_a_record_carries_the_columns_of_its_cell() -> None:

@@ -1,15 +1,16 @@
-"""Where a run came from: versions, platform, profile, seed, plan."""
+"""Where a run came from: versions, platform, profile, seed, plan, and what is asked in it."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from harness.matrix.registry import modalities
 from harness.pytest_plugin.context import RunContext
-from harness.records import CellId, Header
+from harness.records import CellId, Header, Meaning
+from harness.requirements import ladder
 
 DISTRIBUTIONS = {
     "torch": "torch",
@@ -33,7 +34,17 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
         seed=context.seed,
         planned={str(cell): requirements for cell, requirements in planned.items()},
         modalities=modalities(cell.architecture for cell in planned),
+        requirements=meanings({name for names in planned.values() for name in names}),
     )
+
+
+def meanings(planned: Container[str]) -> dict[str, Meaning]:
+    """What the planned requirements mean, in ladder order: reports import no requirements."""
+    return {
+        requirement.id: Meaning(proves=requirement.proves, fails_when=requirement.fails_when)
+        for requirement in ladder()
+        if requirement.id in planned
+    }
 
 
 def versions() -> dict[str, str]:

@@ -16,8 +16,9 @@ def refuse_other_types(value: Any) -> None:
         found = getattr(value, name)
         if not _is_of(found, kind):
             raise TypeError(f"{name} is {found!r:.80}, should be {kind}")
-        if dataclasses.is_dataclass(found):
-            refuse_other_types(found)
+        for inner in found.values() if isinstance(found, dict) else (found,):
+            if dataclasses.is_dataclass(inner):
+                refuse_other_types(inner)
 
 
 @functools.cache

@@ -159,11 +159,20 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Meaning:
+    """What a requirement proves and when it fails, for readers that have no requirements."""
+
+    proves: str
+    fails_when: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """The first line of a run file: where the run came from and what it plans to judge.
 
     `planned` maps each cell id to its requirements, `modalities` each architecture to `text`,
-    `vision`, ...; `started` is an ISO 8601 time in UTC.
+    `vision`, ..., `requirements` each planned requirement to its meaning, in ladder order; older
+    files have none. `started` is an ISO 8601 time in UTC.
     """
 
     run: str
@@ -174,6 +183,7 @@ class Header:
     seed: int
     planned: Mapping[str, list[str]]
     modalities: Mapping[str, str]
+    requirements: Mapping[str, Meaning] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -181,7 +191,10 @@ class Header:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls)})
+        values = {"requirements": {}, **data}
+        told = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
+        fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
+        return cls(**{**fields, "requirements": told})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

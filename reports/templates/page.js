@@ -31,10 +31,48 @@
     }
   }
 
+  // The page has each text once, in the legend: on every row they would double its size.
+  const meanings = new Map(
+    Array.from(document.querySelectorAll(".meanings tbody tr"), ({ cells }) => [
+      cells[0].textContent,
+      { proves: cells[1].textContent, fails: cells[2].textContent },
+    ]),
+  );
+
+  function fact(name, value) {
+    const entry = document.createElement("div");
+    entry.append(document.createElement("dt"), document.createElement("dd"));
+    entry.firstChild.textContent = name;
+    entry.lastChild.textContent = value;
+    return entry;
+  }
+
+  function explain(rung) {
+    const [row] = rung.rows;
+    const meaning = meanings.get(row.cells[0].textContent);
+    if (!meaning || rung.querySelector(".meaning")) {
+      return;
+    }
+    const list = document.createElement("dl");
+    const isRed = row.querySelector(".o-failed, .o-xfailed");
+    list.append(fact("proves", meaning.proves));
+    list.append(fact(isRed ? "red when" : "would have been red", meaning.fails));
+    const added = rung.insertRow(1);
+    added.className = "meaning";
+    const cell = added.insertCell();
+    cell.colSpan = row.cells.length;
+    cell.append(list);
+  }
+
+  function open() {
+    document.querySelectorAll(".cell:target .ladder tbody").forEach(explain);
+    markCurrent();
+  }
+
   text.addEventListener("input", filter);
   unexpected.addEventListener("change", filter);
-  window.addEventListener("hashchange", markCurrent);
+  window.addEventListener("hashchange", open);
+  window.addEventListener("load", open); // no element is the target before that
   tools.hidden = false;
   filter();
-  markCurrent();
 })();

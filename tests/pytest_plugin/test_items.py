@@ -17,6 +17,7 @@ from pytest_runs import (
 )
 
 from harness.records import Outcome
+from harness.requirements import ladder
 
 
 def collect(*arguments: str) -> str:
@@ -102,12 +103,24 @@ def test_all_passing_is_green(run_pytest: RunPytest) -> None:
     assert list(run.header.planned.values()) == [LADDER] * 8
     assert run.header.modalities == {"bert": "text", "vit": "vision"}
     assert run.header.versions["torch"] != "unknown"
+    assert list(run.header.requirements) == LADDER
     assert set(result.outcomes(CELL)) == {Outcome.PASSED}
     assert {str(line.cell) for line in run.started} == set(run.header.planned)
     assert run.footer is not None
     assert (run.footer.exit_status, run.footer.complete) == (0, True)
     assert run.footer.counts == {"passed": 8 * len(LADDER)}
     assert not (result.directory / "journals").exists()
+
+
+def test_the_run_file_says_what_each_planned_requirement_means(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "--requirement", "checker,agreement")
+    ids = ["checker", "agreement"]
+    told = [(r.proves, r.fails_when) for r in ladder() if r.id in ids]
+    found = result.run.header.requirements
+    assert list(found) == ids
+    assert [(meaning.proves, meaning.fails_when) for meaning in found.values()] == told
+    page = (result.directory / "index.html").read_text(encoding="utf-8")
+    assert page.count("either has any complaint") == 1
 
 
 def test_a_failing_item_shows_all_its_findings_and_nothing_else(run_pytest: RunPytest) -> None:

@@ -16,6 +16,7 @@ from harness.records import (
     CellId,
     Footer,
     Header,
+    Meaning,
     Outcome,
     Record,
     Run,
@@ -25,6 +26,10 @@ from harness.records import (
 )
 from reports.html import write_page
 
+MEANINGS = {
+    "export": Meaning(proves="a file comes out", fails_when="none does"),
+    "agreement": Meaning(proves="both sides agree", fails_when="any output differs"),
+}
 COMPLETE = Footer(counts={}, exit_status=0, complete=True)
 VOID_TAGS = {"meta", "input", "link", "img", "br", "hr"}
 
@@ -132,6 +137,7 @@ class Runs:
             "seed": 7,
             "planned": {cell: list(self.requirements) for cell in cells},
             "modalities": {"bert": "text", "gpt2": "text", "vit": "vision"},
+            "requirements": MEANINGS,
         }
         return Header(**{**values, **fields})
 

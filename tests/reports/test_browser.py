@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Outcome
+from harness.records import Meaning, Outcome
 
 playwright_api = pytest.importorskip("playwright.sync_api")
 
@@ -94,6 +94,39 @@ def test_selecting_a_square_shows_its_drill_down_only(
         assert not page.get_by_text("the traceback").is_visible()
         page.locator("article:visible summary").click()
         assert page.get_by_text("the traceback").is_visible()
+
+
+def test_an_open_drill_down_says_what_each_requirement_means(browser: Any, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}#{FAILED}")
+    meanings = page.locator("article:visible .meaning")
+    told = [
+        ["proves", "a file comes out", "red when", "none does"],
+        ["proves", "both sides agree", "red when", "any output differs"],
+    ]
+    assert [text.split("\n") for text in meanings.all_inner_texts()] == told
+    square(page, VIT).click()
+    assert meanings.locator("dt", has_text="would have been red").count() == 2
+    square(page, FAILED).click()  # opened again, it says so once
+    assert [text.split("\n") for text in meanings.all_inner_texts()] == told
+    page.close()
+
+
+def test_what_requirements_mean_is_in_sight_without_scripts_too(browser: Any, url: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{url}#{FAILED}")
+        assert page.get_by_text("any output differs").is_visible()
+
+
+def test_text_of_a_run_is_never_markup_in_a_drill_down(browser: Any, runs: Any) -> None:
+    told = "<img src=x onerror=alert(1)>"
+    header = runs.header(FAILED, requirements={"export": Meaning(proves=told, fails_when=told)})
+    page = browser.new_page()
+    page.goto(f"{runs.page(header, *runs.passing(FAILED)).path.as_uri()}#{FAILED}")
+    assert page.locator("article:visible .meaning dd").all_inner_texts() == [told, told]
+    assert page.locator("img").count() == 0
+    page.close()
 
 
 def test_the_fragment_is_the_cell_id_also_from_outside(browser: Any, url: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.records import Outcome
+from harness.records import Meaning, Outcome
 from reports.html import write_page
 
 BERT = "bert/fill-mask/opset18/dynamo"
@@ -49,6 +49,23 @@ def test_every_outcome_is_in_the_legend_with_its_counts(runs: Any) -> None:
     assert rows["○Rnot run"][1:] == ["1", "2"]
 
 
+def test_what_each_requirement_means_stands_in_the_page_once(runs: Any) -> None:
+    page = runs.page(runs.header(BERT, GPT2), *runs.passing(BERT, GPT2), runs.complete)
+    rows = page.tree.one(id="requirements").all("tr")[1:]
+    assert [[cell.text for cell in row.children] for row in rows] == [
+        ["export", "a file comes out", "none does"],
+        ["agreement", "both sides agree", "any output differs"],
+    ]
+    assert page.html.count("both sides agree") == 1
+
+
+def test_a_run_that_does_not_say_what_its_requirements_mean_has_a_page_without(runs: Any) -> None:
+    header = runs.header(BERT, requirements={})
+    tree = runs.page(header, *runs.passing(BERT), runs.complete).tree
+    assert not tree.all(id="requirements")
+    assert tree.one("article").all("th", scope="row")
+
+
 def test_an_interrupted_run_says_so_first(runs: Any) -> None:
     tree = runs.page(runs.header(BERT), *runs.passing(BERT)).tree
     verdict = tree.one(id="verdict")
@@ -74,6 +91,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from(runs: Any) -> None:
         replay=HOSTILE,
         blame=HOSTILE,
         covered={HOSTILE: [1]},
+        needed_atol={HOSTILE: 1.0},
         expectation={HOSTILE: HOSTILE, "reason": HOSTILE, "issue": f"https://e.org/{HOSTILE}"},
     )
     header = runs.header(
@@ -82,6 +100,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from(runs: Any) -> None:
         versions={HOSTILE: HOSTILE},
         modalities={"bert": HOSTILE},
         planned={str(record.cell): [HOSTILE]},
+        requirements={HOSTILE: Meaning(proves=HOSTILE, fails_when=HOSTILE)},
     )
     page = runs.page(header, record)
     assert len(page.tree.all("script")) == 1

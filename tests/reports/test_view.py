@@ -147,6 +147,11 @@ def test_a_failure_tells_its_axes_its_numbers_and_its_part(runs: Any) -> None:
         part="decoder_model",
         worst=worst,
         failing=Failing(axes={"batch_size": 1, "sequence_length": 2}, seed=9),
+        needed_atol={
+            "decoder_model: logits": 0.25,
+            "decoder_model: present": float("nan"),
+            "encoder_model: hidden": 1e-6,
+        },
         covered={"batch_size": [1, 2, 3]},
         blame="onnxruntime",
     )
@@ -155,8 +160,34 @@ def test_a_failure_tells_its_axes_its_numbers_and_its_part(runs: Any) -> None:
     assert facts["part"] == "decoder_model"
     assert facts["minimal failing example"] == "batch_size=1, sequence_length=2 (seed 9)"
     assert facts["worst output"].startswith("logits: max_abs_diff nan, atol 1e-05, error ratio inf")
+    assert facts["smallest passing atol"] == (
+        "decoder_model: present nan, logits 0.25\nencoder_model: hidden 1e-06"
+    )
     assert facts["covered axis sizes"] == "batch_size 1, 2, 3"
     assert facts["blame"] == "onnxruntime"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "examples", "words"),
+    [
+        (Outcome.PASSED, 30, "30"),
+        (Outcome.PASSED, 0, "the files, no examples"),
+        (Outcome.FAILED, 0, "the files, no examples"),
+        (Outcome.XFAILED, 0, "the files, no examples"),
+        (Outcome.INCONCLUSIVE, 0, "none"),
+        (Outcome.NOT_APPLICABLE, 0, "none"),
+        (Outcome.SKIPPED, 0, "none"),
+        (Outcome.NOT_RUN, 0, "none"),
+        (Outcome.CRASHED, 0, "not known"),
+        (Outcome.ERRORED, 0, "not known"),
+    ],
+)
+def test_every_requirement_says_how_many_examples_it_ran(
+    runs: Any, outcome: Outcome, examples: int, words: str
+) -> None:
+    record = runs.record(BERT, "export", outcome, examples=examples)
+    (cell,) = page_of(runs.read(runs.header(BERT), record)).cells
+    assert cell.rungs[0].examples == words
 
 
 @pytest.mark.parametrize(
