@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import DescriptionError, ExporterError
+from harness.errors import DescriptionError, ExporterError, one_line
 from harness.evidence.isomorphism import Difference, differences
 from harness.evidence.onnx_file import parse_whole
 from harness.requirements._base import Finding, Requirement
@@ -27,7 +27,9 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         files = evidence.export_again(other).parts
     except ExporterError as error:
         sizes = _sizes(other)
-        yield Finding(message=f"export from {sizes}: got {error}, expected a file as from others")
+        yield Finding(
+            message=f"export from {sizes}: got {one_line(error)}, expected a file as from others"
+        )
         return
     for part in evidence.parts:
         config = other.parts[part.stem]
