@@ -159,7 +159,7 @@ REQUIREMENT = Requirement(
     "returned, a choice with a margin of 10 x atol differs, or rows in another order give other "
     "outputs",
     why_not_applicable=why_not_applicable,
-    sample=6,
+    sample=30,
     examine=examine,
     examine_example=examine_part,
     examine_together=examine_together,

@@ -196,7 +196,7 @@ REQUIREMENT = Requirement(
     "moves by at most atol / 10 when the masked places are redrawn and when the attention "
     "implementation is switched; or a value is not finite anywhere that the reference is",
     why_not_applicable=_why_not_applicable,
-    sample=4,
+    sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
 )

@@ -132,7 +132,7 @@ REQUIREMENT = Requirement(
     proves="the file reacts to each of its inputs as eager PyTorch does",
     fails_when="an output moves by less than half of what it moves in eager PyTorch when one input "
     "is redrawn; inconclusive where eager does not move by 100 x atol",
-    sample=2,
+    sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
 )

@@ -43,7 +43,7 @@ def test_a_correct_export_passes(cell: str) -> None:
         CellId.parse(f"{cell}/opset18/torchscript"), requirements=["padding"], profile="smoke"
     )
     assert report.conforms, report.records[0].message
-    assert report.records[0].examples == 4
+    assert report.records[0].examples == 30
 
 
 @pytest.mark.parametrize("cell", ["vit/image-classification", "clip/image-classification"])

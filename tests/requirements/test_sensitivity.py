@@ -40,7 +40,7 @@ def test_a_correct_export_passes(cell: str) -> None:
         CellId.parse(f"{cell}/opset18/torchscript"), requirements=["sensitivity"], profile="smoke"
     )
     assert report.conforms, report.records[0].message
-    assert report.records[0].examples == 2
+    assert report.records[0].examples == 30
 
 
 def _counts_positions_itself(run: Run, named: Named) -> Named:
