@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import TasksManager
-from tests.rounding import largest_honest_atol
+from harness.judge.rounding import eager_rounding, largest_allowed
 
 PAIRS = [
     (architecture, task)
@@ -22,4 +22,4 @@ def test_atol_is_at_most_ten_times_the_rounding_of_the_reference(
     architecture: str, task: str, subject: Callable[..., Any]
 ) -> None:
     one = subject(architecture, task)
-    assert one.config.atol <= largest_honest_atol(one.model, one.config)
+    assert one.config.atol <= largest_allowed(eager_rounding(one.model, one.config))

@@ -11,8 +11,8 @@ import numpy as np
 from harness import OnnxConfig
 from harness.evidence.session import open_session, run_session
 from harness.judge.examples import draw_examples
+from harness.judge.rounding import eager_rounding
 from tests.faults.library import Bench, Fault
-from tests.rounding import rounding
 
 EXAMPLES = 60
 SEED = 77
@@ -39,7 +39,9 @@ def prove(fault: Fault, bench: Bench) -> Proof:
             _difference(correct / f"{stem}.onnx", edited.folder / f"{stem}.onnx", part)
             for stem, part in config.parts.items()
         )
-    return Proof(difference, 2 * rounding(bench.model(fault.subject), config))
+    model = bench.model(fault.subject)
+    rounding = eager_rounding(model, config, count=EXAMPLES, seed=SEED)
+    return Proof(difference, 2 * rounding)
 
 
 def _difference(correct: Path, edited: Path, config: OnnxConfig) -> float:

@@ -24,11 +24,11 @@ from harness import (
     register_exporter,
 )
 from harness.exporters import get_exporter
+from harness.judge.rounding import eager_rounding, largest_allowed
 from tests.faults.library.core import PROFILE, Candidate, Case, Family, Fault
 from tests.faults.library.runtime_kinds import Runtime, running
 from tests.faults.library.subjects import Bench, Subject, more_architectures
 from tests.faults.library.surgery import Edit
-from tests.rounding import largest_honest_atol
 
 ONLY_PART = "model"
 
@@ -168,7 +168,7 @@ class Measured(Described):
         self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
     ) -> CellReport:
         config = self.description(bench.config(subject).config, task=subject.task)
-        limit = largest_honest_atol(bench.model(subject), config)
+        limit = largest_allowed(eager_rounding(bench.model(subject), config))
         outcome = Outcome.PASSED if config.atol <= limit else Outcome.FAILED
         cell = _cell(subject, "torchscript", subject.opset)
         message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g} [{cell}]"
