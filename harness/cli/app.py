@@ -18,6 +18,7 @@ from harness.cli.listing import list_architectures
 from harness.cli.promote import promote
 from harness.cli.replay import replay
 from harness.cli.scaffold import scaffold
+from harness.cli.tolerances import tolerances
 from harness.errors import UsageError
 
 CONFORMS = 0
@@ -41,6 +42,7 @@ app.command("check")(check)
 app.command("replay")(replay)
 app.command("promote")(promote)
 app.command("scaffold")(scaffold)
+app.command("tolerances")(tolerances)
 app.command("doctor")(doctor)
 
 

@@ -14,6 +14,9 @@ from harness.errors import UsageError
 
 AUTO = "auto"
 
+Architectures = Annotated[
+    str | None, typer.Option("--architecture", metavar="A", help="Globs, a comma list.")
+]
 ConfigModules = Annotated[
     list[str] | None,
     typer.Option(
@@ -21,6 +24,9 @@ ConfigModules = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+Exporters = Annotated[
+    str | None, typer.Option("--exporter", metavar="E", help="Globs, a comma list.")
+]
 Model = Annotated[
     str, typer.Option("--model", metavar="DIR_OR_HUB_ID", help="The PyTorch model to compare with.")
 ]
@@ -32,6 +38,7 @@ Requirements = Annotated[
     typer.Option("--requirement", metavar="R", help="Judge this requirement only; repeatable."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the values that are drawn.")]
+Tasks = Annotated[str | None, typer.Option("--task", metavar="T", help="Globs, a comma list.")]
 TrustRemoteCode = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run the code that the model's repository brings."),

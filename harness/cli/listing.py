@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, TextIO
+from typing import Any, TextIO
 
 import typer
 
-from harness.cli.common import AsJson, ConfigModules, load_descriptions
+from harness.cli.common import Architectures, AsJson, ConfigModules, Tasks, load_descriptions
 from harness.cli.output import own_stdout, write_json
 
 SCHEMA_VERSION = 1
@@ -69,12 +69,8 @@ class Listing:
 
 def list_architectures(
     *,
-    architecture: Annotated[
-        str | None, typer.Option("--architecture", metavar="A", help="Globs, a comma list.")
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option("--task", metavar="T", help="Globs, a comma list.")
-    ] = None,
+    architecture: Architectures = None,
+    task: Tasks = None,
     json: AsJson = False,
     config_module: ConfigModules = None,
 ) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import tempfile
 import traceback
@@ -22,13 +23,14 @@ from harness.requirements import check_requirement_ids, requirement_ids
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.sides import Example
+    from harness.judge.ladder import Judgement
 
 OnRecord = Callable[[Record], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """What `judge_cell` was asked, looked up."""
+class Request:
+    """What is asked about a cell, looked up."""
 
     cell: CellId
     constructor: ConfigConstructor
@@ -55,28 +57,39 @@ def judge_cell(
     known. Raises UsageError for a cell, a requirement or axes that do not exist; whatever the
     cell itself does becomes a record.
     """
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
-    if requirements is None:
-        requirements = requirement_ids(exports_again=chosen.exports_again)
-    check_requirement_ids(requirements)
-    constructor = TasksManager.get_exporter_config_constructor(
-        "onnx", model_type=cell.architecture, task=cell.task
-    )
-    request = _Request(
-        cell=cell,
-        constructor=constructor,
-        exporter=get_exporter(cell.exporter),
-        requirements=requirements,
-        profile=chosen,
-        seed=seed,
-        axes=axes,
-    )
+    request = make_request(cell, requirements=requirements, profile=profile, seed=seed, axes=axes)
     records: list[Record] = []
     for record in _records(request):
         records.append(record)
         if on_record is not None:
             on_record(record)
     return CellReport(cell, tuple(records))
+
+
+def make_request(
+    cell: CellId,
+    *,
+    requirements: Sequence[str] | None,
+    profile: Profile | str,
+    seed: int,
+    axes: Mapping[str, int] | None = None,
+) -> Request:
+    """The arguments of `judge_cell`, looked up; raises UsageError for what does not exist."""
+    chosen = get_profile(profile) if isinstance(profile, str) else profile
+    if requirements is None:
+        requirements = requirement_ids(exports_again=chosen.exports_again)
+    check_requirement_ids(requirements)
+    return Request(
+        cell=cell,
+        constructor=TasksManager.get_exporter_config_constructor(
+            "onnx", model_type=cell.architecture, task=cell.task
+        ),
+        exporter=get_exporter(cell.exporter),
+        requirements=requirements,
+        profile=chosen,
+        seed=seed,
+        axes=axes,
+    )
 
 
 def replay_command(cell: CellId, requirement: str, example: Example | None) -> str:
@@ -91,13 +104,14 @@ def replay_command(cell: CellId, requirement: str, example: Example | None) -> s
     return shlex.join(words)
 
 
-def _records(request: _Request) -> Iterator[Record]:
-    from harness.judge.ladder import without_judging
+def _records(request: Request) -> Iterator[Record]:
+    from harness.judge.ladder import climb, without_judging
 
     try:
-        reason = _why_not_applicable(request)
+        reason = why_not_applicable(request)
         if reason is None:
-            yield from _judged(request)
+            with prepared(request) as judgement:
+                yield from climb(judgement)
             return
         outcome, trace = Outcome.NOT_APPLICABLE, ""
     except Exception as error:
@@ -113,18 +127,21 @@ def _records(request: _Request) -> Iterator[Record]:
     )
 
 
-def _why_not_applicable(request: _Request) -> str | None:
+def why_not_applicable(request: Request) -> str | None:
+    """Why the cell is not there to be judged; None where it is."""
     first = request.constructor.resolve().MIN_OPSET
     if request.cell.opset < first:
         return f"{request.cell.architecture} is described from opset {first} on"
     return why_not_honoured(request.exporter, request.cell.opset)
 
 
-def _judged(request: _Request) -> Iterator[Record]:
+@contextlib.contextmanager
+def prepared(request: Request) -> Iterator[Judgement]:
+    """The tiny model and its description, ready to be exported into a folder that goes away."""
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
-    from harness.judge.ladder import Judgement, climb
+    from harness.judge.ladder import Judgement
 
     cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)
@@ -133,19 +150,17 @@ def _judged(request: _Request) -> Iterator[Record]:
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
         source = Source(exporter=request.exporter, opset=cell.opset, directory=Path(directory))
-        yield from climb(
-            Judgement(
-                cell=cell,
-                evidence=Evidence(model=model, config=config, source=source),
-                requirements=request.requirements,
-                examples=examples,
-                atol=config.atol,
-                replay=lambda requirement, example: replay_command(cell, requirement, example),
-            )
+        yield Judgement(
+            cell=cell,
+            evidence=Evidence(model=model, config=config, source=source),
+            requirements=request.requirements,
+            examples=examples,
+            atol=config.atol,
+            replay=lambda requirement, example: replay_command(cell, requirement, example),
         )
 
 
-def _examples(request: _Request, config: OnnxConfig) -> list[Example]:
+def _examples(request: Request, config: OnnxConfig) -> list[Example]:
     from harness.evidence.sides import Example
     from harness.judge.regressions import examples_of
 

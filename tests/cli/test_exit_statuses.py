@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["list", "export", "check", "replay", "promote", "scaffold", "doctor"]
+COMMANDS = ["list", "export", "check", "replay", "promote", "scaffold", "tolerances", "doctor"]
 CHECK = ["check", "model.onnx", "--model", "m", "--task", "fill-mask"]
 CELL = "bert/fill-mask/opset18/dynamo"
 
@@ -58,6 +58,13 @@ def test_help_names_every_command(run: Any) -> None:
         (["replay", CELL, "--axes", "batch_size=1,batch_size=2"], "twice"),
         (["replay", CELL, "--axes", "batch_size=0"], "batch_size"),
         (["replay", CELL, "--axes", "batch=1"], "batch_size"),
+        (["tolerances", "--architecture", "brt"], "bert"),
+        (["tolerances", "--task", "fil-mask"], "fill-mask"),
+        (["tolerances", "--exporter", "dynmo"], "dynamo"),
+        (["tolerances", "--opset", "eighteen"], "--opset"),
+        (["tolerances", "--max-examples", "0"], "--max-examples"),
+        (["tolerances", "--seed", "-1"], "--seed"),
+        (["tolerances", "--architecture", "vit", "--task", "fill-mask"], "selects no cell"),
         (["doctor", "--nonsense"], "--nonsense"),
     ],
 )

@@ -1,0 +1,180 @@
+"""`tolerances`: measures what `ATOL_FOR_VALIDATION` has to be, and proposes values."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from harness.cli.common import (
+    Architectures,
+    AsJson,
+    ConfigModules,
+    Exporters,
+    Seed,
+    Tasks,
+    load_descriptions,
+)
+from harness.cli.output import DOES_NOT_CONFORM, own_stdout, write_json
+from harness.records import GLYPHS, CellId, Outcome
+
+if TYPE_CHECKING:
+    from harness.judge.proposals import Tolerance, ToleranceReport
+    from harness.judge.tolerances import Measured, Unmeasured
+
+CELL_COLUMNS = ("", "cell", "atol", "needed", "ratio", "eager", "candidate", "allowed")
+TOLERANCE_COLUMNS = ("", "tolerance", "atol", "needed", "allowed", "proposed")
+HOUR = 3600.0
+
+
+def tolerances(
+    *,
+    architecture: Architectures = None,
+    task: Tasks = None,
+    exporter: Exporters = None,
+    opset: Annotated[
+        str, typer.Option("--opset", metavar="RANGES", help="Such as 18, or 14..18,23.")
+    ] = "18",
+    max_examples: Annotated[
+        int | None,
+        typer.Option("--max-examples", min=1, metavar="N", help="Drawn beside the corners."),
+    ] = None,
+    seed: Seed = 0,
+    json: AsJson = False,
+    config_module: ConfigModules = None,
+) -> int:
+    """Measure the tolerance that cells need beside eager's own rounding, and propose values."""
+    with own_stdout() as stdout:
+        load_descriptions(config_module)
+        cells = _plan(architecture, task, exporter, opset)
+        from harness.judge.proposals import ToleranceReport
+        from harness.judge.rounding import EXAMPLES
+        from harness.judge.tolerances import measure_cell
+
+        measure = functools.partial(measure_cell, count=max_examples or EXAMPLES, seed=seed)
+        measured: list[Measured | Unmeasured] = []
+        try:
+            for row in _in_sight(cells, measure):
+                measured.append(row)
+        finally:  # an interrupt, or one cell at fault, loses no finished one
+            report = ToleranceReport(cells=measured, is_complete=len(measured) == len(cells))
+            if measured:
+                _write(report, stdout, as_json=json)
+    return 0 if report.holds else DOES_NOT_CONFORM
+
+
+def _plan(
+    architecture: str | None, task: str | None, exporter: str | None, opset: str
+) -> Sequence[CellId]:
+    from harness.matrix.opsets import parse_opsets
+    from harness.matrix.plan import Selection, make_plan
+    from harness.matrix.registry import read_registry
+
+    selection = Selection(
+        opsets=parse_opsets(opset), architecture=architecture, task=task, exporter=exporter
+    )
+    return list(make_plan(selection, read_registry()))
+
+
+def _in_sight(
+    cells: Sequence[CellId], measure: Callable[[CellId], Measured | Unmeasured]
+) -> Iterator[Measured | Unmeasured]:
+    """Measure one cell after the other, with a bar and an estimate where stderr is a terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        speed_estimate_period=HOUR,  # of all cells: the last thirty seconds may have seen none end
+    ) as progress:
+        bar = progress.add_task("", total=len(cells))
+        for cell in cells:
+            progress.update(bar, description=str(cell))
+            yield measure(cell)
+            progress.advance(bar)
+
+
+def _write(report: ToleranceReport, stdout: TextIO, *, as_json: bool) -> None:
+    if as_json:
+        write_json(report.to_json(), stdout)
+        return
+    for line in _lines(report):
+        typer.echo(line, file=stdout)
+
+
+def _lines(report: ToleranceReport) -> Iterator[str]:
+    """What each cell needs, what that means for each task, then what is wrong."""
+    if report.measured:
+        yield from _table(CELL_COLUMNS, map(_cell, report.measured))
+        yield ""
+        yield from _table(TOLERANCE_COLUMNS, map(_tolerance, report.tolerances))
+        yield ""
+    for row in report.unmeasured:
+        yield from _reason(row)
+    for tolerance in report.tolerances:
+        yield from tolerance.problems
+    yield _verdict(report)
+
+
+def _cell(row: Measured) -> Sequence[str]:
+    needed, atol = row.needed.max_abs_diff, row.atol
+    differences = (row.eager.max_abs_diff, row.candidate.max_abs_diff, row.allowed)
+    return (
+        _glyph(is_good=row.is_sufficient),
+        str(row.cell),
+        f"{atol:.2e}",
+        f"{needed:.2e}",
+        f"{needed / atol:.2f}" if atol else "inf",
+        *(f"{value:.2e}" for value in differences),
+    )
+
+
+def _tolerance(row: Tolerance) -> Sequence[str]:
+    numbers = (row.atol, row.needed, row.allowed)
+    proposed = "none" if row.proposed is None else f"{row.proposed:.2e}"
+    glyph = _glyph(is_good=not row.problems)
+    return (glyph, row.name, *(f"{value:.2e}" for value in numbers), proposed)
+
+
+def _glyph(*, is_good: bool) -> str:
+    return GLYPHS[Outcome.PASSED if is_good else Outcome.FAILED]
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Names on the left, numbers on the right; one line each, however narrow the terminal."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for glyph, name, *numbers in lines:
+        cells = (f"{number:>{width}}" for number, width in zip(numbers, widths[2:], strict=True))
+        yield "  ".join([f"{glyph:<{widths[0]}}", f"{name:<{widths[1]}}", *cells])
+
+
+def _reason(row: Unmeasured) -> Iterator[str]:
+    yield f"{GLYPHS[row.outcome]}  {row.cell} {row.outcome.replace('_', ' ')}"
+    yield from (f"  {line}".rstrip() for line in row.message.splitlines())
+
+
+def _verdict(report: ToleranceReport) -> str:
+    sound = sum(not tolerance.problems for tolerance in report.tolerances)
+    counts = (
+        f"{sound} of {len(report.tolerances)} tolerances hold, "
+        f"{len(report.measured)} of {len(report.cells)} cells were measured"
+    )
+    if not report.is_complete:
+        return f"not finished: {counts}"
+    return f"{'all hold' if report.holds else 'not all hold'}: {counts}"
