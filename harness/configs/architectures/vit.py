@@ -16,8 +16,8 @@ class ViTOnnxConfig(VisionOnnxConfig):
     """
 
     ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "image-classification": 5e-5,
+        "feature-extraction": 2.2e-5,
+        "image-classification": 1.9e-5,
         "masked-im": 1e-4,
     }
     NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig

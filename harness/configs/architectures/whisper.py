@@ -34,7 +34,11 @@ class WhisperOnnxConfig(AudioToTextOnnxConfig):
     """Whisper. Eager refuses a spectrogram of any other length than the model's 30 seconds, so of
     the axes of `input_features` only the batch is dynamic."""
 
-    ATOL_FOR_VALIDATION = {"automatic-speech-recognition": 1.5e-4, "feature-extraction": 7e-5}
+    ATOL_FOR_VALIDATION = {
+        "automatic-speech-recognition": 4e-4,
+        "automatic-speech-recognition-with-past": 3e-4,
+        "feature-extraction": 1.3e-4,
+    }
     NORMALIZED_CONFIG_CLASS = NormalizedWhisperConfig
 
 
