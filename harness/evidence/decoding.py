@@ -10,6 +10,7 @@ from harness.configs.axes import AxisExpression, shape_problems
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
 from harness.errors import DescriptionError
 from harness.evidence.session import CandidateError
+from harness.evidence.sides import as_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,17 +97,17 @@ class Decoding:
         """What eager PyTorch gives for all tokens at once; raises EagerError."""
         return self.sides.eager(course.feed)
 
-    def run(self, course: Course, *, optimised: bool = True) -> Feed:
+    def run(self, course: Course) -> Feed:
         """What the files give, step by step; raises DecodingError where they do not go on."""
         self.calls = []
         feed = {name: tensor.numpy() for name, tensor in course.feed.items()}
 
         def run_part(stem: str, part_feed: Feed) -> Feed:
-            return self._run_part(self._parts[stem], part_feed, optimised=optimised)
+            return self._run_part(self._parts[stem], part_feed)
 
         return self.config.compose(feed, run_part, course.ends)
 
-    def _run_part(self, part: PartEvidence, feed: Feed, *, optimised: bool) -> Feed:
+    def _run_part(self, part: PartEvidence, feed: Feed) -> Feed:
         """One call, whose outputs have the sizes that the next one is declared to take."""
         sizes = _sizes(part.config, feed)
         past, tokens = sizes.get(self.config.past_axis, 0), sizes.get(self.config.STEP_AXIS)
@@ -115,7 +116,7 @@ class Decoding:
             if part.config.use_past_in_inputs and past < self._least_past:
                 outputs = part.eager(as_tensors(feed))  # the file begins at a longer past
             else:
-                outputs = part.run(feed, optimised=optimised)
+                outputs = part.run(feed)
         except CandidateError as error:
             message = f"{place}: got {error} from ONNX Runtime, expected it to run"
             raise DecodingError(part.stem, message) from error
@@ -159,13 +160,6 @@ def _padded(mask: torch.Tensor, *, reach: int, seed: int) -> torch.Tensor:
     start = 1 + seed % (reach - 1) if reach > 1 else 0
     left = torch.arange(mask.shape[1]) >= start
     return mask.where(kinds == 0, torch.where(kinds == 1, left, True).to(mask.dtype))
-
-
-def as_tensors(feed: Feed) -> dict[str, torch.Tensor]:
-    """A feed as eager takes it."""
-    import torch
-
-    return {name: torch.from_numpy(array) for name, array in feed.items()}
 
 
 def _sizes(config: OnnxConfig, feed: Feed) -> dict[str, int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
+from harness.evidence.session import OPTIMISED, Execution
 from harness.evidence.sides import EagerError, Example, PartEvidence, TogetherEvidence
 
 if TYPE_CHECKING:
@@ -34,13 +35,22 @@ class Evidence:
     """The model, the description and the files of one cell.
 
     `is_own_export` tells whether the files come from one of our exporters with our description,
-    so that order and the text of symbolic dims are judged too.
+    so that order and the text of symbolic dims are judged too. `execution` is how the files run: as
+    their users do, unless it is asked who makes a difference.
     """
 
-    def __init__(self, *, model: nn.Module, config: OnnxConfig, source: Source) -> None:
+    def __init__(
+        self,
+        *,
+        model: nn.Module,
+        config: OnnxConfig,
+        source: Source,
+        execution: Execution = OPTIMISED,
+    ) -> None:
         self.model = model
         self.config = config
         self.source = source
+        self.execution = execution
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
         self.together = TogetherEvidence(self, parts) if len(parts) > 1 else None
@@ -114,3 +124,8 @@ class Evidence:
     def files(self) -> OrderedDict[str, Path]:
         """File stem -> path."""
         return self.artifact.parts if self.is_own_export else self.source.files
+
+    def under(self, execution: Execution) -> Evidence:
+        """The same files, run in another way. Nothing of it is computed yet."""
+        source = Source(files=self.files)
+        return Evidence(model=self.model, config=self.config, source=source, execution=execution)

@@ -3,21 +3,68 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import one_line
 
 if TYPE_CHECKING:
+    import onnx
     import onnxruntime
 
     from harness.configs.base import Feed
     from harness.evidence.reference import Arrays
+    from harness.evidence.sides import PartEvidence
+
+    Run = Callable[[Feed], Arrays]
+    """Output name -> array for a feed."""
 
 
 class CandidateError(Exception):
     """ONNX Runtime refuses the file, or refuses to run it on a feed."""
+
+
+class Execution(Protocol):
+    """A way to run files: ONNX Runtime at some level, or what stands in for it when it is asked
+    who makes a difference."""
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+
+    def open(self, part: PartEvidence) -> Run:
+        """Get a part ready; this and the run raise CandidateError where they are refused."""
+
+
+class Loader(Execution, Protocol):
+    """One that runs any model, and not the files of a cell alone."""
+
+    def load(self, model: onnx.ModelProto) -> Run:
+        """Get a model ready that holds its weights itself; raises as `open` does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """ONNX Runtime with its graph optimisations, or without."""
+
+    name: str
+    optimised: bool
+
+    def open(self, part: PartEvidence) -> Run:
+        return self._run(part.loadable())
+
+    def load(self, model: onnx.ModelProto) -> Run:
+        return self._run(model.SerializeToString())
+
+    def _run(self, model: Path | bytes) -> Run:
+        return functools.partial(run_session, open_session(model, optimised=self.optimised))
+
+
+OPTIMISED = Level("ORT_ENABLE_ALL", optimised=True)
+PLAIN = Level("ORT_DISABLE_ALL", optimised=False)
 
 
 def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:

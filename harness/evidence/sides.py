@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from harness.errors import one_line
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference
-from harness.evidence.session import CandidateError, open_session, run_session
+from harness.evidence.session import PLAIN, CandidateError
 from harness.evidence.tensors import external_data_problems
 
 if TYPE_CHECKING:
     import onnx
-    import onnxruntime
     import torch
     from torch import nn
 
     from harness.configs.base import Feed, OnnxConfig
     from harness.evidence.evidence import Evidence
+    from harness.evidence.session import Execution, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class EagerError(Exception):
 
 
 class Sides(ABC):
-    """What eager PyTorch and ONNX Runtime give for the same feed, each computed once."""
+    """What eager PyTorch and the files, as their owner runs them, give for the same feed, each
+    computed once."""
 
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         self.owner = owner
@@ -58,7 +59,7 @@ class Sides(ABC):
         self.config = config
         self._axes = frozenset(config.axis_space.ranges)
         self._references: dict[Example, Arrays] = {}
-        self._candidates: dict[tuple[Example, bool], Arrays] = {}
+        self._candidates: dict[Example, Arrays] = {}
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
         """Input name -> tensor; of the example's axes, those that are declared here."""
@@ -82,19 +83,22 @@ class Sides(ABC):
         """Have the next `reference` call the model again."""
         self._references.clear()
 
-    def candidate(self, example: Example, *, optimised: bool = True) -> Arrays:
-        """What ONNX Runtime gives, by output name; raises CandidateError where it refuses."""
-        key = (example, optimised)
-        if key not in self._candidates:
-            self._candidates[key] = self.run(self._arrays(example), optimised=optimised)
-        return self._candidates[key]
+    def candidate(self, example: Example) -> Arrays:
+        """What the files give, by output name; raises CandidateError where they are refused."""
+        if example not in self._candidates:
+            self._candidates[example] = self.run(self._arrays(example))
+        return self._candidates[example]
 
     def _arrays(self, example: Example) -> Arrays:
         return {name: tensor.numpy() for name, tensor in self.feed(example).items()}
 
     @abstractmethod
-    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
-        """Output name -> array for a feed; raises CandidateError where the runtime refuses."""
+    def run(self, feed: Feed) -> Arrays:
+        """Output name -> array for a feed; raises CandidateError where it is refused."""
+
+    @abstractmethod
+    def under(self, execution: Execution) -> Sides:
+        """The same, with its files run in another way, and nothing of it computed yet."""
 
 
 class PartEvidence(Sides):
@@ -102,8 +106,8 @@ class PartEvidence(Sides):
 
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         super().__init__(owner, stem, config)
-        self._sessions: dict[tuple[str, bool], onnxruntime.InferenceSession] = {}
-        self._repeats: dict[tuple[Example, bool], tuple[Arrays, Arrays]] = {}
+        self._sessions: dict[str, Run] = {}
+        self._repeats: dict[Example, tuple[Arrays, Arrays]] = {}
 
     @property
     def path(self) -> Path:
@@ -119,37 +123,64 @@ class PartEvidence(Sides):
         """Why its external data must not, or cannot, be loaded."""
         return external_data_problems(self.model_proto, self.path.parent)
 
-    def session(self, *, optimised: bool = True) -> onnxruntime.InferenceSession:
-        """A session by path on one thread, at ORT_ENABLE_ALL or ORT_DISABLE_ALL.
-
-        Raises CandidateError, also where it would read outside the file's folder: not every
-        version of the runtime refuses to.
-        """
-        return self._session("first", optimised=optimised)
-
-    def _session(self, name: str, *, optimised: bool) -> onnxruntime.InferenceSession:
+    def loadable(self) -> Path:
+        """Where the file lies. Raises CandidateError where loading it would read outside its
+        folder: not every version of the runtime refuses to."""
         if self.external_data_problems:
             raise CandidateError(self.external_data_problems[0])
-        key = (name, optimised)
-        if key not in self._sessions:
-            self._sessions[key] = open_session(self.path, optimised=optimised)
-        return self._sessions[key]
+        return self.path
 
-    def repeats(self, example: Example, *, optimised: bool = True) -> tuple[Arrays, Arrays]:
+    def session(self) -> Run:
+        """The file, ready to run; raises CandidateError."""
+        return self._session("first")
+
+    def _session(self, name: str) -> Run:
+        if name not in self._sessions:
+            self._sessions[name] = self.owner.execution.open(self)
+        return self._sessions[name]
+
+    def repeats(self, example: Example) -> tuple[Arrays, Arrays]:
         """What the session gives when it runs again, and what a second session gives.
 
         Kept as all outputs are: a file that rolls dice must not change a verdict by rolling again.
         Raises CandidateError.
         """
-        key = (example, optimised)
-        if key not in self._repeats:
+        if example not in self._repeats:
             feed = self._arrays(example)
-            second = self._session("second", optimised=optimised)
-            self._repeats[key] = self.run(feed, optimised=optimised), run_session(second, feed)
-        return self._repeats[key]
+            second = self._session("second")
+            self._repeats[example] = self.run(feed), second(feed)
+        return self._repeats[example]
 
-    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
-        return run_session(self.session(optimised=optimised), feed)
+    def run(self, feed: Feed) -> Arrays:
+        return self.session()(feed)
+
+    @functools.cached_property
+    def plain(self) -> PartEvidence:
+        """The same file at ORT_DISABLE_ALL."""
+        return self.under(PLAIN)
+
+    def under(self, execution: Execution) -> PartEvidence:
+        parts = self.owner.under(execution).parts
+        return next(part for part in parts if part.stem == self.stem)
+
+
+@dataclass(frozen=True, slots=True)
+class Eager:
+    """Eager PyTorch in place of the files: what disagrees with it then is the description."""
+
+    name: str = "eager PyTorch"
+
+    def open(self, part: PartEvidence) -> Run:
+        def run(feed: Feed) -> Arrays:
+            try:
+                return part.eager(as_tensors(feed))
+            except EagerError as error:
+                raise CandidateError(str(error)) from error
+
+        return run
+
+
+EAGER = Eager()
 
 
 class TogetherEvidence(Sides):
@@ -159,11 +190,23 @@ class TogetherEvidence(Sides):
         super().__init__(owner, " + ".join(parts), owner.config)
         self._parts = parts
 
-    def run(self, feed: Feed, *, optimised: bool = True) -> Arrays:
+    def run(self, feed: Feed) -> Arrays:
         def run_part(stem: str, part_feed: Feed) -> Arrays:
-            return self._parts[stem].run(part_feed, optimised=optimised)
+            return self._parts[stem].run(part_feed)
 
         try:
             return dict(self.config.compose(feed, run_part))
         except ValueError as error:
             raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
+
+    def under(self, execution: Execution) -> TogetherEvidence:
+        together = self.owner.under(execution).together
+        assert together is not None
+        return together
+
+
+def as_tensors(feed: Feed) -> dict[str, torch.Tensor]:
+    """A feed as eager takes it."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in feed.items()}

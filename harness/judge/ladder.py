@@ -14,10 +14,11 @@ from harness.judge.examples import minimise
 from harness.judge.tally import Tally
 from harness.records import CellId, Failing, Outcome, Record, Worst
 from harness.requirements import ladder
+from harness.requirements._base import EXPORTER
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
-    from harness.requirements._base import Finding, Requirement
+    from harness.requirements._base import Blame, Finding, Requirement
 
 Replay = Callable[[str, Example | None], str | None]
 
@@ -157,7 +158,7 @@ def _judge_examples(record: Record, judgement: Judgement, requirement: Requireme
         )
     space = judgement.evidence.config.axis_space
     minimal = minimise(tally.first_failing, space, lambda e: bool(tally.findings(e)))
-    return _failed(record, judgement, tally.findings(minimal), minimal)
+    return _failed(record, judgement, tally.explained(minimal), minimal)
 
 
 def _failed(
@@ -168,7 +169,7 @@ def _failed(
         outcome=Outcome.FAILED,
         message="\n".join(_failure_lines(record, judgement, findings, example)),
         part=findings[0].part or record.part,
-        blame=findings[0].blame,
+        blame=_blame(findings[0]).layer,
         failing=Failing(axes=example.axes, seed=example.seed) if example else None,
         replay=judgement.replay(record.requirement, example),
     )
@@ -177,21 +178,33 @@ def _failed(
 def _failure_lines(
     record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
 ) -> Iterator[str]:
-    """Each as *subject: got, expected [cell, axis sizes, seed]*, the worst example last."""
+    """Each as *subject: got, expected [cell, axis sizes, seed]*, then who is to blame, once for all
+    that it explains, and the worst example last."""
     names_part = len(judgement.evidence.parts) > 1
 
     def line(part: str | None, message: str, at: Example | None) -> str:
-        subject = f"{part}: {message}" if names_part and part else message
+        subject = _of_part(part, message) if names_part else message
         return f"{subject} [{judgement.cell}, {at}]" if at else f"{subject} [{judgement.cell}]"
 
     for finding in findings[:SHOWN_FINDINGS]:
         yield line(finding.part, finding.message, example)
     if len(findings) > SHOWN_FINDINGS:
         yield f"... and {len(findings) - SHOWN_FINDINGS} more"
+    reasons = ((f.part if names_part else None, _blame(f).reason) for f in findings)
+    yield from dict.fromkeys(_of_part(part, reason) for part, reason in reasons if reason)
     worst = record.worst
     if worst is not None and example is not None and not worst.max_abs_diff <= worst.atol:
         message = _worst_message(worst, examples=record.examples)
         yield line(record.part, message, Example.of(dict(worst.axes), worst.seed))
+
+
+def _of_part(part: str | None, message: str) -> str:
+    return f"{part}: {message}" if part else message
+
+
+def _blame(finding: Finding) -> Blame:
+    """What no example shows is how the file was written."""
+    return finding.blame or EXPORTER
 
 
 def _worst_message(worst: Worst, *, examples: int) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from harness.records import Worst
+from harness.requirements._base import Failure
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
@@ -15,7 +17,20 @@ if TYPE_CHECKING:
     from harness.requirements._base import Examined, Finding, Measure, Requirement
 
 
-S = TypeVar("S", bound="Sides")
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A part, or all of them together, and how a requirement examines it."""
+
+    sides: Sides
+    examine: Callable[[Any, Example, float], Examined]
+    atol: float
+
+    def examined(self, example: Example) -> Examined:
+        return self.examine(self.sides, example, self.atol)
+
+    def failure(self, finding: Finding, example: Example) -> Failure:
+        """One to be explained."""
+        return Failure(finding, self.sides, example, self.atol, self.examine)
 
 
 class Tally:
@@ -25,8 +40,10 @@ class Tally:
     """
 
     def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
-        self._views = dict(_views(requirement, evidence, atol))
+        self._requirement = requirement
+        self._views = {view.sides.stem: view for view in _views(requirement, evidence, atol)}
         self._unseen = set(self._views)
+        self._reasons: dict[str, str] = {}
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
         self._doubts: dict[tuple[str, str], str | None] = {}
         self.observed = 0
@@ -43,11 +60,13 @@ class Tally:
     def add(self, example: Example) -> None:
         """Judge one example."""
         is_observed = False
-        for part, examine in self._views.items():
-            examined = examine(example)
-            is_observed |= examined.is_observed
-            if examined.is_observed:
+        for part, view in self._views.items():
+            examined = view.examined(example)
+            if examined.why_unobserved is None:
+                is_observed = True
                 self._unseen.discard(part)
+            else:
+                self._reasons.setdefault(part, examined.why_unobserved)
             if examined.findings and self.first_failing is None:
                 self.first_failing = example
             for measure in examined.measures:
@@ -63,13 +82,29 @@ class Tally:
     def findings(self, example: Example) -> list[Finding]:
         """What is wrong with one example, over all parts."""
         return [
-            finding for examine in self._views.values() for finding in examine(example).findings
+            finding for view in self._views.values() for finding in view.examined(example).findings
         ]
+
+    def explained(self, example: Example) -> list[Finding]:
+        """The same with who is to blame. Asking that may take many runs."""
+        return [f for view in self._views.values() for f in self._explained(view, example)]
+
+    def _explained(self, view: _View, example: Example) -> list[Finding]:
+        """The findings of one part: what explains the first that nobody is blamed for explains all
+        such."""
+        findings = view.examined(example).findings
+        unknown = next((finding for finding in findings if finding.blame is None), None)
+        if unknown is None:
+            return list(findings)
+        blame = self._requirement.explain(view.failure(unknown, example))
+        return [replace(finding, blame=finding.blame or blame) for finding in findings]
 
     def why_inconclusive(self) -> str | None:
         """Why nothing could have failed here, or None where something could."""
         if self._unseen:
-            return f"got no example of {min(self._unseen)} to observe, so it could not have failed"
+            part = min(self._unseen)
+            reason = f"; at the first, {self._reasons[part]}" if part in self._reasons else ""
+            return f"got no example of {part} to observe, so it could not have failed{reason}"
         return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
@@ -88,24 +123,16 @@ class Tally:
             )
 
 
-def _views(
-    requirement: Requirement, evidence: Evidence, atol: float
-) -> Iterator[tuple[str, Callable[[Example], Examined]]]:
-    """What is examined of each example, by the name of the part: each part that the requirement
-    applies to, then all together."""
+def _views(requirement: Requirement, evidence: Evidence, atol: float) -> Iterator[_View]:
+    """What is examined of each example: each part that the requirement applies to, then all
+    together."""
 
     def applies_to(sides: Sides) -> bool:
         return requirement.why_not_applicable(sides.config) is None
 
     if requirement.examine_example is not None:
         for part in filter(applies_to, evidence.parts):
-            yield part.stem, _of(part, requirement.examine_example, atol)
+            yield _View(part, requirement.examine_example, atol)
     together = evidence.together
     if requirement.examine_together is not None and together is not None and applies_to(together):
-        yield together.stem, _of(together, requirement.examine_together, atol)
-
-
-def _of(
-    sides: S, examine: Callable[[S, Example, float], Examined], atol: float
-) -> Callable[[Example], Examined]:
-    return lambda example: examine(sides, example, atol)
+        yield _View(together, requirement.examine_together, atol)

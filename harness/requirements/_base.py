@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import ValidationError
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Evidence
-    from harness.evidence.sides import Example, PartEvidence, TogetherEvidence
+    from harness.evidence.session import CandidateError, Execution
+    from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Whose fault a finding is: the layer, and the reason to say so in words for a message."""
+
+    layer: str
+    reason: str = ""
+
+
+EXPORTER = Blame("exporter")
+"""Of what a file is, and not of what it computes: it was written like that."""
+
+DESCRIPTION = Blame(
+    "harness", "the description is to blame: eager PyTorch refuses what it declares"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,14 +36,15 @@ class Finding:
     """One thing that is wrong. `message` is one line, *subject: got, expected*.
 
     A fatal finding makes the rest of the ladder meaningless; a note is told and not judged. `error`
-    is what `validate_model_outputs` raises for it; `blame` names the layer where it is known.
+    is what `validate_model_outputs` raises for it; `blame` is given where it is known, and None
+    leaves it to the `explain` of the requirement.
     """
 
     message: str
     part: str | None = None
     is_fatal: bool = False
     is_note: bool = False
-    blame: str = "exporter"
+    blame: Blame | None = None
     error: type[ValidationError] = ValidationError
 
 
@@ -48,7 +66,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a requirement says of one example; one that could not be looked at is not observed.
+    """What a requirement says of one example, or `why_unobserved` it could not be looked at.
 
     `doubts` has an entry for each thing that is claimed here, such as an output or an input: why
     this example could not have refuted it, or None where it could. What no example could have
@@ -58,7 +76,23 @@ class Examined:
     findings: tuple[Finding, ...] = ()
     measures: tuple[Measure, ...] = ()
     doubts: Mapping[str, str | None] = field(default_factory=dict)
-    is_observed: bool = True
+    why_unobserved: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What is to be explained of one failing example: its first finding that nobody is blamed for,
+    and the examination, to be repeated."""
+
+    finding: Finding
+    sides: Sides
+    example: Example
+    atol: float
+    examine: Callable[[Any, Example, float], Examined]
+
+    def again(self, execution: Execution, *, example: Example | None = None) -> Examined:
+        """Examine it, or another example, with the files run in another way."""
+        return self.examine(self.sides.under(execution), example or self.example, self.atol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +104,8 @@ class Requirement:
     a cell, run as one. Costly requirements take a `sample` of so many examples, spread over all.
     `why_not_applicable` gives the reason where a description lacks the capability that is asked
     about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
-    asked of our own exports alone. `proves` and `fails_when` are shown beside its verdict.
+    asked of our own exports alone. `explain` finds out who is to blame, once, for the example of a
+    record; without it, that is the exporter. `proves` and `fails_when` are shown beside its verdict.
     """
 
     id: str
@@ -83,3 +118,9 @@ class Requirement:
     examine: Callable[[Evidence], Iterable[Finding]] | None = None
     examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
     examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None
+    explain: Callable[[Failure], Blame] = lambda failure: EXPORTER
+
+
+def refused(error: CandidateError) -> str:
+    """Why an example could not be looked at; `agreement` fails for it."""
+    return f"ONNX Runtime refuses: {error}"

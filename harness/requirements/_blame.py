@@ -1,15 +1,113 @@
-"""Who a wrong number is the fault of."""
+"""Who a failure is the fault of: the description, the exporter, or the runtime and what in it.
+
+The same examination is repeated with the files run in other ways. What is right without the
+runtime's optimiser is its fault; what only onnx's reference evaluator computes rightly is the fault
+of a kernel; what nobody does stands in the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from harness.evidence.session import CandidateError
+from harness.configs.axes import shape_problems
+from harness.errors import RuntimeRefusalError
+from harness.evidence.evaluator import EVALUATOR, UndecidedError
+from harness.evidence.session import OPTIMISED, PLAIN
+from harness.evidence.sides import EAGER, EagerError
+from harness.requirements._base import EXPORTER, Blame
+from harness.requirements._divergence import Divergence
+
+if TYPE_CHECKING:
+    from harness.evidence.session import Execution, Loader
+    from harness.requirements._base import Failure
+
+RUNTIME = "onnxruntime"
+
+DICE = Blame("exporter", "run again it agrees with eager PyTorch: the file is not deterministic")
+MISDESCRIBED = Blame(
+    "harness",
+    "the description is to blame: eager PyTorch, run as it says, does not agree with its own full "
+    "forward",
+)
+UNDECLARED = Blame(
+    "harness", "the description is to blame: eager PyTorch does not fit what it declares either"
+)
 
 
-def blame(is_right_unoptimised: Callable[[], bool]) -> str:
-    """The runtime where its optimiser alone makes the difference, else what wrote the file."""
+def by_execution(failure: Failure) -> Blame:
+    """Who is to blame for numbers that are not those of eager PyTorch, or for none at all."""
+    if _is_right(failure, OPTIMISED):
+        return DICE
+    if not _is_right(failure, EAGER):
+        return MISDESCRIBED
+    return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
+
+
+def _optimiser(failure: Failure) -> Blame:
+    where = _where(failure, suspect=OPTIMISED, trusted=PLAIN)
+    reason = f"ONNX Runtime's optimiser is to blame: {PLAIN.name} agrees with eager PyTorch"
+    return Blame(RUNTIME, f"{reason}{where}")
+
+
+def _kernel_or_exporter(failure: Failure) -> Blame:
+    asked = f"{PLAIN.name} nor {EVALUATOR.name}"
     try:
-        return "onnxruntime" if is_right_unoptimised() else "exporter"
-    except CandidateError:
-        return "exporter"
+        if _is_right(failure, EVALUATOR):
+            return Blame(RUNTIME, f"ONNX Runtime's kernel is to blame: {_kernel(failure)}")
+    except UndecidedError as error:
+        reason = f"{PLAIN.name} does not agree with eager PyTorch either"
+        told = f"the exporter is to blame as far as can be told: {reason}"
+        return Blame(EXPORTER.layer, f"{told}; {EVALUATOR.name} cannot tell: {error}")
+    return Blame(
+        EXPORTER.layer, f"the exporter is to blame: neither {asked} agrees with eager PyTorch"
+    )
+
+
+def _kernel(failure: Failure) -> str:
+    """A refusal may also be right: the evaluator does not check all that the standard asks."""
+    if not _is_refusal(failure):
+        where = _where(failure, suspect=PLAIN, trusted=EVALUATOR)
+        return f"{EVALUATOR.name} agrees with eager PyTorch{where}"
+    return (
+        f"it refuses what {EVALUATOR.name} computes rightly, or the evaluator forgives what the "
+        "standard does not allow"
+    )
+
+
+def by_level(failure: Failure) -> Blame:
+    """The runtime, whose levels differ, and where they do."""
+    where = _where(failure, suspect=OPTIMISED, trusted=PLAIN)
+    return Blame(RUNTIME, f"ONNX Runtime is to blame{where}" if where else "")
+
+
+def by_declaration(failure: Failure) -> Blame:
+    """The description where what eager PyTorch gives contradicts it as well."""
+    sides = failure.sides
+    try:
+        shapes = {name: a.shape for name, a in sides.reference(failure.example).items()}
+    except EagerError:
+        return EXPORTER
+    if not any(shape_problems(sides.config.outputs, shapes, failure.example.axes)):
+        return EXPORTER
+    return UNDECLARED
+
+
+def _is_right(failure: Failure, execution: Execution) -> bool:
+    examined = failure.again(execution)
+    return not examined.findings and examined.why_unobserved is None
+
+
+def _where(failure: Failure, *, suspect: Loader, trusted: Loader) -> str:
+    """The first node at which they part. Of a refusal the runtime's own words name it."""
+    if _is_refusal(failure):
+        return ""
+    divergence = Divergence(suspect=suspect, trusted=trusted, atol=failure.atol)
+    try:
+        failure.again(divergence)
+    except UndecidedError:
+        return ""
+    return f"; {divergence.told}" if divergence.told else ""
+
+
+def _is_refusal(failure: Failure) -> bool:
+    return failure.finding.error is RuntimeRefusalError

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.decoding import PAST, axis_of, cut
-from harness.evidence.decoding import as_tensors, step_name
-from harness.evidence.sides import EagerError
+from harness.evidence.decoding import step_name
+from harness.evidence.sides import EagerError, as_tensors
 from harness.requirements._base import Examined, Finding
 from harness.requirements._compare import compare
 
@@ -129,7 +129,7 @@ def compare_choices(generation: Generation, logits: Array, atol: float) -> Exami
     return Examined((Finding(message=message),), doubts={GREEDY: None})
 
 
-def compare_rows(part: PartEvidence, example: Example, atol: float, is_optimised: bool) -> Examined:
+def compare_rows(part: PartEvidence, example: Example, atol: float) -> Examined:
     """A run on an example beside a run on its rows in another order; raises CandidateError.
 
     One row has no other order, so nothing is claimed of it.
@@ -141,9 +141,9 @@ def compare_rows(part: PartEvidence, example: Example, atol: float, is_optimised
         return Examined()
     order = _order(len(feed[past]), example.seed)
     rows = config.inputs[past][0]
-    plain = part.candidate(example, optimised=is_optimised)
+    plain = part.candidate(example)
     expected = _reordered(plain, config.outputs, rows, order)
-    got = part.run(_reordered(feed, config.inputs, rows, order), optimised=is_optimised)
+    got = part.run(_reordered(feed, config.inputs, rows, order))
     examined = compare(expected, got, atol)
     told = (
         dataclasses.replace(f, message=f"{ROWS} in the order {order}: {f.message}", part=part.stem)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.evidence.sides import EagerError, Example
-from harness.requirements._base import Finding
+from harness.requirements._base import Blame, Finding
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +35,7 @@ def description_problems(sides: Sides) -> Iterator[Finding]:
     except EagerError:
         return
     for message in (*_needless_ties(sides, feed, outputs), *_unread_ends(sides, feed, outputs)):
-        yield Finding(message=message, part=sides.stem, blame="harness")
+        yield Finding(message=message, part=sides.stem, blame=Blame("harness"))
 
 
 def _needless_ties(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:

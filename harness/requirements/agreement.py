@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import blame
+from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
+from harness.requirements._blame import by_execution
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
@@ -22,23 +22,15 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         reference = sides.reference(example)
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to take what the description declares"
-        return Examined((Finding(message=message, part=sides.stem, blame="harness"),))
+        return Examined((Finding(message=message, part=sides.stem, blame=DESCRIPTION),))
     try:
         examined = compare(reference, sides.candidate(example), atol)
     except CandidateError as error:
         message = f"ONNX Runtime: got {error}, expected it to run"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
-    if not examined.findings:
-        return examined
-    layer = blame(lambda: _is_right_unoptimised(sides, example, atol))
-    findings = (dataclasses.replace(f, part=sides.stem, blame=layer) for f in examined.findings)
+    findings = (dataclasses.replace(finding, part=sides.stem) for finding in examined.findings)
     return dataclasses.replace(examined, findings=tuple(findings))
-
-
-def _is_right_unoptimised(sides: Sides, example: Example, atol: float) -> bool:
-    plain = sides.candidate(example, optimised=False)
-    return not compare(sides.reference(example), plain, atol).findings
 
 
 REQUIREMENT = Requirement(
@@ -49,4 +41,5 @@ REQUIREMENT = Requirement(
     "than atol, or one side refuses the feed",
     examine_example=examine_sides,
     examine_together=examine_sides,
+    explain=by_execution,
 )

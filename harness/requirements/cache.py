@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
@@ -12,7 +12,8 @@ from harness.evidence.decoding import DecodingError
 from harness.evidence.generation import GenerationError, generate, why_not_generated
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._base import DESCRIPTION, Blame, Examined, Finding, Requirement
+from harness.requirements._blame import by_execution
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
@@ -26,8 +27,7 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
 
-    Claim = Callable[[bool], Examined]
-    """Takes whether the runtime may optimise."""
+    Claim = Callable[[], Examined]
 
 
 def why_not_applicable(config: OnnxConfig) -> str | None:
@@ -75,15 +75,15 @@ def _claims(evidence: Evidence, example: Example, atol: float) -> Iterator[Claim
         yield functools.partial(_greedy, evidence, example, atol)
 
 
-def _steps(evidence: Evidence, example: Example, atol: float, is_optimised: bool) -> Examined:
+def _steps(evidence: Evidence, example: Example, atol: float) -> Examined:
     decoding = evidence.decoding
     course = decoding.course(example)
     expected = decoding.full(course)
-    got = decoding.run(course, optimised=is_optimised)
+    got = decoding.run(course)
     return compare_steps(decoding, course, expected, got, atol)
 
 
-def _greedy(evidence: Evidence, example: Example, atol: float, is_optimised: bool) -> Examined:
+def _greedy(evidence: Evidence, example: Example, atol: float) -> Examined:
     """A generation that raises leaves the claim in doubt: the task says that the model generates,
     so that one that can't is for someone to look at, though the file may be right."""
     decoding = evidence.decoding
@@ -91,7 +91,7 @@ def _greedy(evidence: Evidence, example: Example, atol: float, is_optimised: boo
         generation = generate(evidence.model, evidence.config, decoding.course(example))
     except GenerationError as error:
         return Examined(doubts={GREEDY: f"{GREEDY} are compared with nothing: {error}"})
-    got = decoding.run(generation.course, optimised=is_optimised)
+    got = decoding.run(generation.course)
     examined = compare_choices(generation, got["logits"], atol)
     if not examined.findings:
         return examined
@@ -101,9 +101,12 @@ def _greedy(evidence: Evidence, example: Example, atol: float, is_optimised: boo
 
 
 def _blamed_on_description(examined: Examined) -> Examined:
-    reason = "eager fed as described does not either: the description lacks what generation feeds"
+    reason = (
+        "the description is to blame: eager fed as described does not choose them either, so it "
+        "lacks what generation feeds"
+    )
     findings = (
-        dataclasses.replace(finding, message=f"{finding.message}; {reason}", blame="harness")
+        dataclasses.replace(finding, blame=Blame("harness", reason))
         for finding in examined.findings
     )
     return dataclasses.replace(examined, findings=tuple(findings))
@@ -113,8 +116,8 @@ def _first_refuted(claims: Iterable[Claim], evidence: Evidence, atol: float) -> 
     """What the claims say up to the first that is refuted, which would explain the others."""
     examined = Examined()
     for claim in claims:
-        one = _guarded(claim, evidence, is_optimised=True)
-        findings = tuple(_attributed(one.findings, claim, evidence, atol))
+        one = _guarded(claim, evidence)
+        findings = tuple(_attributed(one.findings, evidence, atol))
         measures = (*examined.measures, *one.measures)
         examined = Examined(findings, measures, {**examined.doubts, **one.doubts})
         if findings:
@@ -122,10 +125,10 @@ def _first_refuted(claims: Iterable[Claim], evidence: Evidence, atol: float) -> 
     return examined
 
 
-def _guarded(claim: Claim, evidence: Evidence, *, is_optimised: bool) -> Examined:
+def _guarded(claim: Claim, evidence: Evidence) -> Examined:
     """A side that refuses is a finding."""
     try:
-        return claim(is_optimised)
+        return claim()
     except DecodingError as error:
         finding = Finding(message=str(error), part=error.stem, error=RuntimeRefusalError)
     except CandidateError as error:
@@ -133,21 +136,16 @@ def _guarded(claim: Claim, evidence: Evidence, *, is_optimised: bool) -> Examine
         finding = Finding(message=message, error=RuntimeRefusalError)
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to take what the description declares"
-        finding = Finding(message=message, part=evidence.decoding.sides.stem, blame="harness")
+        stem = evidence.decoding.sides.stem
+        finding = Finding(message=message, part=stem, blame=DESCRIPTION)
     return Examined((finding,))
 
 
-def _attributed(
-    findings: Iterable[Finding], claim: Claim, evidence: Evidence, atol: float
-) -> Iterator[Finding]:
-    """Findings with the part at fault, and the runtime to blame where its optimiser alone is."""
-    if not findings:
-        return
-    stem = culprit(evidence.decoding, atol)
-    is_right = not _guarded(claim, evidence, is_optimised=False).findings
-    for finding in findings:
-        blame = "onnxruntime" if is_right else finding.blame
-        yield dataclasses.replace(finding, part=finding.part or stem, blame=blame)
+def _attributed(findings: Sequence[Finding], evidence: Evidence, atol: float) -> Iterator[Finding]:
+    """Findings with the part at fault."""
+    if findings:
+        stem = culprit(evidence.decoding, atol)
+        yield from (dataclasses.replace(f, part=f.part or stem) for f in findings)
 
 
 REQUIREMENT = Requirement(
@@ -163,4 +161,5 @@ REQUIREMENT = Requirement(
     examine=examine,
     examine_example=examine_part,
     examine_together=examine_together,
+    explain=by_execution,
 )

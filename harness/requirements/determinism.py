@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError
 from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored_tensors
-from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._base import Examined, Finding, Requirement, refused
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,35 +85,33 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
 
     The file is also run as it is written: an optimisation may take the dice away.
     """
-    levels = {True: "", False: " without optimisations"}
-    runs = {level: name for level, name in levels.items() if _runs(part, example, optimised=level)}
+    levels = {"": part, " without optimisations": part.plain}
+    refusals = {name: _why_not_run(level, example) for name, level in levels.items()}
     messages = [
         f"values of {output}: got other bits from {session}{name}, expected the same ones"
-        for level, name in runs.items()
-        for session, output in _differences(part, example, optimised=level)
+        for name, level in levels.items()
+        if refusals[name] is None
+        for session, output in _differences(level, example)
     ]
     findings = tuple(Finding(message=message, part=part.stem) for message in messages)
-    return Examined(findings, is_observed=bool(runs))
+    return Examined(findings, why_unobserved=None if None in refusals.values() else refusals[""])
 
 
-def _runs(part: PartEvidence, example: Example, *, optimised: bool) -> bool:
-    """What does not run is for `agreement` and `runtime` to report."""
+def _why_not_run(part: PartEvidence, example: Example) -> str | None:
+    """What is refused is for `agreement` and `runtime` to report."""
     try:
-        part.candidate(example, optimised=optimised)
-        part.repeats(example, optimised=optimised)
-    except CandidateError:
-        return False
-    return True
+        part.candidate(example)
+        part.repeats(example)
+    except CandidateError as error:
+        return refused(error)
+    return None
 
 
-def _differences(
-    part: PartEvidence, example: Example, *, optimised: bool
-) -> Iterator[tuple[str, str]]:
+def _differences(part: PartEvidence, example: Example) -> Iterator[tuple[str, str]]:
     """Who gave other bits than the first run, and for which output."""
-    first = part.candidate(example, optimised=optimised)
+    first = part.candidate(example)
     sessions = ("the same session", "a second session")
-    repeats = part.repeats(example, optimised=optimised)
-    for session, again in zip(sessions, repeats, strict=True):
+    for session, again in zip(sessions, part.repeats(example), strict=True):
         yield from ((session, name) for name in first if _bits(first[name]) != _bits(again[name]))
 
 

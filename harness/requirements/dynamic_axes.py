@@ -9,8 +9,8 @@ from harness.configs.axes import AxisExpression, shape_problems
 from harness.errors import DescriptionError
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._base import Examined, Finding, Requirement, refused
+from harness.requirements._blame import by_declaration
 from harness.requirements._described_axes import description_problems
 
 if TYPE_CHECKING:
@@ -69,8 +69,8 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
     """The sizes that one run produces, against the file's dims and the declaration."""
     try:
         arrays: dict[str, Any] = {**part.feed(example), **part.candidate(example)}
-    except (CandidateError, EagerError):
-        return Examined(is_observed=False)  # `agreement` reports it
+    except CandidateError as error:
+        return Examined(why_unobserved=refused(error))
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
     declared = shape_problems(part.config.outputs, shapes, example.axes)
     messages = [*_bindings(part, shapes), *declared]
@@ -103,4 +103,5 @@ REQUIREMENT = Requirement(
     "eager does not tie what the description ties",
     examine=examine,
     examine_example=examine_example,
+    explain=by_declaration,
 )

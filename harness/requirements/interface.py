@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Finding, Requirement
+from harness.requirements._base import DESCRIPTION, Blame, Finding, Requirement
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
@@ -27,7 +27,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
                 message=f"eager PyTorch: got {error}, expected it to take the smallest feed that "
                 "the description declares, by which dtypes and ranks are known",
                 part=part.stem,
-                blame="harness",
+                blame=DESCRIPTION,
             )
             continue
         for side, values, signature in zip(
@@ -50,7 +50,7 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 message=f"input {name}: got none declared, expected what tokenizers give and "
                 "forward takes, or a reason in OMITTED_INPUTS",
-                blame="harness",
+                blame=Blame("harness"),
             )
 
 

@@ -18,7 +18,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import blame
+from harness.requirements._blame import by_execution
 from harness.requirements._compare import compare
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
 from harness.requirements._movement import REACTION, merged, movement, until_sure
@@ -108,9 +108,8 @@ def _moves(config: OnnxConfig, before: Arrays, after: Arrays) -> Places:
     }
 
 
-def _run(sides: Sides, expected: _Expected, *, optimised: bool = True) -> Arrays:
-    feed = {name: tensor.numpy() for name, tensor in expected.feed.tensors.items()}
-    return sides.run(feed, optimised=optimised)
+def _run(sides: Sides, expected: _Expected) -> Arrays:
+    return sides.run({name: tensor.numpy() for name, tensor in expected.feed.tensors.items()})
 
 
 def _compare(
@@ -164,7 +163,7 @@ def _rows(config: OnnxConfig, expected: _Expected, pattern: str) -> Places:
 def _explained(
     sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, atol: float
 ) -> Examined:
-    """The findings with the patterns that show them, and who is to blame."""
+    """The findings with the patterns that show them."""
     patterns = [
         pattern
         for pattern in PATTERNS
@@ -173,11 +172,8 @@ def _explained(
     ]
     feed = expected.feed
     where = f"{feed.mask} ({', '.join(patterns) or 'all rows'}; {feed.example})"
-    layer = blame(
-        lambda: not _compare(expected, _run(sides, expected, optimised=False), atol).findings
-    )
     findings = tuple(
-        dataclasses.replace(f, message=f"{where}: {f.message}", part=sides.stem, blame=layer)
+        dataclasses.replace(f, message=f"{where}: {f.message}", part=sides.stem)
         for f in examined.findings
     )
     return dataclasses.replace(examined, findings=findings, doubts={})
@@ -199,4 +195,5 @@ REQUIREMENT = Requirement(
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
+    explain=by_execution,
 )

@@ -6,26 +6,24 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
-from harness.evidence.session import CandidateError
+from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
 from harness.requirements import determinism
-from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements._base import Examined, Finding, Requirement, refused
+from harness.requirements._blame import by_level
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence
 
-OPTIMISED, PLAIN = "ORT_ENABLE_ALL", "ORT_DISABLE_ALL"
-BLAME = "onnxruntime"
-
 
 def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
     """Compare both levels; a file that is not deterministic proves nothing against the runtime."""
-    plain = _attempt(part, example, optimised=False)
-    optimised = _attempt(part, example, optimised=True)
+    plain = _attempt(part.plain, example)
+    optimised = _attempt(part, example)
     match plain, optimised:
         case CandidateError(), CandidateError():
-            return Examined(is_observed=False)  # `agreement` reports it
+            return Examined(why_unobserved=refused(optimised))
         case CandidateError(), _:
             return _refused(part, plain, by=PLAIN, unlike=OPTIMISED)
         case _, CandidateError():
@@ -34,30 +32,25 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
             return _compared(part, example, compare(plain, optimised, atol))
 
 
-def _attempt(part: PartEvidence, example: Example, *, optimised: bool) -> Arrays | CandidateError:
+def _attempt(part: PartEvidence, example: Example) -> Arrays | CandidateError:
     try:
-        return part.candidate(example, optimised=optimised)
+        return part.candidate(example)
     except CandidateError as error:
         return error
 
 
-def _refused(part: PartEvidence, error: object, *, by: str, unlike: str) -> Examined:
-    message = f"ONNX Runtime at {by}: got {error}, expected it to run, as {unlike} does"
-    finding = Finding(message=message, part=part.stem, blame=BLAME, error=RuntimeRefusalError)
-    return Examined((finding,))
+def _refused(part: PartEvidence, error: object, *, by: Level, unlike: Level) -> Examined:
+    message = f"ONNX Runtime at {by.name}: got {error}, expected it to run, as {unlike.name} does"
+    return Examined((Finding(message=message, part=part.stem, error=RuntimeRefusalError),))
 
 
 def _compared(part: PartEvidence, example: Example, examined: Examined) -> Examined:
     if examined.findings and determinism.examine_example(part, example, 0).findings:
-        return Examined(is_observed=False)
+        return Examined(why_unobserved="the file is not deterministic")
+    levels = f"{OPTIMISED.name} against {PLAIN.name}"
     findings = tuple(
-        dataclasses.replace(
-            finding,
-            message=f"{finding.message}; {OPTIMISED} against {PLAIN}",
-            part=part.stem,
-            blame=BLAME,
-        )
-        for finding in examined.findings
+        dataclasses.replace(f, message=f"{f.message}; {levels}", part=part.stem)
+        for f in examined.findings
     )
     return dataclasses.replace(examined, findings=findings)
 
@@ -69,4 +62,5 @@ REQUIREMENT = Requirement(
     fails_when="they differ, or one level refuses a feed that the other runs: the runtime is to "
     "blame",
     examine_example=examine_example,
+    explain=by_level,
 )

@@ -14,7 +14,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import blame
+from harness.requirements._blame import by_execution
 from harness.requirements._movement import (
     REACTION,
     grown,
@@ -106,23 +106,16 @@ def _findings(
 ) -> list[Finding]:
     """Outputs that react in the reference and hardly in the file."""
     feed = {name: tensor.numpy() for name, tensor in other.items()}
-
-    def unmoved(*, optimised: bool) -> dict[str, float]:
-        before = sides.candidate(example, optimised=optimised)
-        moves = _moves(before, sides.run(feed, optimised=optimised))
-        shares = {n: moves.get(n, 0.0) for n in reacting}
-        return {n: moved for n, moved in shares.items() if moved < _SHARE * reacting[n]}
-
-    found = unmoved(optimised=True)
-    layer = blame(lambda: not unmoved(optimised=False)) if found else ""
+    moves = _moves(sides.candidate(example), sides.run(feed))
+    shares = {output: moves.get(output, 0.0) for output in reacting}
     return [
         Finding(
             message=f"{output}: got a movement of {moved:.3g} when {name} alone is redrawn "
             f"({example}), expected {reacting[output]:.3g} as of eager PyTorch",
             part=sides.stem,
-            blame=layer,
         )
-        for output, moved in found.items()
+        for output, moved in shares.items()
+        if moved < _SHARE * reacting[output]
     ]
 
 
@@ -135,4 +128,5 @@ REQUIREMENT = Requirement(
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
+    explain=by_execution,
 )

@@ -18,20 +18,11 @@ from tests.faults.message_form import misformed
 REFUSED = [fault for fault in FAULTS if not fault.is_equivalent]
 EQUIVALENT = [fault for fault in FAULTS if fault.is_equivalent]
 LEVELS = [fault for fault in (*REAL, *STUBS) if "determinism" not in fault.refused_by]
+SEEN = [fault for fault in LEVELS if "agreement" in fault.refused_by]
 
 
 def _name(fault: Fault) -> str:
     return f"{fault.case.family.name.lower()}-{fault}"
-
-
-def _blamed() -> list[object]:
-    """Those that `agreement` sees. A refusal is blamed before the other level is asked."""
-    refusal = pytest.mark.xfail(reason="agreement blames the exporter for refusals", strict=True)
-    return [
-        pytest.param(fault, id=str(fault), marks=[refusal] if "kernel" in fault.name else [])
-        for fault in LEVELS
-        if "agreement" in fault.refused_by
-    ]
 
 
 def _said(report: CellReport) -> list[tuple[str, str, str | None]]:
@@ -70,10 +61,11 @@ def test_a_difference_of_levels_fails_the_runtime_too(fault: Fault, bench: Bench
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
 
 
-@pytest.mark.parametrize("fault", _blamed())
+@pytest.mark.parametrize("fault", SEEN, ids=str)
 def test_agreement_blames_the_runtime_for_it(fault: Fault, bench: Bench) -> None:
     (record,) = fault.case.judge(bench, fault.subject, ["agreement"]).records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
+    assert "ONNX Runtime's optimiser is to blame: " in record.message
 
 
 @pytest.mark.parametrize(

@@ -165,8 +165,12 @@ def test_a_doubt_about_one_part_is_not_removed_by_another(judge: Judge) -> None:
 
 def test_a_part_of_which_nothing_was_observed_is_inconclusive(judge: Judge) -> None:
     def examine(sides: Any, example: Example, atol: float) -> Examined:
-        return Examined(is_observed=sides.stem != "encoder_model")
+        is_unseen = sides.stem == "encoder_model"
+        return Examined(why_unobserved="it is Monday" if is_unseen else None)
 
     record = judge(*T5, examine_example=examine)
     assert record.outcome is Outcome.INCONCLUSIVE
-    assert "got no example of encoder_model to observe" in record.message
+    assert (
+        "got no example of encoder_model to observe, so it could not have failed; at the first, it "
+        "is Monday"
+    ) in record.message

@@ -23,7 +23,7 @@ from harness import (
     register_exporter,
 )
 from harness.evidence.evidence import Evidence, Source
-from harness.evidence.session import CandidateError
+from harness.evidence.session import OPTIMISED, CandidateError
 from harness.evidence.sides import Example, PartEvidence
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
@@ -260,7 +260,7 @@ def test_mixed_rows_show_without_eager(
     findings = [
         finding
         for seed in range(4)
-        for finding in compare_rows(part, Example.of(sizes, seed), one.config.atol, True).findings
+        for finding in compare_rows(part, Example.of(sizes, seed), one.config.atol).findings
     ]
     assert findings
     assert findings[0].message.startswith("rows of the cache in the order [")
@@ -271,9 +271,10 @@ def test_the_runtime_is_blamed_for_what_its_optimiser_makes(
 ) -> None:
     run = PartEvidence.run
 
-    def wrongly_optimised(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
-        outputs = run(part, feed, optimised=optimised)
-        return outputs | {"logits": outputs["logits"] + float(optimised)}
+    def wrongly_optimised(part: PartEvidence, feed: Any) -> Any:
+        outputs = run(part, feed)
+        is_wrong = part.owner.execution is OPTIMISED
+        return outputs | {"logits": outputs["logits"] + float(is_wrong)}
 
     monkeypatch.setattr(PartEvidence, "run", wrongly_optimised)
     record = _judged("gpt2", GENERATION)
@@ -281,7 +282,7 @@ def test_the_runtime_is_blamed_for_what_its_optimiser_makes(
 
 
 def test_a_file_that_the_runtime_refuses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
+    def refused(part: PartEvidence, feed: Any) -> Any:
         raise CandidateError("it is Monday")
 
     monkeypatch.setattr(PartEvidence, "run", refused)
@@ -320,7 +321,7 @@ def test_a_description_by_which_padded_prompts_go_wrong_is_refused() -> None:
     assert record.outcome is Outcome.FAILED
     assert re.match(
         rf"{GREEDY}: got \d+ as number \d of row \d, expected \d+, which generate\(\) chooses by a "
-        r"margin of \d\.\d+; eager fed as described does not either: .* \[",
+        r"margin of \d\.\d+ \[.*\]\nthe description is to blame: eager fed as described does not ",
         record.message,
     ), record.message
     assert record.blame == "harness"
@@ -330,14 +331,16 @@ def test_a_verdict_stays_though_the_file_rolls_dice(monkeypatch: pytest.MonkeyPa
     """Here it is off in the first run alone."""
     run, rolled = PartEvidence.run, iter([1.0])
 
-    def dice(part: PartEvidence, feed: Any, *, optimised: bool = True) -> Any:
-        outputs = run(part, feed, optimised=optimised)
+    def dice(part: PartEvidence, feed: Any) -> Any:
+        outputs = run(part, feed)
         return outputs | {"logits": outputs["logits"] + next(rolled, 0.0)}
 
     monkeypatch.setattr(PartEvidence, "run", dice)
     record = _judged("gpt2", GENERATION)
     assert record.outcome is Outcome.FAILED, record.traceback
     assert record.message.startswith("prefill of 1 token against one full forward: ")
+    assert record.blame == "exporter"
+    assert "\nrun again it agrees with eager PyTorch: the file is not " in record.message
 
 
 class _FromOne(GPT2OnnxConfig):

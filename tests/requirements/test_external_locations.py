@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto
 
 from harness import CellReport, Outcome, Record, check
-from harness.evidence import sides
+from harness.evidence import session
 
 BERT = ("bert", "text-classification")
 Failed = Callable[[CellReport], list[str]]
@@ -148,7 +148,7 @@ def test_what_lies_outside_is_never_read(
     def open_session(*_: Any, **__: Any) -> Any:
         raise AssertionError("the runtime was given the file")
 
-    monkeypatch.setattr(sides, "open_session", open_session)
+    monkeypatch.setattr(session, "open_session", open_session)
     (with_data.parents[1] / "model.data").unlink(missing_ok=True)
     damage(with_data)
     (with_data.parents[1] / "model.data").chmod(0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.evidence import session, sides
+from harness.evidence import session
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Run = Callable[[Arrays], Arrays]
@@ -49,14 +49,12 @@ def running(runtime: Runtime | None) -> Iterator[None]:
     def open_stub(model: Path | bytes, *, optimised: bool) -> Any:
         return StubSession(open_session(model, optimised=optimised), runtime, optimised=optimised)
 
-    modules: tuple[Any, ...] = (session, sides)
-    for module in modules:
-        module.open_session = open_stub
+    module: Any = session
+    module.open_session = open_stub
     try:
         yield
     finally:
-        for module in modules:
-            module.open_session = open_session
+        module.open_session = open_session
 
 
 def prefix_mask(run: Run, optimised: bool, feed: Arrays) -> Arrays:

@@ -1,0 +1,332 @@
+"""Who a failure is blamed on, shown by files that are wrong by the fault of each."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from harness import CellReport, OnnxConfig, Outcome, Record, check
+from harness.evidence import evaluator
+from harness.evidence.evaluator import EVALUATOR, Evaluator
+from harness.judge.tally import Tally
+from harness.requirements import requirement_ids
+from harness.requirements._divergence import VANISHES, Divergence
+from tests.faults.library import description_kinds as wrong
+from tests.faults.library.runtime import REAL
+
+BERT, GPT2 = ("bert", "text-classification"), ("gpt2", "text-generation-with-past")
+NOBODY = (
+    "the exporter is to blame: neither ORT_DISABLE_ALL nor onnx's reference evaluator agrees with "
+    "eager PyTorch"
+)
+
+CheckEdited = Callable[..., CellReport]
+Edit = Callable[[onnx.ModelProto], None]
+
+
+@pytest.fixture
+def agreement(check_edited: CheckEdited) -> Callable[[Edit], Record]:
+    """What `agreement` says of an edited file."""
+
+    def run(edit: Edit) -> Record:
+        (record,) = check_edited(edit, requirements=["agreement"], profile="smoke").records
+        assert record.outcome is Outcome.FAILED, record.message
+        return record
+
+    return run
+
+
+def add_to_logits(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: float) -> None:
+    """Logits are to be `before` plus what the nodes compute as `added`, of `zeros` of their shape
+    and of constants."""
+    for node in model.graph.node:
+        node.output[:] = ["before" if name == "logits" else name for name in node.output]
+    values = {"zero": 0.0, **constants}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.float32(value), name) for name, value in values.items()
+    )
+    zeros = helper.make_node("Mul", ["before", "zero"], ["zeros"])
+    sums = helper.make_node("Add", ["before", "added"], ["logits"])
+    model.graph.node.extend([zeros, *nodes, sums])
+
+
+def saturate(model: onnx.ModelProto) -> None:
+    """Adds sigmoid(-30) * 1e13 - 0.93576, which is 0: the runtime's kernel gives 0 below -18. A
+    sequence of tensors stands among the values."""
+    add_to_logits(
+        model,
+        helper.make_node("SequenceConstruct", ["zeros"], ["sequence"]),
+        helper.make_node("ConcatFromSequence", ["sequence"], ["same"], axis=0),
+        helper.make_node("Add", ["same", "low"], ["lowered"], name="lowered"),
+        helper.make_node("Sigmoid", ["lowered"], ["tiny"], name="tiny"),
+        helper.make_node("Mul", ["tiny", "large"], ["scaled"], name="scaled"),
+        helper.make_node("Sub", ["scaled", "expected"], ["added"], name="added"),
+        low=-30.0,
+        large=1e13,
+        expected=1e13 / (1 + np.exp(30.0)),
+    )
+
+
+def expand_bfloat16(model: onnx.ModelProto) -> None:
+    """Adds 0 by way of an Expand of bfloat16 to a shape that is not known before it runs, for
+    which the runtime has no kernel."""
+    add_to_logits(
+        model,
+        helper.make_node("Cast", ["zeros"], ["narrow"], to=TensorProto.BFLOAT16),
+        helper.make_node("Shape", ["before"], ["shape"]),
+        helper.make_node("Expand", ["narrow", "shape"], ["expanded"], name="expanded"),
+        helper.make_node("Cast", ["expanded"], ["added"], to=TensorProto.FLOAT),
+    )
+
+
+def test_the_optimiser_is_blamed_where_the_file_as_written_is_right(
+    agreement: Callable[[Edit], Record],
+) -> None:
+    fused = next(fault for fault in REAL if str(fault) == "bert-fused-scale-overflows")
+    record = agreement(fused.case.edit)  # type: ignore[attr-defined]
+    assert record.blame == "onnxruntime"
+    assert (
+        "\nONNX Runtime's optimiser is to blame: ORT_DISABLE_ALL agrees with eager PyTorch; first "
+        "differs at node `/model/bert/encoder/layer.0/attention/self/MatMul` (MatMul)\n"
+    ) in record.message
+
+
+def test_a_kernel_is_blamed_where_only_the_reference_evaluator_is_right(
+    agreement: Callable[[Edit], Record],
+) -> None:
+    record = agreement(saturate)
+    assert record.blame == "onnxruntime"
+    assert (
+        "\nONNX Runtime's kernel is to blame: onnx's reference evaluator agrees with eager "
+        "PyTorch; first differs at node `scaled` (Mul)\n"
+    ) in record.message
+
+
+def test_a_kernel_is_blamed_for_what_it_refuses(agreement: Callable[[Edit], Record]) -> None:
+    record = agreement(expand_bfloat16)
+    assert record.blame == "onnxruntime"
+    assert "Could not find an implementation for Expand" in record.message
+    assert "\nONNX Runtime's kernel is to blame: it refuses what " in record.message
+
+
+def freeze_batch(model: onnx.ModelProto) -> None:
+    for value in model.graph.input:
+        value.type.tensor_type.shape.dim[0].dim_value = 3
+
+
+def test_what_a_file_declares_that_it_does_not_take_is_no_kernel_s_fault(
+    agreement: Callable[[Edit], Record],
+) -> None:
+    """The evaluator alone would compute it all the same."""
+    record = agreement(freeze_batch)
+    assert "Got invalid dimensions for input" in record.message
+    assert record.blame == "exporter"
+    assert f"\n{NOBODY}\n" in record.message
+
+
+def change_weight(model: onnx.ModelProto) -> None:
+    """Biases of the last layer in reverse."""
+    name = "layer.1.output.dense.bias"
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name.endswith(name))
+    reverse = numpy_helper.to_array(weight)[::-1].copy()
+    weight.CopyFrom(numpy_helper.from_array(reverse, weight.name))
+
+
+def test_the_exporter_is_blamed_where_nobody_is_right(agreement: Callable[[Edit], Record]) -> None:
+    record = agreement(change_weight)
+    assert record.blame == "exporter"
+    assert (f"\n{NOBODY}\n") in record.message
+
+
+def ignore_mask(model: onnx.ModelProto) -> None:
+    """In the second layer alone."""
+    node = next(n for n in model.graph.node if n.name.endswith("layer.1/attention/self/Add"))
+    model.graph.initializer.append(numpy_helper.from_array(np.float32(0.0), "nothing"))
+    node.input[1] = "nothing"
+
+
+def add_private_operator(model: onnx.ModelProto) -> None:
+    add_to_logits(
+        model, helper.make_node("FastGelu", ["one"], ["added"], domain="com.microsoft"), one=1.0
+    )
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+
+
+@pytest.mark.parametrize(
+    ("edit", "limit", "reason"),
+    [
+        (add_private_operator, "MAX_NODES", "com.microsoft"),
+        (change_weight, "MAX_NODES", "nodes, it is asked up to"),
+        (change_weight, "MAX_MEGABYTES", "MB and "),
+    ],
+)
+def test_what_the_evaluator_is_not_asked_or_cannot_do_it_cannot_tell(
+    edit: Edit,
+    limit: str,
+    reason: str,
+    agreement: Callable[[Edit], Record],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if edit is change_weight:
+        monkeypatch.setattr(evaluator, limit, 0)
+    record = agreement(edit)
+    assert record.blame == "exporter"
+    assert (
+        "\nthe exporter is to blame as far as can be told: ORT_DISABLE_ALL does not agree with "
+        "eager PyTorch either; onnx's reference evaluator cannot tell: "
+    ) in record.message
+    assert reason in record.message
+
+
+def test_weights_beside_the_file_are_loaded_for_it(
+    with_data: Path, subject: Callable[..., Any]
+) -> None:
+    model = onnx.load(with_data)
+    saturate(model)
+    onnx.save(
+        model, with_data, save_as_external_data=True, location="other.data", size_threshold=64
+    )
+    report = check(with_data, subject(*BERT).model, BERT[1], requirements=["agreement"])
+    assert "; first differs at node `scaled` (Mul)" in report.record("agreement").message
+
+
+@pytest.mark.parametrize(
+    ("described", "cell", "requirement", "reason"),
+    [
+        (wrong.BeyondThePositions, BERT, "agreement", "eager PyTorch refuses what it declares"),
+        (
+            wrong.PresentAsLongAsPast,
+            GPT2,
+            "dynamic-axes",
+            "eager PyTorch does not fit what it ",
+        ),
+        (
+            wrong.MaskOfTokensAlone,
+            GPT2,
+            "cache",
+            "eager PyTorch, run as it says, does not agree",
+        ),
+    ],
+)
+def test_the_description_is_blamed_where_eager_does_not_fit_it(
+    described: type[OnnxConfig],
+    cell: tuple[str, str],
+    requirement: str,
+    reason: str,
+    exported: Callable[..., Path],
+    subject: Callable[..., Any],
+) -> None:
+    """Of files that are correct."""
+    one, (_, task) = subject(*cell), cell
+    config = described(one.config.config, task=task)
+    report = check(
+        exported(*cell), one.model, task, opset=18, config=config, requirements=[requirement]
+    )
+    (record,) = report.records
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "harness"), record.message
+    assert f"the description is to blame: {reason}" in record.message
+
+
+def test_levels_that_differ_do_so_at_a_node(check_edited: CheckEdited) -> None:
+    plain = next(fault for fault in REAL if str(fault) == "bert-plain-scale-overflows")
+    report = check_edited(plain.case.edit, requirements=["runtime"])  # type: ignore[attr-defined]
+    assert (
+        "ONNX Runtime is to blame; first differs at node "
+        "`/model/bert/encoder/layer.0/attention/self/MatMul` (MatMul)"
+    ) in report.record("runtime").message
+
+
+def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
+    """Adds 1 / tiny * (0 * tiny), which is infinity times 0 unless the optimiser makes one
+    division of both: it does not if somebody looks at what stands between."""
+    add_to_logits(
+        model,
+        helper.make_node("Add", ["zeros", "factor"], ["tiny"]),
+        helper.make_node("Div", ["one", "tiny"], ["inverse"]),
+        helper.make_node("Mul", ["inverse", "zeros"], ["added"]),
+        one=1.0,
+        factor=1e-39,
+    )
+
+
+def test_a_difference_that_looking_removes_is_told_of(check_edited: CheckEdited) -> None:
+    report = check_edited(divide_by_almost_nothing, requirements=["runtime"])
+    assert f"ONNX Runtime is to blame; {VANISHES}\n" in report.record("runtime").message
+
+
+@pytest.mark.parametrize("requirement", ["dynamic-axes", "determinism", "runtime"])
+def test_what_never_runs_tells_why_it_proves_nothing(
+    requirement: str, check_edited: CheckEdited
+) -> None:
+    report = check_edited(expand_bfloat16, requirements=[requirement])
+    (record,) = report.records
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert record.message.startswith(
+        f"{requirement}: got no example of model to observe, so it could not have failed; at the "
+        "first, ONNX Runtime refuses: [ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : Could not find an "
+        "implementation for Expand"
+    )
+
+
+def test_what_the_evaluator_warns_of_is_not_printed() -> None:
+    """Numpy warns of infinities and NaN, which are what some files compute."""
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
+    graph = helper.make_graph([helper.make_node("Log", ["x"], ["y"])], "log", [value], [result])
+    run = EVALUATOR.load(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)]))
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        outputs = run({"x": np.array([-1, 0], np.float32)})
+    assert np.array_equal(outputs["y"], np.array([np.nan, -np.inf]), equal_nan=True)
+    assert seen == []
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of what is asked beside the runtime, as often as it is."""
+    asked: list[str] = []
+    classes: tuple[Any, ...] = (Evaluator, Divergence)
+    for one in classes:
+
+        def noted(self: Any, part: Any, open_part: Any = one.open) -> Any:
+            asked.append(type(self).__name__)
+            return open_part(self, part)
+
+        monkeypatch.setattr(one, "open", noted)
+    return asked
+
+
+@pytest.mark.parametrize("cell", [BERT, GPT2])
+def test_what_passes_asks_nobody(
+    cell: tuple[str, str],
+    opened: list[str],
+    exported: Callable[..., Path],
+    subject: Callable[..., Any],
+) -> None:
+    report = check(exported(*cell), subject(*cell).model, cell[1], opset=18, profile="smoke")
+    assert report.conforms
+    assert {record.requirement for record in report.records} == set(requirement_ids())
+    assert opened == []
+
+
+def test_what_fails_asks_once_however_long_it_is_made_smaller(
+    opened: list[str], agreement: Callable[[Edit], Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    findings = Tally.findings
+
+    def counted(self: Tally, example: Any) -> Any:
+        seen.append(example)
+        return findings(self, example)
+
+    monkeypatch.setattr(Tally, "findings", counted)
+    agreement(ignore_mask)
+    assert len(set(seen)) > 3
+    assert opened == ["Evaluator"]
