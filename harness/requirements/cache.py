@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from harness.configs.decoding import PAST, PRESENT, as_past
 from harness.errors import RuntimeRefusalError
 from harness.evidence.decoding import DecodingError
 from harness.evidence.generation import GenerationError, generate, why_not_generated
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
     Claim = Callable[[], Examined]
 
+_UNDECLARED = Blame(
+    "harness", "the description is to blame: it leaves out what it declares as an input"
+)
+
 
 def why_not_applicable(config: OnnxConfig) -> str | None:
     """A reason where no file takes what another run of it, or of another, returned."""
@@ -38,10 +43,26 @@ def why_not_applicable(config: OnnxConfig) -> str | None:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """What is not claimed here, and why."""
+    """What a step takes and none before it is declared to return, and what is not claimed here."""
+    yield from _never_returned(evidence.config)
     reason = why_not_generated(evidence.model, evidence.config)
     if reason is not None:
         yield Finding(message=f"{GREEDY} are not compared with generate(): {reason}", is_note=True)
+
+
+def _never_returned(config: OnnxConfig) -> Iterator[Finding]:
+    """The first step with a past takes all of it from the file that ran before, which is the same
+    one where no file begins without a past."""
+    continuing = {s: part for s, part in config.parts.items() if part.use_past_in_inputs}
+    for stem, part in continuing.items():
+        before = [p for s, p in config.parts.items() if s not in continuing] or [part]
+        past = as_past({name: name for one in before for name in one.outputs})
+        lost = [name for name in part.inputs if name.startswith(PAST) and name not in past]
+        if lost:
+            presents = ", ".join(name.replace(PAST, PRESENT, 1) for name in lost)
+            got = ", ".join(past.values())
+            message = f"declared outputs: got {got}, expected {presents} too, for the next step"
+            yield Finding(message=message, part=stem, blame=_UNDECLARED)
 
 
 def examine_part(part: PartEvidence, example: Example, atol: float) -> Examined:

@@ -213,6 +213,7 @@ def test_weights_beside_the_file_are_loaded_for_it(
             "cache",
             "eager PyTorch, run as it says, does not agree",
         ),
+        (wrong.WithoutLastValue, GPT2, "cache", "it leaves out what it declares as an input"),
     ],
 )
 def test_the_description_is_blamed_where_eager_does_not_fit_it(
@@ -232,6 +233,18 @@ def test_the_description_is_blamed_where_eager_does_not_fit_it(
     (record,) = report.records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "harness"), record.message
     assert f"the description is to blame: {reason}" in record.message
+
+
+def test_an_output_that_the_next_step_lacks_is_named(
+    exported: Callable[..., Path], subject: Callable[..., Any]
+) -> None:
+    one = subject(*GPT2)
+    config = wrong.WithoutLastValue(one.config.config, task=GPT2[1])
+    report = check(exported(*GPT2), one.model, GPT2[1], config=config, requirements=["cache"])
+    assert report.record("cache").message.startswith(
+        "declared outputs: got present.0.key, present.0.value, present.1.key, expected "
+        "present.1.value too, for the next step ["
+    )
 
 
 def test_levels_that_differ_do_so_at_a_node(check_edited: CheckEdited) -> None:
