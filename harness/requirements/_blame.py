@@ -7,6 +7,7 @@ of a kernel; what nobody does stands in the file.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from harness.configs.axes import shape_problems
@@ -16,6 +17,8 @@ from harness.evidence.session import OPTIMISED, PLAIN
 from harness.evidence.sides import EAGER, EagerError
 from harness.requirements._base import EXPORTER, Blame
 from harness.requirements._divergence import Divergence
+from harness.requirements._modules import Departure
+from harness.requirements._movement import grown
 
 if TYPE_CHECKING:
     from harness.evidence.session import Execution, Loader
@@ -33,6 +36,9 @@ UNDECLARED = Blame(
     "harness", "the description is to blame: eager PyTorch does not fit what it declares either"
 )
 
+_LARGE = 4
+"""One token attends to itself alone, and leaves out what attention does."""
+
 
 def by_execution(failure: Failure) -> Blame:
     """Who is to blame for numbers that are not those of eager PyTorch, or for none at all."""
@@ -41,6 +47,25 @@ def by_execution(failure: Failure) -> Blame:
     if not _is_right(failure, EAGER):
         return MISDESCRIBED
     return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
+
+
+def by_execution_and_module(failure: Failure) -> Blame:
+    """The same, and where an exporter is to blame for numbers the module that they go wrong in.
+
+    For feeds in which eager PyTorch defines every value: a file may differ where it does not.
+    """
+    found = by_execution(failure)
+    if found.layer != EXPORTER.layer or found is DICE or _is_refusal(failure):
+        return found
+    large = dict.fromkeys(failure.example.axes, _LARGE)
+    for example in (grown(failure.sides.config, failure.example, large), failure.example):
+        departure = Departure(failure.atol)
+        with contextlib.suppress(UndecidedError):
+            failure.again(departure, example=example)
+        if departure.told is not None:
+            told = f"first module without an equal value in the file: {departure.told}"
+            return Blame(found.layer, f"{found.reason}; {told}")
+    return found
 
 
 def _optimiser(failure: Failure) -> Blame:

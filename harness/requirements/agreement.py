@@ -9,7 +9,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
-from harness.requirements._blame import by_execution
+from harness.requirements._blame import by_execution_and_module
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
@@ -41,5 +41,5 @@ REQUIREMENT = Requirement(
     "than atol, or one side refuses the feed",
     examine_example=examine_sides,
     examine_together=examine_sides,
-    explain=by_execution,
+    explain=by_execution_and_module,
 )

@@ -18,6 +18,7 @@ from harness.evidence.evaluator import EVALUATOR, Evaluator
 from harness.judge.tally import Tally
 from harness.requirements import requirement_ids
 from harness.requirements._divergence import VANISHES, Divergence
+from harness.requirements._modules import Departure
 from tests.faults.library import description_kinds as wrong
 from tests.faults.library.runtime import REAL
 
@@ -142,7 +143,10 @@ def change_weight(model: onnx.ModelProto) -> None:
 def test_the_exporter_is_blamed_where_nobody_is_right(agreement: Callable[[Edit], Record]) -> None:
     record = agreement(change_weight)
     assert record.blame == "exporter"
-    assert (f"\n{NOBODY}\n") in record.message
+    assert (
+        f"\n{NOBODY}; first module without an equal value in the file: "
+        "`bert.encoder.layer.1.output.dense` (Linear)\n"
+    ) in record.message
 
 
 def ignore_mask(model: onnx.ModelProto) -> None:
@@ -150,6 +154,31 @@ def ignore_mask(model: onnx.ModelProto) -> None:
     node = next(n for n in model.graph.node if n.name.endswith("layer.1/attention/self/Add"))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.0), "nothing"))
     node.input[1] = "nothing"
+
+
+def turn_rows(model: onnx.ModelProto) -> None:
+    """After the last module, whose values stand in the file."""
+    add_to_logits(model)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "last"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([-(2**31)]), "first"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array([0]), "rows"))
+    del model.graph.node[-1]
+    inputs = ["before", "last", "first", "rows", "last"]
+    model.graph.node.append(helper.make_node("Slice", inputs, ["logits"]))
+
+
+@pytest.mark.parametrize(
+    ("edit", "module"),
+    [
+        (ignore_mask, "`bert.encoder.layer.1.attention.self` (BertSelfAttention)"),
+        (turn_rows, None),
+    ],
+)
+def test_the_module_is_named_if_the_file_goes_wrong_in_one(
+    edit: Edit, module: str | None, agreement: Callable[[Edit], Record]
+) -> None:
+    _, _, told = agreement(edit).message.partition("first module without an equal value in the ")
+    assert told.startswith(f"file: {module}\n") if module else not told
 
 
 def add_private_operator(model: onnx.ModelProto) -> None:
@@ -305,7 +334,7 @@ def test_what_the_evaluator_warns_of_is_not_printed() -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what is asked beside the runtime, as often as it is."""
     asked: list[str] = []
-    classes: tuple[Any, ...] = (Evaluator, Divergence)
+    classes: tuple[Any, ...] = (Evaluator, Divergence, Departure)
     for one in classes:
 
         def noted(self: Any, part: Any, open_part: Any = one.open) -> Any:
@@ -342,4 +371,4 @@ def test_what_fails_asks_once_however_long_it_is_made_smaller(
     monkeypatch.setattr(Tally, "findings", counted)
     agreement(ignore_mask)
     assert len(set(seen)) > 3
-    assert opened == ["Evaluator"]
+    assert opened == ["Evaluator", "Departure"]
