@@ -67,6 +67,10 @@ class OnnxConfig(ABC):
     STEP_INPUT: ClassVar[str] = "input_ids"
     """What a decoder adds to its past: the input of its tokens, and their axis."""
 
+    CHOICES: ClassVar[Mapping[str, str]] = {}
+    """Output of indices -> the output of scores whose largest they are, along its last axis. Where
+    eager's scores are nearly tied, either choice is right."""
+
     OMITTED_INPUTS: ClassVar[Mapping[str, str]] = {}
     """What a tokenizer gives and `forward` takes, and the file does not on purpose: name -> why."""
 

@@ -104,8 +104,8 @@ class Requirement:
     a cell, run as one. Costly requirements take a `sample` of so many examples, spread over all.
     `why_not_applicable` gives the reason where a description lacks the capability that is asked
     about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
-    asked of our own exports alone. `explain` finds out who is to blame, once, for the example of a
-    record; without it, that is the exporter. `proves` and `fails_when` are shown beside its verdict.
+    asked of our own exports alone. `explain` finds out who is to blame for what a record shows; the
+    exporter is where there is none. `proves` and `fails_when` are shown beside its verdict.
     """
 
     id: str

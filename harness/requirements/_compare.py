@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import (
@@ -19,6 +19,56 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.evidence.reference import Arrays
+
+
+DECISIVE = 10.0
+"""A choice is judged where the reference's scores decide it by so many times atol."""
+
+
+def settle_ties(
+    reference: Arrays, candidate: Arrays, atol: float, *, choices: Mapping[str, str]
+) -> Arrays:
+    """The candidate with the reference's choices where its own are as good.
+
+    `choices` is name of an output of indices -> name of the output of scores, of which it holds
+    the largest along the last axis, one (argmax) or several (top-k). A choice is as good where the
+    reference's scores of both lie within 10 x atol.
+    """
+    settled = dict(candidate)
+    for name, scores in choices.items():
+        if name in settled and settled[name].shape == reference[name].shape:
+            settled[name] = _settled(reference[name], settled[name], reference[scores], atol)
+    return settled
+
+
+def _settled(
+    expected: np.ndarray[Any, Any],
+    got: np.ndarray[Any, Any],
+    scores: np.ndarray[Any, Any],
+    atol: float,
+) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    is_one = expected.ndim < scores.ndim
+    valid = np.where((got >= 0) & (got < scores.shape[-1]), got, expected)
+    ours, theirs = (
+        np.take_along_axis(scores, c[..., None] if is_one else c, axis=-1)
+        for c in (expected, valid)
+    )
+    with np.errstate(invalid="ignore"):  # of equal infinities, which are no near tie
+        is_tie = np.abs(ours - theirs) <= DECISIVE * atol
+    is_tie = is_tie[..., 0] if is_one else is_tie & _are_distinct(got)
+    settled: np.ndarray[Any, Any] = np.where(is_tie & (valid == got), expected, got)
+    return settled.astype(got.dtype)
+
+
+def _are_distinct(choices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Whether no class is chosen twice, for each row of choices."""
+    import numpy as np
+
+    steps = np.diff(np.sort(choices, axis=-1), axis=-1)
+    distinct: np.ndarray[Any, Any] = (steps != 0).all(axis=-1, keepdims=True)
+    return distinct
 
 
 def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:

@@ -12,7 +12,7 @@ from harness.configs.decoding import PAST, axis_of, cut
 from harness.evidence.decoding import step_name
 from harness.evidence.sides import EagerError, as_tensors
 from harness.requirements._base import Examined, Finding
-from harness.requirements._compare import compare
+from harness.requirements._compare import DECISIVE, compare
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example, PartEvidence
 
     Array = np.ndarray[Any, Any]
-
-DECISIVE = 10.0
-"""A choice is compared where the margin of eager's best logit is at least so many times atol."""
 
 GREEDY = "greedy tokens"
 ROWS = "rows of the cache"

@@ -10,7 +10,7 @@ from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
 from harness.requirements._blame import by_execution_and_module
-from harness.requirements._compare import compare
+from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
     from harness.evidence.sides import Example, Sides
@@ -24,11 +24,13 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         message = f"eager PyTorch: got {error}, expected it to take what the description declares"
         return Examined((Finding(message=message, part=sides.stem, blame=DESCRIPTION),))
     try:
-        examined = compare(reference, sides.candidate(example), atol)
+        candidate = sides.candidate(example)
     except CandidateError as error:
         message = f"ONNX Runtime: got {error}, expected it to run"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
+    settled = settle_ties(reference, candidate, atol, choices=sides.config.CHOICES)
+    examined = compare(reference, settled, atol)
     findings = (dataclasses.replace(finding, part=sides.stem) for finding in examined.findings)
     return dataclasses.replace(examined, findings=tuple(findings))
 

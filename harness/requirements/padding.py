@@ -19,7 +19,7 @@ from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
 from harness.requirements._blame import by_execution
-from harness.requirements._compare import compare
+from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
 from harness.requirements._movement import REACTION, merged, movement, until_sure
 
@@ -68,6 +68,7 @@ def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Exa
         message = f"ONNX Runtime: got {error}, expected it to take rows padded by {mask}"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
+    candidate = settle_ties(expected.outputs, candidate, atol, choices=sides.config.CHOICES)
     examined = _compare(expected, candidate, atol)
     if examined.findings:
         return _explained(sides, expected, candidate, examined, atol)

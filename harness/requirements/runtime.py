@@ -10,7 +10,7 @@ from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
 from harness.requirements import determinism
 from harness.requirements._base import Examined, Finding, Requirement, refused
 from harness.requirements._blame import by_level
-from harness.requirements._compare import compare
+from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
@@ -29,7 +29,8 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
         case _, CandidateError():
             return _refused(part, optimised, by=OPTIMISED, unlike=PLAIN)
         case _:
-            return _compared(part, example, compare(plain, optimised, atol))
+            settled = settle_ties(plain, optimised, atol, choices=part.config.CHOICES)
+            return _compared(part, example, compare(plain, settled, atol))
 
 
 def _attempt(part: PartEvidence, example: Example) -> Arrays | CandidateError:

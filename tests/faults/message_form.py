@@ -10,13 +10,15 @@ from harness.records import Outcome, Record
 
 _LINE = re.compile(r"\S.*?: got \S.*, expected \S.* \[(?P<where>[^\[\]]+)\]")
 _REST = re.compile(r"\.\.\. and [1-9]\d* more")
+_BLAME = re.compile(r"(\S+: )?(.+ is to blame\b.*|run again it agrees with eager PyTorch: .+)")
 _EXAMPLE = re.compile(r"(?:\w+=\d+, )*seed=\d+")
 _TOLD = {Outcome.FAILED, Outcome.ERRORED}
 
 
 def misformed(records: Iterable[Record]) -> list[tuple[str, str]]:
     """Requirement and line of what is not *subject: got, expected [cell, axis sizes, seed]* in the
-    messages of failures; the example that is named first is the record's."""
+    messages of failures; the example that is named first is the record's. Lines after it may also
+    say how many more there are, and who is to blame."""
     return [
         (record.requirement, line)
         for record in records
@@ -32,7 +34,7 @@ def _misformed_lines(record: Record) -> Iterator[str]:
     for line in others:
         cell, _, example = (_place(line) or "").partition(", ")
         is_placed = cell == str(record.cell) and (not example or _EXAMPLE.fullmatch(example))
-        if not (is_placed or _REST.fullmatch(line)):
+        if not (is_placed or _REST.fullmatch(line) or _BLAME.fullmatch(line)):
             yield line
 
 

@@ -1,4 +1,4 @@
-"""Which choices of a file count against those of `generate()`."""
+"""Which choices count: those of a file beside `generate()`'s, and outputs that are choices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from harness.evidence.decoding import Course
 from harness.evidence.generation import Generation
-from harness.requirements._decode import DECISIVE, GREEDY, compare_choices
+from harness.requirements._compare import DECISIVE, settle_ties
+from harness.requirements._decode import GREEDY, compare_choices
 
 ATOL = 1e-3
 LOGITS = np.array([[[0.0, 1.0, 0.5], [2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]])
@@ -66,3 +67,47 @@ def test_where_no_choice_is_decisive_the_claim_is_in_doubt() -> None:
     examined = compare_choices(generation, _of_file(LOGITS), ATOL)
     assert examined.findings == ()
     assert str(examined.doubts[GREEDY]).startswith(f"{GREEDY}: no choice of generate() is ")
+
+
+SCORES = np.array([[0.0, 1.0, 1.0 + 9 * ATOL, -np.inf, -np.inf], [5.0, 0.0, 1.0, 2.0, 3.0]])
+BEST = np.array([2, 0])
+
+
+@pytest.mark.parametrize(
+    ("got", "settled"),
+    [
+        ([2, 0], [2, 0]),
+        ([1, 0], [2, 0]),  # as good within 10 x atol
+        ([0, 0], [0, 0]),
+        ([2, 4], [2, 4]),
+        ([9, -1], [9, -1]),  # no class at all
+    ],
+)
+def test_a_choice_that_is_as_good_is_settled(got: list[int], settled: list[int]) -> None:
+    outputs = {"best": np.array(got, np.int32), "scores": SCORES}
+    reference = {"best": BEST, "scores": SCORES}
+    found = settle_ties(reference, outputs, ATOL, choices={"best": "scores"})
+    assert found["best"].tolist() == settled
+    assert found["best"].dtype == np.int32  # a difference of dtype stays one
+    assert found["scores"] is SCORES
+
+
+def test_equal_infinities_are_no_near_tie() -> None:
+    scores = np.array([[-np.inf, -np.inf]])
+    reference, candidate = ({"best": np.array([c]), "scores": scores} for c in (0, 1))
+    found = settle_ties(reference, candidate, ATOL, choices={"best": "scores"})
+    assert found["best"].tolist() == [1]
+
+
+def test_the_order_of_the_largest_is_settled_place_by_place() -> None:
+    reference = {"top": np.array([[2, 1, 0]]), "scores": SCORES[:1]}
+    candidate = {"top": np.array([[1, 2, 3]]), "scores": SCORES[:1]}
+    found = settle_ties(reference, candidate, ATOL, choices={"top": "scores"})
+    assert found["top"].tolist() == [[2, 1, 3]]
+
+
+def test_a_class_that_is_chosen_twice_is_no_tie() -> None:
+    reference = {"top": np.array([[2, 1]]), "scores": SCORES[:1]}
+    candidate = {"top": np.array([[2, 2]]), "scores": SCORES[:1]}
+    found = settle_ties(reference, candidate, ATOL, choices={"top": "scores"})
+    assert found["top"].tolist() == [[2, 2]]
