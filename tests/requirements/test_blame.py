@@ -129,7 +129,7 @@ def test_what_a_file_declares_that_it_does_not_take_is_no_kernel_s_fault(
     record = agreement(freeze_batch)
     assert "Got invalid dimensions for input" in record.message
     assert record.blame == "exporter"
-    assert f"\n{NOBODY}\n" in record.message
+    assert NOBODY in record.message.splitlines()
 
 
 def change_weight(model: onnx.ModelProto) -> None:
@@ -354,7 +354,7 @@ def test_what_passes_asks_nobody(
 ) -> None:
     report = check(exported(*cell), subject(*cell).model, cell[1], opset=18, profile="smoke")
     assert report.conforms
-    assert {record.requirement for record in report.records} == set(requirement_ids())
+    assert {record.requirement for record in report.records} == set(requirement_ids(exports_again=False))
     assert opened == []
 
 
