@@ -354,7 +354,9 @@ def test_what_passes_asks_nobody(
 ) -> None:
     report = check(exported(*cell), subject(*cell).model, cell[1], opset=18, profile="smoke")
     assert report.conforms
-    assert {record.requirement for record in report.records} == set(requirement_ids(exports_again=False))
+    assert {record.requirement for record in report.records} == set(
+        requirement_ids(exports_again=False)
+    )
     assert opened == []
 
 

@@ -161,8 +161,8 @@ class Misdescribed(Case):
 
 @dataclass(frozen=True, slots=True)
 class Measured(Described):
-    """A description whose tolerance is measured as `tests/test_declared_tolerances.py` does, since no
-    requirement of a cell can tell what another description would have allowed."""
+    """A description whose tolerance is measured, as `tests/test_declared_tolerances.py` does, since
+    no requirement of a cell can tell what another description would have allowed."""
 
     def judge(
         self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
