@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
+from harness.evidence.reference import in_float64
 from harness.evidence.session import OPTIMISED, Execution
 from harness.evidence.sides import EagerError, Example, PartEvidence, TogetherEvidence
 
@@ -114,6 +115,11 @@ class Evidence:
             return None
         switched: nn.Module = model
         return switched if model.config._attn_implementation == other else None
+
+    @functools.cached_property
+    def in_float64(self) -> nn.Module:
+        """The model in double precision."""
+        return in_float64(self.model)
 
     @functools.cached_property
     def decoding(self) -> Decoding:

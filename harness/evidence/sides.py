@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.onnx_file import parse_onnx
-from harness.evidence.reference import Arrays, call_reference
+from harness.evidence.reference import Arrays, call_reference, widened
 from harness.evidence.session import PLAIN, CandidateError
 from harness.evidence.tensors import external_data_problems
 
@@ -181,6 +181,29 @@ class Eager:
 
 
 EAGER = Eager()
+
+
+@dataclass(frozen=True, slots=True)
+class ExactEager:
+    """Eager PyTorch in float64 in place of the files, its outputs narrowed to float32: what
+    disagrees with it then is eager PyTorch's own rounding."""
+
+    name: str = "eager PyTorch in float64"
+
+    def open(self, part: PartEvidence) -> Run:
+        def run(feed: Feed) -> Arrays:
+            import numpy as np
+
+            try:
+                wide = part.eager(widened(as_tensors(feed)), model=part.owner.in_float64)
+            except EagerError as error:
+                raise CandidateError(str(error)) from error
+            return {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in wide.items()}
+
+        return run
+
+
+EXACT = ExactEager()
 
 
 class TogetherEvidence(Sides):

@@ -6,10 +6,10 @@ given, as T5's norm does its variance, rounds alike on both sides and is not see
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
+from harness.evidence.reference import in_float64, widened
 from harness.evidence.sides import EagerError
 
 if TYPE_CHECKING:
@@ -67,20 +67,13 @@ def all_sides(evidence: Evidence) -> list[Sides]:
     return [*evidence.parts, *together]
 
 
-def in_float64(model: nn.Module) -> nn.Module:
-    """A copy in double precision, whose rounding is nothing beside that of float32."""
-    return copy.deepcopy(model).double()
-
-
 def float64_outputs(sides: Sides, example: Example, exact: nn.Module) -> Arrays:
     """What the model `exact` gives for the feed of an example, widened as well.
 
     Raises UnmeasurableError where it refuses.
     """
-    feed = sides.feed(example)
-    wide = {name: t.double() if t.is_floating_point() else t for name, t in feed.items()}
     try:
-        return sides.eager(wide, model=exact)
+        return sides.eager(widened(sides.feed(example)), model=exact)
     except EagerError as error:
         raise UnmeasurableError(
             f"eager PyTorch in float64: got {one_line(error)}, expected it to take what it takes "

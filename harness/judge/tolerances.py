@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, one_line
+from harness.evidence.reference import in_float64
 from harness.evidence.sides import Example
 from harness.judge.cell import make_request, prepared, why_not_applicable
 from harness.judge.profiles import Profile
@@ -17,7 +18,6 @@ from harness.judge.rounding import (
     all_sides,
     beside_float64,
     float64_outputs,
-    in_float64,
     largest_allowed,
     unless_found,
 )

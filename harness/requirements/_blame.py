@@ -8,13 +8,14 @@ of a kernel; what nobody does stands in the file.
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING
 
 from harness.configs.axes import shape_problems
 from harness.errors import RuntimeRefusalError
 from harness.evidence.evaluator import EVALUATOR, UndecidedError
 from harness.evidence.session import OPTIMISED, PLAIN
-from harness.evidence.sides import EAGER, EagerError
+from harness.evidence.sides import EAGER, EXACT, EagerError
 from harness.requirements._base import EXPORTER, Blame
 from harness.requirements._divergence import Divergence
 from harness.requirements._modules import Departure
@@ -22,10 +23,18 @@ from harness.requirements._movement import grown
 
 if TYPE_CHECKING:
     from harness.evidence.session import Execution, Loader
-    from harness.requirements._base import Failure
+    from harness.requirements._base import Examined, Failure
 
 RUNTIME = "onnxruntime"
 
+ROUNDINGS = 10
+"""How often eager's own rounding a difference may be and still be rounding."""
+
+TOLERANCE = Blame(
+    "harness",
+    "the tolerance is to blame: eager PyTorch in float64 is as far from eager PyTorch as that; "
+    "measure it with `python -m harness tolerances`",
+)
 DICE = Blame("exporter", "run again it agrees with eager PyTorch: the file is not deterministic")
 MISDESCRIBED = Blame(
     "harness",
@@ -46,6 +55,8 @@ def by_execution(failure: Failure) -> Blame:
         return DICE
     if not _is_right(failure, EAGER):
         return MISDESCRIBED
+    if _is_rounding(failure):
+        return TOLERANCE
     return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
 
 
@@ -115,6 +126,16 @@ def by_declaration(failure: Failure) -> Blame:
     if not any(shape_problems(sides.config.outputs, shapes, failure.example.axes)):
         return EXPORTER
     return UNDECLARED
+
+
+def _is_rounding(failure: Failure) -> bool:
+    """Whether eager itself rounds by more than atol here, and the file is not much further off."""
+    rounding = _largest(failure.again(EXACT))
+    return rounding > failure.atol and _largest(failure.again(OPTIMISED)) <= ROUNDINGS * rounding
+
+
+def _largest(examined: Examined) -> float:
+    return max((measure.max_abs_diff for measure in examined.measures), default=math.inf)
 
 
 def _is_right(failure: Failure, execution: Execution) -> bool:

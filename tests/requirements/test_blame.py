@@ -374,3 +374,14 @@ def test_what_fails_asks_once_however_long_it_is_made_smaller(
     agreement(ignore_mask)
     assert len(set(seen)) > 3
     assert opened == ["Evaluator", "Departure"]
+
+
+@pytest.mark.parametrize("requirement", ["agreement", "padding"])
+def test_the_tolerance_is_blamed_where_eager_itself_rounds_by_more(
+    requirement: str, exported: Callable[..., Path], subject: Callable[..., Any]
+) -> None:
+    path, model = exported(*BERT), subject(*BERT).model
+    report = check(path, model, BERT[1], opset=18, atol=1e-7, requirements=[requirement])
+    record = report.record(requirement)
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "harness")
+    assert "the tolerance is to blame: eager PyTorch in float64 is as far from" in record.message
