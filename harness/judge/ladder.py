@@ -168,7 +168,7 @@ def _failed(
         record,
         outcome=Outcome.FAILED,
         message="\n".join(_failure_lines(record, judgement, findings, example)),
-        part=_worst_part(record, findings),
+        part=findings[0].part or record.part,
         blame=_blame(findings[0]).layer,
         failing=Failing(axes=example.axes, seed=example.seed) if example else None,
         replay=judgement.replay(record.requirement, example),
@@ -196,12 +196,6 @@ def _failure_lines(
     if worst is not None and example is not None and not worst.max_abs_diff <= worst.atol:
         message = _worst_message(worst, examples=record.examples)
         yield line(record.part, message, Example.of(dict(worst.axes), worst.seed))
-
-
-def _worst_part(record: Record, findings: Sequence[Finding]) -> str | None:
-    """The one with the worst example, where it is that which fails."""
-    fails = record.worst is not None and not record.worst.max_abs_diff <= record.worst.atol
-    return record.part if fails else findings[0].part or record.part
 
 
 def _of_part(part: str | None, message: str) -> str:

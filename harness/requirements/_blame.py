@@ -129,9 +129,13 @@ def by_declaration(failure: Failure) -> Blame:
 
 
 def _is_rounding(failure: Failure) -> bool:
-    """Whether eager itself rounds by more than atol here, and the file is not much further off."""
+    """Whether eager itself rounds by more than atol here, and the file is not much further off.
+    What has no size, such as a refusal or an input without effect, is no rounding."""
+    got = _largest(failure.again(OPTIMISED))
+    if not math.isfinite(got):
+        return False
     rounding = _largest(failure.again(EXACT))
-    return rounding > failure.atol and _largest(failure.again(OPTIMISED)) <= ROUNDINGS * rounding
+    return math.isfinite(rounding) and rounding > failure.atol and got <= ROUNDINGS * rounding
 
 
 def _largest(examined: Examined) -> float:

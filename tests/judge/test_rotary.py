@@ -26,7 +26,7 @@ def test_rotary_without_position_ids_is_refused_at_batch_2() -> None:
     assert "RotaryEmbedding node" in agreement.message
     assert (
         "\nONNX Runtime's kernel is to blame: it refuses what onnx's reference evaluator computes "
-        "rightly, or the evaluator forgives what the standard does not allow\n"
+        "rightly, or the evaluator forgives what the standard does not allow"
     ) in agreement.message
 
 
