@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import functools
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -11,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
-from harness.evidence.reference import in_float64
 from harness.evidence.session import OPTIMISED, Execution
-from harness.evidence.sides import EagerError, Example, PartEvidence, TogetherEvidence
+from harness.evidence.sides import EagerError, Example, PartEvidence, Sides, TogetherEvidence
 
 if TYPE_CHECKING:
     from torch import nn
@@ -55,6 +55,11 @@ class Evidence:
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
         self.together = TogetherEvidence(self, parts) if len(parts) > 1 else None
+
+    @property
+    def sides(self) -> list[Sides]:
+        """Each part, then all of them together where they are several."""
+        return [*self.parts, *([self.together] if self.together else [])]
 
     @property
     def is_own_export(self) -> bool:
@@ -118,8 +123,8 @@ class Evidence:
 
     @functools.cached_property
     def in_float64(self) -> nn.Module:
-        """The model in double precision."""
-        return in_float64(self.model)
+        """A copy in double precision, whose rounding is nothing beside that of float32."""
+        return copy.deepcopy(self.model).double()
 
     @functools.cached_property
     def decoding(self) -> Decoding:

@@ -7,7 +7,6 @@ keyword, crosses two cache layers or patches semantics disagrees with it.
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -46,11 +45,6 @@ def call_reference(
             case _:
                 outputs = model(**_call(config, tensors))
     return {name: _output(outputs, name).cpu().numpy() for name in config.outputs}
-
-
-def in_float64(model: nn.Module) -> nn.Module:
-    """A copy in double precision, whose rounding is nothing beside that of float32."""
-    return copy.deepcopy(model).double()
 
 
 def widened(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

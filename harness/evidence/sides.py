@@ -79,6 +79,10 @@ class Sides(ABC):
         except Exception as error:
             raise EagerError(f"{type(error).__name__}: {one_line(error)}") from error
 
+    def exact(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
+        """What eager PyTorch gives in float64 for a feed, widened as well; raises EagerError."""
+        return self.eager(widened(feed), model=self.owner.in_float64)
+
     def forget_references(self) -> None:
         """Have the next `reference` call the model again."""
         self._references.clear()
@@ -195,7 +199,7 @@ class ExactEager:
             import numpy as np
 
             try:
-                wide = part.eager(widened(as_tensors(feed)), model=part.owner.in_float64)
+                wide = part.exact(as_tensors(feed))
             except EagerError as error:
                 raise CandidateError(str(error)) from error
             return {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in wide.items()}

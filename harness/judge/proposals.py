@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any
 
-from harness.judge.rounding import ROUNDINGS, largest_allowed
+from harness.judge.rounding import largest_allowed
 from harness.judge.tolerances import Measured, Unmeasured
 from harness.records import Outcome
+from harness.requirements._compare import ROUNDINGS
 
 SCHEMA_VERSION = 1
 SMALLEST = 1e-6

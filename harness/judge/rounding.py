@@ -9,14 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
-from harness.evidence.reference import in_float64, widened
 from harness.evidence.sides import EagerError
+from harness.requirements._compare import ROUNDINGS, compare
 
 if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
-    from harness.evidence.evidence import Evidence
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
     from harness.requirements._base import Examined, Measure
@@ -25,8 +24,6 @@ EXAMPLES = 300
 """The largest rounding of fewer depends on which ones are drawn: of 30, by a factor of four."""
 ALWAYS_ALLOWED = 1e-5
 """A tolerance up to this needs no measuring."""
-ROUNDINGS = 10
-"""How often eager's own rounding a larger one may be."""
 FORGIVING = float("inf")
 """What a comparison still finds at this tolerance, none forgives."""
 
@@ -49,31 +46,20 @@ def eager_rounding(
     from harness.evidence.session import single_thread
     from harness.judge.examples import draw_examples
 
-    evidence, exact = Evidence(model=model, config=config, source=Source()), in_float64(model)
+    evidence = Evidence(model=model, config=config, source=Source())
     with single_thread():
         return max(
             measure.max_abs_diff
             for example in draw_examples(config.axis_space, count=count, seed=seed)
-            for sides in all_sides(evidence)
-            for measure in beside_float64(
-                sides.reference(example), float64_outputs(sides, example, exact)
-            )
+            for sides in evidence.sides
+            for measure in beside_float64(sides.reference(example), float64_outputs(sides, example))
         )
 
 
-def all_sides(evidence: Evidence) -> list[Sides]:
-    """Each part, then all of them together where they are several."""
-    together = [] if evidence.together is None else [evidence.together]
-    return [*evidence.parts, *together]
-
-
-def float64_outputs(sides: Sides, example: Example, exact: nn.Module) -> Arrays:
-    """What the model `exact` gives for the feed of an example, widened as well.
-
-    Raises UnmeasurableError where it refuses.
-    """
+def float64_outputs(sides: Sides, example: Example) -> Arrays:
+    """What eager gives in float64 for an example; raises UnmeasurableError where it refuses."""
     try:
-        return sides.eager(widened(sides.feed(example)), model=exact)
+        return sides.exact(sides.feed(example))
     except EagerError as error:
         raise UnmeasurableError(
             f"eager PyTorch in float64: got {one_line(error)}, expected it to take what it takes "
@@ -84,8 +70,6 @@ def float64_outputs(sides: Sides, example: Example, exact: nn.Module) -> Arrays:
 def beside_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
     """How far each output is off, which the strict comparison measures once `got` is widened."""
     import numpy as np
-
-    from harness.requirements._compare import compare
 
     wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in got.items()}
     return unless_found(compare(expected, wide, FORGIVING))

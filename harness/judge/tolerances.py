@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, one_line
-from harness.evidence.reference import in_float64
 from harness.evidence.sides import Example
 from harness.judge.cell import make_request, prepared, why_not_applicable
 from harness.judge.profiles import Profile
@@ -15,7 +14,6 @@ from harness.judge.rounding import (
     EXAMPLES,
     FORGIVING,
     UnmeasurableError,
-    all_sides,
     beside_float64,
     float64_outputs,
     largest_allowed,
@@ -24,8 +22,6 @@ from harness.judge.rounding import (
 from harness.records import CellId, Outcome
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from harness.evidence.sides import Sides
     from harness.judge.ladder import Judgement
     from harness.requirements._base import Measure
@@ -104,12 +100,11 @@ def _measure(judgement: Judgement) -> Measured | Unmeasured:
     (gate,) = climb(judgement)
     if gate.outcome is not Outcome.PASSED:
         return Unmeasured(cell=cell, outcome=gate.outcome, message=gate.message)
-    exact = in_float64(judgement.evidence.model)
     peaks = _largest(
         row
         for example in judgement.examples
-        for sides in all_sides(judgement.evidence)
-        for row in _differences(sides, example, exact)
+        for sides in judgement.evidence.sides
+        for row in _differences(sides, example)
     )
     return Measured(
         cell=cell,
@@ -121,24 +116,22 @@ def _measure(judgement: Judgement) -> Measured | Unmeasured:
     )
 
 
-def _differences(sides: Sides, example: Example, exact: nn.Module) -> Iterator[tuple[str, Peak]]:
+def _differences(sides: Sides, example: Example) -> Iterator[tuple[str, Peak]]:
     """Of one example: the quantity that is measured, and the difference of one output."""
     try:
-        for quantity, measures in _measures(sides, example, exact):
+        for quantity, measures in _measures(sides, example):
             for measure in measures:
                 yield quantity, _peak(measure, sides, example)
     except UnmeasurableError as error:
         raise UnmeasurableError(f"{sides.stem}: {error} [{example}]") from error
 
 
-def _measures(
-    sides: Sides, example: Example, exact: nn.Module
-) -> Iterator[tuple[str, Iterable[Measure]]]:
+def _measures(sides: Sides, example: Example) -> Iterator[tuple[str, Iterable[Measure]]]:
     from harness.requirements.agreement import examine_sides
 
     # First, since it names the side that refuses the feed.
     yield "needed", unless_found(examine_sides(sides, example, FORGIVING))
-    expected = float64_outputs(sides, example, exact)
+    expected = float64_outputs(sides, example)
     yield "eager", beside_float64(sides.reference(example), expected)
     yield "candidate", beside_float64(sides.candidate(example), expected)
 

@@ -17,6 +17,7 @@ from harness.evidence.evaluator import EVALUATOR, UndecidedError
 from harness.evidence.session import OPTIMISED, PLAIN
 from harness.evidence.sides import EAGER, EXACT, EagerError
 from harness.requirements._base import EXPORTER, Blame
+from harness.requirements._compare import ROUNDINGS
 from harness.requirements._divergence import Divergence
 from harness.requirements._modules import Departure
 from harness.requirements._movement import grown
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from harness.requirements._base import Examined, Failure
 
 RUNTIME = "onnxruntime"
-
-ROUNDINGS = 10
-"""How often eager's own rounding a difference may be and still be rounding."""
 
 TOLERANCE = Blame(
     "harness",
@@ -51,11 +49,12 @@ _LARGE = 4
 
 def by_execution(failure: Failure) -> Blame:
     """Who is to blame for numbers that are not those of eager PyTorch, or for none at all."""
-    if _is_right(failure, OPTIMISED):
+    again = failure.again(OPTIMISED)
+    if _is_clean(again):
         return DICE
     if not _is_right(failure, EAGER):
         return MISDESCRIBED
-    if _is_rounding(failure):
+    if _is_rounding(failure, again):
         return TOLERANCE
     return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
 
@@ -128,10 +127,10 @@ def by_declaration(failure: Failure) -> Blame:
     return UNDECLARED
 
 
-def _is_rounding(failure: Failure) -> bool:
+def _is_rounding(failure: Failure, again: Examined) -> bool:
     """Whether eager itself rounds by more than atol here, and the file is not much further off.
     What has no size, such as a refusal or an input without effect, is no rounding."""
-    got = _largest(failure.again(OPTIMISED))
+    got = _largest(again)
     if not math.isfinite(got):
         return False
     rounding = _largest(failure.again(EXACT))
@@ -143,7 +142,10 @@ def _largest(examined: Examined) -> float:
 
 
 def _is_right(failure: Failure, execution: Execution) -> bool:
-    examined = failure.again(execution)
+    return _is_clean(failure.again(execution))
+
+
+def _is_clean(examined: Examined) -> bool:
     return not examined.findings and examined.why_unobserved is None
 
 

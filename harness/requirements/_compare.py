@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
 
 
+ROUNDINGS = 10
+"""How often eager's own rounding a tolerance may be, and a difference that is still rounding."""
+
 DECISIVE = 10.0
 """A choice is judged where the reference's scores decide it by so many times atol."""
 

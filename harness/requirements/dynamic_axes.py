@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     """The axes that eager has, and the dims that the files declare."""
-    sides = [*evidence.parts, *([evidence.together] if evidence.together else [])]
-    for side in sides:
-        yield from description_problems(side)
+    for sides in evidence.sides:
+        yield from description_problems(sides)
     for part in evidence.parts:
         declared: Mapping[str, Axes] = {**part.config.inputs, **part.config.outputs}
         for name, dims in _declared_dims(part).items():
