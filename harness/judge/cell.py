@@ -18,7 +18,6 @@ from harness.evidence.fixtures import THRESHOLD
 from harness.exporters import Exporter, get_exporter, why_not_honoured
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
-from harness.requirements import check_requirement_ids, requirement_ids
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -75,17 +74,15 @@ def make_request(
     axes: Mapping[str, int] | None = None,
 ) -> Request:
     """The arguments of `judge_cell`, looked up; raises UsageError for what does not exist."""
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
-    if requirements is None:
-        requirements = requirement_ids(exports_again=chosen.exports_again)
-    check_requirement_ids(requirements)
+    chosen = get_profile(profile)
+    planned = chosen.plan(requirements)
     return Request(
         cell=cell,
         constructor=TasksManager.get_exporter_config_constructor(
             "onnx", model_type=cell.architecture, task=cell.task
         ),
         exporter=get_exporter(cell.exporter),
-        requirements=requirements,
+        requirements=planned,
         profile=chosen,
         seed=seed,
         axes=axes,

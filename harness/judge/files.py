@@ -15,7 +15,6 @@ from harness.errors import UsageError
 from harness.exporters import get_exporter, resolve_auto
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport
-from harness.requirements import check_requirement_ids, requirement_ids
 
 if TYPE_CHECKING:
     from torch import nn
@@ -128,10 +127,8 @@ def _judge(
     from harness.judge.ladder import Judgement, climb
     from harness.judge.regressions import examples_of
 
-    chosen = get_profile(profile) if isinstance(profile, str) else profile
-    if requirements is None:
-        requirements = requirement_ids(exports_again=chosen.exports_again)
-    check_requirement_ids(requirements)
+    chosen = get_profile(profile)
+    planned = chosen.plan(requirements)
     tolerance = config.atol if atol is None else atol
     if not (math.isfinite(tolerance) and tolerance >= 0):
         raise UsageError(f"atol {tolerance!r}: expected a finite number of at least 0")
@@ -145,7 +142,7 @@ def _judge(
     judgement = Judgement(
         cell=cell,
         evidence=Evidence(model=model, config=config, source=source),
-        requirements=requirements,
+        requirements=planned,
         examples=examples_of(cell, config.axis_space, count=chosen.max_examples, seed=seed),
         atol=tolerance,
         replay=replay_command,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.errors import UsageError, suggest
+from harness.requirements import check_requirement_ids, requirement_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,14 @@ class Profile:
     max_examples: int
     exports_again: bool = False
 
+    def plan(self, requirements: Sequence[str] | None) -> Sequence[str]:
+        """Those that are named, or all that this profile plans; raises UsageError for one that
+        does not exist."""
+        if requirements is None:
+            return requirement_ids(exports_again=self.exports_again)
+        check_requirement_ids(requirements)
+        return requirements
+
 
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
@@ -31,8 +40,10 @@ PROFILES: Mapping[str, Profile] = {
 }
 
 
-def get_profile(name: str) -> Profile:
-    """The profile of this name; raises UsageError for an unknown one."""
+def get_profile(name: Profile | str) -> Profile:
+    """The profile of this name, or the one given; raises UsageError for an unknown name."""
+    if isinstance(name, Profile):
+        return name
     if name not in PROFILES:
         raise UsageError(f"profile {name!r} is not known; {suggest(name, PROFILES)}")
     return PROFILES[name]
