@@ -5,8 +5,13 @@ from __future__ import annotations
 from tests.faults.library.cases import edited
 from tests.faults.library.ingredients import (
     AS_HALF,
+    ATTENTION,
     FIRST_ROW,
+    KEY,
     NOTHING,
+    PAST,
+    PAST_LENGTH,
+    VALUE,
     as_half,
     rolled_columns,
     taken,
@@ -22,11 +27,6 @@ from tests.faults.library.surgery import (
     Swapped,
     Weight,
 )
-
-KEY, VALUE = "past_key_values.0.key", "past_key_values.0.value"
-PAST = {"k": KEY}
-PAST_LENGTH = "s = Shape(k) two = Constant<value_int=2>() n = Gather(s, two) "
-ATTENTION = "layers.{}/self_attn/"
 
 
 def _every_past(body: str) -> All:

@@ -8,9 +8,12 @@ import onnx
 from tests.faults.library.cases import edited
 from tests.faults.library.ingredients import (
     ALL_SEEN,
+    ATTENTION,
     FIRST_ROW,
     ONE,
     ONE_MORE,
+    PAST,
+    PAST_LENGTH,
     PLACES,
     at_most,
     zero_last_row,
@@ -22,11 +25,6 @@ from tests.faults.library.surgery import (
     Read,
     Weight,
 )
-
-KEY, VALUE = "past_key_values.0.key", "past_key_values.0.value"
-PAST = {"k": KEY}
-PAST_LENGTH = "s = Shape(k) two = Constant<value_int=2>() n = Gather(s, two) "
-ATTENTION = "layers.{}/self_attn/"
 
 
 def _slower(frequencies: Array) -> Array:

@@ -17,6 +17,12 @@ SAME = "y = Identity(x)"
 FIRST_ROW = "i = Constant<value_ints=[0]>() r = Gather<axis=0>(x, i) q = Sub(x, x) y = Add(q, r)"
 AS_HALF = "h = Cast<to=10>(x) y = Cast<to=1>(h)"
 
+KEY, VALUE = "past_key_values.0.key", "past_key_values.0.value"
+PAST = {"k": KEY}
+PAST_LENGTH = "s = Shape(k) two = Constant<value_int=2>() n = Gather(s, two) "
+ATTENTION = "layers.{}/self_attn/"
+"""Of a decoder: its first cache, how long that is, and where llama's nodes stand."""
+
 
 def at_most(limit: int) -> str:
     """Integers, cut at a limit."""
