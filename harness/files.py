@@ -18,6 +18,25 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
 
 
+class LineFile:
+    """A file of lines, each on disk when `append` returns.
+
+    Unbuffered: after a refusal by the disk nothing waits to be written again, and what stands there
+    is whole lines and at most the beginning of one. Raises OSError.
+    """
+
+    def __init__(self, path: Path, *, is_new: bool = True) -> None:
+        self._stream = path.open("xb" if is_new else "ab", buffering=0)
+
+    def append(self, text: str) -> None:
+        rest = memoryview(f"{text}\n".encode())
+        while rest:
+            rest = rest[self._stream.write(rest) or 0 :]
+
+    def close(self) -> None:
+        self._stream.close()
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write beside `path`, then rename: nobody ever meets half of it. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

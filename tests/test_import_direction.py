@@ -23,6 +23,7 @@ LAYERS = (
     {"harness.requirements"},
     {"harness.judge"},
     {"harness.matrix"},
+    {"harness.isolation"},
     {"harness.pytest_plugin", "harness.cli"},
     {"conformance"},
 )

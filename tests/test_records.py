@@ -194,10 +194,10 @@ def test_a_corrupt_line_is_named_with_file_and_line(tmp_path: Path, text: str) -
 
 def test_journals_beside_an_interrupted_run_are_read(tmp_path: Path) -> None:
     write(tmp_path, HEADER)
-    (tmp_path / JOURNALS).mkdir()
+    (tmp_path / JOURNALS / "life").mkdir(parents=True)
     started = Started(cell=CELL, process="gw0", time="now")
     journal = f"{dump_line(started)}\n{dump_line(EXPORTED)}\n" + dump_line(FULL)[:40]
-    (tmp_path / JOURNALS / "gw0.jsonl").write_text(journal, encoding="utf-8")
+    (tmp_path / JOURNALS / "life" / "gw0.jsonl").write_text(journal, encoding="utf-8")
     run = read_run(tmp_path)
     assert run.footer is None
     assert run.started == [started]
@@ -206,8 +206,8 @@ def test_journals_beside_an_interrupted_run_are_read(tmp_path: Path) -> None:
 
 def test_a_corrupt_journal_is_named(tmp_path: Path) -> None:
     write(tmp_path, HEADER)
-    (tmp_path / JOURNALS).mkdir()
-    (tmp_path / JOURNALS / "gw3.jsonl").write_text("{nonsense\n", encoding="utf-8")
+    (tmp_path / JOURNALS / "life").mkdir(parents=True)
+    (tmp_path / JOURNALS / "life" / "gw3.jsonl").write_text("{nonsense\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"gw3\.jsonl:1: "):
         read_run(tmp_path)
 

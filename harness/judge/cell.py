@@ -89,13 +89,18 @@ def make_request(
     )
 
 
-def replay_command(cell: CellId, requirement: str, example: Example | None) -> str:
-    """The command that judges one requirement of a cell again, on one example where it has one."""
+def replay_command(
+    cell: CellId, requirement: str, example: Example | None, *, seed: int | None = None
+) -> str:
+    """The command that judges one requirement of a cell again, on one example where it has one,
+    else on those that follow from `seed`."""
     words = ["python", "-m", "harness", "replay", str(cell), "--requirement", requirement]
     if example is not None:
         if example.sizes:
             words += ["--axes", ",".join(f"{name}={size}" for name, size in example.sizes)]
-        words += ["--seed", str(example.seed)]
+        seed = example.seed
+    if seed is not None:
+        words += ["--seed", str(seed)]
     for module in loaded_config_modules():
         words += ["--config-module", module]
     return shlex.join(words)

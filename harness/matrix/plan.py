@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
+from itertools import groupby, product
+from typing import Any
 
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
@@ -58,6 +59,17 @@ def make_plan(selection: Selection, registry: Registry) -> Plan:
     if not plan:
         raise UsageError(_no_cell(selection, models, registry))
     return plan
+
+
+def pack_plan(plan: Plan) -> list[Any]:
+    """A plan as JSON values, in its order, for processes that are to have the same."""
+    groups = groupby(plan.items(), key=lambda item: item[1])
+    return [[list(names), [str(cell) for cell, _ in group]] for names, group in groups]
+
+
+def unpack_plan(packed: list[Any]) -> Plan:
+    """The plan that was packed."""
+    return {CellId.parse(cell): tuple(names) for names, cells in packed for cell in cells}
 
 
 def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
+import pytest
+from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from harness.pytest_plugin.scheduling import scope_of
+
+LOW = 2
+"""Items left with which a worker gets its next unit."""
 
 
 class ArchitectureScheduling(LoadScopeScheduling):
@@ -14,10 +21,15 @@ class ArchitectureScheduling(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
 
-    def remove_node(self, node: WorkerController) -> str | None:
-        """Hand out again what a dead worker had left, without the item that killed it.
+    def __init__(self, config: pytest.Config, log: Producer) -> None:
+        super().__init__(config, log)
+        self._deaths: Counter[str] = Counter()
 
-        xdist's own hands that one out too, and every replacement dies of it.
+    def remove_node(self, node: WorkerController) -> str | None:
+        """Hand out again what a dead worker had left; returns the item that is to blame.
+
+        Cells are judged in processes of their own, so the item at hand is innocent the first time
+        and handed out again too. The second time it is not: every replacement would die of it.
         """
         workload = self.assigned_work.pop(node)
         left: list[str] = [
@@ -25,16 +37,24 @@ class ArchitectureScheduling(LoadScopeScheduling):
         ]
         if not left:
             return None
-        for nodeid in left[1:]:
+        self._deaths[left[0]] += 1
+        is_to_blame = self._deaths[left[0]] > 1
+        for nodeid in left[1:] if is_to_blame else left:
             self.workqueue.setdefault(self._split_scope(nodeid), {})[nodeid] = False
         for other in self.assigned_work:
             self._reschedule(other)
-        return left[0]
+        return left[0] if is_to_blame else None
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Leave alone a worker that is still collecting: it is asked again when it has done so.
+        """Give a worker more to do, or tell it that this was all.
 
-        xdist's own hands it work at once where another worker dies meanwhile, and raises KeyError.
+        Unlike xdist's own, it leaves alone a worker that is still collecting (there, KeyError: it
+        is asked again when it has done so), and leaves none with a single item, which a worker does
+        not begin before it knows what comes next.
         """
-        if node in self.registered_collections or not self.workqueue:
-            super()._reschedule(node)
+        if node.shutting_down or (self.workqueue and node not in self.registered_collections):
+            return
+        while self.workqueue and self._pending_of(self.assigned_work[node]) <= LOW:
+            self._assign_work_unit(node)
+        if not self.workqueue:
+            node.shutdown()

@@ -9,7 +9,7 @@ import dataclasses
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import HarnessError, one_line
+from harness.isolation.limits import Limits
+from harness.isolation.setup import Setup
+from harness.isolation.supervisor import Supervisor
 from harness.matrix.expectation_files import committed_files, load_expectations
 from harness.matrix.expectations import Expectations
 from harness.matrix.opsets import parse_opsets
-from harness.matrix.plan import Plan, Selection, make_plan
+from harness.matrix.plan import Plan, Selection, make_plan, pack_plan, unpack_plan
 from harness.matrix.registry import Registry, read_registry
 from harness.pytest_plugin import options
-from harness.pytest_plugin.journal import Journal
-from harness.records import JOURNALS, RUN_FILE
+from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
+from harness.pytest_plugin.run_file import require_space
+from harness.records import JOURNALS, RUN_FILE, SCRATCH, CellId, Line, Record, dump_line, parse_line
 
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile
@@ -68,9 +72,17 @@ class RunContext:
     def profile(self) -> Profile:
         from harness.judge.profiles import get_profile
 
+        if "profile" in self._shared:
+            name, examples = self._shared["profile"]
+            return dataclasses.replace(get_profile(name), max_examples=examples)
         with usage_errors():
-            profile = get_profile(options.PROFILE.get(self.config) or "nightly")
-            examples = options.max_examples(self.config)
+            if self.resumed is not None:
+                header = self.resumed.run.header
+                name, examples = header.profile, header.max_examples
+            else:
+                name = options.PROFILE.get(self.config) or "nightly"
+                examples = options.max_examples(self.config)
+            profile = get_profile(name)
         return profile if examples is None else dataclasses.replace(profile, max_examples=examples)
 
     @cached_property
@@ -82,7 +94,33 @@ class RunContext:
             return read_registry()
 
     @cached_property
+    def resumed(self) -> Resumed | None:
+        """The run to go on with."""
+        directory = options.path_of(options.RESUME, self.config)
+        if directory is None or self.is_worker:
+            return None
+        for option in options.CHOSEN_BY_RUN:
+            if option.get(self.config) is not None:
+                raise pytest.UsageError(
+                    f"{option.flag}: was chosen by the run that {options.RESUME.flag} goes on "
+                    "with; leave it out"
+                )
+        with usage_errors():
+            return read_resumed(directory, self.registry)
+
+    @cached_property
+    def known(self) -> Known:
+        """Records that cells have from before."""
+        if "known" in self._shared:
+            return _by_cell(parse_line(t, source="controller") for t in self._shared["known"])
+        return {} if self.resumed is None else self.resumed.known
+
+    @cached_property
     def plan(self) -> Plan:
+        if "plan" in self._shared:
+            return unpack_plan(self._shared["plan"])
+        if self.resumed is not None:
+            return self.resumed.plan
         opsets = options.OPSET.get(self.config)
         with usage_errors():
             selection = Selection(
@@ -107,6 +145,8 @@ class RunContext:
         """The seed of the run: the controller's, Hypothesis's option, the profile's 0, or fresh."""
         if self._shared:
             return int(self._shared["seed"])
+        if self.resumed is not None:
+            return self.resumed.run.header.seed
         given = str(self.config.getoption("--hypothesis-seed", None))
         if given.isdecimal():
             return int(given)
@@ -116,6 +156,8 @@ class RunContext:
     def run_directory(self) -> Path:
         if self._shared:
             return Path(self._shared["run_directory"])
+        if self.resumed is not None:
+            return self.resumed.directory
         given = options.path_of(options.RUN_DIR, self.config)
         if given is None:
             name = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}"
@@ -127,23 +169,68 @@ class RunContext:
         return given
 
     @cached_property
-    def journal(self) -> Journal:
-        """The journal of this process, opened by the first cell that it judges."""
-        return Journal(self.run_directory / JOURNALS / f"{self.process}.jsonl", self.process)
+    def life(self) -> str:
+        """Names the journals of this call of pytest: what an earlier one left running, and may
+        still write, is not among them."""
+        return str(self._shared["life"]) if self._shared else secrets.token_hex(8)
+
+    @cached_property
+    def limits(self) -> Limits:
+        with usage_errors():
+            return options.limits(self.config)
+
+    @cached_property
+    def supervisor(self) -> Supervisor:
+        """Who has cells judged for this process; the first cell starts it."""
+        replacement = options.path_of(options.EXPECTATIONS, self.config)
+        return Supervisor(
+            Setup(
+                profile=self.profile.name,
+                max_examples=self.profile.max_examples,
+                process=self.process,
+                journals=str(self.run_directory / JOURNALS / self.life),
+                parent=os.getppid() if self.is_worker else None,
+                config_modules=list(options.config_modules(self.config)),
+                expectations=None if replacement is None else [str(replacement)],
+            ),
+            self.limits,
+            scratch=self.run_directory / SCRATCH / f"{self.process}-{os.getpid()}",
+            finish=self.expectations.apply,
+        )
 
     def resolve(self) -> None:
         """Check every option now, before any work starts."""
-        _ = (self.plan, self.expectations, self.seed, self.run_directory)
+        _ = (self.plan, self.expectations, self.limits, self.seed)
+        with usage_errors():
+            require_space(self.run_directory)
 
     def for_worker(self) -> str:
         """What a worker can't find out by itself, as it travels to it."""
-        return json.dumps({"seed": self.seed, "run_directory": str(self.run_directory)})
+        told: dict[str, Any] = {
+            "seed": self.seed,
+            "run_directory": str(self.run_directory),
+            "life": self.life,
+        }
+        if "plan" in self.__dict__:  # else nobody knows yet whether there will be cells
+            known = (record for records in self.known.values() for record in records.values())
+            told["profile"] = [self.profile.name, self.profile.max_examples]
+            told["plan"] = pack_plan(self.plan)
+            told["known"] = [dump_line(record) for record in known]
+        return json.dumps(told)
 
     def close(self) -> None:
-        if "journal" in self.__dict__:
-            self.journal.close()
+        if "supervisor" in self.__dict__:
+            self.supervisor.close()
 
     @cached_property
     def _shared(self) -> dict[str, Any]:
         text = (self._worker_input or {}).get(WORKER_INPUT)
         return json.loads(text) if text else {}
+
+
+def _by_cell(lines: Iterable[Line]) -> Known:
+    known: dict[CellId, dict[str, Record]] = {}
+    for line in lines:
+        if isinstance(line, Record):
+            known.setdefault(line.cell, {})[line.requirement] = line
+    return known

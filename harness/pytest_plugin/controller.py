@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,7 @@ from harness.pytest_plugin.findings import NonConformanceError, reason_of
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.pytest_plugin.runner import PROPERTY
-from harness.pytest_plugin.summary import summary_lines
+from harness.pytest_plugin.summary import process_lines, summary_lines
 from harness.records import CellId, Outcome, is_expected, read_run
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class Controller:
         self._resolved = False
         self._run: RunFile | None = None
         self._finished: set[CellId] = set()
+        self._notices: list[str] = []
+        self._peak = 0
         self._page = ""
+        self._refusal: str | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         config = session.config
@@ -70,9 +74,10 @@ class Controller:
         cell = cell_of(crashitem)
         if self._run is None or cell is None:
             return
-        self._run.absorb_journals()
-        for record in crash_records(self._run, cell, self._context):
-            self._run.add(record)
+        with self._writing():
+            self._run.absorb_journals()
+            for record in crash_records(self._run, cell, self._context):
+                self._run.add(record)
         self._finished.add(cell)
         _settle_crash(report, NonConformanceError(self._run.report(cell)))
 
@@ -83,47 +88,73 @@ class Controller:
         self._finished.add(cell)
         for name, value in report.user_properties:
             if name == PROPERTY:
-                self._run.add_texts(json.loads(str(value)), source=report.nodeid)
+                told = json.loads(str(value))
+                with self._writing():
+                    self._run.add_texts(told["lines"], source=report.nodeid)
+                self._peak = max(self._peak, told["peak"])
+                self._notices += [told["notice"]] if told["notice"] else []
 
     # Last, when xdist has ended its workers and no journal grows any more.
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self._run is None:
             return
-        with usage_errors():
-            self._run.absorb_journals()
+        if self._refusal is not None:
+            self._run.close()
+            return
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
-        for record in ending_records(
-            self._run, self._context, finished=self._finished, interrupted=interrupted
-        ):
-            self._run.add(record)
-        if exitstatus == pytest.ExitCode.OK and not is_green(self._run):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        self._run.finish(make_footer(self._run, exit_status=int(session.exitstatus)))
+        with usage_errors(), self._writing():
+            self._run.absorb_journals()
+            for record in ending_records(
+                self._run, self._context, finished=self._finished, interrupted=interrupted
+            ):
+                self._run.add(record)
+            if exitstatus == pytest.ExitCode.OK and not is_green(self._run):
+                session.exitstatus = pytest.ExitCode.TESTS_FAILED
+            self._run.finish(make_footer(self._run, exit_status=int(session.exitstatus)))
         self._page = _write_page(self._run)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is None:
             return
         terminalreporter.write_sep("=", "conformance")
+        if self._refusal is not None:
+            terminalreporter.write_line(self._refusal)
+            return
         for line in summary_lines(read_run(self._run.directory), self._run.directory):
+            terminalreporter.write_line(line)
+        for line in process_lines(self._notices, self._peak):
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"page: {self._page}")
 
     def _open(self, nodeids: Iterable[str]) -> None:
         """Open the run file over the collected cells; replacements of dead workers collect too."""
         cells = [cell for nodeid in nodeids if (cell := cell_of(nodeid)) is not None]
-        if self._run is not None or not cells:
+        # A run that was killed just before its footer has no cell left, and is ended all the same.
+        if self._run is not None or not (cells or self._context.resumed):
             return
         header = make_header(self._context, cells)
         directory = self._context.run_directory
         try:
-            self._run = RunFile(directory, header)
+            with usage_errors():
+                self._run = RunFile(directory, header, resumed=self._context.resumed)
         except OSError as error:
             raise pytest.UsageError(
                 f"{options.RUN_DIR.flag} {directory}: cannot be written ({error.strerror}); "
                 "give a new folder"
             ) from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """End the run, once and in one line, where the run file can no longer be written."""
+        try:
+            yield
+        except OSError as error:
+            self._refusal = (
+                f"{self._context.run_directory}: cannot be written ({error.strerror}); make room, "
+                f"then go on with {options.RESUME.flag}={self._context.run_directory}"
+            )
+            pytest.exit(self._refusal, returncode=pytest.ExitCode.INTERNAL_ERROR)
 
 
 def _settle_crash(report: pytest.TestReport, finding: NonConformanceError) -> None:

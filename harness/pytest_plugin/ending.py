@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator
 
+from harness.isolation.completion import not_run, rest_of
 from harness.matrix.seeds import cell_seed
-from harness.pytest_plugin.completion import not_run, rest_of
 from harness.pytest_plugin.context import RunContext
 from harness.pytest_plugin.run_file import RunFile
 from harness.records import CellId, Footer, Outcome, Record, is_expected
@@ -14,21 +14,14 @@ from harness.records import CellId, Footer, Outcome, Record, is_expected
 
 def crash_records(run: RunFile, cell: CellId, context: RunContext) -> Iterator[Record]:
     """`crashed` for the requirement at which the process died, expectations applied."""
-    missing = run.missing(cell)
     records = rest_of(
         cell,
-        missing,
+        run.missing(cell),
         outcome=Outcome.CRASHED,
-        got="the death of the process that judged it",
-        replay=_replay(cell, missing[0], context) if missing else None,
+        got="the death of the process that had it judged",
+        seed=cell_seed(context.seed, cell),
     )
     yield from map(context.expectations.apply, records)
-
-
-def _replay(cell: CellId, requirement: str, context: RunContext) -> str:
-    from harness.judge.cell import replay_command
-
-    return f"{replay_command(cell, requirement, None)} --seed {cell_seed(context.seed, cell)}"
 
 
 def ending_records(
@@ -43,7 +36,8 @@ def ending_records(
             yield from not_run(cell, missing, message="the run ended before this cell began")
         elif cell in finished:
             lost = "no record from the process that ended the cell"
-            yield from rest_of(cell, missing, outcome=Outcome.ERRORED, got=lost)
+            seed = cell_seed(context.seed, cell)
+            yield from rest_of(cell, missing, outcome=Outcome.ERRORED, got=lost, seed=seed)
         elif interrupted:
             yield from not_run(cell, missing, message="interrupted before this was judged")
         else:

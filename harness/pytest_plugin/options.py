@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
+from harness.isolation.limits import Limits, parse_seconds, parse_size
 from harness.matrix.names import split_list
 
 
@@ -55,6 +56,9 @@ EXPECTATIONS = Option(
     "--expectations", "FILE", "Known failures; replaces those that are committed."
 )
 MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell instead of the profile's.")
+RESUME = Option("--resume", "RUN", "Judge what has no record in the folder of an earlier run.")
+CELL_TIMEOUT = Option("--cell-timeout", "SECONDS", "Time for one cell; default 600.")
+CELL_MEMORY = Option("--cell-memory", "SIZE", "Memory for one cell, such as 512M; default 4G.")
 
 OPTIONS = (
     PROFILE,
@@ -67,7 +71,21 @@ OPTIONS = (
     CONFIG_MODULE,
     EXPECTATIONS,
     MAX_EXAMPLES,
+    RESUME,
+    CELL_TIMEOUT,
+    CELL_MEMORY,
 )
+CHOSEN_BY_RUN = (
+    PROFILE,
+    ARCHITECTURE,
+    TASK,
+    EXPORTER,
+    OPSET,
+    REQUIREMENT,
+    RUN_DIR,
+    MAX_EXAMPLES,
+)
+"""What a run that is resumed has chosen already."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -112,6 +130,17 @@ def max_examples(config: pytest.Config) -> int | None:
     if not str(text).isdecimal() or int(text) < 1:
         raise UsageError(f"{MAX_EXAMPLES.flag} {text!r}: not a positive number; write 25")
     return int(text)
+
+
+def limits(config: pytest.Config) -> Limits:
+    """What a cell may take; raises UsageError for a time or a size that is none."""
+    chosen = Limits()
+    if (text := CELL_TIMEOUT.get(config)) is not None:
+        seconds = parse_seconds(text, subject=CELL_TIMEOUT.flag)
+        chosen = replace(chosen, seconds=seconds)
+    if (text := CELL_MEMORY.get(config)) is not None:
+        chosen = replace(chosen, memory=parse_size(text, subject=CELL_MEMORY.flag))
+    return chosen
 
 
 def path_of(option: Option, config: pytest.Config) -> Path | None:

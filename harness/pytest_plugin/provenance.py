@@ -5,21 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 
 from harness.matrix.registry import modalities
+from harness.matrix.versions import versions
 from harness.pytest_plugin.context import RunContext
 from harness.records import CellId, Header, Meaning
 from harness.requirements import ladder
-
-DISTRIBUTIONS = {
-    "torch": "torch",
-    "transformers": "transformers",
-    "onnx": "onnx",
-    "onnxruntime": "onnxruntime",
-    "onnxscript": "onnxscript",
-    "harness": "onnx-conformance",
-}
 
 
 def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
@@ -31,6 +22,7 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
         versions=versions(),
         platform=platform.platform(),
         profile=context.profile.name,
+        max_examples=context.profile.max_examples,
         seed=context.seed,
         planned={str(cell): requirements for cell, requirements in planned.items()},
         modalities=modalities(cell.architecture for cell in planned),
@@ -45,16 +37,3 @@ def meanings(planned: Container[str]) -> dict[str, Meaning]:
         for requirement in ladder()
         if requirement.id in planned
     }
-
-
-def versions() -> dict[str, str]:
-    """Installed versions, read without importing anything; `unknown` where not installed."""
-    installed = {name: _version(distribution) for name, distribution in DISTRIBUTIONS.items()}
-    return {"python": platform.python_version(), **installed}
-
-
-def _version(distribution: str) -> str:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return "unknown"

@@ -6,9 +6,16 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import filelock
+
+from harness.errors import UsageError
+from harness.files import LineFile, write_whole
+from harness.isolation.limits import show_size
+from harness.pytest_plugin.resuming import Resumed
 from harness.records import (
     JOURNALS,
     RUN_FILE,
+    SCRATCH,
     CellId,
     CellReport,
     Footer,
@@ -21,21 +28,31 @@ from harness.records import (
     read_run,
 )
 
+LOCK = ".lock"
+NEEDED_SPACE = 64 << 20
+
 
 class RunFile:
     """Appends each line once, however often reports and journals bring it.
 
-    Raises OSError where the folder cannot be written or holds a run already.
+    Raises OSError where the folder cannot be written, UsageError where another run writes there.
     """
 
-    def __init__(self, directory: Path, header: Header) -> None:
+    def __init__(self, directory: Path, header: Header, *, resumed: Resumed | None = None) -> None:
         self.directory = directory
-        self.header = header
+        self.header = header if resumed is None else resumed.run.header
         self.records: dict[tuple[str, str], Record] = {}
         self.started: set[str] = set()
-        (directory / JOURNALS).mkdir(parents=True, exist_ok=True)
-        self._stream = (directory / RUN_FILE).open("x", encoding="utf-8")
-        self._write(header)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(directory)
+        if resumed is not None:
+            _begin_again(resumed)
+            self.records = dict(resumed.run.records)
+            self.started = {str(line.cell) for line in resumed.run.started}
+        (directory / JOURNALS).mkdir(exist_ok=True)
+        self._lines = LineFile(directory / RUN_FILE, is_new=resumed is None)
+        if resumed is None:
+            self._write(header)
 
     @property
     def planned(self) -> dict[CellId, list[str]]:
@@ -81,9 +98,46 @@ class RunFile:
     def finish(self, footer: Footer) -> None:
         """Write the footer; from here on, the journals say nothing new."""
         self._write(footer)
-        self._stream.close()
-        shutil.rmtree(self.directory / JOURNALS, ignore_errors=True)
+        self.close()
+        for folder in (JOURNALS, SCRATCH):
+            shutil.rmtree(self.directory / folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Let go of the folder; without a footer, the run reads as interrupted."""
+        self._lines.close()
+        self._lock.release()
+        (self.directory / LOCK).unlink(missing_ok=True)
 
     def _write(self, line: Line) -> None:
-        self._stream.write(dump_line(line) + "\n")
-        self._stream.flush()
+        self._lines.append(dump_line(line))
+
+
+def require_space(directory: Path, *, needed: int = NEEDED_SPACE) -> None:
+    """Raise UsageError where the disk of a folder that may not exist yet is all but full."""
+    existing = next(path for path in (directory, *directory.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise UsageError(
+            f"run folder {directory}: {show_size(free)} are free on its disk, a run needs "
+            f"{show_size(needed)}; make room or choose another with --run-dir"
+        )
+
+
+def _lock(directory: Path) -> filelock.BaseFileLock:
+    lock = filelock.FileLock(directory / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except filelock.Timeout:
+        raise UsageError(
+            f"run folder {directory}: another pytest writes there; wait for it or end it"
+        ) from None
+    return lock
+
+
+def _begin_again(resumed: Resumed) -> None:
+    """Leave of the earlier run its header and what it has judged, journals included."""
+    run, directory = resumed.run, resumed.directory
+    lines: list[Line] = [run.header, *run.started, *run.records.values()]
+    write_whole(directory / RUN_FILE, "".join(f"{dump_line(line)}\n" for line in lines))
+    for folder in (JOURNALS, SCRATCH):
+        shutil.rmtree(directory / folder, ignore_errors=True)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.isolation.limits import show_size
 from harness.pytest_plugin.findings import headline, worst_record
 from harness.records import RUN_FILE, SEVERITY, CellReport, Outcome, Run, is_expected
 
@@ -26,6 +27,15 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     if run.footer is not None and not run.footer.complete:
         yield f"incomplete: {run.footer.counts[Outcome.NOT_RUN]} planned records were not run"
     yield f"run file: {directory / RUN_FILE}"
+
+
+def process_lines(notices: Sequence[str], peak: int) -> Iterator[str]:
+    """What is to be known of the processes that judged: which were replaced, and their memory."""
+    yield from notices[:SHOWN_CELLS]
+    if len(notices) > SHOWN_CELLS:
+        yield f"... and {len(notices) - SHOWN_CELLS} more judges were replaced"
+    if peak:
+        yield f"most memory of a judge: {show_size(peak)}"
 
 
 def _table(run: Run, reports: Sequence[CellReport]) -> Iterator[Sequence[str]]:

@@ -28,7 +28,15 @@ from harness.records.outcomes import (
     is_expected,
     roll_up,
 )
-from harness.records.run_file import JOURNALS, RUN_FILE, Run, dump_line, parse_line, read_run
+from harness.records.run_file import (
+    JOURNALS,
+    RUN_FILE,
+    SCRATCH,
+    Run,
+    dump_line,
+    parse_line,
+    read_run,
+)
 
 __all__ = [
     "EXPECTED_OUTCOMES",
@@ -36,6 +44,7 @@ __all__ = [
     "JOURNALS",
     "RUN_FILE",
     "SCHEMA_VERSION",
+    "SCRATCH",
     "SEVERITY",
     "TRACEBACK_LIMIT",
     "CellId",

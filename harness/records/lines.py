@@ -172,7 +172,8 @@ class Header:
 
     `planned` maps each cell id to its requirements, `modalities` each architecture to `text`,
     `vision`, ..., `requirements` each planned requirement to its meaning, in ladder order; older
-    files have none. `started` is an ISO 8601 time in UTC.
+    files have none. `max_examples` are drawn for each cell beside the corners. `started` is an
+    ISO 8601 time in UTC.
     """
 
     run: str
@@ -184,6 +185,7 @@ class Header:
     planned: Mapping[str, list[str]]
     modalities: Mapping[str, str]
     requirements: Mapping[str, Meaning] = field(default_factory=dict)
+    max_examples: int | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
@@ -191,7 +193,7 @@ class Header:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {"requirements": {}, **data}
+        values = {"requirements": {}, "max_examples": None, **data}
         told = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
         fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
         return cls(**{**fields, "requirements": told})

@@ -24,6 +24,7 @@ from harness.records.outcomes import Outcome
 
 RUN_FILE = "run.jsonl"
 JOURNALS = "journals"
+SCRATCH = "scratch"
 
 _LINE_TYPES: Mapping[str, type[Header] | type[Started] | type[Record] | type[Footer]] = {
     "header": Header,
@@ -87,7 +88,7 @@ def read_run(location: Path) -> Run:
     path = location / RUN_FILE if location.is_dir() else location
     if not path.is_file():
         raise UsageError(f"{location}: no run file here; give a run directory or its {RUN_FILE}")
-    journals = sorted((path.parent / JOURNALS).glob("*.jsonl"))
+    journals = sorted((path.parent / JOURNALS).glob("*/*.jsonl"))
     lines = [line for source in (path, *journals) for line in _read_lines(source)]
     headers = [line for line in lines if isinstance(line, Header)]
     if len(headers) != 1 or lines[0] is not headers[0]:

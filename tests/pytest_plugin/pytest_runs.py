@@ -83,7 +83,8 @@ class RunPytest:
         run_dir: str | None = "run",
         expectations: str | None = NO_EXPECTATIONS,
     ) -> Result:
-        plugins = (*(("-p", "stub_judge") if stub else ()), "-p", "harness.pytest_plugin")
+        judge = ("--config-module", "stub_judge") if stub else ()
+        plugins = ("-p", "harness.pytest_plugin", *judge)
         where = () if run_dir is None else ("--run-dir", run_dir)
         known = () if expectations is None else ("--expectations", expectations)
         completed = call_pytest(
@@ -104,6 +105,7 @@ def call_pytest(
     own = {
         "PYTHONPATH": os.pathsep.join(filter(None, folders)),
         "STUB_RULES": json.dumps(list(rules)),
+        "STUB_FOLDER": str(directory),
     }
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     return subprocess.run(

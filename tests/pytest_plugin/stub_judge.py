@@ -1,4 +1,4 @@
-"""A plug-in that replaces the judge by rules, so that runs of pytest inside tests take no torch.
+"""A config module that replaces the judge by rules, so that pytest inside tests takes no torch.
 
 `STUB_RULES` holds a JSON list of `{"cell": glob, "requirement": glob, "do": what}`; the first rule
 that matches counts, and a pair without one passes. `do` is an outcome, or what may go wrong.
@@ -6,16 +6,23 @@ that matches counts, and a pair without one passes. `do` is an outcome, or what 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
+
 import harness.judge
+from harness.isolation.journal import Journal
 from harness.judge.profiles import Profile
-from harness.pytest_plugin.journal import Journal
 from harness.records import CellId, CellReport, Outcome, Record
 
 RULES: list[dict[str, str]] = json.loads(os.environ.get("STUB_RULES", "[]"))
@@ -29,25 +36,108 @@ def kill_process() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def kill_controller() -> NoReturn:
+def kill_worker() -> NoReturn:
     os.kill(os.getppid(), signal.SIGKILL)
-    os._exit(3)
+    wait_for_ever()
+
+
+def kill_worker_once() -> None:
+    mark = Path(os.environ["STUB_FOLDER"]) / "killed"
+    if not mark.exists():
+        mark.touch()
+        kill_worker()
+
+
+def kill_controller() -> NoReturn:
+    """The worker's parent; without workers, the only other process there is."""
+    worker = psutil.Process(os.getppid())
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    (worker.parent() or worker if is_worker else worker).kill()
+    wait_for_ever()
+
+
+def interrupt() -> NoReturn:
+    os.kill(os.getppid(), signal.SIGINT)
+    wait_for_ever()
 
 
 def raise_error() -> NoReturn:
     raise RuntimeError("the judge is broken")
 
 
-def interrupt() -> NoReturn:
-    raise KeyboardInterrupt
+def exit_interpreter() -> NoReturn:
+    sys.exit("enough")
+
+
+def segfault() -> None:
+    ctypes.string_at(0)
+
+
+def wait_for_ever() -> NoReturn:
+    while True:
+        threading.Event().wait()
+
+
+def hang() -> NoReturn:
+    while True:
+        pass
+
+
+def hang_in_native_code() -> None:
+    mutex = ctypes.create_string_buffer(64)
+    libc = ctypes.PyDLL(None)  # which keeps the interpreter's lock meanwhile
+    libc.pthread_mutex_lock(mutex)
+    libc.pthread_mutex_lock(mutex)
+
+
+def exhaust_memory() -> NoReturn:
+    taken = []
+    while True:
+        taken.append(b"x" * (16 << 20))
+
+
+def flood() -> None:
+    for _ in range(200):
+        os.write(1, b"much ado about nothing\n" * 3000)
+
+
+def leave_things_behind() -> None:
+    Path("left.txt").write_text("left")
+    subprocess.Popen(["sleep", "600"])
+    subprocess.Popen(["sleep", "600"], start_new_session=True)
+    subprocess.run(["sh", "-c", "sleep 600 & exit"], check=True)
+
+
+def change_state() -> None:
+    os.environ["LEFT_BY_A_CELL"] = "1"
+    harness.judge.check = raise_error  # type: ignore[assignment]
+    sys.setrecursionlimit(5000)
+
+
+def corrupt_journal() -> None:
+    """Write into every journal of this process what is no line."""
+    for path in {file.path for file in psutil.Process().open_files() if "journals" in file.path}:
+        with Path(path).open("ab") as stream:
+            stream.write(b'{"type": "rec\xff\xfe\n')
 
 
 ACTIONS: dict[str, Callable[[], Any]] = {
     "exit": exit_process,
     "kill": kill_process,
+    "kill worker": kill_worker,
+    "kill worker once": kill_worker_once,
     "kill controller": kill_controller,
     "raise": raise_error,
     "interrupt": interrupt,
+    "sys.exit": exit_interpreter,
+    "segfault": segfault,
+    "hang": hang,
+    "hang in native code": hang_in_native_code,
+    "exhaust memory": exhaust_memory,
+    "flood": flood,
+    "leave things behind": leave_things_behind,
+    "change state": change_state,
+    "corrupt journal": corrupt_journal,
 }
 
 
@@ -97,15 +187,16 @@ def forget_lost_records() -> None:
     """Let no trace of a record whose rule is `lost` reach a journal or a report."""
     append = Journal._append
 
-    def forgetful(self: Journal, text: str) -> None:
+    def forgetful(self: Journal, text: str) -> str:
         line = json.loads(text)
         is_record = line["type"] == "record"
         if is_record and rule_of(CellId.parse(line["cell"]), line["requirement"]) == "lost":
-            return
-        append(self, text)
+            return text
+        return append(self, text)
 
     Journal._append = forgetful  # type: ignore[method-assign]
 
 
 harness.judge.judge_cell = judge_cell  # type: ignore[assignment]
+harness.judge.warm_up = lambda: None
 forget_lost_records()

@@ -78,7 +78,7 @@ def test_a_session_without_cells_writes_and_prints_nothing(
     (project / "test_other.py").write_text("def test_it(): pass\n")
     for workers in ("0", "2"):
         result = run_pytest(
-            "-n", workers, run_dir=None, expectations=None, suite=("test_other.py",)
+            "-n", workers, run_dir=None, expectations=None, suite=("test_other.py",), stub=False
         )
         assert result.status == 0, result.output
         assert "conformance" not in result.output
@@ -91,7 +91,7 @@ def test_other_tests_of_the_name_cell_are_left_alone(run_pytest: RunPytest, proj
         f"@pytest.mark.parametrize('cell', ['{CELL}'])\n"
         "def test_parse(cell): assert cell\n"
     )
-    result = run_pytest(run_dir=None, expectations=None, suite=("test_other.py",))
+    result = run_pytest(run_dir=None, expectations=None, suite=("test_other.py",), stub=False)
     assert result.status == 0, result.output
     assert "conformance" not in result.output
 

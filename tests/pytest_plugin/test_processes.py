@@ -52,11 +52,14 @@ def test_another_choice_of_distribution_is_obeyed(run_pytest: RunPytest) -> None
     assert len({line.process for line in result.run.started}) == 1
 
 
-@pytest.mark.parametrize("do", ["exit", "kill"])
-def test_a_worker_that_dies_leaves_crashed_and_nothing_undone(
-    run_pytest: RunPytest, do: str
+@pytest.mark.parametrize("do", ["exit", "kill", "kill worker"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_process_that_dies_leaves_crashed_and_nothing_undone(
+    run_pytest: RunPytest, do: str, workers: str
 ) -> None:
-    result = run_pytest(*SMALL, "-n", "2", rules=[rule(do)])
+    if (do, workers) == ("kill worker", "0"):
+        pytest.skip("without workers, that is the death of the run")
+    result = run_pytest(*SMALL, "-n", workers, rules=[rule(do)])
     assert result.status == 1
     run = result.run
     assert result.outcomes(CELL) == CRASHED
@@ -76,11 +79,18 @@ def test_a_worker_that_dies_leaves_crashed_and_nothing_undone(
     assert not (result.directory / "journals").exists()
 
 
-def test_a_cell_that_kills_its_worker_is_begun_once(run_pytest: RunPytest) -> None:
-    rules = [rule("exit", requirement="export"), rule("exit", cell=OTHER)]
+def test_a_cell_whose_worker_was_killed_is_judged_again(run_pytest: RunPytest) -> None:
+    result = run_pytest(*SMALL, "-n", "2", rules=[rule("kill worker once")])
+    assert result.status == 0, result.output
+    assert result.output.count("replacing crashed worker") == 1
+    assert result.outcomes(CELL) == ["passed"] * len(LADDER)
+
+
+def test_a_cell_that_kills_its_workers_is_begun_twice(run_pytest: RunPytest) -> None:
+    rules = [rule("kill worker", requirement="export"), rule("kill worker", cell=OTHER)]
     result = run_pytest(*SMALL, "-n", "2", rules=rules)
     assert result.status == 1
-    assert result.output.count("replacing crashed worker") == 2
+    assert result.output.count("replacing crashed worker") == 4
     assert result.outcomes(CELL) == ["crashed", *["skipped"] * (len(LADDER) - 1)]
     assert result.outcomes(OTHER) == CRASHED
 
@@ -92,7 +102,7 @@ def test_workers_find_the_root_conftest_when_the_run_folder_lies_elsewhere(
     elsewhere = tmp_path / "elsewhere"
     arguments = (*SMALL, "-n", "2", "--run-dir", str(elsewhere), *SUITE)
     found = call_pytest(
-        *("-p", "stub_judge", f"--expectations={NO_EXPECTATIONS}"),
+        *("--config-module", "stub_judge", f"--expectations={NO_EXPECTATIONS}"),
         *arguments,
         directory=project,
         rules=[rule("exit")],
@@ -104,9 +114,8 @@ def test_workers_find_the_root_conftest_when_the_run_folder_lies_elsewhere(
 
 
 def test_crashes_beyond_the_limit_leave_the_rest_not_run(run_pytest: RunPytest) -> None:
-    result = run_pytest(
-        *SMALL, "-n", "1", "--max-worker-restart", "0", rules=[rule("exit", cell="bert*14/dynamo")]
-    )
+    rules = [rule("kill worker", cell="bert*14/dynamo")]
+    result = run_pytest(*SMALL, "-n", "1", "--max-worker-restart", "0", rules=rules)
     assert result.status != 0
     assert result.outcomes("bert/fill-mask/opset14/dynamo") == CRASHED
     assert set(result.outcomes(CELL)) == {Outcome.NOT_RUN}
@@ -117,10 +126,10 @@ def test_crashes_beyond_the_limit_leave_the_rest_not_run(run_pytest: RunPytest) 
 def test_a_lost_record_is_noticed(run_pytest: RunPytest) -> None:
     for workers in ("0", "2"):
         result = run_pytest(*SMALL, "-n", workers, rules=[rule("lost")], run_dir=f"run{workers}")
-        assert "8 passed" in result.output
+        assert "1 failed, 7 passed" in result.output
         assert result.status == 1
         assert result.outcomes(CELL) == ["passed", "passed", "errored", *["passed"] * AFTER_CHECKER]
-        assert "got no record from the process that ended the cell, expected" in result.output
+        assert "got no record from the judge, expected a verdict" in result.output
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
@@ -149,11 +158,11 @@ def test_deselected_cells_are_not_planned(run_pytest: RunPytest) -> None:
     assert len(result.run.header.planned) == 2
 
 
-@pytest.mark.parametrize(("do", "workers"), [("kill", "0"), ("kill controller", "1")])
+@pytest.mark.parametrize("workers", ["0", "1"])
 def test_killing_the_controller_loses_no_finished_record(
-    run_pytest: RunPytest, do: str, workers: str
+    run_pytest: RunPytest, workers: str
 ) -> None:
-    result = run_pytest(*SMALL, "-n", workers, rules=[rule(do)])
+    result = run_pytest(*SMALL, "-n", workers, rules=[rule("kill controller")])
     assert result.status < 0
     run = result.run
     assert run.footer is None

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.files import LineFile
 from harness.records import CellId, Outcome, Record, Started, dump_line, parse_line
 
 
+def journal_path(directory: Path, process: str) -> Path:
+    """A file that no other process has, nor had in an earlier try at the same run."""
+    return directory / f"{process}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
+
+
 class Journal:
-    """Appends and flushes lines; `lines` of the cell at hand are also kept, for its report."""
+    """Appends lines to `path`, a new file in a folder that there is; `process` is who `started`
+    lines name.
+
+    Raises OSError where the disk refuses, or the folder is gone since the run is another's now.
+    """
 
     def __init__(self, path: Path, process: str) -> None:
+        self.path = path
         self._process = process
-        self._lines: list[str] = []
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("a", encoding="utf-8")
+        self._lines = LineFile(path)
 
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """The lines since the last `start`."""
-        return tuple(self._lines)
-
-    def start(self, cell: CellId) -> None:
+    def start(self, cell: CellId) -> str:
         """Say that this process begins with a cell, so that its death there can be told."""
-        self._lines.clear()
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._append(dump_line(Started(cell=cell, process=self._process, time=now)))
+        return self._append(dump_line(Started(cell=cell, process=self._process, time=now)))
 
     def record(self, record: Record) -> Record:
         """Write a record; returns it, or the `errored` one in its place if no reader could read it.
@@ -43,12 +48,11 @@ class Journal:
         return record
 
     def close(self) -> None:
-        self._stream.close()
+        self._lines.close()
 
-    def _append(self, text: str) -> None:
+    def _append(self, text: str) -> str:
         self._lines.append(text)
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        return text
 
 
 def _without_values(record: Record, error: Exception) -> Record:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.judge.cell import replay_command
 from harness.records import CellId, Outcome, Record
 
 
@@ -13,11 +14,11 @@ def rest_of(
     *,
     outcome: Outcome,
     got: str,
+    seed: int,
     traceback: str | None = None,
-    replay: str | None = None,
 ) -> Iterator[Record]:
-    """`outcome` for the first missing requirement, which got `got` in place of a verdict, and
-    `skipped` because of it for the others."""
+    """`outcome` for the first missing requirement, which got `got` in place of a verdict on the
+    examples of `seed`, and `skipped` because of it for the others."""
     if not missing:
         return
     first, *others = missing
@@ -27,7 +28,7 @@ def rest_of(
         outcome=outcome,
         message=f"{first}: got {got}, expected a verdict [{cell}]",
         traceback=traceback,
-        replay=replay,
+        replay=replay_command(cell, first, None, seed=seed),
     )
     for requirement in others:
         yield Record(

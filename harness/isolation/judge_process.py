@@ -1,0 +1,133 @@
+"""The child: judges the cells it is asked for, one after the other, until nobody asks.
+
+Started by `harness.isolation.supervised.SupervisedJudge`. Records go to a journal of its own as
+soon as they are known; over the channel it says only that a cell is done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import faulthandler
+import os
+import resource
+import signal
+import socket
+import sys
+import tempfile
+import traceback
+import warnings
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from harness.isolation.family import die_with_parent, volunteer_to_be_killed
+from harness.isolation.global_state import differences, snapshot
+from harness.isolation.journal import Journal, journal_path
+from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
+from harness.judge.profiles import Profile, get_profile
+from harness.matrix.expectation_files import committed_files, load_expectations
+from harness.matrix.expectations import Expectations
+from harness.matrix.registry import read_registry
+from harness.records import CellId, Record
+
+
+def main(setup_text: str, channel_descriptor: int, parent: int) -> None:
+    """Serve until the other end of the channel is closed."""
+    die_with_parent(parent)
+    volunteer_to_be_killed()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor is asked, and ends its judges
+    # Its own descriptor: exporters send 1 and 2 elsewhere while they work.
+    stacks = os.fdopen(os.dup(2), "w")
+    faulthandler.enable(stacks)
+    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
+    warnings.simplefilter("ignore")  # exporters warn about every model that they trace
+    channel = socket.socket(fileno=channel_descriptor)
+    with channel, channel.makefile("r", encoding="utf-8") as requests:
+        judge = _Judge(Setup.load(setup_text))
+        channel.sendall(judge.get_ready().dump().encode() + b"\n")
+        for line in requests:
+            channel.sendall(judge.judge(Request.load(line)).dump().encode() + b"\n")
+
+
+class _Judge:
+    """Judges cells as a run says."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+
+    def get_ready(self) -> Ready:
+        from harness import judge
+        from harness.configs.plugins import load_config_modules
+
+        load_config_modules(self._setup.config_modules)
+        judge.warm_up()
+        return Ready(journal=str(self._journal.path))
+
+    @cached_property
+    def _journal(self) -> Journal:
+        setup = self._setup
+        return Journal(journal_path(setup.journal_folder, setup.process), setup.process)
+
+    @cached_property
+    def _expectations(self) -> Expectations:
+        given = self._setup.expectations
+        files = committed_files() if given is None else tuple(map(Path, given))
+        return load_expectations(files, read_registry())
+
+    @cached_property
+    def _profile(self) -> Profile:
+        profile = get_profile(self._setup.profile)
+        return dataclasses.replace(profile, max_examples=self._setup.max_examples)
+
+    def judge(self, request: Request) -> Reply:
+        """Judge a cell; whatever happens, short of the end of this process, is told."""
+        got, trace = None, None
+        with _inside(Path(request.folder)):
+            before = snapshot()
+            try:
+                self._judge(request)
+            except BaseException as error:  # an exporter may call sys.exit
+                got, trace = f"{error!r} from the judge", traceback.format_exc()
+            changed = differences(before, snapshot())
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024)
+
+    def _judge(self, request: Request) -> None:
+        from harness.judge import judge_cell
+
+        cell = CellId.parse(request.cell)
+        known = set(request.known)
+
+        def keep(record: Record) -> None:
+            if record.requirement not in known:
+                known.add(record.requirement)
+                self._journal.record(self._expectations.apply(record))
+
+        self._journal.start(cell)
+        report = judge_cell(
+            cell,
+            requirements=request.requirements,
+            profile=self._profile,
+            seed=request.seed,
+            on_record=keep,
+        )
+        for record in report.records:
+            keep(record)
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Iterator[None]:
+    """Work in a folder that the supervisor removes, also for temporary files."""
+    home = Path.cwd()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.chdir(folder)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        os.chdir(home)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,50 @@
+"""What one cell may take of the machine, and how users write it."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from harness.errors import UsageError
+
+GIB = 1 << 30
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": GIB}
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Per cell: wall-clock seconds, and bytes of resident memory of the judge and its children.
+
+    A judge that still holds more than `retire` bytes after a cell is replaced before the next.
+    """
+
+    seconds: float = 600.0
+    memory: int = 4 * GIB
+    retire: int = 3 * GIB // 2
+
+
+def parse_seconds(text: str, *, subject: str) -> float:
+    """Seconds above 0; raises UsageError that starts with `subject` for anything else."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UsageError(f"{subject} {text!r}: not a number of seconds above 0; write 600")
+    return seconds
+
+
+def parse_size(text: str, *, subject: str) -> int:
+    """Bytes of `4G`, `512MiB`; raises UsageError that starts with `subject` for anything else."""
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if size <= 0:
+        raise UsageError(f"{subject} {text!r}: not a size; write 4G or 512M")
+    return size
+
+
+def show_size(size: int) -> str:
+    """Bytes as people read them: `1.5 GiB`."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / (1 << 20):.0f} MiB"
