@@ -5,7 +5,7 @@ MARK ?= not nightly
 EXTRAS := dev,real,browser
 BIN := .venv/bin
 
-.PHONY: conformance test faults bench lint clean
+.PHONY: conformance test faults chaos bench lint clean
 
 conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
@@ -15,6 +15,9 @@ test: .venv/.extras
 
 faults: .venv/.base
 	$(BIN)/python -m tests.faults $(ARGS)
+
+chaos: .venv/.base
+	$(BIN)/python -m tests.chaos $(ARGS)
 
 bench: .venv/.base
 	$(BIN)/python -m benchmarks.cost_of_requirements $(ARGS)

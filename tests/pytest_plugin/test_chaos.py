@@ -1,0 +1,16 @@
+"""One round of what `make chaos` plays many of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import play
+
+
+@pytest.mark.parametrize("seed", [0, 4])
+def test_nothing_is_lost_doubled_or_misjudged(tmp_path: Path, seed: int) -> None:
+    found = play(seed, tmp_path)
+    assert found.problems == []
+    assert found.cells == 48
