@@ -4,40 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from harness.errors import UsageError
-from harness.records import read_run
-from reports.html import write_page
+from reports.cli import app
 
 EXIT_USAGE = 2
-
-app = typer.Typer(
-    name="reports",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-@app.callback()
-def reports() -> None:
-    """Turn run files into reports; needs neither torch nor onnx."""
-
-
-@app.command("html")
-def html(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or its run.jsonl.")],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the page, index.html.")
-    ],
-) -> None:
-    """Write one self-contained page: the matrix, and what is behind each of its cells."""
-    typer.echo(write_page(read_run(run), output))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

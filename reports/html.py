@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.errors import UsageError
+from harness.files import write_whole
 from harness.records import Run
 from reports.view import page_of
 
@@ -35,10 +35,10 @@ def write_page(run: Run, directory: Path) -> Path:
     one. Returns the path of the page; raises UsageError where it cannot be written.
     """
     page = directory / PAGE_FILE
-    content = render(run).encode("utf-8")
+    content = render(run)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        _replace(page, content)
+        write_whole(page, content)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{page}: cannot be written ({reason}); give another folder") from error
@@ -58,15 +58,6 @@ def render(run: Run) -> str:
             script_hash=_content_hash(script),
         )
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _environment() -> Environment:

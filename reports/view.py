@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from urllib.parse import quote
 
-from harness.records import CellId, CellReport, Meaning, Outcome, Run, Started, is_expected
+from harness.records import CellId, CellReport, Meaning, Outcome, Run, Started
 from reports.rungs import Fact, Rung, rung_of
 from reports.signs import SIGNS, Sign
 
@@ -104,7 +104,7 @@ def page_of(run: Run) -> Page:
     exporters = tuple(sorted({report.cell.exporter for report in reports}))
     opsets = tuple(sorted({report.cell.opset for report in reports}))
     found = sum(pair in run.records for pair in planned)
-    expected = sum(_expected(report) for report in reports)
+    expected = sum(report.expected for report in reports)
     return Page(
         run=run.header.run,
         verdict=_verdict(run, expected=expected, missing=len(planned) - found),
@@ -204,17 +204,13 @@ def _name(cell: CellId) -> str:
     return str(cell).partition("/")[0]
 
 
-def _expected(report: CellReport) -> bool:
-    return is_expected(record.outcome for record in report.records)
-
-
 def _cell(report: CellReport, started: Started | None) -> Cell:
     return Cell(
         id=str(report.cell),
         fragment="#" + quote(str(report.cell), safe=_FRAGMENT_SAFE, errors="replace"),
         sign=SIGNS[report.outcome],
         conforms=report.conforms,
-        expected=_expected(report),
+        expected=report.expected,
         seconds=f"{sum(record.seconds for record in report.records):.2f} s",
         note=_note(report, started),
         rungs=tuple(rung_of(record) for record in report.records),

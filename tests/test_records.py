@@ -25,10 +25,13 @@ from harness.records import (
     Meaning,
     Outcome,
     Record,
+    Shard,
     Started,
     Worst,
     dump_line,
     is_expected,
+    is_green,
+    make_footer,
     parse_line,
     read_run,
     roll_up,
@@ -47,6 +50,7 @@ HEADER = Header(
     modalities={"bert": "text"},
     requirements={"export": Meaning(proves="a file comes out", fails_when="none does")},
 )
+SHARDED = dataclasses.replace(HEADER, shard=Shard(index=2, count=3, cells=40))
 EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
 FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
 
@@ -83,8 +87,8 @@ def write(directory: Path, *lines: Line, rest: str = "") -> Path:
 
 @pytest.mark.parametrize(
     "line",
-    [HEADER, Started(cell=CELL, process="gw0", time="now"), EXPORTED, FULL, FOOTER],
-    ids=["header", "started", "bare record", "full record", "footer"],
+    [HEADER, SHARDED, Started(cell=CELL, process="gw0", time="now"), EXPORTED, FULL, FOOTER],
+    ids=["header", "header of a shard", "started", "bare record", "full record", "footer"],
 )
 def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
     text = dump_line(line)
@@ -123,6 +127,29 @@ def test_a_header_of_before_requirements_were_told_reads_as_one_without() -> Non
 )
 def test_a_header_that_tells_requirements_otherwise_is_corrupt(told: object) -> None:
     data = {**HEADER.to_json(), "requirements": told}
+    with pytest.raises(UsageError, match="not a line of a run file"):
+        parse_line(json.dumps(data), source="here")
+
+
+def test_a_header_of_a_whole_plan_has_no_shard() -> None:
+    assert "shard" not in HEADER.to_json()
+    assert SHARDED.to_json()["shard"] == {"index": 2, "count": 3, "cells": 40}
+
+
+@pytest.mark.parametrize(
+    "shard",
+    [
+        3,
+        {},
+        {"index": 1, "count": 2},
+        {"index": 0, "count": 2, "cells": 4},
+        {"index": 3, "count": 2, "cells": 4},
+        {"index": 1, "count": 2, "cells": "4"},
+        {"index": 1, "count": 2, "cells": 4, "more": 0},
+    ],
+)
+def test_a_header_of_another_shard_is_corrupt(shard: object) -> None:
+    data = {**HEADER.to_json(), "shard": shard}
     with pytest.raises(UsageError, match="not a line of a run file"):
         parse_line(json.dumps(data), source="here")
 
@@ -293,6 +320,38 @@ def test_what_conforms(outcomes: list[Outcome], conforms: bool) -> None:
         for index, outcome in enumerate(outcomes)
     )
     assert CellReport(CELL, records).conforms is conforms
+
+
+def report(*outcomes: Outcome) -> CellReport:
+    return CellReport(
+        CELL,
+        tuple(
+            Record(cell=CELL, requirement=f"r{index}", outcome=outcome, message=f"m{index}\nmore")
+            for index, outcome in enumerate(outcomes)
+        ),
+    )
+
+
+def test_the_worst_record_of_a_cell_is_the_first_with_its_outcome() -> None:
+    cell = report(Outcome.PASSED, Outcome.FAILED, Outcome.SKIPPED, Outcome.FAILED)
+    assert (cell.worst.requirement, cell.worst.headline) == ("r1", "m1")
+
+
+def test_a_record_without_message_has_a_headline_all_the_same() -> None:
+    assert EXPORTED.headline == "export: no message"
+
+
+def test_a_run_is_green_where_every_cell_is_expected_and_there_is_one() -> None:
+    assert is_green([report(Outcome.PASSED), report(Outcome.XFAILED, Outcome.SKIPPED)])
+    assert not is_green([report(Outcome.PASSED), report(Outcome.NOT_RUN)])
+    assert not is_green([])
+
+
+def test_a_footer_counts_records_from_worst_to_best() -> None:
+    footer = make_footer([report(Outcome.PASSED, Outcome.FAILED, Outcome.PASSED)], exit_status=1)
+    assert list(footer.counts.items()) == [("failed", 1), ("passed", 2)]
+    assert (footer.exit_status, footer.complete) == (1, True)
+    assert not make_footer([report(Outcome.NOT_RUN)], exit_status=1).complete
 
 
 @pytest.mark.parametrize(

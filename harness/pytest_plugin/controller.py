@@ -12,13 +12,13 @@ import pytest
 from harness.pytest_plugin import options
 from harness.pytest_plugin.collection import cell_of, reaches_suite
 from harness.pytest_plugin.context import WORKER_INPUT, RunContext, usage_errors
-from harness.pytest_plugin.ending import crash_records, ending_records, is_green, make_footer
+from harness.pytest_plugin.ending import crash_records, ending_records
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.pytest_plugin.runner import PROPERTY
 from harness.pytest_plugin.summary import process_lines, summary_lines
-from harness.records import CellId, Outcome, is_expected, read_run
+from harness.records import CellId, Outcome, is_green, make_footer, read_run
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -109,9 +109,10 @@ class Controller:
                 self._run, self._context, finished=self._finished, interrupted=interrupted
             ):
                 self._run.add(record)
-            if exitstatus == pytest.ExitCode.OK and not is_green(self._run):
+            if exitstatus == pytest.ExitCode.OK and not is_green(self._run.reports()):
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            self._run.finish(make_footer(self._run, exit_status=int(session.exitstatus)))
+            footer = make_footer(self._run.reports(), exit_status=int(session.exitstatus))
+            self._run.finish(footer)
         self._page = _write_page(self._run)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
@@ -160,7 +161,7 @@ class Controller:
 def _settle_crash(report: pytest.TestReport, finding: NonConformanceError) -> None:
     """Give xdist's report of a crash our findings; an expected crash is xfailed."""
     report.longrepr = str(finding)
-    if is_expected(record.outcome for record in finding.report.records):
+    if finding.report.expected:
         report.outcome = "skipped"
         report.wasxfail = reason_of(finding.report, Outcome.XFAILED)
 

@@ -20,20 +20,10 @@ class NonConformanceError(Exception):
         return "\n".join(_lines(self.report))
 
 
-def headline(record: Record) -> str:
-    """The first line of a record's message."""
-    return next(iter(record.message.splitlines()), "") or f"{record.requirement}: no message"
-
-
-def worst_record(report: CellReport) -> Record:
-    """The first record that has the cell's rolled-up outcome."""
-    return next(r for r in report.records if r.outcome is report.outcome)
-
-
 def reason_of(report: CellReport, outcome: Outcome) -> str:
     """Why records have this outcome, each reason once."""
     records = [record for record in report.records if record.outcome is outcome]
-    reasons = [(record.expectation or {}).get("reason") or headline(record) for record in records]
+    reasons = [(record.expectation or {}).get("reason") or record.headline for record in records]
     return "; ".join(dict.fromkeys(map(str, reasons)))
 
 

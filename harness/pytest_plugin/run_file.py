@@ -26,6 +26,7 @@ from harness.records import (
     dump_line,
     parse_line,
     read_run,
+    reports_of,
 )
 
 LOCK = ".lock"
@@ -94,6 +95,10 @@ class RunFile:
         """The records of a cell, in planned order."""
         keys = [(str(cell), name) for name in self.header.planned[str(cell)]]
         return CellReport(cell, tuple(self.records[key] for key in keys if key in self.records))
+
+    def reports(self) -> list[CellReport]:
+        """One report per planned cell, in planned order; a missing record reads `not_run`."""
+        return reports_of(self.header, self.records)
 
     def finish(self, footer: Footer) -> None:
         """Write the footer; from here on, the journals say nothing new."""

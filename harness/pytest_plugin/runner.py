@@ -11,7 +11,7 @@ from harness.isolation.supervisor import Judged, Work
 from harness.matrix.seeds import cell_seed
 from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
-from harness.records import CellId, CellReport, Outcome, is_expected
+from harness.records import CellId, CellReport, Outcome
 
 PROPERTY = "conformance"
 
@@ -47,7 +47,7 @@ def judge(cell: CellId, context: RunContext) -> Judged:
 def settle(report: CellReport, *, runxfail: bool) -> None:
     """End an item: raises NonConformanceError, xfails or skips; returns where the cell passed."""
     outcomes = {record.outcome for record in report.records}
-    if not is_expected(outcomes) or (runxfail and Outcome.XFAILED in outcomes):
+    if not report.expected or (runxfail and Outcome.XFAILED in outcomes):
         raise NonConformanceError(report)
     if Outcome.XFAILED in outcomes:
         pytest.xfail(reason_of(report, Outcome.XFAILED))

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.isolation.limits import show_size
-from harness.pytest_plugin.findings import headline, worst_record
-from harness.records import RUN_FILE, SEVERITY, CellReport, Outcome, Run, is_expected
+from harness.records import RUN_FILE, SEVERITY, CellReport, Outcome, Run
 
 SHOWN_CELLS = 10
 
@@ -16,12 +15,12 @@ SHOWN_CELLS = 10
 def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     """What the terminal shows of `run`, whose file is in `directory`."""
     reports = run.reports()
-    unexpected = (report for report in reports if not _is_expected(report))
+    unexpected = (report for report in reports if not report.expected)
     bad = sorted(unexpected, key=lambda report: SEVERITY[report.outcome])
     yield from _aligned(_table(run, reports))
     yield f"{len(reports) - len(bad)} of {len(reports)} cells ended as expected"
     for report in bad[:SHOWN_CELLS]:
-        yield f"{report.cell} {report.outcome}: {headline(worst_record(report))}"
+        yield f"{report.cell} {report.outcome}: {report.worst.headline}"
     if len(bad) > SHOWN_CELLS:
         yield f"... and {len(bad) - SHOWN_CELLS} more, see the page"
     if run.footer is not None and not run.footer.complete:
@@ -56,7 +55,3 @@ def _aligned(rows: Iterator[Sequence[str]]) -> Iterator[str]:
     for first, *numbers in table:
         cells = (text.rjust(width) for text, width in zip(numbers, widths[1:], strict=True))
         yield "  ".join((first.ljust(widths[0]), *cells))
-
-
-def _is_expected(report: CellReport) -> bool:
-    return is_expected(record.outcome for record in report.records)

@@ -6,6 +6,7 @@ files without torch, transformers or onnx.
 
 from __future__ import annotations
 
+from harness.records.endings import is_green, make_footer
 from harness.records.lines import (
     SCHEMA_VERSION,
     TRACEBACK_LIMIT,
@@ -17,6 +18,7 @@ from harness.records.lines import (
     Line,
     Meaning,
     Record,
+    Shard,
     Started,
     Worst,
 )
@@ -36,6 +38,7 @@ from harness.records.run_file import (
     dump_line,
     parse_line,
     read_run,
+    reports_of,
 )
 
 __all__ = [
@@ -57,11 +60,15 @@ __all__ = [
     "Outcome",
     "Record",
     "Run",
+    "Shard",
     "Started",
     "Worst",
     "dump_line",
     "is_expected",
+    "is_green",
+    "make_footer",
     "parse_line",
     "read_run",
+    "reports_of",
     "roll_up",
 ]

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.errors import UsageError
-from harness.records.outcomes import CONFORMING_OUTCOMES, Outcome, roll_up
+from harness.records.outcomes import CONFORMING_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
 
 SCHEMA_VERSION = 1
 TRACEBACK_LIMIT = 4096
@@ -102,6 +102,11 @@ class Record:
     replay: str | None = None
     blame: str | None = None
 
+    @property
+    def headline(self) -> str:
+        """The first line of the message."""
+        return next(iter(self.message.splitlines()), "") or f"{self.requirement}: no message"
+
     def to_json(self) -> dict[str, Any]:
         cell = self.cell
         return {
@@ -167,13 +172,26 @@ class Meaning:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shard:
+    """Which part of a plan a run judges: `index` of `count`; `cells` counts the whole plan's."""
+
+    index: int
+    count: int
+    cells: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.index <= self.count:
+            raise ValueError(f"shard {self.index}/{self.count}: the first is 1, the last the count")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
     """The first line of a run file: where the run came from and what it plans to judge.
 
     `planned` maps each cell id to its requirements, `modalities` each architecture to `text`,
     `vision`, ..., `requirements` each planned requirement to its meaning, in ladder order; older
     files have none. `max_examples` are drawn for each cell beside the corners. `started` is an
-    ISO 8601 time in UTC.
+    ISO 8601 time in UTC. A whole plan has no `shard`.
     """
 
     run: str
@@ -186,17 +204,22 @@ class Header:
     modalities: Mapping[str, str]
     requirements: Mapping[str, Meaning] = field(default_factory=dict)
     max_examples: int | None = None
+    shard: Shard | None = None
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": "header", **dataclasses.asdict(self)}
+        data = {"type": "header", **dataclasses.asdict(self)}
+        if self.shard is None:
+            del data["shard"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {"requirements": {}, "max_examples": None, **data}
+        values = {"requirements": {}, "max_examples": None, "shard": None, **data}
         told = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
+        shard = None if values["shard"] is None else Shard(**values["shard"])
         fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
-        return cls(**{**fields, "requirements": told})
+        return cls(**{**fields, "requirements": told, "shard": shard})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +257,16 @@ class CellReport:
         """Whether something was judged and every applicable requirement passed."""
         outcomes = {record.outcome for record in self.records}
         return Outcome.PASSED in outcomes and outcomes <= CONFORMING_OUTCOMES
+
+    @property
+    def expected(self) -> bool:
+        """Whether this cell leaves a run green."""
+        return is_expected(record.outcome for record in self.records)
+
+    @property
+    def worst(self) -> Record:
+        """The first record that has the cell's outcome; raises ValueError where there is none."""
+        return min(self.records, key=lambda record: SEVERITY[record.outcome])
 
     def record(self, requirement: str) -> Record:
         """The record of one requirement; raises KeyError where it was not planned."""

@@ -45,22 +45,27 @@ class Run:
 
     def reports(self) -> list[CellReport]:
         """One report per planned cell, in planned order; a missing record reads `not_run`."""
-        return [
-            CellReport(
-                CellId.parse(cell),
-                tuple(self.record(cell, requirement) for requirement in requirements),
-            )
-            for cell, requirements in self.header.planned.items()
-        ]
+        return reports_of(self.header, self.records)
 
-    def record(self, cell: str, requirement: str) -> Record:
-        found = self.records.get((cell, requirement))
-        return found or Record(
-            cell=CellId.parse(cell),
-            requirement=requirement,
-            outcome=Outcome.NOT_RUN,
-            message="no record: the run ended before this pair was judged",
+
+def reports_of(header: Header, records: Mapping[tuple[str, str], Record]) -> list[CellReport]:
+    """One report per cell that `header` plans, in its order; a missing record reads `not_run`."""
+    return [
+        CellReport(
+            (parsed := CellId.parse(cell)),
+            tuple(records.get((cell, name)) or _no_record(parsed, name) for name in requirements),
         )
+        for cell, requirements in header.planned.items()
+    ]
+
+
+def _no_record(cell: CellId, requirement: str) -> Record:
+    return Record(
+        cell=cell,
+        requirement=requirement,
+        outcome=Outcome.NOT_RUN,
+        message="no record: the run ended before this pair was judged",
+    )
 
 
 def dump_line(line: Line) -> str:

@@ -1,0 +1,24 @@
+"""What the records of a whole run amount to: its footer, and whether it is green."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.records.lines import CellReport, Footer
+from harness.records.outcomes import Outcome
+
+
+def make_footer(reports: Sequence[CellReport], *, exit_status: int) -> Footer:
+    """Counts of planned records by outcome; complete where everything planned was judged."""
+    counts = Counter(record.outcome for report in reports for record in report.records)
+    return Footer(
+        counts={str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]},
+        exit_status=exit_status,
+        complete=not counts[Outcome.NOT_RUN],
+    )
+
+
+def is_green(reports: Sequence[CellReport]) -> bool:
+    """Whether cells were planned and each of them ended as expected."""
+    return bool(reports) and all(report.expected for report in reports)

@@ -1,0 +1,61 @@
+"""The commands of `python -m reports`: they read, call one function each, and print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.records import read_run
+from reports.html import write_page
+from reports.merge import Source, merge, write_run
+
+app = typer.Typer(
+    name="reports",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RunArgument = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run directory or its run.jsonl.")
+]
+
+
+@app.callback()
+def reports() -> None:
+    """Turn run files into reports; needs neither torch nor onnx."""
+
+
+@app.command("html")
+def html(
+    run: RunArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the page, index.html.")
+    ],
+) -> None:
+    """Write one self-contained page: the matrix, and what is behind each of its cells."""
+    typer.echo(write_page(read_run(run), output))
+
+
+@app.command("merge")
+def merge_runs(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(metavar="RUN...", help="The shards of one run, and what resumed them."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the merged run.")
+    ],
+    allow_missing: Annotated[
+        bool,
+        typer.Option("--allow-missing", help="Merge without all shards; the run is incomplete."),
+    ] = False,
+) -> None:
+    """Join the shards of one run into the run that they are, and write its page."""
+    sources = [Source(path, read_run(path)) for path in runs]
+    merged = merge(sources, name=output.resolve().name, allow_missing=allow_missing)
+    typer.echo(write_run(merged, output))
+    typer.echo(write_page(merged, output))
