@@ -8,8 +8,12 @@ from typing import Annotated
 import typer
 
 from harness.records import read_run
+from reports.diff import compare
+from reports.diff_output import Format, write_diff
 from reports.html import write_page
 from reports.merge import Source, merge, write_run
+
+EXIT_REGRESSED = 1
 
 app = typer.Typer(
     name="reports",
@@ -59,3 +63,18 @@ def merge_runs(
     merged = merge(sources, name=output.resolve().name, allow_missing=allow_missing)
     typer.echo(write_run(merged, output))
     typer.echo(write_page(merged, output))
+
+
+@app.command("diff")
+def diff(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The run to compare with.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The run to judge.")],
+    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    allow_different: Annotated[
+        bool, typer.Option("--allow-different", help="Compare runs of different plans, too.")
+    ] = False,
+) -> int:
+    """Say what changed between two runs; the exit status is 1 where something regressed."""
+    found = compare(read_run(old), read_run(new), allow_different=allow_different)
+    typer.echo(write_diff(found, form))
+    return EXIT_REGRESSED if found.regressions else 0

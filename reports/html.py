@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,10 @@ from markupsafe import Markup
 from harness.errors import UsageError
 from harness.files import write_whole
 from harness.records import Run
+from reports.text import visible
 from reports.view import page_of
 
 PAGE_FILE = "index.html"
-
-# Control characters would vanish or colour a terminal, bidirectional overrides reorder what is
-# read (CVE-2021-42574), and lone surrogates, which JSON allows, have no UTF-8 form.
-_VISIBLE: Mapping[int, str] = {
-    **{code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)},
-    **dict.fromkeys((*range(0x7F, 0xA0), *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}"),
-    **{code: f"<U+{code:04X}>" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))},
-}
 
 
 def write_page(run: Run, directory: Path) -> Path:
@@ -73,7 +65,7 @@ def _environment() -> Environment:
 
 
 def _visible(value: Any) -> Any:
-    return value.translate(_VISIBLE) if type(value) is str else value
+    return visible(value) if type(value) is str else value
 
 
 def _asset(name: str) -> str:

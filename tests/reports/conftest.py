@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
+import harness
 from harness.records import (
     RUN_FILE,
     CellId,
@@ -30,6 +33,9 @@ MEANINGS = {
     "export": Meaning(proves="a file comes out", fails_when="none does"),
     "agreement": Meaning(proves="both sides agree", fails_when="any output differs"),
 }
+# Everything that a cell id may hold and a page, a comment, an image or a terminal may choke on.
+HOSTILE_NAME = "<script>alert('`|`')</script>\x1b[31m&amp;\u202e\ud800@everyone*_x_*"
+HOSTILE_CELL = f"lib:{HOSTILE_NAME.replace('/', '')}~v|1/..\\..|`/opset18/](x)<img>"
 COMPLETE = Footer(counts={}, exit_status=0, complete=True)
 VOID_TAGS = {"meta", "input", "link", "img", "br", "hr"}
 
@@ -114,6 +120,8 @@ class Runs:
     folder: Path
     requirements: tuple[str, ...] = ("export", "agreement")
     complete: Footer = COMPLETE
+    hostile_cell: str = HOSTILE_CELL
+    hostile_text: str = f"{HOSTILE_NAME}\n\n# more | `code` ``` </details> "
 
     def record(self, cell: str, requirement: str, outcome: Outcome, **fields: Any) -> Record:
         return Record(cell=CellId.parse(cell), requirement=requirement, outcome=outcome, **fields)
@@ -162,6 +170,44 @@ class Runs:
 @pytest.fixture
 def runs(tmp_path: Path) -> Runs:
     return Runs(tmp_path)
+
+
+def _outside_code(markdown: str) -> str:
+    """Markdown without its spans of code, found as CommonMark does: fences of equal length."""
+    kept, rest = [], markdown
+    while "`" in rest:
+        text, _, rest = rest.partition("`")
+        length = len(rest) - len(rest.lstrip("`")) + 1
+        rest, fence = rest.lstrip("`"), "`" * length
+        kept.append(text)
+        while True:
+            inside, found, rest = rest.partition(fence)
+            assert found, "a span of code is never closed"
+            if not rest.startswith("`") and not inside.endswith("`"):
+                break
+            rest = rest.lstrip("`")
+    return "".join([*kept, rest])
+
+
+@pytest.fixture(scope="session")
+def outside_code() -> Callable[[str], str]:
+    """Takes the spans of code from Markdown: what is left is read as markup."""
+    return _outside_code
+
+
+@pytest.fixture(scope="session")
+def validated() -> Callable[[str, str], Any]:
+    """Parses printed JSON; fails where it is not valid against the schema of this name."""
+
+    def parse_valid(text: str, name: str) -> Any:
+        path = Path(harness.__file__).parent / "schemas" / f"{name}.schema.json"
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        jsonschema.Draft202012Validator.check_schema(schema)
+        data = json.loads(text, parse_constant=lambda constant: pytest.fail(f"{constant}: no JSON"))
+        jsonschema.Draft202012Validator(schema).validate(data)
+        return data
+
+    return parse_valid
 
 
 @pytest.fixture(scope="session")

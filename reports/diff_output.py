@@ -1,0 +1,130 @@
+"""A difference as text for a terminal, as Markdown for a comment, and as JSON for tools."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
+from typing import Any
+
+from reports.diff import CellChange, Diff, Drift, Fact, Kind
+from reports.text import code, one_line
+
+SCHEMA_VERSION = 1
+_FOLDED = frozenset({Kind.ADDED, Kind.REMOVED, Kind.STILL_FAILING})
+_NOTHING = "nothing"
+
+Quote = Callable[[str], str]
+
+
+class Format(StrEnum):
+    """What a difference can be written as."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def write_diff(diff: Diff, form: Format) -> str:
+    """`diff` in one of the forms, without a last newline."""
+    if form is Format.JSON:
+        return json.dumps(to_json(diff), indent=2, allow_nan=False)
+    return "\n".join(_text(diff) if form is Format.TEXT else _markdown(diff))
+
+
+def verdict(diff: Diff) -> str:
+    """One sentence: whether and how much regressed."""
+    counts = [f"{len(diff.of(kind))} {kind.label}" for kind in Kind if diff.of(kind)]
+    counts += [f"{len(diff.drifted)} drifted"] if diff.drifted else []
+    told = ", ".join(counts) or "nothing changed"
+    return f"{'regressions' if diff.regressions else 'no regressions'} (cells: {told})"
+
+
+def facts_line(facts: Iterable[Fact], *, quote: Quote = one_line) -> str:
+    """Each changed fact as `torch 2.9.0 -> 2.10.0`."""
+    return ", ".join(
+        f"{quote(fact.name)} {quote(fact.old or _NOTHING)} -> {quote(fact.new or _NOTHING)}"
+        for fact in facts
+    )
+
+
+def cell_line(change: CellChange, *, quote: Quote = one_line) -> str:
+    """A cell with the pair that explains it, how many more changed, and the message."""
+    lead, more = change.lead, len(change.pairs) - 1
+    outcomes = f"{lead.old or 'not planned'} -> {lead.new or 'not planned'}"
+    others = f" (and {more} more)" if more else ""
+    message = f": {quote(lead.message)}" if lead.message else ""
+    return f"{quote(change.cell)} {quote(lead.requirement)} {outcomes}{others}{message}"
+
+
+def to_json(diff: Diff) -> dict[str, Any]:
+    """The form that `diff --format json` prints; its schema is `schemas/diff.schema.json`."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "regressions": bool(diff.regressions),
+        "old": diff.old,
+        "new": diff.new,
+        "changed": [{"name": f.name, "old": f.old, "new": f.new} for f in diff.facts],
+        **{str(kind): [_cell_json(change) for change in diff.of(kind)] for kind in Kind},
+        "drifted": [
+            {
+                "cell": drift.cell,
+                "requirement": drift.requirement,
+                "output": drift.output,
+                "old": drift.old,
+                "new": drift.new,
+            }
+            for drift in diff.drifted
+        ],
+    }
+
+
+def _cell_json(change: CellChange) -> dict[str, Any]:
+    pairs = [
+        {
+            "requirement": pair.requirement,
+            "old": None if pair.old is None else str(pair.old),
+            "new": None if pair.new is None else str(pair.new),
+            "message": pair.message,
+        }
+        for pair in change.pairs
+    ]
+    return {"cell": change.cell, "requirements": pairs}
+
+
+def _text(diff: Diff) -> Iterator[str]:
+    if diff.facts:
+        yield f"changed: {facts_line(diff.facts)}"
+    yield f"{one_line(diff.old)} -> {one_line(diff.new)}: {verdict(diff)}"
+    for _, title, lines in _sections(diff, one_line):
+        yield from ("", title, *(f"  {line}" for line in lines))
+
+
+def _markdown(diff: Diff) -> Iterator[str]:
+    sign = "❌" if diff.regressions else "✅"
+    if diff.facts:
+        yield from (f"**Changed:** {facts_line(diff.facts, quote=code)}", "")
+    yield f"{sign} {code(diff.old)} -> {code(diff.new)}: {verdict(diff)}"
+    for is_folded, title, lines in _sections(diff, code):
+        items = (f"- {line}" for line in lines)
+        if is_folded:
+            opening = f"<details><summary>{title.capitalize()}</summary>"
+            yield from ("", opening, "", *items, "", "</details>")
+        else:
+            yield from ("", f"### {title.capitalize()}", "", *items)
+
+
+def _sections(diff: Diff, quote: Quote) -> Iterator[tuple[bool, str, list[str]]]:
+    """Whether it is of less interest, its title, its lines."""
+    for kind in Kind:
+        if changes := diff.of(kind):
+            lines = [cell_line(change, quote=quote) for change in changes]
+            yield kind in _FOLDED, f"{kind.label}: {len(changes)}", lines
+    if diff.drifted:
+        lines = [_drift_line(drift, quote) for drift in diff.drifted]
+        yield True, f"drifted: {len(diff.drifted)}", lines
+
+
+def _drift_line(drift: Drift, quote: Quote) -> str:
+    pair = f"{quote(drift.cell)} {quote(drift.requirement)} {quote(drift.output)}"
+    return f"{pair}: needed atol {drift.old:.3g} -> {drift.new:.3g}"
