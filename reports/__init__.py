@@ -1,4 +1,4 @@
-"""Turns run files into something to read: pages now; differences, merges and badges share them.
+"""Turns run files into something to read: pages, merged runs, differences, summaries, badges.
 
-Imports the leaf `harness.records` only, so that a page can be made where torch is not installed.
+Imports leaves of the harness only, so that it works where torch is not installed.
 """

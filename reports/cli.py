@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,8 +13,10 @@ from reports.diff import compare
 from reports.diff_output import Format, write_diff
 from reports.html import write_page
 from reports.merge import Source, merge, write_run
+from reports.summary import summary_lines
 
 EXIT_REGRESSED = 1
+STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
 
 app = typer.Typer(
     name="reports",
@@ -78,3 +81,19 @@ def diff(
     found = compare(read_run(old), read_run(new), allow_different=allow_different)
     typer.echo(write_diff(found, form))
     return EXIT_REGRESSED if found.regressions else 0
+
+
+@app.command("summary")
+def summary(
+    run: RunArgument,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="OLD", help="The run to compare with.")
+    ] = None,
+) -> None:
+    """Print a run in at most 20 lines of Markdown, and append them to $GITHUB_STEP_SUMMARY."""
+    old = None if baseline is None else read_run(baseline)
+    text = "".join(f"{line}\n" for line in summary_lines(read_run(run), old))
+    if path := os.environ.get(STEP_SUMMARY):
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(f"{text}\n")
+    typer.echo(text, nl=False)

@@ -11,8 +11,9 @@ from urllib.parse import quote
 from harness.records import CellId, CellReport, Meaning, Outcome, Run, Started
 from reports.rungs import Fact, Rung, rung_of
 from reports.signs import SIGNS, Sign
+from reports.tally import UNCLASSIFIED, modality_of
+from reports.verdict import Verdict, verdict_of
 
-UNCLASSIFIED = "unclassified"
 _FRAGMENT_SAFE = "/:~@!$()*+,;=?-._"
 
 
@@ -66,15 +67,6 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """The sentence above everything else; `level` is `incomplete`, `red` or `green`."""
-
-    level: str
-    headline: str
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Everything on the page of one run; `requirements` is empty where the run does not say."""
 
@@ -104,40 +96,21 @@ def page_of(run: Run) -> Page:
     exporters = tuple(sorted({report.cell.exporter for report in reports}))
     opsets = tuple(sorted({report.cell.opset for report in reports}))
     found = sum(pair in run.records for pair in planned)
-    expected = sum(report.expected for report in reports)
     return Page(
         run=run.header.run,
-        verdict=_verdict(run, expected=expected, missing=len(planned) - found),
+        verdict=verdict_of(run, reports),
         provenance=_provenance(run, outside_plan=len(run.records) - found),
         totals=_totals(reports),
         planned_cells=len(reports),
         planned_records=len(planned),
         found_records=found,
         conforming_cells=sum(report.conforms for report in reports),
-        expected_cells=expected,
+        expected_cells=sum(report.expected for report in reports),
         exporters=exporters,
         opsets=opsets,
         groups=_groups(run, reports, columns=(exporters, opsets)),
         requirements=run.header.requirements,
     )
-
-
-def _verdict(run: Run, *, expected: int, missing: int) -> Verdict:
-    cells, footer = len(run.header.planned), run.footer
-    if footer is None or not footer.complete or missing:
-        headline = "Interrupted run" if footer is None else "Incomplete run"
-        sentence = (
-            f"{missing:,} planned records are missing; what was not judged reads “not run”. "
-            "An incomplete run is never green, whatever the matrix shows."
-        )
-        return Verdict(level="incomplete", headline=headline, sentence=sentence)
-    if not cells:
-        return Verdict(level="red", headline="Nothing planned", sentence="The plan has no cell.")
-    counted = f"{expected:,} of {cells:,} planned cells ended as expected"
-    if expected == cells and footer.exit_status == 0:
-        return Verdict(level="green", headline="Complete, as expected", sentence=f"{counted}.")
-    sentence = f"{counted}; the run ended with status {footer.exit_status}."
-    return Verdict(level="red", headline="Not as expected", sentence=sentence)
 
 
 def _provenance(run: Run, *, outside_plan: int) -> tuple[Fact, ...]:
@@ -170,7 +143,7 @@ def _groups(
     rows: dict[str, dict[tuple[str, str], dict[tuple[str, int], Cell]]] = {}
     for report in sorted(reports, key=_row_order):
         cell = report.cell
-        modality = str(run.header.modalities.get(cell.architecture, UNCLASSIFIED))
+        modality = modality_of(run.header, cell)
         row = rows.setdefault(modality, {}).setdefault((_name(cell), cell.task), {})
         row[cell.exporter, cell.opset] = _cell(report, started.get(str(cell)))
     ordered = sorted(rows, key=lambda modality: (modality == UNCLASSIFIED, modality))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.isolation.limits import show_size
-from harness.records import RUN_FILE, SEVERITY, CellReport, Outcome, Run
+from harness.records import RUN_FILE, Run
+from reports.tally import modality_of, rows, tally, unexpected
+from reports.verdict import unjudged
 
 SHOWN_CELLS = 10
 
@@ -15,16 +16,16 @@ SHOWN_CELLS = 10
 def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     """What the terminal shows of `run`, whose file is in `directory`."""
     reports = run.reports()
-    unexpected = (report for report in reports if not report.expected)
-    bad = sorted(unexpected, key=lambda report: SEVERITY[report.outcome])
-    yield from _aligned(_table(run, reports))
+    counts = tally(reports, lambda cell: modality_of(run.header, cell))
+    bad = unexpected(reports)
+    yield from _aligned(rows(counts, title="modality"))
     yield f"{len(reports) - len(bad)} of {len(reports)} cells ended as expected"
     for report in bad[:SHOWN_CELLS]:
         yield f"{report.cell} {report.outcome}: {report.worst.headline}"
     if len(bad) > SHOWN_CELLS:
         yield f"... and {len(bad) - SHOWN_CELLS} more, see the page"
-    if run.footer is not None and not run.footer.complete:
-        yield f"incomplete: {run.footer.counts[Outcome.NOT_RUN]} planned records were not run"
+    if missing := unjudged(reports):
+        yield f"incomplete: {missing} planned records were not run"
     yield f"run file: {directory / RUN_FILE}"
 
 
@@ -35,18 +36,6 @@ def process_lines(notices: Sequence[str], peak: int) -> Iterator[str]:
         yield f"... and {len(notices) - SHOWN_CELLS} more judges were replaced"
     if peak:
         yield f"most memory of a judge: {show_size(peak)}"
-
-
-def _table(run: Run, reports: Sequence[CellReport]) -> Iterator[Sequence[str]]:
-    counts: dict[str, Counter[Outcome]] = {}
-    for report in reports:
-        modality = run.header.modalities.get(report.cell.architecture, "other")
-        counts.setdefault(modality, Counter())[report.outcome] += 1
-    total = sum(counts.values(), Counter[Outcome]())
-    shown = [outcome for outcome in Outcome if total[outcome]]
-    yield ("modality", "cells", *map(str, shown))
-    for name, row in (*sorted(counts.items()), ("total", total)):
-        yield (name, str(row.total()), *(str(row[outcome]) for outcome in shown))
 
 
 def _aligned(rows: Iterator[Sequence[str]]) -> Iterator[str]:
