@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.records import read_run
+from reports.badges import badges_of, write_badges
 from reports.diff import compare
 from reports.diff_output import Format, write_diff
 from reports.html import write_page
@@ -97,3 +98,15 @@ def summary(
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{text}\n")
     typer.echo(text, nl=False)
+
+
+@app.command("badges")
+def badges(
+    run: RunArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the badges.")
+    ],
+) -> None:
+    """Write badges of the project, each architecture and opset: for shields.io, and as images."""
+    for path in write_badges(badges_of(read_run(run)), output):
+        typer.echo(path)

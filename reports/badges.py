@@ -1,0 +1,145 @@
+"""Badges of a run: how much of the project, of an architecture and at an opset conforms."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import quote
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+
+from harness.errors import UsageError
+from harness.files import write_whole
+from harness.records import CellReport, Outcome, Run
+from reports.tally import architecture_of
+from reports.text import one_line
+from reports.verdict import verdict_of
+
+# The first share that is reached gives the colour, by the name that shields.io has for it.
+_COLOURS: Sequence[tuple[float, str]] = (
+    (1.0, "brightgreen"),
+    (0.9, "green"),
+    (0.75, "yellowgreen"),
+    (0.5, "yellow"),
+    (0.25, "orange"),
+    (0.0, "red"),
+)
+_UNKNOWN = "lightgrey"
+# Dark enough for white text: contrast 4.5:1 or more, which shields.io's own colours have not.
+_FILLS: Mapping[str, str] = {
+    "brightgreen": "#2a7d00",
+    "green": "#3b7a1e",
+    "yellowgreen": "#667300",
+    "yellow": "#8a6a00",
+    "orange": "#b04a0a",
+    "red": "#c4321c",
+    _UNKNOWN: "#6b6b6b",
+}
+_CHARACTER, _PADDING = 7, 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Badge:
+    """A label and what is said of it; `name` is the stem of its files, stable between runs."""
+
+    name: str
+    label: str
+    message: str
+    colour: str
+
+    def endpoint(self) -> dict[str, object]:
+        """The JSON that https://shields.io/badges/endpoint-badge reads."""
+        return {
+            "schemaVersion": 1,
+            "label": self.label,
+            "message": self.message,
+            "color": self.colour,
+        }
+
+    def svg(self) -> str:
+        """A static image that needs nobody's server; its title is for screen readers."""
+        split, right = (_width(text) for text in (self.label, self.message))
+        return _template().render(
+            title=f"{self.label}: {self.message}",
+            label=self.label,
+            message=self.message,
+            fill=_FILLS[self.colour],
+            split=split,
+            width=split + right,
+        )
+
+
+def badges_of(run: Run) -> list[Badge]:
+    """The badges of the project, then of each architecture, then of each opset."""
+    reports = run.reports()
+    is_whole = verdict_of(run, reports).level != "incomplete"
+    architectures: dict[str, list[CellReport]] = {}
+    opsets: dict[int, list[CellReport]] = {}
+    for report in reports:
+        architectures.setdefault(architecture_of(report.cell), []).append(report)
+        opsets.setdefault(report.cell.opset, []).append(report)
+    return [
+        _badge("project", "conformance", reports, is_whole=is_whole),
+        *(
+            _badge(f"architecture-{_file_part(name)}", name, found, is_whole=is_whole)
+            for name, found in sorted(architectures.items())
+        ),
+        *(
+            _badge(f"opset-{opset}", f"opset {opset}", found, is_whole=is_whole)
+            for opset, found in sorted(opsets.items())
+        ),
+    ]
+
+
+def write_badges(badges: Iterable[Badge], directory: Path) -> list[Path]:
+    """Write `NAME.json` and `NAME.svg` of each; raises UsageError where that is impossible."""
+    written: list[Path] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for badge in badges:
+            endpoint = json.dumps(badge.endpoint(), indent=2) + "\n"
+            for suffix, text in (("json", endpoint), ("svg", badge.svg())):
+                path = directory / f"{badge.name}.{suffix}"
+                write_whole(path, text)
+                written.append(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(
+            f"{error.filename}: cannot be written ({reason}); give another folder"
+        ) from error
+    return written
+
+
+def _badge(name: str, label: str, reports: Sequence[CellReport], *, is_whole: bool) -> Badge:
+    """Cells to which nothing applies are not counted; expected failures do not conform."""
+    applicable = [report for report in reports if report.outcome is not Outcome.NOT_APPLICABLE]
+    conforming, count = sum(report.conforms for report in applicable), len(applicable)
+    message = f"{conforming} of {count} conform" if count else "nothing applies"
+    share = conforming / count if count else 0.0
+    colour = next(colour for reached, colour in _COLOURS if share >= reached)
+    return Badge(
+        name=name,
+        label=one_line(label),
+        message=message if is_whole else f"{message} (incomplete)",
+        colour=colour if is_whole and count else _UNKNOWN,
+    )
+
+
+def _file_part(name: str) -> str:
+    """A part of a file name that also stands in an address as it is; other names, other parts."""
+    return quote(name, safe="", errors="surrogatepass").replace("%", "=")
+
+
+def _width(text: str) -> int:
+    return _CHARACTER * len(text) + _PADDING
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("reports", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template("badge.svg.j2")
