@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +13,11 @@ from harness.records import read_run
 from reports.badges import badges_of, write_badges
 from reports.diff import compare
 from reports.diff_output import Format, write_diff
+from reports.history import open_history
 from reports.html import write_page
 from reports.merge import Source, merge, write_run
 from reports.summary import summary_lines
+from reports.trend import to_json, trend_lines, trend_of
 
 EXIT_REGRESSED = 1
 STEP_SUMMARY = "GITHUB_STEP_SUMMARY"
@@ -110,3 +113,28 @@ def badges(
     """Write badges of the project, each architecture and opset: for shields.io, and as images."""
     for path in write_badges(badges_of(read_run(run)), output):
         typer.echo(path)
+
+
+@app.command("trend")
+def trend(
+    history: Annotated[
+        Path, typer.Argument(metavar="HISTORY", help="An SQLite file, made where it is missing.")
+    ],
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN...]", help="Runs to take in.")
+    ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option("--cell", metavar="GLOB", help="Say since when these cells are red or green."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Take runs into a history, and say how they went and since when."""
+    new = [read_run(path) for path in runs or ()]
+    with open_history(history, writable=bool(new)) as opened:
+        for run in new:
+            opened.add(run)
+        found = trend_of(opened, cell=cell)
+    lines = [json.dumps(to_json(found), indent=2)] if as_json else trend_lines(found)
+    for line in lines:
+        typer.echo(line)

@@ -9,7 +9,7 @@ from enum import Enum, StrEnum, auto
 from itertools import groupby
 
 from harness.errors import UsageError
-from harness.records import SEVERITY, CellReport, Outcome, Record, Run
+from harness.records import SEVERITY, CellReport, Header, Outcome, Record, Run
 
 GROWTH = 2
 NOISE = 1e-7
@@ -195,9 +195,18 @@ def compare(old: Run, new: Run, *, allow_different: bool = False) -> Diff:
     return Diff(
         old=old.header.run,
         new=new.header.run,
-        facts=tuple(_facts(old, new)),
+        facts=changed_facts(_facts(old.header), _facts(new.header)),
         cells=tuple(_cells(pairs)),
         drifted=tuple(drift for pair in pairs for drift in _drifts(pair)),
+    )
+
+
+def changed_facts(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Fact, ...]:
+    """What two sets of named values, such as versions, say otherwise."""
+    return tuple(
+        Fact(name=name, old=old.get(name), new=new.get(name))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
     )
 
 
@@ -215,19 +224,9 @@ def _refuse_other_plan(old: Run, new: Run) -> None:
         )
 
 
-def _facts(old: Run, new: Run) -> Iterator[Fact]:
-    before, after = (
-        {
-            **run.header.versions,
-            "platform": run.header.platform,
-            "profile": run.header.profile,
-            "seed": str(run.header.seed),
-        }
-        for run in (old, new)
-    )
-    for name in {**before, **after}:
-        if before.get(name) != after.get(name):
-            yield Fact(name=name, old=before.get(name), new=after.get(name))
+def _facts(header: Header) -> dict[str, str]:
+    own = {"platform": header.platform, "profile": header.profile, "seed": str(header.seed)}
+    return {**header.versions, **own}
 
 
 def _pairs(old: Run, new: Run) -> Iterator[_Pair]:

@@ -44,10 +44,15 @@ def test_html_takes_a_run_file_as_well_as_its_folder(runs: Any, tmp_path: Path) 
     assert pages[0] == pages[1]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["html", "--help"]])
-def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(arguments) == 0
-    assert "Usage: python -m reports" in capsys.readouterr().out
+COMMANDS = ("html", "merge", "diff", "summary", "badges", "trend")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"Usage: python -m reports {command}" in capsys.readouterr().out
+    assert main(["--help"]) == 0
+    assert f"\n  {command} " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -58,6 +63,12 @@ def test_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         (["html"], "RUN"),
         (["html", "somewhere"], "--output"),
         (["html", "somewhere", "-o", "x", "--nonsense"], "--nonsense"),
+        (["merge", "-o", "x"], "RUN"),
+        (["merge", "somewhere"], "--output"),
+        (["diff", "somewhere"], "NEW"),
+        (["diff", "somewhere", "else", "--format", "xml"], "xml"),
+        (["badges", "somewhere"], "--output"),
+        (["trend"], "HISTORY"),
     ],
 )
 def test_bad_options_are_one_line(
@@ -66,8 +77,27 @@ def test_bad_options_are_one_line(
     assert_refused(capsys, main(arguments), part)
 
 
-def test_a_missing_run_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    status = main(["html", str(tmp_path / "gone"), "-o", str(tmp_path)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["html", "gone", "-o", "new"],
+        ["merge", "gone", "-o", "new"],
+        ["diff", "gone", "gone"],
+        ["summary", "gone"],
+        ["badges", "gone", "-o", "new"],
+        ["trend", "new", "gone"],
+    ],
+    ids=COMMANDS,
+)
+def test_a_missing_run_is_one_line(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status = main(words)
+    assert not (tmp_path / "new").exists()
     assert_refused(capsys, status, "gone: no run file here")
 
 

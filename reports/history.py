@@ -1,0 +1,211 @@
+"""Runs over time, in one SQLite file: what became of every cell in each of them.
+
+Run files are large and are deleted after a while; what a history has of them is enough to say when
+a cell turned, and with which versions.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.errors import UsageError
+from harness.records import CellReport, Header, Outcome, Run
+from reports.text import one_line
+from reports.verdict import verdict_of
+
+_APPLICATION_ID = 0x6F6E7866  # "onxf", in the file's header: any other database is refused
+_VERSION = 1
+_SCHEMA = f"""
+PRAGMA application_id = {_APPLICATION_ID};
+PRAGMA user_version = {_VERSION};
+CREATE TABLE run (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, started TEXT NOT NULL,
+    profile TEXT NOT NULL, level TEXT NOT NULL, UNIQUE (name, started)
+);
+CREATE TABLE fact (
+    run INTEGER NOT NULL REFERENCES run, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (run, name)
+) WITHOUT ROWID;
+CREATE TABLE cell (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE state (
+    cell INTEGER NOT NULL REFERENCES cell, run INTEGER NOT NULL REFERENCES run,
+    outcome TEXT NOT NULL, expected INTEGER NOT NULL,
+    requirement TEXT NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (cell, run)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run as a history knows it; `facts` are its versions and platform, `counts` its cells."""
+
+    name: str
+    started: str
+    profile: str
+    level: str
+    facts: Mapping[str, str]
+    counts: Mapping[Outcome, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """What became of a cell in one run, with the requirement that decided it."""
+
+    run: PastRun
+    outcome: Outcome
+    expected: bool
+    requirement: str
+    message: str
+
+
+@contextmanager
+def open_history(path: Path, *, writable: bool) -> Iterator[History]:
+    """Open the history in `path`; `writable` makes a missing one, and keeps all or nothing.
+
+    Raises UsageError for a file that is no history, is in use or cannot be read.
+    """
+    if not writable and not (path.is_file() and path.stat().st_size):
+        raise UsageError(f"{path}: no history here; give runs to start one")
+    try:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            _prepare(connection, path, writable=writable)
+            yield History(connection)
+            if writable:
+                connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise UsageError(
+            f"{path}: cannot be used as a history ({error}); give another file"
+        ) from error
+
+
+class History:
+    """All runs that were added. Made by `open_history`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def add(self, run: Run) -> None:
+        """Take in a run, known by its name and start; adding it again changes nothing.
+
+        One that was gone on with since takes the place of what was known of it. Raises UsageError
+        for a shard, which shares its name with others.
+        """
+        header = run.header
+        if header.shard is not None:
+            raise UsageError(
+                f"{header.run}: is shard {header.shard.index}/{header.shard.count} of a run; "
+                "merge its shards first"
+            )
+        reports = run.reports()
+        number = self._number_of(header, level=verdict_of(run, reports).level)
+        facts = {**header.versions, "platform": header.platform}
+        self._connection.executemany(
+            "INSERT INTO fact VALUES (?, ?, ?)",
+            [(number, one_line(name), one_line(value)) for name, value in facts.items()],
+        )
+        names = [(one_line(str(report.cell)),) for report in reports]
+        self._connection.executemany("INSERT OR IGNORE INTO cell (name) VALUES (?)", names)
+        self._connection.executemany(
+            "INSERT INTO state SELECT id, ?, ?, ?, ?, ? FROM cell WHERE name = ?",
+            [(number, *_state(report)) for report in reports],
+        )
+
+    def runs(self) -> list[PastRun]:
+        """All runs, the oldest first."""
+        return list(self._runs().values())
+
+    def cells(self, pattern: str) -> dict[str, list[State]]:
+        """What became of each cell that a glob matches, the oldest run first."""
+        runs = self._runs()
+        order = {number: place for place, number in enumerate(runs)}
+        found: dict[str, list[State]] = {}
+        cells = self._connection.execute("SELECT id, name FROM cell ORDER BY name").fetchall()
+        for cell, name in cells:
+            if fnmatchcase(name, pattern):
+                rows = self._connection.execute("SELECT * FROM state WHERE cell = ?", (cell,))
+                by_time = sorted(rows, key=lambda row: order[row[1]])
+                found[name] = [_read_state(runs[row[1]], row) for row in by_time]
+        return {name: states for name, states in found.items() if states}
+
+    def _number_of(self, header: Header, *, level: str) -> int:
+        """The number of a run, of which nothing but its own row is known any more."""
+        execute, key = self._connection.execute, (one_line(header.run), one_line(header.started))
+        execute(
+            "INSERT OR IGNORE INTO run (name, started, profile, level) VALUES (?, ?, '', '')", key
+        )
+        number = execute("SELECT id FROM run WHERE name = ? AND started = ?", key).fetchone()[0]
+        values = (one_line(header.profile), level, number)
+        execute("UPDATE run SET profile = ?, level = ? WHERE id = ?", values)
+        execute("DELETE FROM fact WHERE run = ?", (number,))
+        execute("DELETE FROM state WHERE run = ?", (number,))
+        return int(number)
+
+    def _runs(self) -> dict[int, PastRun]:
+        execute = self._connection.execute
+        facts: dict[int, dict[str, str]] = {}
+        for run, name, value in execute("SELECT run, name, value FROM fact ORDER BY run, name"):
+            facts.setdefault(run, {})[name] = value
+        counts: dict[int, dict[Outcome, int]] = {}
+        tallied = execute("SELECT run, outcome, COUNT(*) FROM state GROUP BY run, outcome")
+        for run, outcome, count in tallied:
+            counts.setdefault(run, {})[Outcome(outcome)] = count
+        return {
+            number: PastRun(
+                name=name,
+                started=started,
+                profile=profile,
+                level=level,
+                facts=facts.get(number, {}),
+                counts={o: counts[number][o] for o in Outcome if o in counts.get(number, {})},
+            )
+            for number, name, started, profile, level in execute(
+                "SELECT id, name, started, profile, level FROM run ORDER BY started, name"
+            )
+        }
+
+
+def _state(report: CellReport) -> tuple[str, bool, str, str, str]:
+    """The columns of `state` that follow from a report, and its cell."""
+    if not report.records:
+        return str(report.outcome), report.expected, "", "", one_line(str(report.cell))
+    worst = report.worst
+    message = "" if worst.outcome is Outcome.PASSED else one_line(worst.headline)
+    name = one_line(worst.requirement)
+    return str(report.outcome), report.expected, name, message, one_line(str(report.cell))
+
+
+def _read_state(run: PastRun, row: tuple[int, int, str, int, str, str]) -> State:
+    _, _, outcome, expected, requirement, message = row
+    return State(
+        run=run,
+        outcome=Outcome(outcome),
+        expected=bool(expected),
+        requirement=requirement,
+        message=message,
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
+    """Begin, and refuse what is no history; a new file becomes one."""
+    if writable:
+        connection.execute("BEGIN IMMEDIATE")
+    tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    found = connection.execute("PRAGMA application_id").fetchone()[0]
+    if not tables and not found and writable:
+        for statement in _SCHEMA.split(";"):
+            connection.execute(statement)
+        return
+    if found != _APPLICATION_ID:
+        raise UsageError(f"{path}: is no history but another SQLite file; give another file")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version != _VERSION:
+        raise UsageError(
+            f"{path}: history of version {version}, this harness reads {_VERSION}; "
+            "read it with the harness that wrote it"
+        )
