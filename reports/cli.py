@@ -55,7 +55,7 @@ def html(
 def merge_runs(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN...", help="The shards of one run, and what resumed them."),
+        typer.Argument(metavar="RUN", help="The shards of one run, and what resumed them."),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the merged run.")
@@ -121,7 +121,7 @@ def trend(
         Path, typer.Argument(metavar="HISTORY", help="An SQLite file, made where it is missing.")
     ],
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RUN...]", help="Runs to take in.")
+        list[Path] | None, typer.Argument(metavar="RUN", help="Runs to take in.")
     ] = None,
     cell: Annotated[
         str | None,

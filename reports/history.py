@@ -106,7 +106,7 @@ class History:
         number = self._number_of(header, level=verdict_of(run, reports).level)
         facts = {**header.versions, "platform": header.platform}
         self._connection.executemany(
-            "INSERT INTO fact VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)",
             [(number, one_line(name), one_line(value)) for name, value in facts.items()],
         )
         names = [(one_line(str(report.cell)),) for report in reports]

@@ -21,12 +21,12 @@ def verdict_of(run: Run, reports: Sequence[CellReport]) -> Verdict:
     """The verdict on `run`, whose reports are `reports`."""
     footer, missing = run.footer, unjudged(reports)
     if footer is None or not footer.complete or missing:
-        return Verdict(
-            level="incomplete",
-            headline="Interrupted run" if footer is None else "Incomplete run",
-            sentence=f"{missing:,} planned records have no verdict and read “not run”. "
-            "An incomplete run is never green, whatever the matrix shows.",
-        )
+        headline = "Interrupted run" if footer is None else "Incomplete run"
+        why = f"{missing:,} planned records have no verdict and read “not run”."
+        if not missing:
+            why = "Every record is here, but it did not end, or a shard is missing."
+        sentence = f"{why} An incomplete run is never green, whatever the matrix shows."
+        return Verdict(level="incomplete", headline=headline, sentence=sentence)
     if not reports:
         return Verdict(level="red", headline="Nothing planned", sentence="The plan has no cell.")
     return _complete(reports, footer)

@@ -32,6 +32,7 @@ def test_a_run_without_footer_is_interrupted_although_every_record_passed(runs: 
     page = page_of(runs.read(runs.header(BERT), *runs.passing(BERT)))
     assert page.verdict.level == "incomplete"
     assert "never green" in page.verdict.sentence
+    assert "it did not end" in page.verdict.sentence
 
 
 @pytest.mark.parametrize("is_complete", [True, False])
