@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -102,6 +102,7 @@ def _exporters() -> list[Finding]:
 
 def _exporter(name: str) -> Finding:
     from harness.exporters import get_exporter
+    from harness.matrix.opsets import format_opsets
 
     try:
         opsets = get_exporter(name).opsets
@@ -109,18 +110,7 @@ def _exporter(name: str) -> Finding:
         return Finding(name, f"cannot be used ({error!r})", "repair or uninstall it")
     if not opsets:
         return Finding(name, "honours no opset", f"install the versions that {DISTRIBUTION} pins")
-    return Finding(name, f"opset {spans(opsets)}")
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Ascending integers in the form of `--opset`: `7..18,21`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return Finding(name, f"opset {format_opsets(opsets)}")
 
 
 def _threads() -> list[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from harness.errors import UsageError
 from harness.matrix.names import split_list
@@ -20,6 +20,17 @@ def parse_opsets(text: str, *, subject: str = "--opset") -> tuple[int, ...]:
     """
     items = split_list(text, subject=subject)
     return tuple(sorted({opset for item in items for opset in _expand(item, subject=subject)}))
+
+
+def format_opsets(opsets: Iterable[int]) -> str:
+    """The text that `parse_opsets` reads as these opsets: `14..18,23`."""
+    runs: list[list[int]] = []
+    for opset in sorted(set(opsets)):
+        if runs and opset == runs[-1][-1] + 1:
+            runs[-1].append(opset)
+        else:
+            runs.append([opset])
+    return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def _expand(item: str, *, subject: str) -> Iterator[int]:

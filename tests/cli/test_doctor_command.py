@@ -10,6 +10,7 @@ import pytest
 
 from harness.cli import doctor
 from harness.exporters import exporter_names, get_exporter
+from harness.matrix.opsets import format_opsets
 
 
 def test_a_good_environment_is_described(run: Any) -> None:
@@ -18,7 +19,7 @@ def test_a_good_environment_is_described(run: Any) -> None:
     for package in doctor.NEEDED:
         assert f"{package:<16} {metadata.version(package)}" in result.out
     for name in exporter_names():
-        assert f"{name:<16} opset {doctor.spans(get_exporter(name).opsets)}" in result.out
+        assert f"{name:<16} opset {format_opsets(get_exporter(name).opsets)}" in result.out
     assert result.out.splitlines()[-1] == "all is well"
 
 
@@ -67,11 +68,3 @@ def test_a_cache_that_cannot_be_written_is_named(
     result = run("doctor")
     assert result.status == 1
     assert "set ONNX_CONFORMANCE_CACHE" in result.out
-
-
-@pytest.mark.parametrize(
-    ("opsets", "text"),
-    [((), ""), ((7,), "7"), ((7, 8, 9), "7..9"), ((7, 9, 10, 11, 21), "7,9..11,21")],
-)
-def test_spans(opsets: tuple[int, ...], text: str) -> None:
-    assert doctor.spans(opsets) == text

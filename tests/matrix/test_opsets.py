@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.errors import UsageError
-from harness.matrix.opsets import parse_opsets
+from harness.matrix.opsets import format_opsets, parse_opsets
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,12 @@ def test_anything_else_is_refused_with_the_option_and_the_value(text: str, what:
     with pytest.raises(UsageError) as caught:
         parse_opsets(text)
     assert str(caught.value).startswith(f"--opset {what}")
+
+
+@pytest.mark.parametrize(
+    ("opsets", "text"),
+    [((), ""), ((7,), "7"), ((9, 8, 7, 8), "7..9"), ((7, 9, 10, 11, 21), "7,9..11,21")],
+)
+def test_opsets_are_written_as_they_are_read(opsets: tuple[int, ...], text: str) -> None:
+    assert format_opsets(opsets) == text
+    assert not text or parse_opsets(text) == tuple(sorted(set(opsets)))
