@@ -26,7 +26,8 @@ from harness.isolation.global_state import differences, snapshot
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.judge.profiles import Profile, get_profile
-from harness.matrix.expectation_files import committed_files, load_expectations
+from harness.matrix.expectation_checks import load_expectations
+from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
 from harness.matrix.registry import read_registry
 from harness.records import CellId, Record

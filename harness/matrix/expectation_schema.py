@@ -4,23 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from harness.errors import suggest
-from harness.matrix.expectations import EXPECTABLE_OUTCOMES
+from harness.matrix.expectations import EXPECTABLE_OUTCOMES, FINDINGS, UNWRITTEN
 from harness.records import Outcome
 
-FINDINGS = "docs/findings/"
+Layer = Literal["transformers", "exporter", "onnxscript", "onnx", "onnxruntime", "harness"]
+LAYERS: tuple[str, ...] = get_args(Layer)
 
 
 def _check_outcome(outcome: Outcome) -> Outcome:
     if outcome not in EXPECTABLE_OUTCOMES:
         raise ValueError(f"must be one of {', '.join(EXPECTABLE_OUTCOMES)}")
     return outcome
+
+
+def _check_written(text: str) -> str:
+    if text.casefold().startswith(UNWRITTEN):
+        raise ValueError(UNWRITTEN)
+    return text
 
 
 def _check_issue(issue: str) -> str:
@@ -41,6 +48,7 @@ def _check_specifier(text: str) -> str:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+WrittenText = Annotated[Text, AfterValidator(_check_written)]
 
 
 class ExpectationEntry(BaseModel):
@@ -54,27 +62,36 @@ class ExpectationEntry(BaseModel):
     exporter: Text
     requirement: Text
     outcome: Annotated[Outcome, AfterValidator(_check_outcome)] = Outcome.FAILED
-    reason: Text
-    issue: Annotated[Text, AfterValidator(_check_issue)]
-    layer: Literal["transformers", "exporter", "onnxscript", "onnx", "onnxruntime", "harness"]
+    reason: WrittenText
+    issue: Annotated[WrittenText, AfterValidator(_check_issue)]
+    layer: Layer
     versions: dict[str, Annotated[Text, AfterValidator(_check_specifier)]] = {}
     expires: date | None = None
 
 
+class DefectsError(ValueError):
+    """A table is no entry; `defects` has one line for each thing that is wrong with it."""
+
+    def __init__(self, defects: tuple[str, ...]) -> None:
+        super().__init__("; ".join(defects))
+        self.defects = defects
+
+
 def parse_entry(table: Mapping[str, Any]) -> ExpectationEntry:
-    """The entry that a TOML table holds; raises ValueError with one line for the first defect."""
+    """The entry that a TOML table holds; raises DefectsError where it holds none."""
     try:
         return ExpectationEntry.model_validate(table)
     except ValidationError as error:
-        raise ValueError(_describe(error)) from None
+        raise DefectsError(tuple(map(_describe, error.errors()))) from None
 
 
-def _describe(error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "missing":
+def _describe(defect: Mapping[str, Any]) -> str:
+    key = ".".join(map(str, defect["loc"]))
+    if defect["type"] == "missing":
         return f"key {key!r} is missing; add it"
-    if first["type"] == "extra_forbidden":
+    if defect["type"] == "extra_forbidden":
         return f"key {key!r} is not known; {suggest(key, ExpectationEntry.model_fields)}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"key {key!r} is {first['input']!r}: {message[:1].lower()}{message[1:]}"
+    message = defect["msg"].removeprefix("Value error, ")
+    if message == UNWRITTEN:
+        return f"{key} is {UNWRITTEN}; say it in your own words"
+    return f"key {key!r} is {defect['input']!r}: {message[:1].lower()}{message[1:]}"

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.evidence.fixtures import TinyModel
+from harness.matrix.pairs import Box, Pair
 from harness.records import CellId, Outcome, Record
 
 EXPECTABLE_OUTCOMES = (
@@ -16,17 +16,16 @@ EXPECTABLE_OUTCOMES = (
     Outcome.CRASHED,
     Outcome.TIMED_OUT,
 )
+FINDINGS = "docs/findings/"
+UNWRITTEN = "not written yet"
+"""What stands for a reason or an issue in a proposed entry; no file with it is accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
     """One entry, its globs resolved to the registered names; `source` is its file and place."""
 
-    models: frozenset[TinyModel]
-    tasks: frozenset[str]
-    opsets: frozenset[int]
-    exporters: frozenset[str]
-    requirements: frozenset[str]
+    box: Box
     outcome: Outcome
     reason: str
     issue: str
@@ -34,13 +33,7 @@ class Expectation:
     source: str
 
     def covers(self, cell: CellId, requirement: str) -> bool:
-        return (
-            TinyModel(cell.architecture, cell.variant) in self.models
-            and cell.task in self.tasks
-            and cell.opset in self.opsets
-            and cell.exporter in self.exporters
-            and requirement in self.requirements
-        )
+        return self.box.covers(Pair.of(cell, requirement))
 
     def to_json(self) -> Mapping[str, str]:
         """What a record carries of it."""

@@ -15,6 +15,8 @@ from harness.matrix.registry import Registry
 from harness.records import CellId
 from harness.requirements import requirement_ids
 
+ALONE = "~"
+
 Plan = Mapping[CellId, tuple[str, ...]]
 
 
@@ -75,10 +77,23 @@ def unpack_plan(packed: list[Any]) -> Plan:
 def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:
     """The tiny models that a comma list of globs matches.
 
-    An architecture's name stands for its variants too, `architecture~variant` for that one alone.
+    An architecture's name stands for its variants too, `architecture~variant` for that one alone,
+    and `architecture~` for its own tiny model alone.
     """
-    names = select(text, map(str, registry.models), subject=subject)
-    return tuple(m for m in registry.models if m.architecture in names or str(m) in names)
+    if text is None:
+        return registry.models
+    items = split_list(text, subject=subject)
+    chosen = {model for item in items for model in _models(item, registry, subject=subject)}
+    return tuple(model for model in registry.models if model in chosen)
+
+
+def _models(item: str, registry: Registry, *, subject: str) -> list[TinyModel]:
+    if item.endswith(ALONE):
+        own = [model for model in registry.models if not model.variant]
+        names = select(item.removesuffix(ALONE), map(str, own), subject=subject)
+        return [model for model in own if str(model) in names]
+    names = select(item, map(str, registry.models), subject=subject)
+    return [m for m in registry.models if m.architecture in names or str(m) in names]
 
 
 def select_tasks(text: str | None, registry: Registry, *, subject: str) -> tuple[str, ...]:

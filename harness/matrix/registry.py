@@ -64,5 +64,10 @@ def modalities(architectures: Iterable[str]) -> dict[str, str]:
     }
 
 
+def first_opset(architecture: str, task: str) -> int:
+    """The first opset from which a task is described."""
+    return _constructors(architecture)[task].resolve().MIN_OPSET
+
+
 def _constructors(architecture: str) -> Mapping[str, ConfigConstructor]:
     return TasksManager.get_supported_tasks_for_model_type(architecture, BACKEND)

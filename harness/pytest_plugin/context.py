@@ -22,7 +22,8 @@ from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
 from harness.isolation.supervisor import Supervisor
-from harness.matrix.expectation_files import committed_files, load_expectations
+from harness.matrix.expectation_checks import load_expectations
+from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
 from harness.matrix.opsets import parse_opsets
 from harness.matrix.plan import Plan, Selection, make_plan, pack_plan, unpack_plan

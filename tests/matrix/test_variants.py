@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel, find_variants
 from harness.evidence.models import read_tiny
 from harness.judge.profiles import PROFILES
-from harness.matrix.expectation_files import load_expectations
+from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.plan import Selection, make_plan
 from harness.matrix.registry import Registry, read_registry
 from harness.matrix.seeds import cell_seed

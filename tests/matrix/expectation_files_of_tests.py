@@ -1,0 +1,23 @@
+"""How tests write expectation files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tomlkit
+
+KEYS = {
+    "architecture": "bert",
+    "task": "fill-mask",
+    "opsets": "18..20,23",
+    "exporter": "dyn*",
+    "requirement": "agreement",
+    "reason": "rounds twice",
+    "issue": "https://example.org/issues/1",
+    "layer": "onnxscript",
+}
+
+
+def entry(**changes: Any) -> str:
+    """One table in TOML, and an empty line."""
+    return tomlkit.dumps({"expectation": [{**KEYS, **changes}]}) + "\n"
