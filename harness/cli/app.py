@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import typer
@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from harness.cli.check import check
 from harness.cli.doctor import doctor
+from harness.cli.expectations import expectations
 from harness.cli.export import export
 from harness.cli.listing import list_architectures
 from harness.cli.promote import promote
@@ -44,6 +45,7 @@ app.command("promote")(promote)
 app.command("scaffold")(scaffold)
 app.command("tolerances")(tolerances)
 app.command("doctor")(doctor)
+app.add_typer(expectations, name="expectations")
 
 
 @app.callback()
@@ -85,8 +87,19 @@ def _run(argv: list[str]) -> int:
 
 
 def _command(argv: Sequence[str]) -> list[str]:
-    names = {command.name for command in app.registered_commands}
-    return [argv[0]] if argv and argv[0] in names else []
+    """The words of a call that name a command, or a command of commands."""
+    names, commands = [], _commands(get_command(app))
+    for word in argv:
+        if word not in commands:
+            break
+        names.append(word)
+        commands = _commands(commands[word])
+    return names
+
+
+def _commands(command: object) -> Mapping[str, object]:
+    found: Mapping[str, object] = getattr(command, "commands", {})
+    return found
 
 
 def _refuse(message: str) -> int:

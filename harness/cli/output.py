@@ -63,6 +63,15 @@ def write_json(data: Mapping[str, Any], stdout: TextIO) -> None:
     typer.echo(json.dumps(data, allow_nan=False, indent=2), file=stdout)
 
 
+def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """A sign and a name on the left, numbers on the right; one line each, however long it is."""
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for glyph, name, *numbers in lines:
+        cells = (f"{number:>{width}}" for number, width in zip(numbers, widths[2:], strict=True))
+        yield "  ".join([f"{glyph:<{widths[0]}}", f"{name:<{widths[1]}}", *cells])
+
+
 def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
     """Print a verdict; returns the exit status that says the same."""
     if as_json:

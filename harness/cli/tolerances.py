@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
@@ -17,7 +17,7 @@ from harness.cli.common import (
     Tasks,
     load_descriptions,
 )
-from harness.cli.output import DOES_NOT_CONFORM, own_stdout, write_json
+from harness.cli.output import DOES_NOT_CONFORM, own_stdout, table_lines, write_json
 from harness.records import GLYPHS, CellId, Outcome
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ def _write(report: ToleranceReport, stdout: TextIO, *, as_json: bool) -> None:
 def _lines(report: ToleranceReport) -> Iterator[str]:
     """What each cell needs, what that means for each task, then what is wrong."""
     if report.measured:
-        yield from _table(CELL_COLUMNS, map(_cell, report.measured))
+        yield from table_lines(CELL_COLUMNS, map(_cell, report.measured))
         yield ""
-        yield from _table(TOLERANCE_COLUMNS, map(_tolerance, report.tolerances))
+        yield from table_lines(TOLERANCE_COLUMNS, map(_tolerance, report.tolerances))
         yield ""
     for row in report.unmeasured:
         yield from _reason(row)
@@ -153,15 +153,6 @@ def _tolerance(row: Tolerance) -> Sequence[str]:
 
 def _glyph(*, is_good: bool) -> str:
     return GLYPHS[Outcome.PASSED if is_good else Outcome.FAILED]
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Names on the left, numbers on the right; one line each, however narrow the terminal."""
-    lines = [columns, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for glyph, name, *numbers in lines:
-        cells = (f"{number:>{width}}" for number, width in zip(numbers, widths[2:], strict=True))
-        yield "  ".join([f"{glyph:<{widths[0]}}", f"{name:<{widths[1]}}", *cells])
 
 
 def _reason(row: Unmeasured) -> Iterator[str]:

@@ -8,12 +8,30 @@ from typing import Any
 
 import pytest
 
-COMMANDS = ["list", "export", "check", "replay", "promote", "scaffold", "tolerances", "doctor"]
+COMMANDS = [
+    "list",
+    "export",
+    "check",
+    "replay",
+    "promote",
+    "scaffold",
+    "tolerances",
+    "doctor",
+    "expectations",
+]
 CHECK = ["check", "model.onnx", "--model", "m", "--task", "fill-mask"]
 CELL = "bert/fill-mask/opset18/dynamo"
 
 
-@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        *([command] for command in COMMANDS),
+        ["expectations", "check"],
+        ["expectations", "update"],
+    ],
+)
 def test_help(arguments: list[str], run: Any) -> None:
     result = run(*arguments, "--help")
     assert result.status == 0
@@ -65,7 +83,11 @@ def test_help_names_every_command(run: Any) -> None:
         (["tolerances", "--max-examples", "0"], "--max-examples"),
         (["tolerances", "--seed", "-1"], "--seed"),
         (["tolerances", "--architecture", "vit", "--task", "fill-mask"], "selects no cell"),
-        (["doctor", "--nonsense"], "--nonsense"),
+        (["doctor", "--nonsense"], "--nonsense; see python -m harness doctor --help"),
+        (["expectations"], "command; see python -m harness expectations --help"),
+        (["expectations", "chekc"], "'chekc'"),
+        (["expectations", "check", "--x"], "--x; see python -m harness expectations check --help"),
+        (["expectations", "update"], "see python -m harness expectations update --help"),
     ],
 )
 def test_bad_usage_is_one_line(arguments: list[str], part: str, run: Any) -> None:
