@@ -1,9 +1,9 @@
-"""Sets of opsets as text: `14..18,23`."""
+"""Sets of opsets: as text, `14..18,23`, and those of an exporter that stand for all of them."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from harness.errors import UsageError
 from harness.matrix.names import split_list
@@ -31,6 +31,19 @@ def format_opsets(opsets: Iterable[int]) -> str:
         else:
             runs.append([opset])
     return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def representative_opsets(honoured: Sequence[int], *, first: int, default: int) -> tuple[int, ...]:
+    """The lowest, the default and the highest of the ascending `honoured`, from `first` on.
+
+    An honoured opset near it stands for a `default` that is not. Where none is left, `default`
+    alone, which is then said to be not applicable: nothing vanishes from a plan in silence.
+    """
+    possible = [opset for opset in honoured if opset >= first]
+    if not possible:
+        return (default,)
+    nearest = min(possible, key=lambda opset: abs(opset - default))
+    return tuple(sorted({possible[0], nearest, possible[-1]}))
 
 
 def _expand(item: str, *, subject: str) -> Iterator[int]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby, product
-from typing import Any
+
 
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel
+from harness.exporters import get_exporter
 from harness.matrix.names import select, split_list
+from harness.matrix.opsets import representative_opsets
 from harness.matrix.registry import Registry
 from harness.records import CellId
 from harness.requirements import requirement_ids
@@ -24,10 +25,11 @@ Plan = Mapping[CellId, tuple[str, ...]]
 class Selection:
     """What a user asks for: comma lists of globs as options give them, None for everything.
 
-    Without `exports_again`, what runs the exporter once more is planned only by its name.
+    Opsets None are the lowest, the default and the highest that each exporter honours. Without
+    `exports_again`, what runs the exporter once more is planned only by its name.
     """
 
-    opsets: tuple[int, ...]
+    opsets: tuple[int, ...] | None
     architecture: str | None = None
     task: str | None = None
     exporter: str | None = None
@@ -56,22 +58,37 @@ def make_plan(selection: Selection, registry: Registry) -> Plan:
             opset=opset,
             exporter=exporter,
         ): requirements
-        for (model, task), opset, exporter in product(rows, selection.opsets, exporters)
+        for model, task in rows
+        for opset, exporter in _crossed(model, task, selection.opsets, exporters)
     }
     if not plan:
         raise UsageError(_no_cell(selection, models, registry))
     return plan
 
 
-def pack_plan(plan: Plan) -> list[Any]:
-    """A plan as JSON values, in its order, for processes that are to have the same."""
-    groups = groupby(plan.items(), key=lambda item: item[1])
-    return [[list(names), [str(cell) for cell, _ in group]] for names, group in groups]
+def _crossed(
+    model: TinyModel, task: str, opsets: Sequence[int] | None, exporters: Sequence[str]
+) -> list[tuple[int, str]]:
+    """The (opset, exporter) pairs of a row of the matrix, sorted."""
+    if opsets is None:
+        return sorted((o, name) for name in exporters for o in _opsets_of(model, task, name))
+    return [(opset, exporter) for opset in opsets for exporter in exporters]
 
 
-def unpack_plan(packed: list[Any]) -> Plan:
-    """The plan that was packed."""
-    return {CellId.parse(cell): tuple(names) for names, cells in packed for cell in cells}
+def _opsets_of(model: TinyModel, task: str, exporter: str) -> tuple[int, ...]:
+    """The opsets that stand for all of an exporter, as the description of the row has them."""
+    constructors = TasksManager.get_supported_tasks_for_model_type(model.architecture)
+    description = constructors[task].resolve()
+    try:
+        honoured = get_exporter(exporter).opsets
+    except Exception as error:  # an exporter of another package may raise what it likes
+        raise UsageError(
+            f"exporter {exporter!r} cannot say which opsets it honours ({error!r}); repair it, or "
+            "choose with --opset"
+        ) from error
+    return representative_opsets(
+        honoured, first=description.MIN_OPSET, default=description.DEFAULT_ONNX_OPSET
+    )
 
 
 def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:
@@ -112,3 +129,16 @@ def _no_cell(selection: Selection, models: tuple[TinyModel, ...], registry: Regi
         f"--architecture {selection.architecture or '*'} with --task {selection.task or '*'} "
         f"selects no cell; the tasks there are {', '.join(sorted(nearest))}"
     )
+
+
+def dump_plan(plan: Plan) -> list[list[list[str]]]:
+    """A plan as JSON, to be handed to other processes: requirements beside the cells of them."""
+    cells: dict[tuple[str, ...], list[str]] = {}
+    for cell, requirements in plan.items():
+        cells.setdefault(requirements, []).append(str(cell))
+    return [[list(requirements), ids] for requirements, ids in cells.items()]
+
+
+def read_plan(dumped: list[list[list[str]]]) -> Plan:
+    """The plan that `dump_plan` wrote."""
+    return {CellId.parse(id_): tuple(names) for names, ids in dumped for id_ in ids}

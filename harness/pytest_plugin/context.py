@@ -26,7 +26,7 @@ from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
 from harness.matrix.opsets import parse_opsets
-from harness.matrix.plan import Plan, Selection, make_plan, pack_plan, unpack_plan
+from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
 from harness.matrix.registry import Registry, read_registry
 from harness.pytest_plugin import options
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
@@ -118,8 +118,9 @@ class RunContext:
 
     @cached_property
     def plan(self) -> Plan:
+        """The controller's: what it read, such as the opsets of exporters, no worker reads anew."""
         if "plan" in self._shared:
-            return unpack_plan(self._shared["plan"])
+            return read_plan(self._shared["plan"])
         if self.resumed is not None:
             return self.resumed.plan
         opsets = options.OPSET.get(self.config)
@@ -215,7 +216,7 @@ class RunContext:
         if "plan" in self.__dict__:  # else nobody knows yet whether there will be cells
             known = (record for records in self.known.values() for record in records.values())
             told["profile"] = [self.profile.name, self.profile.max_examples]
-            told["plan"] = pack_plan(self.plan)
+            told["plan"] = dump_plan(self.plan)
             told["known"] = [dump_line(record) for record in known]
         return json.dumps(told)
 

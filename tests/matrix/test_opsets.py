@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from harness.errors import UsageError
-from harness.matrix.opsets import format_opsets, parse_opsets
+from harness.matrix.opsets import format_opsets, parse_opsets, representative_opsets
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,22 @@ def test_anything_else_is_refused_with_the_option_and_the_value(text: str, what:
 def test_opsets_are_written_as_they_are_read(opsets: tuple[int, ...], text: str) -> None:
     assert format_opsets(opsets) == text
     assert not text or parse_opsets(text) == tuple(sorted(set(opsets)))
+
+
+@pytest.mark.parametrize(
+    ("honoured", "first", "chosen"),
+    [
+        (range(7, 26), 7, (7, 18, 25)),
+        (range(7, 26), 14, (14, 18, 25)),
+        (range(20, 24), 7, (20, 23)),
+        (range(9, 17), 7, (9, 16)),
+        ((9, 14, 17, 20), 7, (9, 17, 20)),
+        ((18,), 7, (18,)),
+        (range(9, 15), 16, (18,)),
+        ((), 7, (18,)),
+    ],
+)
+def test_three_opsets_stand_for_an_exporter(
+    honoured: Sequence[int], first: int, chosen: tuple[int, ...]
+) -> None:
+    assert representative_opsets(honoured, first=first, default=18) == chosen

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel
-from harness.matrix.plan import Plan, Selection, make_plan
+from harness.exporters import register_exporter
+from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
 from harness.matrix.registry import Registry, modalities, read_registry
+
+
+@dataclass(frozen=True)
+class Honouring:
+    """An exporter that has opsets and nothing else."""
+
+    name: str
+    given: tuple[int, ...] | None
+
+    @property
+    def opsets(self) -> tuple[int, ...]:
+        if self.given is None:
+            raise RuntimeError("no idea")
+        return self.given
+
+    def export(self, *given: Any) -> Any:
+        raise AssertionError("nothing is exported to plan")
 
 
 def ids(plan: Plan) -> list[str]:
@@ -87,3 +106,28 @@ def test_the_registry_holds_what_is_described() -> None:
     assert registry.requirements[0] == "export"
     assert "fill-mask" in registry.tasks[TinyModel("bert")]
     assert modalities(["bert", "vit"]) == {"bert": "text", "vit": "vision"}
+
+
+def test_without_opsets_each_exporter_has_its_own(registry: Registry) -> None:
+    register_exporter(Honouring("dynamo", tuple(range(17, 26))))
+    register_exporter(Honouring("torchscript", tuple(range(9, 17))))
+    plan = make_plan(Selection(opsets=None, architecture="vit"), registry)
+    assert ids(plan) == [
+        "vit/image-classification/opset9/torchscript",
+        "vit/image-classification/opset16/torchscript",
+        "vit/image-classification/opset17/dynamo",
+        "vit/image-classification/opset18/dynamo",
+        "vit/image-classification/opset25/dynamo",
+    ]
+
+
+def test_an_exporter_that_cannot_say_its_opsets_is_named(registry: Registry) -> None:
+    register_exporter(Honouring("dynamo", None))
+    with pytest.raises(UsageError, match="exporter 'dynamo' cannot say which opsets it honours"):
+        make_plan(Selection(opsets=None), registry)
+    assert make_plan(Selection(opsets=None, exporter="torchscript"), registry)
+
+
+def test_a_plan_travels_whole_and_in_order(registry: Registry) -> None:
+    plan = make_plan(Selection(opsets=(14, 18)), registry)
+    assert list(read_plan(dump_plan(plan)).items()) == list(plan.items())

@@ -16,6 +16,7 @@ from pytest_runs import (
     rule,
 )
 
+from harness.exporters import exporter_names, get_exporter
 from harness.records import Outcome
 from harness.requirements import ladder
 
@@ -52,14 +53,19 @@ def test_k_selects_by_cell_id() -> None:
     assert all("[vit/" in cell and "/opset18/torchscript]" in cell for cell in cells)
 
 
-def test_collection_imports_nothing_heavy(run_pytest: RunPytest, project: Path) -> None:
+@pytest.mark.parametrize("chosen", [("--opset", "18"), ("--profile", "pr")], ids=" ".join)
+def test_collection_imports_nothing_heavy(
+    run_pytest: RunPytest, project: Path, chosen: tuple[str, ...]
+) -> None:
     (project / "heavy.py").write_text(
         "import sys\n"
         "NAMES = {'torch', 'transformers', 'onnx', 'onnxruntime', 'numpy'}\n"
         "def pytest_collection_finish(session):\n"
         "    print('heavy:', len(session.items), sorted(NAMES & set(sys.modules)))\n"
     )
-    collected = run_pytest("--collect-only", "-s", "-p", "heavy", "--opset", "18", stub=False)
+    for name in exporter_names():
+        assert get_exporter(name).opsets  # probed and kept, as by any run before
+    collected = run_pytest("--collect-only", "-s", "-p", "heavy", *chosen, stub=False)
     count, _, names = collected.output.partition("heavy: ")[2].partition("\n")[0].partition(" ")
     assert int(count) > 30
     assert names == "[]"
