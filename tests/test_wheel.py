@@ -54,6 +54,7 @@ def test_it_holds_packages_and_data_and_nothing_else(wheel: Path) -> None:
         "harness/fixtures/models/bert.json",
         "harness/fixtures/models/gpt2~external-data.json",
         "harness/fixtures/expectations/dynamo.toml",
+        "harness/fixtures/durations.json",
         "harness/schemas/check.schema.json",
         "harness/__init__.pyi",
         "reports/templates/page.html.j2",

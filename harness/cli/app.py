@@ -13,6 +13,7 @@ from typer.main import get_command
 
 from harness.cli.check import check
 from harness.cli.doctor import doctor
+from harness.cli.durations import durations
 from harness.cli.expectations import expectations
 from harness.cli.export import export
 from harness.cli.listing import list_architectures
@@ -42,6 +43,7 @@ app.command("export")(export)
 app.command("check")(check)
 app.command("replay")(replay)
 app.command("promote")(promote)
+app.command("durations")(durations)
 app.command("scaffold")(scaffold)
 app.command("tolerances")(tolerances)
 app.command("doctor")(doctor)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel

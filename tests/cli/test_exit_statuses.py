@@ -14,6 +14,7 @@ COMMANDS = [
     "check",
     "replay",
     "promote",
+    "durations",
     "scaffold",
     "tolerances",
     "doctor",

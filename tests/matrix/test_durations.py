@@ -1,0 +1,115 @@
+"""How long cells are expected to take, and where that is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.matrix.durations import (
+    FILE,
+    UNKNOWN,
+    Durations,
+    measured,
+    read_durations,
+    row_of,
+    write_durations,
+)
+from harness.matrix.registry import read_registry
+from harness.records import CellId, Header, Outcome, Record, Run
+
+ROW = "bert~tall/fill-mask/dynamo"
+
+
+def cell(opset: int, row: str = ROW) -> CellId:
+    model, task, exporter = row.split("/")
+    return CellId.parse(f"{model}/{task}/opset{opset}/{exporter}")
+
+
+def run_of(*records: Record) -> Run:
+    """A run that planned what it recorded."""
+    planned: dict[str, list[str]] = {}
+    for record in records:
+        planned.setdefault(str(record.cell), []).append(record.requirement)
+    header = Header(
+        run="r",
+        started="2026-01-01T00:00:00+00:00",
+        versions={},
+        platform="",
+        profile="smoke",
+        seed=0,
+        planned=planned,
+        modalities={},
+    )
+    return Run(header, [], {(str(r.cell), r.requirement): r for r in records}, None)
+
+
+def record(opset: int, requirement: str, outcome: str, seconds: float) -> Record:
+    return Record(
+        cell=cell(opset), requirement=requirement, outcome=Outcome(outcome), seconds=seconds
+    )
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The fixtures of another package."""
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
+    return tmp_path
+
+
+def test_a_row_is_a_cell_without_its_opset() -> None:
+    assert row_of(cell(18)) == row_of(cell(9)) == ROW
+
+
+def test_what_was_not_measured_takes_the_median_of_its_exporter() -> None:
+    known = {"a/t/dynamo": 1.0, "b/t/dynamo": 2.0, "c/t/dynamo": 9.0, "a/t/torchscript": 0.5}
+    durations = Durations.over(known)
+    assert durations.of(cell(18, "c/t/dynamo")) == 9.0
+    assert durations.of(cell(18, "new/t/dynamo")) == 2.0
+    assert durations.of(cell(18, "new/t/torchscript")) == 0.5
+    assert durations.of(cell(18, "a/t/another")) == UNKNOWN
+    assert durations.total([cell(9, "c/t/dynamo"), cell(18, "new/t/dynamo")]) == 11.0
+
+
+def test_the_mean_of_cells_judged_to_the_end_is_kept() -> None:
+    run = run_of(
+        record(14, "export", "passed", 1.0),
+        record(14, "agreement", "failed", 3.0),
+        record(18, "export", "passed", 5.0),
+        record(18, "agreement", "not_applicable", 3.0),
+        record(20, "export", "passed", 100.0),
+        record(20, "agreement", "crashed", 0.0),
+        record(9, "export", "not_applicable", 0.0),
+        record(21, "export", "not_run", 0.0),
+    )
+    assert measured(run) == {ROW: 6.0}
+
+
+def test_rows_that_were_not_measured_again_stay(tmp_path: Path) -> None:
+    path = tmp_path / "new" / FILE
+    write_durations(path, {"b/t/dynamo": 2.0, "a/t/dynamo": 1.23456})
+    write_durations(path, {"b/t/dynamo": 3.0})
+    assert list(json.loads(path.read_text()).items()) == [("a/t/dynamo", 1.23), ("b/t/dynamo", 3.0)]
+
+
+def test_another_package_brings_its_own(outside: Path) -> None:
+    committed = read_durations().rows
+    write_durations(outside / FILE, {"mine/t/dynamo": 7.0, "bert/fill-mask/dynamo": 8.0})
+    rows = read_durations().rows
+    assert rows == {**committed, "mine/t/dynamo": 7.0, "bert/fill-mask/dynamo": 8.0}
+
+
+@pytest.mark.parametrize("text", ["[]", '{"a/t/dynamo": "1"}', '{"a/t/dynamo": -1}', "{", "{1}"])
+def test_a_file_of_another_form_is_named(outside: Path, text: str) -> None:
+    (outside / FILE).write_text(text)
+    with pytest.raises(UsageError, match=str(outside / FILE)):
+        read_durations()
+
+
+def test_what_is_committed_is_of_what_is_registered() -> None:
+    registry = read_registry()
+    known = {f"{model}/{task}" for model, tasks in registry.tasks.items() for task in tasks}
+    stale = [row for row in read_durations().rows if row.rpartition("/")[0] not in known]
+    assert not stale
