@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,11 +12,13 @@ import harness
 from harness.errors import UsageError
 from harness.pytest_plugin.context import CONTEXT
 from harness.pytest_plugin.options import any_given
+from harness.pytest_plugin.planning import Planned
 from harness.records import CellId
 
 FUNCTION = "test_cell"
 CELL = "cell"
 SUITE = "conformance"
+NOTHING = "nothing"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -23,8 +27,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     Its name counts because a controller has nothing else by which to tell cells from other tests.
     """
     if metafunc.function.__name__ == FUNCTION and CELL in metafunc.fixturenames:
-        cells = list(metafunc.config.stash[CONTEXT].plan)
-        metafunc.parametrize(CELL, cells, ids=[str(cell) for cell in cells])
+        planned = metafunc.config.stash[CONTEXT].planned
+        metafunc.parametrize(CELL, list(_parameters(planned)))
+
+
+def _parameters(planned: Planned) -> Iterator[Any]:
+    """A run that rightly has no cell ends well, and shows an item that says why."""
+    if not planned.plan:
+        yield pytest.param(None, marks=pytest.mark.skip(reason=planned.why_empty), id=NOTHING)
+    for cell in planned.plan:
+        yield pytest.param(cell, id=str(cell))
 
 
 def cell_of(nodeid: str) -> CellId | None:

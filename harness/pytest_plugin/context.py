@@ -22,13 +22,14 @@ from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
 from harness.isolation.supervisor import Supervisor
+from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
-from harness.matrix.opsets import parse_opsets
-from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
+from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
 from harness.pytest_plugin import options
+from harness.pytest_plugin.planning import Planned, plan_run
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
 from harness.pytest_plugin.run_file import require_space
 from harness.records import JOURNALS, RUN_FILE, SCRATCH, CellId, Line, Record, dump_line, parse_line
@@ -117,23 +118,24 @@ class RunContext:
         return {} if self.resumed is None else self.resumed.known
 
     @cached_property
-    def plan(self) -> Plan:
-        """The controller's: what it read, such as the opsets of exporters, no worker reads anew."""
-        if "plan" in self._shared:
-            return read_plan(self._shared["plan"])
-        if self.resumed is not None:
-            return self.resumed.plan
-        opsets = options.OPSET.get(self.config)
+    def durations(self) -> Durations:
         with usage_errors():
-            selection = Selection(
-                opsets=self.profile.opsets if opsets is None else parse_opsets(opsets),
-                architecture=options.ARCHITECTURE.get(self.config),
-                task=options.TASK.get(self.config),
-                exporter=options.EXPORTER.get(self.config),
-                requirement=options.REQUIREMENT.get(self.config),
-                exports_again=self.profile.exports_again,
-            )
-            return make_plan(selection, self.registry)
+            return read_durations()
+
+    @cached_property
+    def planned(self) -> Planned:
+        """What the run judges, as the controller has planned it."""
+        registry = self.registry  # first: its config modules bring exporters and durations
+        if "planned" in self._shared:
+            return Planned.from_json(self._shared["planned"])
+        if self.resumed is not None:
+            return Planned(plan=self.resumed.plan)
+        with usage_errors():
+            return plan_run(self.config, self.profile, registry, durations=self.durations)
+
+    @property
+    def plan(self) -> Plan:
+        return self.planned.plan
 
     @cached_property
     def expectations(self) -> Expectations:
@@ -213,10 +215,10 @@ class RunContext:
             "run_directory": str(self.run_directory),
             "life": self.life,
         }
-        if "plan" in self.__dict__:  # else nobody knows yet whether there will be cells
+        if "planned" in self.__dict__:  # else nobody knows yet whether there will be cells
             known = (record for records in self.known.values() for record in records.values())
             told["profile"] = [self.profile.name, self.profile.max_examples]
-            told["plan"] = dump_plan(self.plan)
+            told["planned"] = self.planned.to_json()
             told["known"] = [dump_line(record) for record in known]
         return json.dumps(told)
 

@@ -47,14 +47,15 @@ class Controller:
             self._context.resolve()
             self._resolved = True
 
-    def pytest_report_header(self) -> str | None:
+    def pytest_report_header(self) -> list[str]:
         if not self._resolved:
-            return None
+            return []
         context = self._context
-        return (
+        return [
             f"conformance: profile {context.profile.name}, seed {context.seed}, "
-            f"run folder {context.run_directory}"
-        )
+            f"run folder {context.run_directory}",
+            *context.planned.notes,
+        ]
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:
@@ -122,6 +123,8 @@ class Controller:
         if self._refusal is not None:
             terminalreporter.write_line(self._refusal)
             return
+        if not self._run.planned:
+            terminalreporter.write_line(self._context.planned.why_empty)
         for line in summary_lines(read_run(self._run.directory), self._run.directory):
             terminalreporter.write_line(line)
         for line in process_lines(self._notices, self._peak):
@@ -131,8 +134,9 @@ class Controller:
     def _open(self, nodeids: Iterable[str]) -> None:
         """Open the run file over the collected cells; replacements of dead workers collect too."""
         cells = [cell for nodeid in nodeids if (cell := cell_of(nodeid)) is not None]
-        # A run that was killed just before its footer has no cell left, and is ended all the same.
-        if self._run is not None or not (cells or self._context.resumed):
+        # Also where no cell is left: of an empty plan, of a run killed just before its footer.
+        nothing_to_judge = self._resolved and not self._context.plan
+        if self._run is not None or not (cells or nothing_to_judge):
             return
         header = make_header(self._context, cells)
         directory = self._context.run_directory

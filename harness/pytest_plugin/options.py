@@ -44,6 +44,7 @@ TASK = Option("--task", "GLOBS", "Only these tasks; synonyms count.")
 EXPORTER = Option("--exporter", "GLOBS", "Only these exporters.")
 OPSET = Option("--opset", "RANGES", "These opsets instead of the profile's, such as 14..18,23.")
 REQUIREMENT = Option("--requirement", "GLOBS", "Only these requirements.")
+SHARD = Option("--shard", "I/N", "Only this share of the cells, such as 1/3; N shares make all.")
 RUN_DIR = Option(
     "--run-dir",
     "DIR",
@@ -67,6 +68,7 @@ OPTIONS = (
     EXPORTER,
     OPSET,
     REQUIREMENT,
+    SHARD,
     RUN_DIR,
     CONFIG_MODULE,
     EXPECTATIONS,

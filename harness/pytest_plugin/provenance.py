@@ -27,6 +27,7 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
         planned={str(cell): requirements for cell, requirements in planned.items()},
         modalities=modalities(cell.architecture for cell in planned),
         requirements=meanings({name for names in planned.values() for name in names}),
+        shard=context.planned.shard,
     )
 
 

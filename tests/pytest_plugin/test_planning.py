@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pytest_runs import RunPytest
+from pytest_runs import SMALL, RunPytest
 
 ELSEWHERE = """
 import os
@@ -43,3 +43,34 @@ def test_the_gate_plans_three_opsets_of_an_exporter_in_all_processes(
 def test_chosen_opsets_win(run_pytest: RunPytest) -> None:
     result = run_pytest("--profile", "pr", "--opset", "19", "--architecture", "vit")
     assert all("/opset19/" in cell for cell in result.run.header.planned)
+
+
+def test_shards_are_the_whole_in_pieces(run_pytest: RunPytest) -> None:
+    selection = ("--architecture", "bert,vit,gpt2", "--opset", "18", "--hypothesis-seed", "1")
+    whole = run_pytest(*selection, run_dir="whole").run
+    shards = [
+        run_pytest(*selection, "--shard", f"{index}/2", "-n", "2", run_dir=f"shard{index}").run
+        for index in (1, 2)
+    ]
+    planned = [cell for run in shards for cell in run.header.planned]
+    assert sorted(planned) == sorted(whole.header.planned)
+    assert {**shards[0].records, **shards[1].records} == whole.records
+    assert whole.header.shard is None
+    cells = len(whole.header.planned)
+    for index, run in enumerate(shards, start=1):
+        assert run.header.shard == Shard(index=index, count=2, cells=cells)
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_shard_without_cells_is_a_green_run_of_none(run_pytest: RunPytest, workers: str) -> None:
+    result = run_pytest(*SMALL, "--shard", "3/3", "-n", workers)
+    assert result.status == 0, result.output
+    assert "shard 3 of 3: 0 of 8 cells" in result.output
+    assert "shard 3 of 3 has no cell: there are fewer architectures" in result.output
+    assert "1 skipped" in result.output
+    run = result.run
+    assert (run.header.planned, run.records) == ({}, {})
+    assert run.header.shard == Shard(index=3, count=3, cells=8)
+    assert run.footer is not None
+    assert (run.footer.counts, run.footer.exit_status, run.footer.complete) == ({}, 0, True)
+    assert (result.directory / "index.html").is_file()

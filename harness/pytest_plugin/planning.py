@@ -1,0 +1,77 @@
+"""What a run judges: the matrix as the options cut it, and what a user is told about the cuts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from harness.matrix.durations import Durations
+from harness.matrix.opsets import parse_opsets
+from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
+from harness.matrix.registry import Registry
+from harness.matrix.shards import cells_of_shard, parse_shard
+from harness.pytest_plugin import options
+from harness.records import Shard
+
+if TYPE_CHECKING:
+    from harness.judge.profiles import Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan; `notes` say how it was cut, `why_empty` why that rightly left nothing.
+
+    `shard` is what the header of the run file says of it.
+    """
+
+    plan: Plan
+    shard: Shard | None = None
+    notes: tuple[str, ...] = ()
+    why_empty: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """What the controller hands to workers: what it read, none of them reads anew."""
+        return {"plan": dump_plan(self.plan), "why_empty": self.why_empty}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Planned:
+        return cls(plan=read_plan(data["plan"]), why_empty=data["why_empty"])
+
+
+def plan_run(
+    config: pytest.Config, profile: Profile, registry: Registry, *, durations: Durations
+) -> Planned:
+    """The plan that the options ask for; raises UsageError for those that are wrong."""
+    whole = Planned(plan=make_plan(_selection(config, profile), registry))
+    return _sharded(whole, config, durations)
+
+
+def _selection(config: pytest.Config, profile: Profile) -> Selection:
+    opsets = options.OPSET.get(config)
+    return Selection(
+        opsets=profile.opsets if opsets is None else parse_opsets(opsets),
+        architecture=options.ARCHITECTURE.get(config),
+        task=options.TASK.get(config),
+        exporter=options.EXPORTER.get(config),
+        requirement=options.REQUIREMENT.get(config),
+        exports_again=profile.exports_again,
+    )
+
+
+def _sharded(whole: Planned, config: pytest.Config, durations: Durations) -> Planned:
+    text = options.SHARD.get(config)
+    if text is None:
+        return whole
+    shard = parse_shard(text)
+    plan = cells_of_shard(whole.plan, shard, durations)
+    cells = len(whole.plan)
+    note = f"{shard}: {len(plan)} of {cells} cells"
+    return Planned(
+        plan=plan,
+        shard=Shard(index=shard.index, count=shard.count, cells=cells),
+        notes=(*whole.notes, note),
+        why_empty=whole.why_empty or f"{shard} has no cell: there are fewer architectures",
+    )
