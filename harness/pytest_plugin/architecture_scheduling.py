@@ -9,21 +9,31 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
-from harness.pytest_plugin.scheduling import scope_of
+from harness.matrix.durations import Durations
+from harness.pytest_plugin.scheduling import next_scope, scope_of, seconds_of
 
 LOW = 2
 """Items left with which a worker gets its next unit."""
 
 
 class ArchitectureScheduling(LoadScopeScheduling):
-    """Hands out one architecture at a time, the largest first."""
+    """Hands out one task of a tiny model at a time; `next_scope` says which."""
+
+    def __init__(self, config: pytest.Config, log: Producer, *, durations: Durations) -> None:
+        super().__init__(config, log)
+        self._durations = durations
+        self._deaths: Counter[str] = Counter()
 
     def _split_scope(self, nodeid: str) -> str:
         return scope_of(nodeid)
 
-    def __init__(self, config: pytest.Config, log: Producer) -> None:
-        super().__init__(config, log)
-        self._deaths: Counter[str] = Counter()
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        """Bring to the front what this worker takes, as xdist's own takes the first."""
+        waiting = {s: seconds_of(unit, self._durations) for s, unit in self.workqueue.items()}
+        others = [s for n, units in self.assigned_work.items() if n is not node for s in units]
+        chosen = next_scope(waiting, mine=self.assigned_work[node], others=others)
+        self.workqueue.move_to_end(chosen, last=False)
+        super()._assign_work_unit(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
         """Hand out again what a dead worker had left; returns the item that is to blame.

@@ -11,6 +11,7 @@ ELSEWHERE = """
 import os
 
 from harness.exporters import register_exporter
+from harness.records import Shard
 
 
 class Elsewhere:

@@ -26,14 +26,36 @@ OTHER = "vit/image-classification/opset18/dynamo"
 CRASHED = ["passed", "passed", "crashed", *["skipped"] * AFTER_CHECKER]
 
 
-def test_the_cells_of_an_architecture_stay_on_one_worker(run_pytest: RunPytest) -> None:
-    result = run_pytest("-n", "2", "--opset", "14,18")
+@pytest.mark.parametrize("selection", [(), ("--architecture", "gpt2")], ids=["all", "one"])
+def test_the_cells_of_a_task_stay_on_one_worker_and_both_have_some(
+    run_pytest: RunPytest, selection: tuple[str, ...]
+) -> None:
+    result = run_pytest("-n", "2", "--opset", "14,18", *selection)
     assert result.status == 0, result.output
     processes = defaultdict(set)
     for line in result.run.started:
-        processes[line.cell.architecture].add(line.process)
+        processes[line.cell.architecture, line.cell.variant, line.cell.task].add(line.process)
     assert {len(found) for found in processes.values()} == {1}
     assert set.union(*processes.values()) == {"gw0", "gw1"}
+
+
+def test_workers_begin_with_what_takes_longest(run_pytest: RunPytest, project: Path) -> None:
+    rows = {"bert/fill-mask/dynamo": 1.0, "vit/image-classification/dynamo": 60.0}
+    (project / "durations.json").write_text(json.dumps(rows))
+    (project / "known_rows.py").write_text(
+        "from pathlib import Path\n"
+        "from harness.configs.plugins import register_fixtures\n"
+        "register_fixtures(Path(__file__).parent)\n"
+    )
+    selection = ("--opset", "18", "--exporter", "dynamo", "--config-module", "known_rows")
+    result = run_pytest("-n", "1", "--architecture", "bert,vit", *selection)
+    cells = [line.cell for line in result.run.started]
+    assert str(cells[0]) == OTHER
+    assert [cell.architecture for cell in cells] == sorted(
+        (cell.architecture for cell in cells), reverse=True
+    )
+    in_bert = [cell.task for cell in cells if cell.architecture == "bert"]
+    assert in_bert[-1] == "fill-mask"
 
 
 def test_workers_and_a_single_process_write_the_same_records(run_pytest: RunPytest) -> None:
