@@ -44,7 +44,11 @@ class Durations:
 
     def of(self, cell: CellId) -> float:
         """The seconds that a cell is expected to take."""
-        return self.rows.get(row_of(cell), self.typical.get(cell.exporter, UNKNOWN))
+        return self.of_row(row_of(cell))
+
+    def of_row(self, row: str) -> float:
+        """The seconds that one cell of a row is expected to take."""
+        return self.rows.get(row, self.typical.get(row.rpartition("/")[2], UNKNOWN))
 
     def total(self, cells: Iterable[CellId]) -> float:
         """The seconds that one process is expected to take for all of `cells`."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
 
 
+SHORT_SUMMARY = "fE"
+"""What pytest lists at the end unless -r says otherwise."""
+
+
 class Controller:
     """The process that the user started. Under xdist it judges nothing itself."""
 
@@ -119,6 +123,9 @@ class Controller:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is None:
             return
+        shown = terminalreporter.config.option.reportchars
+        if self._context.planned.is_gate and shown == SHORT_SUMMARY:
+            terminalreporter.reportchars = ""  # a second list of what failed, without an end
         terminalreporter.write_sep("=", "conformance")
         if self._refusal is not None:
             terminalreporter.write_line(self._refusal)

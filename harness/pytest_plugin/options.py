@@ -44,6 +44,9 @@ TASK = Option("--task", "GLOBS", "Only these tasks; synonyms count.")
 EXPORTER = Option("--exporter", "GLOBS", "Only these exporters.")
 OPSET = Option("--opset", "RANGES", "These opsets instead of the profile's, such as 14..18,23.")
 REQUIREMENT = Option("--requirement", "GLOBS", "Only these requirements.")
+CHANGED_SINCE = Option(
+    "--changed-since", "REF", "Only what the changes since this branch, tag or commit concern."
+)
 SHARD = Option("--shard", "I/N", "Only this share of the cells, such as 1/3; N shares make all.")
 RUN_DIR = Option(
     "--run-dir",
@@ -68,6 +71,7 @@ OPTIONS = (
     EXPORTER,
     OPSET,
     REQUIREMENT,
+    CHANGED_SINCE,
     SHARD,
     RUN_DIR,
     CONFIG_MODULE,

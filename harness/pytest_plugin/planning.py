@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.matrix.changed_files import changed_files
+from harness.matrix.changes import select_changes
 from harness.matrix.durations import Durations
 from harness.matrix.opsets import parse_opsets
 from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
@@ -19,18 +22,21 @@ from harness.records import Shard
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile
 
+FEWER = "there are fewer architectures"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """A plan; `notes` say how it was cut, `why_empty` why that rightly left nothing.
 
-    `shard` is what the header of the run file says of it.
+    `shard` is what the header of the run file says of it, `is_gate` that changes were selected.
     """
 
     plan: Plan
     shard: Shard | None = None
     notes: tuple[str, ...] = ()
     why_empty: str = ""
+    is_gate: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """What the controller hands to workers: what it read, none of them reads anew."""
@@ -46,7 +52,8 @@ def plan_run(
 ) -> Planned:
     """The plan that the options ask for; raises UsageError for those that are wrong."""
     whole = Planned(plan=make_plan(_selection(config, profile), registry))
-    return _sharded(whole, config, durations)
+    gated = _since(whole, config, registry, durations=durations)
+    return _sharded(gated, config, durations)
 
 
 def _selection(config: pytest.Config, profile: Profile) -> Selection:
@@ -61,6 +68,22 @@ def _selection(config: pytest.Config, profile: Profile) -> Selection:
     )
 
 
+def _since(
+    whole: Planned, config: pytest.Config, registry: Registry, *, durations: Durations
+) -> Planned:
+    ref = options.CHANGED_SINCE.get(config)
+    if ref is None:
+        return whole
+    files = changed_files(ref, config.rootpath, subject=options.CHANGED_SINCE.flag)
+    changes = select_changes(files, registry, durations)
+    return Planned(
+        plan=changes.cells_of(whole.plan),
+        notes=(*whole.notes, f"changed since {ref}: {changes}"),
+        why_empty=f"changed since {ref}: no change selects a cell",
+        is_gate=True,
+    )
+
+
 def _sharded(whole: Planned, config: pytest.Config, durations: Durations) -> Planned:
     text = options.SHARD.get(config)
     if text is None:
@@ -69,9 +92,10 @@ def _sharded(whole: Planned, config: pytest.Config, durations: Durations) -> Pla
     plan = cells_of_shard(whole.plan, shard, durations)
     cells = len(whole.plan)
     note = f"{shard}: {len(plan)} of {cells} cells"
-    return Planned(
+    return dataclasses.replace(
+        whole,
         plan=plan,
         shard=Shard(index=shard.index, count=shard.count, cells=cells),
         notes=(*whole.notes, note),
-        why_empty=whole.why_empty or f"{shard} has no cell: there are fewer architectures",
+        why_empty=whole.why_empty if not cells else f"{shard} has no cell: {FEWER}",
     )

@@ -10,7 +10,14 @@ from harness.records import RUN_FILE, Run
 from reports.tally import modality_of, rows, tally, unexpected
 from reports.verdict import unjudged
 
+LINES = 20
+"""All that a run says at its end, with the title above and the page below these lines."""
+
+OTHER_LINES = 9
+"""Besides the table and the cells: title, counts, page, run file, what processes came to."""
+
 SHOWN_CELLS = 10
+SHOWN_NOTICES = 1
 
 
 def summary_lines(run: Run, directory: Path) -> Iterator[str]:
@@ -18,12 +25,15 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     reports = run.reports()
     counts = tally(reports, lambda cell: modality_of(run.header, cell))
     bad = unexpected(reports)
-    yield from _aligned(rows(counts, title="modality"))
+    table = list(_aligned(rows(counts, title="modality")))
+    yield from table
     yield f"{len(reports) - len(bad)} of {len(reports)} cells ended as expected"
-    for report in bad[:SHOWN_CELLS]:
+    room = LINES - len(table) - OTHER_LINES
+    shown = max(1, min(SHOWN_CELLS, room))
+    for report in bad[:shown]:
         yield f"{report.cell} {report.outcome}: {report.worst.headline}"
-    if len(bad) > SHOWN_CELLS:
-        yield f"... and {len(bad) - SHOWN_CELLS} more, see the page"
+    if len(bad) > shown:
+        yield f"... and {len(bad) - shown} more, see the page"
     if missing := unjudged(reports):
         yield f"incomplete: {missing} planned records were not run"
     yield f"run file: {directory / RUN_FILE}"
@@ -31,9 +41,9 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
 
 def process_lines(notices: Sequence[str], peak: int) -> Iterator[str]:
     """What is to be known of the processes that judged: which were replaced, and their memory."""
-    yield from notices[:SHOWN_CELLS]
-    if len(notices) > SHOWN_CELLS:
-        yield f"... and {len(notices) - SHOWN_CELLS} more judges were replaced"
+    yield from notices[:SHOWN_NOTICES]
+    if len(notices) > SHOWN_NOTICES:
+        yield f"... and {len(notices) - SHOWN_NOTICES} more judges were replaced"
     if peak:
         yield f"most memory of a judge: {show_size(peak)}"
 

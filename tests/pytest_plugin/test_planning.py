@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from pytest_runs import SMALL, RunPytest
 
+from harness.records import Shard
+
 ELSEWHERE = """
 import os
 
 from harness.exporters import register_exporter
-from harness.records import Shard
 
 
 class Elsewhere:

@@ -1,0 +1,148 @@
+"""Which files differ from a revision, by git, and whether they differ in what they mean."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from harness.errors import UsageError
+
+_HINT = "give a branch, tag or commit of a git checkout that has its history"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedFile:
+    """One file that differs; None stands for a side on which it does not exist."""
+
+    root: Path
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+    @property
+    def location(self) -> Path:
+        return self.root.resolve() / self.path
+
+    @property
+    def is_reworded_only(self) -> bool:
+        """Whether only its formatting, comments or docstrings differ."""
+        if self.before is None or self.after is None:
+            return False
+        meaning = _MEANINGS.get(PurePosixPath(self.path).suffix)
+        if meaning is None:
+            return self.before == self.after
+        try:
+            return meaning(self.before.decode()) == meaning(self.after.decode())
+        except (ValueError, SyntaxError):  # then nobody can tell
+            return False
+
+
+def changed_files(ref: str, directory: Path, *, subject: str) -> tuple[ChangedFile, ...]:
+    """What differs between the working tree around `directory` and where `ref` branched off.
+
+    What is not committed or not tracked counts too; a renamed file is one deleted and one added.
+    Raises UsageError that starts with `subject` where there is no git, no repository, or no such
+    revision in it.
+    """
+    told = f"{subject} {ref!r}"
+    root = Path(_git(directory, "rev-parse", "--show-toplevel", told=told).decode().strip())
+    commit = f"{ref}^{{commit}}"
+    _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit, told=told)
+    base = _git(root, "merge-base", "--", ref, "HEAD", told=told).decode().strip()
+    differing = _git(root, "diff", "--name-only", "--no-renames", "-z", base, "--", told=told)
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", told=told)
+    paths = sorted({name.decode() for name in (differing + untracked).split(b"\0") if name})
+    return tuple(_changed(root, path, base) for path in paths)
+
+
+def _changed(root: Path, path: str, base: str) -> ChangedFile:
+    location = root / path
+    shown = _run(root, "cat-file", "blob", f"{base}:{path}")
+    return ChangedFile(
+        root=root,
+        path=path,
+        before=shown.stdout if shown.returncode == 0 else None,
+        after=location.read_bytes() if location.is_file() else None,
+    )
+
+
+def _git(directory: Path, *arguments: str, told: str) -> bytes:
+    try:
+        done = _run(directory, *arguments)
+    except OSError as error:
+        raise UsageError(f"{told}: git cannot be run ({error.strerror}); install it") from error
+    if done.returncode != 0:
+        said = " ".join(done.stderr.decode(errors="replace").split())
+        reason = said or "there is no such revision, or none that it shares with HEAD"
+        raise UsageError(f"{told}: {reason}; {_HINT}")
+    return done.stdout
+
+
+def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        ["git", "-C", str(directory), *arguments], capture_output=True, check=False
+    )
+
+
+def changed_definitions(file: ChangedFile) -> frozenset[str]:
+    """The names of the top-level classes and functions of a Python file that differ.
+
+    An empty name stands for its other statements, and for all of a file that cannot be parsed.
+    """
+    try:
+        before, after = (_definitions(side or b"") for side in (file.before, file.after))
+    except (ValueError, SyntaxError):
+        return frozenset({""})
+    names = {*before, *after}
+    return frozenset(name for name in names if before.get(name) != after.get(name))
+
+
+def _definitions(source: bytes) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for node in _tree(source.decode()).body:
+        found.setdefault(getattr(node, "name", ""), []).append(ast.dump(node))
+    return found
+
+
+def _python(text: str) -> str:
+    return ast.dump(_tree(text))
+
+
+def _tree(text: str) -> ast.Module:
+    """The syntax tree without docstrings; positions and comments are not in its dump."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            node.body = [line for line in node.body if not _is_text(line)]
+    return tree
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _data(parsed: object) -> str:
+    """As text, since Python has 1, 1.0 and true for equal."""
+    return json.dumps(parsed, sort_keys=True, default=repr)
+
+
+def _lines(text: str) -> list[str]:
+    stated = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [line for line in stated if line]
+
+
+_MEANINGS: Mapping[str, Callable[[str], object]] = {
+    ".py": _python,
+    ".json": lambda text: _data(json.loads(text)),
+    ".toml": lambda text: _data(tomllib.loads(text)),
+    ".txt": _lines,
+}

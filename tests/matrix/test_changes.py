@@ -1,0 +1,317 @@
+"""Which rows of the matrix a changed file selects, with the files and registry of this checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import harness
+from harness import BertOnnxConfig, register
+from harness.configs.plugins import register_fixtures
+from harness.evidence.fixtures import TinyModel
+from harness.exporters import register_exporter
+from harness.matrix.changed_files import ChangedFile
+from harness.matrix.changes import Changes, Pick, select_changes, smoke_set
+from harness.matrix.durations import Durations, read_durations
+from harness.matrix.plan import Selection, make_plan
+from harness.matrix.registry import Registry, modalities, read_registry
+
+ROOT = Path(harness.__file__).resolve().parents[1]
+ARCHITECTURES = "harness/configs/architectures"
+SMOKE = "the smoke set"
+Edit = Callable[[str], str]
+
+
+@pytest.fixture
+def registry() -> Registry:
+    """What is registered in this checkout."""
+    return read_registry()
+
+
+@pytest.fixture
+def selected(registry: Registry) -> Callable[..., Changes]:
+    """What changes of files select: a path with (old, new) texts to replace, or with both sides."""
+
+    def select(*files: ChangedFile) -> Changes:
+        return select_changes(files, registry, read_durations())
+
+    return select
+
+
+def edited(path: str, *replaced: tuple[str, str]) -> ChangedFile:
+    """A file of this checkout, as it would be with other texts in it."""
+    text = after = (ROOT / path).read_text(encoding="utf-8")
+    for old, new in replaced:
+        assert old in after
+        after = after.replace(old, new, 1)
+    return ChangedFile(root=ROOT, path=path, before=text.encode(), after=after.encode())
+
+
+def added(path: str, text: str = "", root: Path = ROOT) -> ChangedFile:
+    return ChangedFile(root=root, path=path, before=None, after=text.encode())
+
+
+def deleted(path: str) -> ChangedFile:
+    return ChangedFile(root=ROOT, path=path, before=b"{}", after=None)
+
+
+def names(changes: Changes) -> set[str]:
+    return {name for change in changes.selecting for name in change.names}
+
+
+def rows(changes: Changes, registry: Registry) -> set[tuple[str, str, str]]:
+    """The (tiny model, task, exporter) triples that remain of the whole matrix."""
+    plan = make_plan(Selection(opsets=(18,)), registry)
+    return {
+        (str(TinyModel(cell.architecture, cell.variant)), cell.task, cell.exporter)
+        for cell in changes.cells_of(plan)
+    }
+
+
+def every_row(registry: Registry, *architectures: str) -> set[tuple[str, str, str]]:
+    return {
+        (str(model), task, exporter)
+        for model, tasks in registry.tasks.items()
+        for task in tasks
+        for exporter in registry.exporters
+        if model.architecture in architectures
+    }
+
+
+def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
+    selected: Any, registry: Registry
+) -> None:
+    changes = selected(edited(f"{ARCHITECTURES}/gpt2.py", ("ATOL_FOR_VALIDATION", "ATOL = X")))
+    assert rows(changes, registry) == every_row(registry, "gpt2")
+    assert any(model == "gpt2~external-data" for model, _, _ in rows(changes, registry))
+    assert str(changes) == f"1 file selects gpt2 ({ARCHITECTURES}/gpt2.py)"
+
+
+def test_all_architectures_of_a_module_are_selected(selected: Any) -> None:
+    changes = selected(edited(f"{ARCHITECTURES}/bert.py", ("class BertOnnx", "class Other")))
+    assert names(changes) == {"bert", "distilbert"}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "concerned"),
+    [
+        ("middle_end.py", "class VisionOnnxConfig(", {"vit"}),
+        ("middle_end.py", "class AudioToTextOnnxConfig(", {"whisper"}),
+        ("middle_end.py", "class TextEncoderOnnxConfig(", {"bert", "distilbert", "bart"}),
+        ("seq2seq.py", "class OnnxSeq2SeqConfigWithPast(", {"bart", "t5", "whisper"}),
+        ("normalized_config.py", "class NormalizedTextAndVisionConfig(", {"clip"}),
+        ("dummy_inputs.py", "class DummyVisionInputGenerator(", {"vit", "clip"}),
+    ],
+)
+def test_a_class_that_changed_selects_those_that_use_it(
+    selected: Any, path: str, old: str, concerned: set[str]
+) -> None:
+    file = edited(f"harness/configs/{path}", (old, f"{old}dict, "))
+    assert names(selected(file)) == concerned
+
+
+def test_another_statement_of_a_shared_module_selects_all_that_use_the_module(
+    selected: Any,
+) -> None:
+    changes = selected(edited("harness/configs/seq2seq.py", ("\nclass", "\nX = 1\n\nclass")))
+    assert names(changes) >= {"bart", "t5", "whisper"}
+    assert not names(changes) & {SMOKE, "bert", "vit"}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        edited("harness/configs/base.py", ("class OnnxConfig(", "class OnnxConfig(dict, ")),
+        edited("harness/configs/axes.py", ("import", "import sys\nimport")),
+        edited("harness/configs/tasks.py", ("import", "import sys\nimport")),
+        edited("harness/configs/normalized_config.py", ("import", "import sys\nimport")),
+        edited("harness/judge/ladder.py", ("import", "import sys\nimport")),
+        edited("harness/exporters/_wrapper.py", ("import", "import sys\nimport")),
+        edited("pyproject.toml", ('"numpy>=2.0"', '"numpy>=2.1"')),
+        edited("constraints.txt", ("==", ">=")),
+        edited("conformance/test_conformance.py", ("assert_conforms(cell)", "pass")),
+        edited("conftest.py", ("pytest_plugins", "plugins")),
+        added("harness/judge/new.py"),
+        added("something.bin"),
+        deleted(f"{ARCHITECTURES}/gone.py"),
+        added("fixtures/unknown.json"),
+        edited("fixtures/expectations/dynamo.toml", ("[[expectation]]", "[[")),
+        edited("fixtures/expectations/dynamo.toml", ('architecture = "', 'name = "')),
+    ],
+    ids=lambda file: f"{file.path}",
+)
+def test_the_engine_selects_the_smoke_set(
+    selected: Any, registry: Registry, file: ChangedFile
+) -> None:
+    changes = selected(file)
+    assert names(changes) == {SMOKE}
+    found = rows(changes, registry)
+    assert {exporter for _, _, exporter in found} == set(registry.exporters)
+    assert set(modalities(model for model, _, _ in found).values()) == set(
+        modalities(model.architecture for model in registry.models).values()
+    )
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        edited("README.md", ("a", "b")),
+        edited("docs/guide.md", ("a", "b")),
+        edited("fixtures/expectations/README.md", ("a", "b")),
+        edited("fixtures/durations.json", ("bart", "bert")),
+        edited("reports/html.py", ("import", "import sys\nimport")),
+        edited("tests/matrix/test_changes.py", ("import", "import sys\nimport")),
+        edited("Makefile", ("pytest", "tox")),
+        added("benchmarks/new.py"),
+        added(".github/workflows/gate.yml"),
+        added("fixtures/regressions/unregistered.json", "[]"),
+        edited("harness/judge/ladder.py", ("\n\n\n", "\n\n\n\n# another comment\n")),
+        edited(f"{ARCHITECTURES}/bert.py", ('"""', '"""Another docstring. ')),
+        edited("fixtures/models/bert.json", ("{", "{\n\n")),
+        edited("pyproject.toml", ("[project]", "# a comment\n[project]")),
+        edited("fixtures/expectations/dynamo.toml", ("# Known", "# All known")),
+    ],
+    ids=lambda file: f"{file.path}",
+)
+def test_what_no_verdict_depends_on_selects_nothing(
+    selected: Any, registry: Registry, file: ChangedFile
+) -> None:
+    changes = selected(file)
+    assert rows(changes, registry) == set()
+    assert str(changes) == "none of 1 changed files selects a cell"
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        edited("fixtures/models/gpt2.json", ('"seed": ', '"seed": 1')),
+        edited("fixtures/models/gpt2~external-data.json", ("-with-past", "")),
+        deleted("fixtures/models/gpt2~external-data.json"),
+        deleted("fixtures/models/gpt2.json"),
+        added("fixtures/models/gpt2~new.json", "{}"),
+        added("fixtures/regressions/gpt2.json", "[]"),
+    ],
+    ids=lambda file: f"{file.path}",
+)
+def test_fixtures_select_their_architecture(
+    selected: Any, registry: Registry, file: ChangedFile
+) -> None:
+    assert rows(selected(file), registry) == every_row(registry, "gpt2")
+
+
+ENTRY = """
+[[expectation]]
+architecture = "{architecture}"
+task = "fill-mask"
+opsets = "18"
+exporter = "{exporter}"
+requirement = "checker"
+reason = "r"
+issue = "docs/findings/x.md"
+layer = "onnx"
+"""
+
+
+def expectations(before: str, after: str) -> ChangedFile:
+    path = "fixtures/expectations/dynamo.toml"
+    return ChangedFile(root=ROOT, path=path, before=before.encode(), after=after.encode())
+
+
+def test_an_expectation_selects_what_it_stands_for(selected: Any, registry: Registry) -> None:
+    kept = ENTRY.format(architecture="vit", exporter="*")
+    one = ENTRY.format(architecture="*bert", exporter="dynamo")
+    every = every_row(registry, "bert", "distilbert")
+    of_dynamo = {row for row in every if row[2] == "dynamo"}
+    for before, after in ((kept, kept + one), (one + kept, kept)):
+        changes = selected(expectations(before, after))
+        assert rows(changes, registry) == of_dynamo
+        assert names(changes) == {"bert", "distilbert"}
+    gone = ENTRY.format(architecture="removed", exporter="dynamo")
+    assert names(selected(expectations(kept + gone, kept))) == set()
+    edited_reason = one.replace('"r"', '"better"')
+    assert rows(selected(expectations(one, edited_reason)), registry) == of_dynamo
+
+
+def test_an_exporter_selects_itself_on_the_smoke_set(selected: Any, registry: Registry) -> None:
+    changes = selected(edited("harness/exporters/dynamo.py", ("import", "import sys\nimport")))
+    assert str(changes).startswith("1 file selects the smoke set of exporter dynamo (")
+    models = {(pick.model, pick.task) for pick in smoke_set(registry, read_durations())}
+    assert rows(changes, registry) == {(*row, "dynamo") for row in models}
+
+
+def test_several_changes_add_up_and_are_told_in_one_line(selected: Any, registry: Registry) -> None:
+    files = [
+        added("fixtures/models/vit.json", "{}"),
+        edited(f"{ARCHITECTURES}/bert.py", ("class BertOnnx", "class Other")),
+        edited("README.md", ("a", "b")),
+        added("harness/new.py"),
+        added("fixtures/regressions/vit.json", "[]"),
+    ]
+    changes = selected(*files)
+    assert rows(changes, registry) >= every_row(registry, "bert", "distilbert", "vit")
+    assert str(changes) == (
+        f"4 files select bert, distilbert, vit, {SMOKE} (fixtures/models/vit.json, "
+        f"{ARCHITECTURES}/bert.py, harness/new.py, 1 more)"
+    )
+
+
+def test_another_package_is_mapped_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tests").mkdir()
+    path = tmp_path / "tests" / "their_configs.py"
+    path.write_text("")
+    (tmp_path / "models").mkdir()
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [])
+    register_fixtures(tmp_path)
+    monkeypatch.syspath_prepend(str(path.parent))
+    module: Any = __import__("their_configs")
+
+    @register("theirs", tasks=["fill-mask"])
+    class TheirOnnxConfig(BertOnnxConfig):
+        pass
+
+    class TheirExporter:
+        name = "theirexporter"
+
+    TheirOnnxConfig.__qualname__ = "TheirOnnxConfig"
+    TheirOnnxConfig.__module__ = TheirExporter.__module__ = module.__name__
+    registry = read_registry()
+    described = added("tests/their_configs.py", "class TheirOnnxConfig: pass", root=tmp_path)
+    tiny = added("models/theirs.json", "{}", root=tmp_path)
+    for file in (described, tiny):
+        changes = select_changes([file], registry, read_durations())
+        assert rows(changes, registry) == every_row(registry, "theirs")
+    base = ("class BertOnnxConfig(", "class BertOnnxConfig(dict, ")
+    bases = edited(f"{ARCHITECTURES}/bert.py", base)
+    assert names(select_changes([bases], registry, read_durations())) == {
+        "bert",
+        "distilbert",
+        "theirs",
+    }
+    register_exporter(TheirExporter())  # type: ignore[arg-type]
+    registry = read_registry()
+    changes = select_changes([described], registry, read_durations())
+    assert names(changes) == {"the smoke set of exporter theirexporter"}
+
+
+def test_the_smoke_set_is_the_quickest_of_each_modality_and_kind(registry: Registry) -> None:
+    seconds = {
+        f"{model}/{task}/{exporter}": 9.0
+        for model, tasks in registry.tasks.items()
+        for task in tasks
+        for exporter in registry.exporters
+    }
+    quick = {
+        f"{model}/{task}/{exporter}": 1.0
+        for model, task in [("bert", "fill-mask"), ("llama", "text-generation-with-past")]
+        for exporter in registry.exporters
+    }
+    picks = smoke_set(registry, Durations.over({**seconds, **quick}))
+    kinds = modalities(pick.model for pick in picks)
+    assert {pick for pick in picks if kinds[pick.model] == "text"} == {
+        Pick(model="bert", task="fill-mask"),
+        Pick(model="llama", task="text-generation-with-past"),
+    }
+    assert not any("~" in pick.model for pick in picks)
