@@ -14,6 +14,7 @@ from harness.pytest_plugin.collection import cell_of, reaches_suite
 from harness.pytest_plugin.context import WORKER_INPUT, RunContext, usage_errors
 from harness.pytest_plugin.ending import crash_records, ending_records
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
+from harness.pytest_plugin.progress import Progress, ProgressLines, worker_count
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.pytest_plugin.runner import PROPERTY
@@ -38,10 +39,13 @@ class Controller:
         self._finished: set[CellId] = set()
         self._notices: list[str] = []
         self._peak = 0
+        self._progress: ProgressLines | None = None
+        self._session: pytest.Session | None = None
         self._page = ""
         self._refusal: str | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
+        self._session = session
         config = session.config
         given = config.invocation_params
         config.invocation_params = pytest.Config.InvocationParams(
@@ -83,14 +87,15 @@ class Controller:
             self._run.absorb_journals()
             for record in crash_records(self._run, cell, self._context):
                 self._run.add(record)
-        self._finished.add(cell)
         _settle_crash(report, NonConformanceError(self._run.report(cell)))
+        self._finish(cell, report)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._stop_workers()
         cell = cell_of(report.nodeid)
         if self._run is None or cell is None or report.when != "call":
             return
-        self._finished.add(cell)
+        self._finish(cell, report)
         for name, value in report.user_properties:
             if name == PROPERTY:
                 told = json.loads(str(value))
@@ -138,6 +143,18 @@ class Controller:
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"page: {self._page}")
 
+    def _finish(self, cell: CellId, report: pytest.TestReport) -> None:
+        self._finished.add(cell)
+        if self._progress is not None:
+            self._progress.end(cell, as_expected=not report.failed)
+
+    def _stop_workers(self) -> None:
+        """Stop at --maxfail for a crash too, which xdist does not count, and pytest does."""
+        session = self._session
+        workers = session and session.config.pluginmanager.get_plugin("dsession")
+        if session and workers and not workers.shouldstop:
+            workers.shouldstop = session.shouldfail
+
     def _open(self, nodeids: Iterable[str]) -> None:
         """Open the run file over the collected cells; replacements of dead workers collect too."""
         cells = [cell for nodeid in nodeids if (cell := cell_of(nodeid)) is not None]
@@ -155,6 +172,9 @@ class Controller:
                 f"{options.RUN_DIR.flag} {directory}: cannot be written ({error.strerror}); "
                 "give a new folder"
             ) from error
+        config = self._context.config
+        progress = Progress(cells, self._context.durations, workers=worker_count(config))
+        self._progress = ProgressLines(progress, config)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
