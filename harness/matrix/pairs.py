@@ -73,7 +73,9 @@ class Matrix:
     def opsets(self) -> tuple[int, ...]:
         from harness.judge.profiles import get_profile
 
-        return get_profile(NIGHTLY).opsets
+        opsets = get_profile(NIGHTLY).opsets
+        assert opsets is not None  # the nightly plans every one
+        return opsets
 
     def rows(self, box: Box) -> list[tuple[TinyModel, str]]:
         """The registered tiny models and tasks in a box."""

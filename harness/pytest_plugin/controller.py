@@ -37,7 +37,7 @@ class Controller:
         self._resolved = False
         self._run: RunFile | None = None
         self._finished: set[CellId] = set()
-        self._notices: list[str] = []
+        self._replaced = 0
         self._peak = 0
         self._progress: ProgressLines | None = None
         self._session: pytest.Session | None = None
@@ -101,8 +101,10 @@ class Controller:
                 told = json.loads(str(value))
                 with self._writing():
                     self._run.add_texts(told["lines"], source=report.nodeid)
+                    if told["notice"]:
+                        self._run.note(told["notice"])
                 self._peak = max(self._peak, told["peak"])
-                self._notices += [told["notice"]] if told["notice"] else []
+                self._replaced += bool(told["notice"])
 
     # Last, when xdist has ended its workers and no journal grows any more.
     @pytest.hookimpl(trylast=True)
@@ -119,7 +121,8 @@ class Controller:
                 self._run, self._context, finished=self._finished, interrupted=interrupted
             ):
                 self._run.add(record)
-            if exitstatus == pytest.ExitCode.OK and not is_green(self._run.reports()):
+            is_bad = bool(self._run.planned) and not is_green(self._run.reports())
+            if exitstatus == pytest.ExitCode.OK and is_bad:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             footer = make_footer(self._run.reports(), exit_status=int(session.exitstatus))
             self._run.finish(footer)
@@ -139,7 +142,8 @@ class Controller:
             terminalreporter.write_line(self._context.planned.why_empty)
         for line in summary_lines(read_run(self._run.directory), self._run.directory):
             terminalreporter.write_line(line)
-        for line in process_lines(self._notices, self._peak):
+        directory = self._run.directory
+        for line in process_lines(directory, replaced=self._replaced, peak=self._peak):
             terminalreporter.write_line(line)
         terminalreporter.write_line(f"page: {self._page}")
 

@@ -90,6 +90,8 @@ CHOSEN_BY_RUN = (
     REQUIREMENT,
     RUN_DIR,
     MAX_EXAMPLES,
+    CHANGED_SINCE,
+    SHARD,
 )
 """What a run that is resumed has chosen already."""
 

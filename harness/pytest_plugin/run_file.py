@@ -30,6 +30,7 @@ from harness.records import (
 )
 
 LOCK = ".lock"
+JUDGES_LOG = "judges.log"
 NEEDED_SPACE = 64 << 20
 
 
@@ -99,6 +100,11 @@ class RunFile:
     def reports(self) -> list[CellReport]:
         """One report per planned cell, in planned order; a missing record reads `not_run`."""
         return reports_of(self.header, self.records)
+
+    def note(self, text: str) -> None:
+        """Keep what is to be known of a process, for whoever looks after the machine."""
+        with (self.directory / JUDGES_LOG).open("a", encoding="utf-8") as stream:
+            stream.write(text + "\n")
 
     def finish(self, footer: Footer) -> None:
         """Write the footer; from here on, the journals say nothing new."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.isolation.limits import show_size
+from harness.pytest_plugin.run_file import JUDGES_LOG
 from harness.records import RUN_FILE, Run
 from reports.tally import modality_of, rows, tally, unexpected
 from reports.verdict import unjudged
@@ -13,11 +14,10 @@ from reports.verdict import unjudged
 LINES = 20
 """All that a run says at its end, with the title above and the page below these lines."""
 
-OTHER_LINES = 9
+OTHER_LINES = 8
 """Besides the table and the cells: title, counts, page, run file, what processes came to."""
 
 SHOWN_CELLS = 10
-SHOWN_NOTICES = 1
 
 
 def summary_lines(run: Run, directory: Path) -> Iterator[str]:
@@ -39,11 +39,10 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     yield f"run file: {directory / RUN_FILE}"
 
 
-def process_lines(notices: Sequence[str], peak: int) -> Iterator[str]:
-    """What is to be known of the processes that judged: which were replaced, and their memory."""
-    yield from notices[:SHOWN_NOTICES]
-    if len(notices) > SHOWN_NOTICES:
-        yield f"... and {len(notices) - SHOWN_NOTICES} more judges were replaced"
+def process_lines(directory: Path, *, replaced: int, peak: int) -> Iterator[str]:
+    """What is to be known of the processes that judged: how many were replaced, their memory."""
+    if replaced:
+        yield f"judges replaced: {replaced}, see {directory / JUDGES_LOG}"
     if peak:
         yield f"most memory of a judge: {show_size(peak)}"
 

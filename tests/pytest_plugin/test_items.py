@@ -221,16 +221,16 @@ def test_the_summary_counts_cells_by_modality(run_pytest: RunPytest) -> None:
     assert (result.directory / "index.html").is_file()
 
 
-def test_the_summary_shows_ten_bad_cells_the_worst_first(run_pytest: RunPytest) -> None:
+def test_the_summary_shows_some_bad_cells_the_worst_first(run_pytest: RunPytest) -> None:
     arguments = ("--architecture", "bert", "--task", "fill-mask", "--opset", "9..14")
     last = "bert/fill-mask/opset14/torchscript"
     rules = [rule("failed", cell=last), rule("inconclusive", cell="*")]
     result = run_pytest(*arguments, rules=rules)
     summary = result.output.partition("= conformance =")[2].splitlines()
     listed = [line for line in summary if ": checker: got 1" in line]
-    assert len(listed) == 10
+    assert len(listed) == 9
     assert listed[0].startswith(f"{last} failed: ")
-    assert "... and 2 more, see the page" in summary
+    assert "... and 3 more, see the page" in summary
 
 
 def test_a_page_that_cannot_be_written_does_not_hide_the_verdict(

@@ -96,7 +96,9 @@ def test_what_a_cell_changed_is_named_and_its_judge_replaced(
     result: Result, cells: list[str]
 ) -> None:
     cell = cells[len(BAD) + HARMLESS.index("change state")]
-    (notice,) = [line for line in result.output.splitlines() if line.startswith(f"{cell}: its ")]
+    notices = (result.directory / "judges.log").read_text().splitlines()
+    assert f"judges replaced: {len(notices)}, see " in result.output
+    (notice,) = [line for line in notices if line.startswith(f"{cell}: its ")]
     assert "its judge was replaced, because of it left environment" in notice
 
 

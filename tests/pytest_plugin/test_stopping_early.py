@@ -47,7 +47,7 @@ def test_an_expected_crash_is_no_failure_to_stop_at(run_pytest: RunPytest) -> No
     (run_pytest.project / "known.toml").write_text(
         "[[expectation]]\narchitecture = 'bert'\ntask = 'fill-mask'\nopsets = '18'\n"
         "exporter = 'dynamo'\nrequirement = 'checker'\noutcome = 'crashed'\nreason = 'r'\n"
-        "issue = 'docs/findings/x.md'\nlayer = 'onnx'\n"
+        "issue = 'https://example.org/1'\nlayer = 'onnx'\n"
     )
     arguments = (*SMALL, "-x", "-n", "1")
     result = run_pytest(*arguments, rules=[rule("exit")], expectations="known.toml")

@@ -75,8 +75,8 @@ def test_an_interrupted_run_leaves_what_it_did_not_reach(
     interrupted = run_pytest(
         *SMALL, rules=[rule("interrupt", cell=VIT, requirement="opset")], run_dir="interrupted"
     )
-    assert interrupted.run.record(CELL, "checker").outcome == "xpassed"
-    assert interrupted.run.record(VIT, "checker").outcome == "not_run"
+    assert interrupted.run.records[CELL, "checker"].outcome == "xpassed"
+    assert interrupted.run.records[VIT, "checker"].outcome == "not_run"
     update(interrupted, known)
     assert "vit" in known.read_text()
     assert "bert" not in known.read_text()
