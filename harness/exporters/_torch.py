@@ -52,13 +52,14 @@ class TorchExporter(ABC):
         import torch
 
         from harness.exporters._external_data import gather_weights, move_with_weights
+        from harness.exporters._garbage import collector_paused
         from harness.exporters._quiet import quiet
         from harness.exporters._wrapper import FlatModel, export_copy
 
         device = next(model.parameters()).device
         folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
         try:
-            with quiet(), torch.no_grad():
+            with quiet(), collector_paused(), torch.no_grad():
                 flat = FlatModel(
                     config.patch_model_for_export(self.prepare(export_copy(model), opset)), config
                 )

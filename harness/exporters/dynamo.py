@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,29 @@ from harness.exporters._torch import TorchExporter
 
 if TYPE_CHECKING:
     import torch
+    from torch.export import ExportedProgram
 
     from harness.configs.base import OnnxConfig
+    from harness.exporters._sharing import SharedWork
     from harness.exporters._wrapper import FlatModel
 
 
 class DynamoExporter(TorchExporter):
-    """The exporter of torch.onnx that is developed today."""
+    """The exporter of torch.onnx that is developed today.
+
+    Sharing work, all opsets of one model have their trace in common.
+    """
 
     name = "dynamo"
+
+    def __init__(self) -> None:
+        self._work: SharedWork | None = None
+
+    def sharing(self, work: SharedWork) -> DynamoExporter:
+        """The same exporter with work that others of it share."""
+        other = copy.copy(self)  # with the opsets that were probed
+        other._work = work
+        return other
 
     def write(
         self,
@@ -32,9 +47,12 @@ class DynamoExporter(TorchExporter):
     ) -> None:
         import torch
 
-        program = torch.export.export(
-            model, tensors, dynamic_shapes=(_dynamic_shapes(config),), strict=False
-        )
+        def trace(traced: FlatModel) -> ExportedProgram:
+            shapes = (_dynamic_shapes(config),)
+            return torch.export.export(traced, tensors, dynamic_shapes=shapes, strict=False)
+
+        work = self._work
+        program = work.program(model, tensors, config, trace) if work else trace(model)
         exported = torch.onnx.export(
             program,
             (),

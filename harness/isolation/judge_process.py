@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
+from harness.exporters._sharing import SharedWork
 from harness.isolation.family import die_with_parent, volunteer_to_be_killed
 from harness.isolation.global_state import differences, snapshot
 from harness.isolation.journal import Journal, journal_path
@@ -77,6 +78,11 @@ class _Judge:
         return load_expectations(files, read_registry())
 
     @cached_property
+    def _work(self) -> SharedWork:
+        """What the exports of this process have in common: it gets the cells of a task in a row."""
+        return SharedWork()
+
+    @cached_property
     def _profile(self) -> Profile:
         profile = get_profile(self._setup.profile)
         return dataclasses.replace(profile, max_examples=self._setup.max_examples)
@@ -112,6 +118,7 @@ class _Judge:
             profile=self._profile,
             seed=request.seed,
             on_record=keep,
+            work=self._work,
         )
         for record in report.records:
             keep(record)

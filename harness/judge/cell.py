@@ -22,6 +22,7 @@ from harness.records import CellId, CellReport, Outcome, Record
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.sides import Example
+    from harness.exporters._sharing import SharedWork
     from harness.judge.ladder import Judgement
 
 OnRecord = Callable[[Record], None]
@@ -38,6 +39,7 @@ class Request:
     profile: Profile
     seed: int
     axes: Mapping[str, int] | None
+    work: SharedWork | None
 
 
 def judge_cell(
@@ -48,15 +50,19 @@ def judge_cell(
     seed: int = 0,
     axes: Mapping[str, int] | None = None,
     on_record: OnRecord | None = None,
+    work: SharedWork | None = None,
 ) -> CellReport:
     """Export the tiny model of a cell and judge the result.
 
     With `axes`, only the example of these sizes and of the value seed `seed` is judged, else the
     corners and what the profile draws from `seed`. `on_record` gets each record as soon as it is
-    known. Raises UsageError for a cell, a requirement or axes that do not exist; whatever the
-    cell itself does becomes a record.
+    known. Who judges several opsets of a task gives each of them the same `work`, so that what
+    their exports have in common is done once. Raises UsageError for a cell, a requirement or axes
+    that do not exist; whatever the cell itself does becomes a record.
     """
-    request = make_request(cell, requirements=requirements, profile=profile, seed=seed, axes=axes)
+    request = make_request(
+        cell, requirements=requirements, profile=profile, seed=seed, axes=axes, work=work
+    )
     records: list[Record] = []
     for record in _records(request):
         records.append(record)
@@ -72,6 +78,7 @@ def make_request(
     profile: Profile | str,
     seed: int,
     axes: Mapping[str, int] | None = None,
+    work: SharedWork | None = None,
 ) -> Request:
     """The arguments of `judge_cell`, looked up; raises UsageError for what does not exist."""
     chosen = get_profile(profile)
@@ -86,6 +93,7 @@ def make_request(
         profile=chosen,
         seed=seed,
         axes=axes,
+        work=work,
     )
 
 
@@ -143,6 +151,7 @@ def prepared(request: Request) -> Iterator[Judgement]:
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
+    from harness.exporters._sharing import sharing
     from harness.judge.ladder import Judgement
 
     cell = request.cell
@@ -151,7 +160,8 @@ def prepared(request: Request) -> Iterator[Judgement]:
     config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
-        source = Source(exporter=request.exporter, opset=cell.opset, directory=Path(directory))
+        exporter = sharing(request.exporter, request.work)
+        source = Source(exporter=exporter, opset=cell.opset, directory=Path(directory))
         yield Judgement(
             cell=cell,
             evidence=Evidence(model=model, config=config, source=source),

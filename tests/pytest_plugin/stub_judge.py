@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 import psutil
 
 import harness.judge
+from harness.exporters._sharing import SharedWork
 from harness.isolation.journal import Journal
 from harness.judge.profiles import Profile
 from harness.records import CellId, CellReport, Outcome, Record
@@ -155,6 +156,7 @@ def judge_cell(
     profile: Profile,
     seed: int,
     on_record: Callable[[Record], None],
+    work: SharedWork,
 ) -> CellReport:
     records = []
     for requirement in requirements:

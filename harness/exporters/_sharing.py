@@ -1,0 +1,87 @@
+"""What exports that differ in their opset alone have in common: a trace, its decomposition, the
+registry of operators.
+
+Given to an exporter by whoever exports one model many times. Nothing is kept without it, so that
+an export that stands alone can never get the trace of another model.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from harness.exporters import Exporter
+from harness.exporters._fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    import torch
+    from torch.export import ExportedProgram
+
+    from harness.configs.base import OnnxConfig
+    from harness.exporters._wrapper import FlatModel
+
+KEPT_TRACES = 8
+"""A task has three parts at most, and `baked-sizes` exports each from two sets of sizes."""
+
+LARGEST_MODEL = 64 * 2**20
+"""Bytes of weights from which on a model is traced each time: a kept trace holds a copy."""
+
+Trace = Callable[["FlatModel"], "ExportedProgram"]
+
+
+class SharedWork:
+    """Keeps the last traces, the least recently used one going first, and lends them.
+
+    A trace is lent where the model with all that it holds, the example inputs and the described
+    axes are the same to the byte. Not for use by several threads at once.
+    """
+
+    def __init__(self, *, capacity: int = KEPT_TRACES, largest_model: int = LARGEST_MODEL) -> None:
+        self.capacity = capacity
+        self.largest_model = largest_model
+        self._programs: OrderedDict[bytes, ExportedProgram] = OrderedDict()
+
+    def program(
+        self,
+        model: FlatModel,
+        tensors: tuple[torch.Tensor, ...],
+        config: OnnxConfig,
+        trace: Trace,
+    ) -> ExportedProgram:
+        """What `trace` makes of the model, or has made of one that is the same."""
+        key = self._key(model, tensors, config)
+        if key is None:
+            return trace(model)
+        if key not in self._programs:
+            # Of a copy: the model's weights are its owner's, who may change them afterwards.
+            self._programs[key] = trace(copy.deepcopy(model))
+        self._programs.move_to_end(key)
+        while len(self._programs) > self.capacity:
+            self._programs.popitem(last=False)
+        return self._programs[key]
+
+    def _key(
+        self, model: FlatModel, tensors: tuple[torch.Tensor, ...], config: OnnxConfig
+    ) -> bytes | None:
+        import torch
+
+        weights = (*model.parameters(), *model.buffers())
+        if sum(tensor.nbytes for tensor in weights) > self.largest_model:
+            return None
+        axes = (dict(config.inputs), config.axis_space)
+        return fingerprint(model, tensors, axes, torch.get_default_dtype())
+
+
+@runtime_checkable
+class Sharer(Protocol):
+    """An exporter that has work to share."""
+
+    def sharing(self, work: SharedWork) -> Exporter:
+        """The same exporter, which takes from `work` what it can and leaves there what it made."""
+
+
+def sharing(exporter: Exporter, work: SharedWork | None) -> Exporter:
+    """The exporter with what others have made before it, where it is one that shares."""
+    return exporter.sharing(work) if work is not None and isinstance(exporter, Sharer) else exporter

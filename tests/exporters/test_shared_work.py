@@ -1,0 +1,198 @@
+"""What opsets of one model share, and that every file is as the plain call writes it."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+
+from harness import Exporter, OnnxConfig, SharedWork, export, judge_cell
+from harness.evidence.isomorphism import differences
+from harness.evidence.onnx_file import graph_inputs, graph_outputs, parse_whole
+from harness.exporters import get_exporter
+from harness.exporters._sharing import sharing
+from harness.records import CellId
+
+Subjects = Callable[[str, str], Any]
+
+
+@pytest.fixture
+def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The programs that torch.export makes while a test runs."""
+    made: list[Any] = []
+    plain = torch.export.export
+
+    def counted(*args: Any, **keywords: Any) -> Any:
+        made.append(plain(*args, **keywords))
+        return made[-1]
+
+    monkeypatch.setattr(torch.export, "export", counted)
+    return made
+
+
+def shared(work: SharedWork) -> Exporter:
+    return sharing(get_exporter("dynamo"), work)
+
+
+def write(exporter: Exporter, one: Any, opset: int, folder: Path) -> dict[str, onnx.ModelProto]:
+    """Part -> what the exporter wrote for it."""
+    artifact = exporter.export(one.model, one.config, opset, folder)
+    return {stem: parse_whole(path) for stem, path in artifact.parts.items()}
+
+
+def assert_same(got: dict[str, onnx.ModelProto], expected: dict[str, onnx.ModelProto]) -> None:
+    """Same operators, attributes, connections, initializer bytes, domains and interface."""
+    assert list(got) == list(expected)
+    for stem in got:
+        one, other = got[stem], expected[stem]
+        assert list(differences(one, other)) == []
+        assert sorted(_initializers(one)) == sorted(_initializers(other))
+        assert _domains(one) == _domains(other)
+        assert graph_inputs(one) == graph_inputs(other)
+        assert graph_outputs(one) == graph_outputs(other)
+        assert not one.functions
+        assert not other.functions
+
+
+def _initializers(model: onnx.ModelProto) -> Iterator[tuple[str, tuple[int, ...], bytes]]:
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        yield str(array.dtype), array.shape, array.tobytes()
+
+
+def _domains(model: onnx.ModelProto) -> dict[str, int]:
+    return {entry.domain: entry.version for entry in model.opset_import}
+
+
+FEW = [
+    ("bert", "fill-mask", (18, 23)),
+    ("llama", "text-generation-with-past", (24, 17)),
+    ("t5", "text2text-generation", (23, 20)),
+]
+OPSETS = [(17, 18, 20, 21, 23, 24, 25), (25, 18, 24, 17, 23, 20, 21)]
+MANY = [
+    (architecture, task, opsets)
+    for architecture, task in [
+        ("bert", "fill-mask"),
+        ("gpt2", "text-generation-with-past"),
+        ("llama", "text-generation-with-past"),
+        ("t5", "text2text-generation-with-past"),
+        ("bart", "text-classification"),
+        ("clip", "zero-shot-image-classification"),
+        ("whisper", "automatic-speech-recognition-with-past"),
+    ]
+    for opsets in OPSETS
+]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task", "opsets"),
+    [*FEW, *(pytest.param(*many, marks=pytest.mark.nightly) for many in MANY)],
+)
+def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
+    architecture: str,
+    task: str,
+    opsets: tuple[int, ...],
+    subject: Subjects,
+    traces: list[Any],
+    tmp_path: Path,
+) -> None:
+    one = subject(architecture, task)
+    exporter = shared(SharedWork())
+    files = [write(exporter, one, opset, tmp_path) for opset in opsets]
+    assert len(traces) == len(one.config.parts)
+    for opset, written in zip(opsets, files, strict=True):
+        assert_same(written, write(get_exporter("dynamo"), one, opset, tmp_path))
+
+
+def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
+    subject: Subjects, tmp_path: Path
+) -> None:
+    one = copy.deepcopy(subject("bert", "fill-mask"))
+    exporter = shared(SharedWork())
+    write(exporter, one, 18, tmp_path)
+    with torch.no_grad():
+        one.model.bert.encoder.layer[0].output.dense.bias[2] = 0.123
+    got = write(exporter, one, 20, tmp_path)
+    changed = np.float32(0.123).tobytes()
+    assert any(changed in data for *_, data in _initializers(got["model"]))
+    assert_same(got, write(get_exporter("dynamo"), one, 20, tmp_path))
+
+
+def test_a_model_that_is_changed_afterwards_does_not_change_what_others_get(
+    subject: Subjects, tmp_path: Path
+) -> None:
+    first, second = (copy.deepcopy(subject("bert", "fill-mask")) for _ in range(2))
+    exporter = shared(SharedWork())
+    write(exporter, first, 18, tmp_path)
+    with torch.no_grad():
+        for parameter in first.model.parameters():
+            parameter.zero_()
+    got = write(exporter, second, 18, tmp_path)
+    assert_same(got, write(get_exporter("dynamo"), second, 18, tmp_path))
+
+
+def test_other_export_sizes_are_another_trace(
+    subject: Subjects, traces: list[Any], tmp_path: Path
+) -> None:
+    one = subject("bert", "fill-mask")
+    config: OnnxConfig = one.config
+    other = config.exported_at(config.axis_space.other_export_sizes)
+    exporter = shared(SharedWork())
+    for opset in (18, 20):
+        exporter.export(one.model, config, opset, tmp_path)
+        exporter.export(one.model, other, opset, tmp_path)
+    assert len(traces) == 2
+
+
+def test_old_traces_are_freed(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
+    exporter = shared(SharedWork(capacity=1))
+    write(exporter, subject("bert", "fill-mask"), 18, tmp_path)
+    program = weakref.ref(traces.pop())
+    gc.collect()
+    assert program() is not None
+    write(exporter, subject("bert", "token-classification"), 18, tmp_path)
+    gc.collect()
+    assert program() is None
+
+
+def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
+    one = subject("bert", "fill-mask")
+    exporter = shared(SharedWork(largest_model=1000))
+    for _ in range(2):
+        write(exporter, one, 18, tmp_path)
+    assert len(traces) == 2
+
+
+def test_an_export_that_stands_alone_shares_nothing(
+    subject: Subjects, traces: list[Any], tmp_path: Path
+) -> None:
+    one = subject("bert", "fill-mask")
+    write(shared(SharedWork()), one, 18, tmp_path)
+    for _ in range(2):
+        export(one.model, one.config, tmp_path, opset=18, exporter="dynamo")
+    assert len(traces) == 3
+
+
+def test_judging_with_shared_work_gives_the_same_records(traces: list[Any]) -> None:
+    cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in (18, 23)]
+    requirements = ["export", "opset", "interface", "weights", "agreement", "baked-sizes"]
+    alone = [_outcomes(cell, requirements, None) for cell in cells]
+    traces.clear()
+    work = SharedWork()
+    assert [_outcomes(cell, requirements, work) for cell in cells] == alone
+    assert len(traces) == 2  # one from each set of sizes
+
+
+def _outcomes(cell: CellId, requirements: list[str], work: SharedWork | None) -> list[Any]:
+    report = judge_cell(cell, requirements=requirements, profile="nightly", work=work)
+    return [(record.requirement, record.outcome, record.worst) for record in report.records]
