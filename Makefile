@@ -21,6 +21,7 @@ chaos: .venv/.base
 
 bench: .venv/.base
 	$(BIN)/python -m benchmarks.cost_of_requirements $(ARGS)
+	$(BIN)/python -m benchmarks.opset_sharing
 
 lint: .venv/.extras
 	$(BIN)/ruff check .

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from harness.exporters import Exporter
+from harness.exporters._decompositions import share_decompositions
 from harness.exporters._fingerprint import fingerprint
+from harness.exporters._registries import Registries
 
 if TYPE_CHECKING:
     import torch
@@ -41,6 +43,7 @@ class SharedWork:
     def __init__(self, *, capacity: int = KEPT_TRACES, largest_model: int = LARGEST_MODEL) -> None:
         self.capacity = capacity
         self.largest_model = largest_model
+        self.registries = Registries()
         self._programs: OrderedDict[bytes, ExportedProgram] = OrderedDict()
 
     def program(
@@ -57,6 +60,7 @@ class SharedWork:
         if key not in self._programs:
             # Of a copy: the model's weights are its owner's, who may change them afterwards.
             self._programs[key] = trace(copy.deepcopy(model))
+            share_decompositions(self._programs[key])
         self._programs.move_to_end(key)
         while len(self._programs) > self.capacity:
             self._programs.popitem(last=False)

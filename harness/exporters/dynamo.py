@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 class DynamoExporter(TorchExporter):
     """The exporter of torch.onnx that is developed today.
 
-    Sharing work, all opsets of one model have their trace in common.
+    Sharing work, all opsets of one model have a trace and what follows from it in common.
     """
 
     name = "dynamo"
@@ -53,17 +54,18 @@ class DynamoExporter(TorchExporter):
 
         work = self._work
         program = work.program(model, tensors, config, trace) if work else trace(model)
-        exported = torch.onnx.export(
-            program,
-            (),
-            dynamo=True,
-            input_names=model.input_names,
-            output_names=model.output_names,
-            opset_version=opset,
-            # The declared texts, sums included; torch.export itself knows only plain dims.
-            dynamic_shapes=[dict(axes) for axes in config.inputs.values()],
-            verbose=False,
-        )
+        with work.registries.in_use() if work else nullcontext():
+            exported = torch.onnx.export(
+                program,
+                (),
+                dynamo=True,
+                input_names=model.input_names,
+                output_names=model.output_names,
+                opset_version=opset,
+                # The declared texts, sums included; torch.export itself knows only plain dims.
+                dynamic_shapes=[dict(axes) for axes in config.inputs.values()],
+                verbose=False,
+            )
         assert exported is not None  # torch.onnx.export returns a program when dynamo is on
         exported.save(path)
 
