@@ -17,6 +17,8 @@ WRONG = [
     (("--opset", "0"), "--opset '0': opset 0 is outside 1..99"),
     (("--max-examples", "0"), "--max-examples '0': not a positive number"),
     (("--max-examples", "many"), "--max-examples 'many': not a positive number"),
+    (("--cell-timeout", "0"), "--cell-timeout '0': not a number of seconds above 0; write 600"),
+    (("--cell-memory", "4X"), "--cell-memory '4X': not a size; write 4G or 512M"),
     (("--shard", "3/2"), "--shard '3/2': there is no such shard; they are 1/2 to 2/2"),
     (("--shard", "0/2"), "--shard '0/2': there is no such shard; they are 1/2 to 2/2"),
     (("--shard", "x"), "--shard 'x': not a shard; write 1/3 for the first of three"),

@@ -1,0 +1,89 @@
+"""One process owns one judge at a time, and replaces it when it has to."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.isolation.limits import Limits
+from harness.isolation.setup import Setup
+from harness.isolation.supervisor import Supervisor, Work
+from harness.records import CellId, Outcome
+
+CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
+NAMES = ("export", "checker")
+Start = Callable[[Limits], Supervisor]
+JUDGE = """
+import os
+import harness.judge
+from harness.records import CellReport, Outcome, Record
+
+def judge_cell(cell, *, requirements, on_record, **others):
+    said = f"judged by {os.getpid()}"
+    for name in requirements:
+        on_record(Record(cell=cell, requirement=name, outcome=Outcome.PASSED, message=said))
+    return CellReport(cell, ())
+
+harness.judge.judge_cell = judge_cell
+harness.judge.warm_up = lambda: None
+"""
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Starts supervisors whose judge says which process it is."""
+    (tmp_path / "which_judge.py").write_text(JUDGE)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    started: list[Supervisor] = []
+
+    def begin(limits: Limits) -> Supervisor:
+        setup = Setup(
+            profile="smoke",
+            max_examples=1,
+            process="main",
+            journals=str(tmp_path / "journals"),
+            config_modules=["which_judge"],
+            expectations=[],
+        )
+        scratch = tmp_path / "scratch"
+        started.append(Supervisor(setup, limits, scratch=scratch, finish=lambda record: record))
+        return started[-1]
+
+    yield begin
+    for supervisor in started:
+        supervisor.close()
+
+
+def judges_of(supervisor: Supervisor, count: int) -> list[str]:
+    work = Work(cell=CELL, requirements=NAMES, seed=0)
+    return [supervisor.judge(work).records["checker"].message for _ in range(count)]
+
+
+def test_a_judge_stays_for_the_next_cell(start: Start) -> None:
+    assert len(set(judges_of(start(Limits()), 3))) == 1
+
+
+def test_a_judge_that_holds_too_much_memory_is_replaced(start: Start) -> None:
+    assert len(set(judges_of(start(Limits(retire=1)), 3))) == 3
+
+
+def test_records_of_before_stand(start: Start) -> None:
+    supervisor = start(Limits())
+    first = supervisor.judge(Work(cell=CELL, requirements=NAMES[:1], seed=0))
+    known = {"export": first.records["export"]}
+    second = supervisor.judge(Work(cell=CELL, requirements=NAMES, seed=0, known=known))
+    assert second.records["export"] is known["export"]
+    assert [line for line in second.lines if '"requirement":"export"' in line] == []
+    assert second.records["checker"].outcome is Outcome.PASSED
+
+
+def test_a_judge_that_cannot_start_is_told_in_the_record(start: Start, tmp_path: Path) -> None:
+    supervisor = start(Limits())
+    (tmp_path / "which_judge.py").write_text("raise SystemError('no judge here')")
+    judged = supervisor.judge(Work(cell=CELL, requirements=NAMES, seed=0))
+    assert judged.records["export"].outcome is Outcome.CRASHED
+    assert "no judge here" in (judged.records["export"].traceback or "")
+    assert judged.records["checker"].outcome is Outcome.SKIPPED
