@@ -24,9 +24,13 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Source:
-    """Where the files of a cell come from: an exporter that has yet to run, or files given."""
+    """Where the files of a cell come from: an exporter that has yet to run, or files given.
+
+    `alone` is the exporter without the work that it shares, where both are to be compared.
+    """
 
     exporter: Exporter | None = None
+    alone: Exporter | None = None
     opset: int | None = None
     directory: Path | None = None
     files: OrderedDict[str, Path] = field(default_factory=OrderedDict)
@@ -97,12 +101,18 @@ class Evidence:
         what the exporter raises."""
         return self._export(config, "again")
 
-    def _export(self, config: OnnxConfig, folder: str) -> Artifact:
-        source = self.source
-        assert source.exporter is not None
+    def export_alone(self) -> Artifact | None:
+        """Run the exporter without shared work, into a folder of its own; None where that is not
+        asked for. Raises what the exporter raises."""
+        alone = self.source.alone
+        return None if alone is None else self._export(self.config, "alone", by=alone)
+
+    def _export(self, config: OnnxConfig, folder: str, by: Exporter | None = None) -> Artifact:
+        source, exporter = self.source, by or self.source.exporter
+        assert exporter is not None
         assert source.opset is not None
         assert source.directory is not None
-        return source.exporter.export(self.model, config, source.opset, source.directory / folder)
+        return exporter.export(self.model, config, source.opset, source.directory / folder)
 
     @functools.cached_property
     def other_attention(self) -> nn.Module | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,9 +51,7 @@ class DynamoExporter(TorchExporter):
             shapes = (_dynamic_shapes(config),)
             return torch.export.export(traced, tensors, dynamic_shapes=shapes, strict=False)
 
-        work = self._work
-        program = work.program(model, tensors, config, trace) if work else trace(model)
-        with work.registries.in_use() if work else nullcontext():
+        def lower(program: ExportedProgram) -> None:
             exported = torch.onnx.export(
                 program,
                 (),
@@ -66,8 +63,18 @@ class DynamoExporter(TorchExporter):
                 dynamic_shapes=[dict(axes) for axes in config.inputs.values()],
                 verbose=False,
             )
-        assert exported is not None  # torch.onnx.export returns a program when dynamo is on
-        exported.save(path)
+            assert exported is not None  # torch.onnx.export returns a program when dynamo is on
+            exported.save(path)
+
+        if self._work is None:
+            lower(trace(model))
+            return
+        program = self._work.program(model, tensors, config, trace)
+        try:
+            with self._work.registries.in_use():
+                lower(program)
+        except Exception:  # the model's fault, or that of sharing: the plain call tells
+            lower(trace(model))
 
 
 def _dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:

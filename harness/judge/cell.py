@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shlex
 import tempfile
 import traceback
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from harness.judge.ladder import Judgement
 
 OnRecord = Callable[[Record], None]
+
+CELLS_FOR_ONE_PROOF = 50
+"""Of so many cells of a nightly, one is exported with shared work and without, to be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +165,13 @@ def prepared(request: Request) -> Iterator[Judgement]:
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
         exporter = sharing(request.exporter, request.work)
-        source = Source(exporter=exporter, opset=cell.opset, directory=Path(directory))
+        is_proved = exporter is not request.exporter and _proves_sharing(request)
+        source = Source(
+            exporter=exporter,
+            alone=request.exporter if is_proved else None,
+            opset=cell.opset,
+            directory=Path(directory),
+        )
         yield Judgement(
             cell=cell,
             evidence=Evidence(model=model, config=config, source=source),
@@ -170,6 +180,12 @@ def prepared(request: Request) -> Iterator[Judgement]:
             atol=config.atol,
             replay=lambda requirement, example: replay_command(cell, requirement, example),
         )
+
+
+def _proves_sharing(request: Request) -> bool:
+    """Whether this cell, one of many by its seed and name, is exported in both ways."""
+    draw = random.Random(f"{request.seed}/{request.cell}")
+    return request.profile.exports_again and draw.randrange(CELLS_FOR_ONE_PROOF) == 0
 
 
 def _examples(request: Request, config: OnnxConfig) -> list[Example]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import ExporterError, one_line
+from harness.errors import ExporterError, HarnessError, one_line
+from harness.evidence.isomorphism import differences
 from harness.evidence.model_state import State, changes, state_of
+from harness.evidence.onnx_file import parse_whole
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
 
@@ -29,11 +31,27 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     threshold = evidence.config.external_data_threshold
     if evidence.is_own_export and threshold is not None and not missing:
         yield from _kept_inside(evidence, threshold)
+    if not missing:
+        _compare_with_alone(evidence)
     yield from map(_changed, changes(state, _state(evidence)))
     for part in evidence.parts:
         part.forget_references()
     if before is not None and _reference_bits(evidence) != before:
         yield _changed("eager outputs")
+
+
+def _compare_with_alone(evidence: Evidence) -> None:
+    """Raise HarnessError where shared work made another file than the exporter writes without."""
+    alone = evidence.export_alone()
+    if alone is None:
+        return
+    for part in evidence.parts:
+        shared, plain = parse_whole(part.path), parse_whole(alone.parts[part.stem])
+        for found in differences(shared, plain):
+            raise HarnessError(
+                f"{part.stem}: {found.place}: got {found.sides[0]} with shared work and "
+                f"{found.sides[1]} without, expected the same"
+            )
 
 
 def _state(evidence: Evidence) -> State:

@@ -6,6 +6,7 @@ import copy
 import gc
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import pytest
 import torch
 from onnx import numpy_helper
 
+import harness.judge.cell
 from harness import Exporter, OnnxConfig, SharedWork, export, judge_cell
 from harness.evidence.isomorphism import differences
 from harness.evidence.onnx_file import graph_inputs, graph_outputs, parse_whole
 from harness.exporters import get_exporter
+from harness.exporters._decompositions import _Decomposition
 from harness.exporters._sharing import sharing
+from harness.judge.cell import _proves_sharing, make_request
 from harness.records import CellId
 
 Subjects = Callable[[str, str], Any]
@@ -196,3 +200,49 @@ def test_judging_with_shared_work_gives_the_same_records(traces: list[Any]) -> N
 def _outcomes(cell: CellId, requirements: list[str], work: SharedWork | None) -> list[Any]:
     report = judge_cell(cell, requirements=requirements, profile="nightly", work=work)
     return [(record.requirement, record.outcome, record.worst) for record in report.records]
+
+
+class Stale(SharedWork):
+    """Lends the trace of another model."""
+
+    def program(self, model: Any, *rest: Any) -> Any:
+        other = copy.deepcopy(model)
+        other.model.cls.predictions.bias.zero_()
+        return super().program(other, *rest)
+
+
+@pytest.mark.parametrize(("work", "outcome"), [(SharedWork(), "passed"), (Stale(), "errored")])
+def test_a_nightly_proves_on_some_cells_that_shared_files_are_the_plain_ones(
+    work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(harness.judge.cell, "CELLS_FOR_ONE_PROOF", 1)
+    cell = CellId.parse("bert/fill-mask/opset18/dynamo")
+    (record,) = judge_cell(cell, requirements=["export"], profile="nightly", work=work).records
+    assert record.outcome == outcome
+    assert ("with shared work" in record.message) == (outcome == "errored")
+
+
+def test_about_one_in_fifty_cells_is_a_proof_and_not_the_same_every_night() -> None:
+    cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in range(9, 26)]
+    proved = {
+        (seed, cell.opset)
+        for seed in range(60)
+        for cell in cells
+        if _proves_sharing(make_request(cell, requirements=None, profile="nightly", seed=seed))
+    }
+    assert 5 <= len(proved) <= 50
+    assert len({opset for _, opset in proved}) > 3
+    request = make_request(cells[0], requirements=None, profile="pr", seed=0)
+    assert not any(_proves_sharing(replace(request, seed=seed)) for seed in range(200))
+
+
+def test_where_sharing_breaks_the_file_is_the_plain_one(
+    subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise TypeError("torch has changed")
+
+    monkeypatch.setattr(_Decomposition, "lent", refuse)
+    one = subject("bert", "fill-mask")
+    got = write(shared(SharedWork()), one, 18, tmp_path)
+    assert_same(got, write(get_exporter("dynamo"), one, 18, tmp_path))
