@@ -15,6 +15,7 @@ from harness.pytest_plugin.controller import Controller
 from harness.pytest_plugin.options import add_options
 from harness.pytest_plugin.runner import assert_conforms, pytest_runtest_makereport
 from harness.pytest_plugin.scheduling import pytest_xdist_make_scheduler
+from harness.pytest_plugin.worker import Worker
 
 __all__ = [
     "assert_conforms",
@@ -34,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     context = RunContext(config)
     config.stash[CONTEXT] = context
-    if not context.is_worker:
-        config.pluginmanager.register(Controller(context), "conformance-controller")
+    door = Worker(context) if context.is_worker else Controller(context)
+    config.pluginmanager.register(door, f"conformance-{type(door).__name__.lower()}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

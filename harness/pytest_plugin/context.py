@@ -8,7 +8,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import platform
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -28,6 +31,7 @@ from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
+from harness.matrix.versions import difference, versions
 from harness.pytest_plugin import options
 from harness.pytest_plugin.planning import Planned, plan_run
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
@@ -64,6 +68,18 @@ class RunContext:
     @property
     def is_worker(self) -> bool:
         return self._worker_input is not None
+
+    @property
+    def why_refused(self) -> str | None:
+        """Why a worker must not judge for its controller: a run names one set of versions."""
+        found = difference(self._shared.get("versions", {}))
+        if found is None:
+            return None
+        name, theirs, ours = found
+        return (
+            f"worker {self.process}: has {name} {ours} on {platform.node()}, the controller has "
+            f"{theirs}; one run is made with one set of versions, install the same everywhere"
+        )
 
     @property
     def process(self) -> str:
@@ -178,6 +194,19 @@ class RunContext:
         still write, is not among them."""
         return str(self._shared["life"]) if self._shared else secrets.token_hex(8)
 
+    @property
+    def journals(self) -> Path:
+        """Where the controller looks for journals."""
+        return self.run_directory / JOURNALS / self.life
+
+    @cached_property
+    def _working_folder(self) -> Path:
+        """Where journals and what cells write go: into the run folder, unless this is a machine
+        that has none. There they are temporary, and records travel with reports alone."""
+        if self.journals.is_dir():
+            return self.run_directory
+        return Path(tempfile.mkdtemp(prefix="onnx-conformance-"))
+
     @cached_property
     def limits(self) -> Limits:
         with usage_errors():
@@ -192,13 +221,13 @@ class RunContext:
                 profile=self.profile.name,
                 max_examples=self.profile.max_examples,
                 process=self.process,
-                journals=str(self.run_directory / JOURNALS / self.life),
+                journals=str(self._working_folder / JOURNALS / self.life),
                 parent=os.getppid() if self.is_worker else None,
                 config_modules=list(options.config_modules(self.config)),
                 expectations=None if replacement is None else [str(replacement)],
             ),
             self.limits,
-            scratch=self.run_directory / SCRATCH / f"{self.process}-{os.getpid()}",
+            scratch=self._working_folder / SCRATCH / f"{self.process}-{os.getpid()}",
             finish=self.expectations.apply,
         )
 
@@ -219,12 +248,15 @@ class RunContext:
             known = (record for records in self.known.values() for record in records.values())
             told["profile"] = [self.profile.name, self.profile.max_examples]
             told["planned"] = self.planned.to_json()
+            told["versions"] = versions()
             told["known"] = [dump_line(record) for record in known]
         return json.dumps(told)
 
     def close(self) -> None:
         if "supervisor" in self.__dict__:
             self.supervisor.close()
+            if self._working_folder != self.run_directory:
+                shutil.rmtree(self._working_folder, ignore_errors=True)
 
     @cached_property
     def _shared(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.pytest_plugin.runner import PROPERTY
 from harness.pytest_plugin.summary import process_lines, summary_lines
+from harness.pytest_plugin.worker import REFUSAL
 from harness.records import CellId, Outcome, is_green, make_footer, read_run
 
 if TYPE_CHECKING:
@@ -69,6 +70,15 @@ class Controller:
     def pytest_configure_node(self, node: WorkerController) -> None:
         workerinput: dict[str, Any] = node.workerinput
         workerinput[WORKER_INPUT] = self._context.for_worker()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        refusal = getattr(node, "workeroutput", {}).get(REFUSAL)
+        if refusal is not None:
+            if self._run is not None:
+                self._run.close()
+                self._run = None
+            raise pytest.UsageError(refusal)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         if not session.config.option.collectonly:
@@ -171,6 +181,7 @@ class Controller:
         try:
             with usage_errors():
                 self._run = RunFile(directory, header, resumed=self._context.resumed)
+            self._context.journals.mkdir()  # by which workers know that they share this folder
         except OSError as error:
             raise pytest.UsageError(
                 f"{options.RUN_DIR.flag} {directory}: cannot be written ({error.strerror}); "

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry
-from harness.matrix.versions import versions
+from harness.matrix.versions import difference
 from harness.records import CellId, Outcome, Record, Run, read_run
 
 Known = Mapping[CellId, Mapping[str, Record]]
@@ -65,10 +65,9 @@ def read_resumed(directory: Path, registry: Registry) -> Resumed:
 
 
 def _refuse_other_versions(run: Run, directory: Path) -> None:
-    now = versions()
-    for name, then in run.header.versions.items():
-        if now.get(name) != then:
-            raise UsageError(
-                f"{directory}: was begun with {name} {then}, installed is {now.get(name)}; "
-                "one run is made with one set of versions, start a new one"
-            )
+    if (found := difference(run.header.versions)) is not None:
+        name, then, now = found
+        raise UsageError(
+            f"{directory}: was begun with {name} {then}, installed is {now}; "
+            "one run is made with one set of versions, start a new one"
+        )
