@@ -12,6 +12,7 @@ import typer
 from typer.main import get_command
 
 from harness.cli.check import check
+from harness.cli.constraints import constraints
 from harness.cli.doctor import doctor
 from harness.cli.durations import durations
 from harness.cli.expectations import expectations
@@ -44,6 +45,7 @@ app.command("check")(check)
 app.command("replay")(replay)
 app.command("promote")(promote)
 app.command("durations")(durations)
+app.command("constraints")(constraints)
 app.command("scaffold")(scaffold)
 app.command("tolerances")(tolerances)
 app.command("doctor")(doctor)
