@@ -2,13 +2,45 @@
 PYTHON ?= python3
 PROFILE ?= smoke
 MARK ?= not nightly
+BASE ?= origin/main
+RUN ?= runs/$@-$(NOW)
+NOW := $(shell date -u +%Y%m%dT%H%M%SZ)
 EXTRAS := dev,real,browser
 BIN := .venv/bin
+# What is newer in .venv-canary: requirements and options of pip.
+NEWER := torch transformers onnx onnxruntime onnxscript
+CANARIES = $(foreach word,$(or $(CANARY),$(NEWER)),'$(word)')
 
-.PHONY: conformance test faults chaos bench lint clean
+.PHONY: conformance nightly merge gate canary test faults chaos bench lint clean
 
 conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
+
+# SHARD=1/2 and SEED=123 for one of several machines; what failed anew becomes a regression.
+nightly: .venv/.base
+	status=0; $(BIN)/python -m pytest -n auto --profile nightly --run-dir=$(RUN) \
+	    $(if $(SHARD),--shard=$(SHARD)) $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS) \
+	    || status=$$?; $(BIN)/python -m harness promote $(RUN) && exit $$status
+
+# RUNS="runs/a runs/b" OUT=runs/whole
+merge: .venv/.base
+	$(BIN)/python -m reports merge $(RUNS) -o $(OUT) $(ARGS)
+
+gate: .venv/.base
+	status=0; $(BIN)/python -m pytest -n auto --profile pr --run-dir=$(RUN) \
+	    '--changed-since=$(BASE)' $(ARGS) \
+	    || status=$$?; $(BIN)/python -m reports summary $(RUN) && exit $$status
+
+# CANARY="onnxscript==0.8.* --pre"; both runs may be red, their difference decides.
+canary: .venv/.base .venv-canary/bin/python
+	$(BIN)/python -m harness constraints -- $(CANARIES) > .venv-canary/constraints.txt
+	.venv-canary/bin/python -m pip install --quiet --upgrade \
+	    --constraint .venv-canary/constraints.txt --editable . $(CANARIES)
+	$(BIN)/python -m pytest -n auto --profile $(PROFILE) --hypothesis-seed=$(or $(SEED),0) \
+	    --run-dir=$(RUN)/pinned $(ARGS) || test $$? = 1
+	.venv-canary/bin/python -m pytest -n auto --profile $(PROFILE) \
+	    --hypothesis-seed=$(or $(SEED),0) --run-dir=$(RUN)/newer $(ARGS) || test $$? = 1
+	$(BIN)/python -m reports diff $(RUN)/pinned $(RUN)/newer
 
 test: .venv/.extras
 	$(BIN)/python -m pytest tests -n auto -m "$(MARK)" $(ARGS)
@@ -28,8 +60,8 @@ lint: .venv/.extras
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
+%/bin/python:
+	$(PYTHON) -m venv $*
 
 .venv/.base: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
@@ -40,4 +72,4 @@ lint: .venv/.extras
 	touch $@ .venv/.base
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-canary build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
