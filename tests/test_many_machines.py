@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -55,11 +56,11 @@ def run(script: str, programs: Path, *, status: int = 0, **variables: object) ->
     return done.returncode, calls.read_text().strip()
 
 
-def kubernetes(index: int) -> Mapping[str, object]:
+def kubernetes(index: int) -> Mapping[str, Any]:
     return {"JOB_COMPLETION_INDEX": index, "SHARDS": SHARDS}
 
 
-def slurm(index: int) -> Mapping[str, object]:
+def slurm(index: int) -> Mapping[str, Any]:
     first = 7  # an array may begin anywhere
     return {
         "SLURM_ARRAY_TASK_ID": first + index,
