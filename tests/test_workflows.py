@@ -78,7 +78,7 @@ def test_a_workflow_may_do_little_and_never_runs_beside_itself(path: Path) -> No
         assert not (granted and any("run" in step for step in job["steps"]))
     for step in steps(path):
         assert ("run" in step) != ("uses" in step)
-        assert re.fullmatch(r"actions/[a-z-]+@v\d+", step.get("uses", "actions/none@v1"))
+        assert re.fullmatch(r"actions/[a-z/-]+@v\d+", step.get("uses", "actions/none@v1"))
         if "checkout" in step.get("uses", ""):
             assert step["with"]["persist-credentials"] is False
 

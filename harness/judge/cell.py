@@ -17,6 +17,7 @@ from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
 from harness.evidence.fixtures import THRESHOLD
 from harness.exporters import Exporter, get_exporter, why_not_honoured
+from harness.judge.found_examples import found_examples, keep_found
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
 
@@ -45,6 +46,11 @@ class Request:
     axes: Mapping[str, int] | None
     work: SharedWork | None
 
+    @property
+    def keeps_examples(self) -> bool:
+        """Whether what fails is kept for later runs, and what those kept is judged."""
+        return self.profile.keeps_examples and self.axes is None
+
 
 def judge_cell(
     cell: CellId,
@@ -72,7 +78,10 @@ def judge_cell(
         records.append(record)
         if on_record is not None:
             on_record(record)
-    return CellReport(cell, tuple(records))
+    report = CellReport(cell, tuple(records))
+    if request.keeps_examples:
+        keep_found(report, seed=request.seed)
+    return report
 
 
 def make_request(
@@ -195,5 +204,9 @@ def _examples(request: Request, config: OnnxConfig) -> list[Example]:
     space = config.axis_space
     if request.axes is None:
         count = request.profile.max_examples
-        return examples_of(request.cell, space, count=count, seed=request.seed)
+        chosen = examples_of(request.cell, space, count=count, seed=request.seed)
+        if not request.keeps_examples:
+            return chosen
+        found = found_examples(request.cell, space, seed=request.seed)
+        return list(dict.fromkeys([*chosen, *found]))
     return [Example.of(space.complete(request.axes), request.seed)]

@@ -15,12 +15,14 @@ class Profile:
     exporter honours; `max_examples` are drawn beside the corners.
 
     Requirements that run the exporter once more are planned where `exports_again`, or by name.
+    Failing examples are kept for later runs, and met again, where `keeps_examples`.
     """
 
     name: str
     opsets: tuple[int, ...] | None
     max_examples: int
     exports_again: bool = False
+    keeps_examples: bool = False
 
     def plan(self, requirements: Sequence[str] | None) -> Sequence[str]:
         """Those that are named, or all that this profile plans; raises UsageError for one that
@@ -36,7 +38,13 @@ PROFILES: Mapping[str, Profile] = {
     for profile in (
         Profile("smoke", opsets=(18, 21), max_examples=30),
         Profile("pr", opsets=None, max_examples=30),
-        Profile("nightly", opsets=tuple(range(9, 26)), max_examples=30, exports_again=True),
+        Profile(
+            "nightly",
+            opsets=tuple(range(9, 26)),
+            max_examples=30,
+            exports_again=True,
+            keeps_examples=True,
+        ),
     )
 }
 
