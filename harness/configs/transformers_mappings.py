@@ -82,7 +82,7 @@ def _registered_tasks(architecture: str) -> set[str]:
 
 @functools.cache
 def _read_mappings() -> dict[str, ModelMapping]:
-    path = _source_path()
+    path = library_folder() / SOURCE
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         return _evaluate(tree)
@@ -93,7 +93,8 @@ def _read_mappings() -> dict[str, ModelMapping]:
         ) from error
 
 
-def _source_path() -> Path:
+def library_folder() -> Path:
+    """Where transformers is installed, importing nothing of it; raises HarnessError if nowhere."""
     # Only the top-level name: finding the spec of a submodule imports its parents.
     try:
         spec = find_spec(LIBRARY)
@@ -101,7 +102,7 @@ def _source_path() -> Path:
         spec = None
     if spec is None or not spec.submodule_search_locations:
         raise HarnessError("transformers is not installed; install it with onnx-conformance")
-    return Path(spec.submodule_search_locations[0]) / SOURCE
+    return Path(spec.submodule_search_locations[0])
 
 
 def _evaluate(tree: ast.Module) -> dict[str, ModelMapping]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 import subprocess
-import tomllib
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import UsageError
+from harness.matrix.meaning import meaning_of, syntax_tree
 
 _HINT = "give a branch, tag or commit of a git checkout that has its history"
 
@@ -33,11 +31,9 @@ class ChangedFile:
         """Whether only its formatting, comments or docstrings differ."""
         if self.before is None or self.after is None:
             return False
-        meaning = _MEANINGS.get(PurePosixPath(self.path).suffix)
-        if meaning is None:
-            return self.before == self.after
+        path = PurePosixPath(self.path)
         try:
-            return meaning(self.before.decode()) == meaning(self.after.decode())
+            return meaning_of(path, self.before) == meaning_of(path, self.after)
         except (ValueError, SyntaxError):  # then nobody can tell
             return False
 
@@ -104,45 +100,6 @@ def changed_definitions(file: ChangedFile) -> frozenset[str]:
 
 def _definitions(source: bytes) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for node in _tree(source.decode()).body:
+    for node in syntax_tree(source.decode()).body:
         found.setdefault(getattr(node, "name", ""), []).append(ast.dump(node))
     return found
-
-
-def _python(text: str) -> str:
-    return ast.dump(_tree(text))
-
-
-def _tree(text: str) -> ast.Module:
-    """The syntax tree without docstrings; positions and comments are not in its dump."""
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.body = [line for line in node.body if not _is_text(line)]
-    return tree
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.Expr)
-        and isinstance(node.value, ast.Constant)
-        and isinstance(node.value.value, str)
-    )
-
-
-def _data(parsed: object) -> str:
-    """As text, since Python has 1, 1.0 and true for equal."""
-    return json.dumps(parsed, sort_keys=True, default=repr)
-
-
-def _lines(text: str) -> list[str]:
-    stated = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [line for line in stated if line]
-
-
-_MEANINGS: Mapping[str, Callable[[str], object]] = {
-    ".py": _python,
-    ".json": lambda text: _data(json.loads(text)),
-    ".toml": lambda text: _data(tomllib.loads(text)),
-    ".txt": _lines,
-}

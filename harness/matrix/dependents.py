@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from harness.configs.base import OnnxConfig
 from harness.configs.tasks import TasksManager
 from harness.exporters import get_exporter
 from harness.matrix.changed_files import ChangedFile, changed_definitions
@@ -59,14 +61,16 @@ def read_dependents(architectures: Iterable[str]) -> Dependents:
         uses[architecture] = frozenset(
             (base.__module__, base.__qualname__.partition(".")[0])
             for config in configs
-            for made_of in (
-                config,
-                config.NORMALIZED_CONFIG_CLASS,
-                *config.DUMMY_INPUT_GENERATOR_CLASSES,
-            )
-            for base in made_of.__mro__
+            for base in made_of(config)
         )
     return Dependents(uses=uses, registered_in=registered_in)
+
+
+def made_of(config: type[OnnxConfig]) -> Iterator[type[Any]]:
+    """The classes of a description: its bases, its normalized configuration, its dummy inputs."""
+    parts = (config, config.NORMALIZED_CONFIG_CLASS, *config.DUMMY_INPUT_GENERATOR_CLASSES)
+    for part in parts:
+        yield from part.__mro__
 
 
 def exporter_at(location: Path, exporters: Iterable[str]) -> str | None:
