@@ -1,0 +1,57 @@
+"""Which files of transformers a tiny model is built from; none of them is imported."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+AUTO = "auto"
+MODELS = "models"
+_NEIGHBOUR = re.compile(rb"^\s*from (?:\.\.|transformers\.models\.)(\w+)", re.MULTILINE)
+
+
+@functools.cache
+def shared_files(library: Path) -> tuple[Path, ...]:
+    """Everything but the packages of single models."""
+    return tuple(
+        path
+        for path in sorted(library.rglob("*.py"))
+        if (parts := path.relative_to(library).parts)[0] != MODELS
+        or len(parts) == 2
+        or parts[1] == AUTO
+    )
+
+
+@functools.cache
+def files_of_models(library: Path, model_types: frozenset[str]) -> tuple[Path, ...]:
+    """The packages of model types and of those that they import.
+
+    Every model's where a type has no package of its name, or where one looks others up at run time.
+    """
+    waiting = {name.replace("-", "_") for name in model_types}
+    found: dict[str, list[Path]] = {}
+    while waiting:
+        name = waiting.pop()
+        files = sorted((library / MODELS / name).glob("*.py"))
+        if not files or name == AUTO:
+            return tuple(sorted((library / MODELS).rglob("*.py")))
+        found[name] = files
+        waiting |= set(_neighbours(files)) - found.keys()
+    return tuple(path for name in sorted(found) for path in found[name])
+
+
+def model_types(fixture: Any) -> Iterator[str]:
+    """Every `model_type` in a tiny model, those of configurations within one among them."""
+    if isinstance(fixture, dict):
+        if isinstance(fixture.get("model_type"), str):
+            yield fixture["model_type"]
+        for value in fixture.values():
+            yield from model_types(value)
+
+
+def _neighbours(files: Iterable[Path]) -> Iterator[str]:
+    for path in files:
+        yield from (name.decode() for name in _NEIGHBOUR.findall(path.read_bytes()))
