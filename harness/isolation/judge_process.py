@@ -31,7 +31,7 @@ from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
 from harness.matrix.registry import read_registry
-from harness.records import CellId, Record
+from harness.records import CellId, Outcome, Record, dump_line
 
 
 def main(setup_text: str, channel_descriptor: int, parent: int) -> None:
@@ -90,17 +90,19 @@ class _Judge:
     def judge(self, request: Request) -> Reply:
         """Judge a cell; whatever happens, short of the end of this process, is told."""
         got, trace = None, None
+        raw: list[str] = []
         with _inside(Path(request.folder)):
             before = snapshot()
             try:
-                self._judge(request)
+                self._judge(request, raw)
             except BaseException as error:  # an exporter may call sys.exit
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
             changed = differences(before, snapshot())
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024)
+        return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024, raw=raw)
 
-    def _judge(self, request: Request) -> None:
+    def _judge(self, request: Request, raw: list[str]) -> None:
+        """Write what is known as soon as it is; `raw` gets what can be written."""
         from harness.judge import judge_cell
 
         cell = CellId.parse(request.cell)
@@ -109,7 +111,9 @@ class _Judge:
         def keep(record: Record) -> None:
             if record.requirement not in known:
                 known.add(record.requirement)
-                self._journal.record(self._expectations.apply(record))
+                written = self._journal.record(self._expectations.apply(record))
+                if written.outcome is not Outcome.ERRORED:
+                    raw.append(dump_line(record))
 
         self._journal.start(cell)
         report = judge_cell(

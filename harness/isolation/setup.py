@@ -68,9 +68,11 @@ class Ready(_Message):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(_Message):
     """A cell is done. `got` is what came in place of records, if something did; `changed` is what
-    the cell left otherwise than it was; `peak` is the most memory that the judge ever had."""
+    the cell left otherwise than it was; `peak` is the most memory that the judge ever had; `raw`
+    are the lines of its records before expectations were applied."""
 
     got: str | None
     traceback: str | None
     changed: list[str]
     peak: int
+    raw: list[str]

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -45,6 +46,7 @@ class Ending:
     traceback: str | None = None
     why_retired: str | None = None
     peak: int = 0
+    raw: Sequence[str] = ()
 
 
 class SupervisedJudge:
@@ -186,6 +188,7 @@ class SupervisedJudge:
             traceback=reply.traceback,
             why_retired="; ".join(why) or None,
             peak=reply.peak,
+            raw=reply.raw,
         )
 
     def _died(self) -> Ending:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -39,13 +39,17 @@ class Work:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """One cell after it was judged: its new lines, one record for each requirement, what is to be
-    known of the process, the end of what it printed, and the most memory that it ever had."""
+    known of the process, the end of what it printed, and the most memory that it ever had.
+
+    `raw` are the records that the judge told before expectations were applied, fewer than `records`
+    where it did not come to the end."""
 
     lines: Sequence[str]
     records: Mapping[str, Record]
-    notice: str | None
-    output: str
-    peak: int
+    notice: str | None = None
+    output: str = ""
+    peak: int = 0
+    raw: Sequence[Record] = ()
 
 
 class Supervisor:
@@ -114,6 +118,7 @@ class Supervisor:
             notice=why_retired and f"{work.cell}: its judge was replaced, because of {why_retired}",
             output=judge.output,
             peak=ending.peak,
+            raw=list(_records_in(ending.raw)),
         )
 
     def _ready(self) -> tuple[SupervisedJudge, Ending | None]:
@@ -182,6 +187,13 @@ class _Lines:
             if isinstance(line, Record) and line.cell == work.cell:
                 lines.records.setdefault(line.requirement, line)
         return lines
+
+
+def _records_in(texts: Sequence[str]) -> Iterator[Record]:
+    for text in texts:
+        line = parse_line(text, source="judge")
+        if isinstance(line, Record):
+            yield line
 
 
 def _is_line(text: str) -> bool:

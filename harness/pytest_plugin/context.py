@@ -24,17 +24,20 @@ import pytest
 from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
-from harness.isolation.supervisor import Supervisor
+from harness.isolation.supervisor import Judged, Supervisor, Work
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
+from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
+from harness.matrix.results import ResultStore
 from harness.matrix.versions import difference, versions
 from harness.pytest_plugin import options
 from harness.pytest_plugin.planning import Planned, plan_run
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
+from harness.pytest_plugin.reusing import Reuse, Reuser, plan_reuse, sampled
 from harness.pytest_plugin.run_file import require_space
 from harness.records import JOURNALS, RUN_FILE, SCRATCH, CellId, Line, Record, dump_line, parse_line
 
@@ -153,6 +156,41 @@ class RunContext:
     def plan(self) -> Plan:
         return self.planned.plan
 
+    @property
+    def is_incremental(self) -> bool:
+        return options.INCREMENTAL.get(self.config) is not None
+
+    @cached_property
+    def reuse(self) -> Reuse | None:
+        """Which cells are reused, as the controller found; None without --incremental."""
+        if not self.is_incremental:
+            return None
+        if "reuse" in self._shared:
+            return Reuse.from_json(self._shared["reuse"])
+        reuse = plan_reuse(self.plan, self._fingerprints(), ResultStore())
+        return sampled(reuse, cells=len(self.plan)) if options.verifies(self.config) else reuse
+
+    def judge(self, work: Work) -> Judged:
+        """Judge a cell apart from this process, or reuse its records."""
+        return self.supervisor.judge(work) if self._reuser is None else self._reuser.judged(work)
+
+    @cached_property
+    def _reuser(self) -> Reuser | None:
+        if self.reuse is None:
+            return None
+        return Reuser(
+            reuse=self.reuse,
+            begun=self._fingerprints(),
+            look=self._fingerprints,
+            expectations=self.expectations,
+            run=self.run_directory.name,
+            process=self.process,
+            judge=lambda work: self.supervisor.judge(work),
+        )
+
+    def _fingerprints(self) -> Fingerprints:
+        return Fingerprints(max_examples=self.profile.max_examples, seed=self.seed)
+
     @cached_property
     def expectations(self) -> Expectations:
         with usage_errors():
@@ -162,7 +200,8 @@ class RunContext:
 
     @cached_property
     def seed(self) -> int:
-        """The seed of the run: the controller's, Hypothesis's option, the profile's 0, or fresh."""
+        """The seed of the run: the controller's, Hypothesis's option, 0 where the profile or
+        reusing records needs one that stays, or fresh."""
         if self._shared:
             return int(self._shared["seed"])
         if self.resumed is not None:
@@ -170,7 +209,8 @@ class RunContext:
         given = str(self.config.getoption("--hypothesis-seed", None))
         if given.isdecimal():
             return int(given)
-        return 0 if self.profile.name in FIXED_SEED_PROFILES else secrets.randbelow(2**32)
+        is_fixed = self.profile.name in FIXED_SEED_PROFILES or self.is_incremental
+        return 0 if is_fixed else secrets.randbelow(2**32)
 
     @cached_property
     def run_directory(self) -> Path:
@@ -233,7 +273,7 @@ class RunContext:
 
     def resolve(self) -> None:
         """Check every option now, before any work starts."""
-        _ = (self.plan, self.expectations, self.limits, self.seed)
+        _ = (self.plan, self.expectations, self.limits, self.seed, self.reuse)
         with usage_errors():
             require_space(self.run_directory)
 
@@ -249,6 +289,8 @@ class RunContext:
             told["profile"] = [self.profile.name, self.profile.max_examples]
             told["planned"] = self.planned.to_json()
             told["versions"] = versions()
+            if self.reuse is not None:
+                told["reuse"] = self.reuse.to_json()
             told["known"] = [dump_line(record) for record in known]
         return json.dumps(told)
 

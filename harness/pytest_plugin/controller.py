@@ -64,6 +64,7 @@ class Controller:
             f"conformance: profile {context.profile.name}, seed {context.seed}, "
             f"run folder {context.run_directory}",
             *context.planned.notes,
+            *(context.reuse.notes if context.reuse is not None else ()),
         ]
 
     @pytest.hookimpl(optionalhook=True)
@@ -188,7 +189,13 @@ class Controller:
                 "give a new folder"
             ) from error
         config = self._context.config
-        progress = Progress(cells, self._context.durations, workers=worker_count(config))
+        reuse = self._context.reuse
+        progress = Progress(
+            cells,
+            self._context.durations,
+            workers=worker_count(config),
+            free=reuse.reused if reuse else frozenset(),
+        )
         self._progress = ProgressLines(progress, config)
 
     @contextmanager

@@ -16,25 +16,37 @@ from harness.matrix.names import split_list
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; `dest` is prefixed, so that no other plugin shares it by accident."""
+    """One option; `dest` is prefixed, so that no other plugin shares it by accident.
+
+    One with a `mode` takes no value but that, written with `=`: argparse gives an optional value
+    that stands alone to the option, also where it is the path to collect.
+    """
 
     flag: str
     metavar: str
     help: str
     repeatable: bool = False
+    mode: str = ""
 
     @property
     def dest(self) -> str:
         return "conformance" + self.flag.removeprefix("-").replace("-", "_")
 
     def add_to(self, group: pytest.OptionGroup) -> None:
+        if self.mode:
+            for flag in (self.flag, f"{self.flag}={self.mode}"):
+                group.addoption(
+                    flag, dest=self.dest, action="store_const", const=flag, help=self.help
+                )
+            return
         action = "append" if self.repeatable else "store"
         group.addoption(
             self.flag, metavar=self.metavar, dest=self.dest, action=action, help=self.help
         )
 
     def get(self, config: pytest.Config) -> Any:
-        """The value as given: text, a list of texts if repeatable, None if not given."""
+        """The value as given: text, a list of texts if repeatable, the whole flag with its mode;
+        None if not given."""
         return config.getoption(self.dest, None)
 
 
@@ -63,6 +75,12 @@ MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell instead of the p
 RESUME = Option("--resume", "RUN", "Judge what has no record in the folder of an earlier run.")
 CELL_TIMEOUT = Option("--cell-timeout", "SECONDS", "Time for one cell; default 600.")
 CELL_MEMORY = Option("--cell-memory", "SIZE", "Memory for one cell, such as 512M; default 4G.")
+INCREMENTAL = Option(
+    "--incremental",
+    "",
+    "Judge only what changed since an earlier such run; with =verify, a sample of the rest too.",
+    mode="verify",
+)
 
 OPTIONS = (
     PROFILE,
@@ -80,6 +98,7 @@ OPTIONS = (
     RESUME,
     CELL_TIMEOUT,
     CELL_MEMORY,
+    INCREMENTAL,
 )
 CHOSEN_BY_RUN = (
     PROFILE,
@@ -92,6 +111,7 @@ CHOSEN_BY_RUN = (
     MAX_EXAMPLES,
     CHANGED_SINCE,
     SHARD,
+    INCREMENTAL,
 )
 """What a run that is resumed has chosen already."""
 
@@ -115,7 +135,7 @@ def join_values(arguments: Iterable[str]) -> tuple[str, ...]:
     collect; where that exists, as a run folder does when workers start, it looks there for its
     root and conftest, and finds neither.
     """
-    flags = {option.flag for option in OPTIONS}
+    flags = {option.flag for option in OPTIONS if not option.mode}
     joined: list[str] = []
     for argument in arguments:
         if joined and joined[-1] in flags:
@@ -138,6 +158,11 @@ def max_examples(config: pytest.Config) -> int | None:
     if not str(text).isdecimal() or int(text) < 1:
         raise UsageError(f"{MAX_EXAMPLES.flag} {text!r}: not a positive number; write 25")
     return int(text)
+
+
+def verifies(config: pytest.Config) -> bool:
+    """Whether an incremental run judges a sample of what it could reuse."""
+    return bool(INCREMENTAL.get(config) == f"{INCREMENTAL.flag}={INCREMENTAL.mode}")
 
 
 def limits(config: pytest.Config) -> Limits:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 from typing import Any
 
 import pytest
@@ -49,7 +49,10 @@ def worker_count(config: pytest.Config) -> int:
 
 
 class Progress:
-    """Counts the cells that ended; `line` is what to say about that, now and then."""
+    """Counts the cells that ended; `line` is what to say about that, now and then.
+
+    Cells that are `free` take no time: they are reused.
+    """
 
     def __init__(
         self,
@@ -57,9 +60,10 @@ class Progress:
         durations: Durations,
         *,
         workers: int,
+        free: Container[CellId] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._planned = {cell: durations.of(cell) for cell in planned}
+        self._planned = {c: 0.0 if c in free else durations.of(c) for c in planned}
         self._workers = workers
         self._clock = clock
         self._began = clock()

@@ -34,14 +34,14 @@ def assert_conforms(request: pytest.FixtureRequest) -> Callable[[CellId], None]:
 
 
 def judge(cell: CellId, context: RunContext) -> Judged:
-    """Judge one cell apart from this process; every planned requirement ends with a record."""
+    """Have one cell judged; every planned requirement ends with a record."""
     work = Work(
         cell=cell,
         requirements=context.plan[cell],
         known=context.known.get(cell, {}),
         seed=cell_seed(context.seed, cell),
     )
-    return context.supervisor.judge(work)
+    return context.judge(work)
 
 
 def settle(report: CellReport, *, runxfail: bool) -> None:

@@ -14,7 +14,7 @@ from reports.verdict import unjudged
 LINES = 20
 """All that a run says at its end, with the title above and the page below these lines."""
 
-OTHER_LINES = 8
+OTHER_LINES = 9
 """Besides the table and the cells: title, counts, page, run file, what processes came to."""
 
 SHOWN_CELLS = 10
@@ -36,6 +36,8 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
         yield f"... and {len(bad) - shown} more, see the page"
     if missing := unjudged(reports):
         yield f"incomplete: {missing} planned records were not run"
+    if reused := sum(any(r.reused for r in report.records) for report in reports):
+        yield f"reused: {reused} of {len(reports)} cells, as earlier runs judged them"
     yield f"run file: {directory / RUN_FILE}"
 
 

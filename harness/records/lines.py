@@ -84,7 +84,7 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The verdict on one (cell, requirement) pair."""
+    """The verdict on one (cell, requirement) pair; `reused` names the earlier run that gave it."""
 
     cell: CellId
     requirement: str
@@ -101,6 +101,7 @@ class Record:
     expectation: Mapping[str, Any] | None = None
     replay: str | None = None
     blame: str | None = None
+    reused: str | None = None
 
     @property
     def headline(self) -> str:
@@ -109,7 +110,7 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         cell = self.cell
-        return {
+        data = {
             "type": "record",
             "cell": str(cell),
             "library": cell.library,
@@ -124,6 +125,9 @@ class Record:
             },
             "traceback": self.traceback[-TRACEBACK_LIMIT:] if self.traceback else None,
         }
+        if self.reused is None:
+            del data["reused"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
