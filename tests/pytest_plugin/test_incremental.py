@@ -195,7 +195,7 @@ def test_an_expected_crash_is_judged_again(again: Again, project: Path) -> None:
         lambda text: text.replace('"type": "record"', '"type": "footer"', 1),
         lambda text: text.replace('"examples": 0', '"examples": "0"', 1),
     ],
-    ids=str,
+    ids=map(str, range(16)),
 )
 def test_a_file_that_is_not_ours_is_not_there_and_is_replaced(
     again: Again, store: Path, spoil: Callable[[str], str]
