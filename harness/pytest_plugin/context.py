@@ -10,8 +10,6 @@ import json
 import os
 import platform
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,8 +21,7 @@ import pytest
 
 from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
-from harness.isolation.setup import Setup
-from harness.isolation.supervisor import Judged, Supervisor, Work
+from harness.isolation.supervisor import Judged, Work
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
@@ -39,7 +36,8 @@ from harness.pytest_plugin.planning import Planned, plan_run
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
 from harness.pytest_plugin.reusing import Reuse, Reuser, plan_reuse, sampled
 from harness.pytest_plugin.run_file import require_space
-from harness.records import JOURNALS, RUN_FILE, SCRATCH, CellId, Line, Record, dump_line, parse_line
+from harness.pytest_plugin.supervision import Supervision
+from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_line
 
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile
@@ -172,7 +170,7 @@ class RunContext:
 
     def judge(self, work: Work) -> Judged:
         """Judge a cell apart from this process, or reuse its records."""
-        return self.supervisor.judge(work) if self._reuser is None else self._reuser.judged(work)
+        return self.supervision.judge(work) if self._reuser is None else self._reuser.judged(work)
 
     @cached_property
     def _reuser(self) -> Reuser | None:
@@ -185,7 +183,7 @@ class RunContext:
             expectations=self.expectations,
             run=self.run_directory.name,
             process=self.process,
-            judge=lambda work: self.supervisor.judge(work),
+            judge=lambda work: self.supervision.judge(work),
         )
 
     def _fingerprints(self) -> Fingerprints:
@@ -240,35 +238,24 @@ class RunContext:
         return self.run_directory / JOURNALS / self.life
 
     @cached_property
-    def _working_folder(self) -> Path:
-        """Where journals and what cells write go: into the run folder, unless this is a machine
-        that has none. There they are temporary, and records travel with reports alone."""
-        if self.journals.is_dir():
-            return self.run_directory
-        return Path(tempfile.mkdtemp(prefix="onnx-conformance-"))
-
-    @cached_property
     def limits(self) -> Limits:
         with usage_errors():
             return options.limits(self.config)
 
     @cached_property
-    def supervisor(self) -> Supervisor:
+    def supervision(self) -> Supervision:
         """Who has cells judged for this process; the first cell starts it."""
         replacement = options.path_of(options.EXPECTATIONS, self.config)
-        return Supervisor(
-            Setup(
-                profile=self.profile.name,
-                max_examples=self.profile.max_examples,
-                process=self.process,
-                journals=str(self._working_folder / JOURNALS / self.life),
-                parent=os.getppid() if self.is_worker else None,
-                config_modules=list(options.config_modules(self.config)),
-                expectations=None if replacement is None else [str(replacement)],
-            ),
-            self.limits,
-            scratch=self._working_folder / SCRATCH / f"{self.process}-{os.getpid()}",
-            finish=self.expectations.apply,
+        return Supervision(
+            self.run_directory,
+            life=self.life,
+            process=self.process,
+            is_worker=self.is_worker,
+            profile=self.profile,
+            config_modules=options.config_modules(self.config),
+            expectations_file=replacement,
+            expectations=self.expectations,
+            limits=self.limits,
         )
 
     def resolve(self) -> None:
@@ -295,10 +282,8 @@ class RunContext:
         return json.dumps(told)
 
     def close(self) -> None:
-        if "supervisor" in self.__dict__:
-            self.supervisor.close()
-            if self._working_folder != self.run_directory:
-                shutil.rmtree(self._working_folder, ignore_errors=True)
+        if "supervision" in self.__dict__:
+            self.supervision.close()
 
     @cached_property
     def _shared(self) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -115,4 +116,6 @@ def call_pytest(
         capture_output=True,
         text=True,
         check=False,
+        # Whoever runs these tests in the background has them ignore interrupts, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
