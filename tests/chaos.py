@@ -23,12 +23,13 @@ from pathlib import Path
 
 import psutil
 
+from harness.isolation.family import of_run
 from harness.records import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
 STUB = ROOT / "tests" / "pytest_plugin"
 SELECTION = ("--architecture", "bert,gpt2,vit", "--exporter", "dynamo", "--opset", "18,19,20")
-LIMITS = ("--cell-timeout", "2", "--cell-memory", "300M")
+LIMITS = ("--cell-timeout", "6", "--cell-memory", "300M")
 ENDINGS: Mapping[str, str] = {
     "segfault": "crashed",
     "exit": "crashed",
@@ -72,7 +73,9 @@ def play(seed: int, folder: Path) -> Found:
         process = _start(folder, rules or _first_rules(chance, rules), is_first=lives == 1)
         status, hit = _disturb(process, chance)
         killed += hit
-    return Found(lives, killed, *_judge_round(folder / "run", rules, status))
+    cells, problems = _judge_round(folder / "run", rules, status)
+    left = [f"{process} is left" for process in of_run(str(folder / "run"))]
+    return Found(lives, killed, cells, [*problems, *left])
 
 
 def _first_rules(

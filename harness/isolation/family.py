@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 MARK = "ONNX_CONFORMANCE_JUDGE"
-"""In the environment of a judge and so of whatever it starts; its value is the supervisor's id."""
+"""In the environment of a judge and so of whatever it starts; its value is the run's folder."""
 
 END_SECONDS = 5.0
 END_TICK_SECONDS = 0.005
@@ -83,11 +83,20 @@ def _has_ended(process: psutil.Process) -> bool:
         return True
 
 
-def adopted(*, judge: int | None) -> Iterator[psutil.Process]:
+def adopted(mark: str, *, judge: int | None) -> Iterator[psutil.Process]:
     """Orphans of judges that this process has adopted; `judge` is the one that is none."""
-    for child in psutil.Process().children():
+    return _of_run((p for p in psutil.Process().children() if p.pid != judge), mark)
+
+
+def of_run(mark: str) -> Iterator[psutil.Process]:
+    """Judges of a run and what they started, also where nobody else looks after them any more."""
+    return _of_run(psutil.process_iter(), mark)
+
+
+def _of_run(processes: Iterable[psutil.Process], mark: str) -> Iterator[psutil.Process]:
+    for child in processes:
         try:
-            if child.pid != judge and child.environ().get(MARK) == str(os.getpid()):
+            if child.environ().get(MARK) == mark:
                 yield child
         except psutil.ZombieProcess:
             with contextlib.suppress(psutil.Error):

@@ -31,12 +31,14 @@ class Setup(_Message):
     """A run as a judge sees it. `expectations` are files, None for the committed ones.
 
     `process` is who `started` lines name; `journals` is the folder for the judge's own journal.
+    `mark` is by which the judge and what it starts can be told from other processes;
     `parent` is the process without which the supervisor has nothing to do, if there is one.
     """
 
     profile: str
     max_examples: int
     process: str
+    mark: str
     journals: str
     config_modules: list[str]
     expectations: list[str] | None

@@ -71,7 +71,7 @@ class SupervisedJudge:
                 stderr=subprocess.STDOUT,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env={**os.environ, MARK: str(os.getpid())},
+                env={**os.environ, MARK: setup.mark},
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()

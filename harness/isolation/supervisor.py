@@ -135,7 +135,8 @@ class Supervisor:
         self._end_orphans()
 
     def _end_orphans(self) -> None:
-        kill_all(adopted(judge=self._judge.pid if self._judge is not None else None))
+        judge = self._judge.pid if self._judge is not None else None
+        kill_all(adopted(self._setup.mark, judge=judge))
 
     def _new_texts(self, judge: SupervisedJudge) -> list[str]:
         """What the judge's journal has that was not read before; a torn last line is no line."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from harness.isolation.family import kill_all, of_run
 from harness.pytest_plugin import options
 from harness.pytest_plugin.collection import cell_of, reaches_suite
 from harness.pytest_plugin.context import WORKER_INPUT, RunContext, usage_errors
@@ -122,6 +123,8 @@ class Controller:
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self._run is None:
             return
+        # Of workers that were killed, also in an earlier life of this run.
+        kill_all(of_run(str(self._run.directory)))
         if self._refusal is not None:
             self._run.close()
             return

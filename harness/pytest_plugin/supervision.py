@@ -45,6 +45,7 @@ class Supervision:
             profile=profile.name,
             max_examples=profile.max_examples,
             process=process,
+            mark=str(run_directory),
             journals=str(self._folder / JOURNALS / life),
             parent=os.getppid() if is_worker else None,
             config_modules=list(config_modules),

@@ -44,6 +44,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             profile="smoke",
             max_examples=1,
             process="main",
+            mark=str(tmp_path),
             journals=str(tmp_path / "journals"),
             config_modules=["which_judge"],
             expectations=[],
