@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     {"harness.errors"},
     {"harness.files"},
+    {"harness.versions"},
     {"harness.records"},
     {"harness.configs"},
     {"harness.exporters"},

@@ -12,6 +12,7 @@ import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
 from harness.cli.output import own_stdout
+from harness.versions import installed_version
 
 DISTRIBUTION = "onnx-conformance"
 NEEDED = ("hypothesis", "numpy", "onnx", "onnxruntime", "onnxscript", "torch", "transformers")
@@ -53,7 +54,7 @@ def _packages() -> list[Finding]:
 
 
 def _package(name: str, declared: str | None) -> Finding:
-    version = _version(name)
+    version = installed_version(name)
     if version is None and name == DISTRIBUTION:
         return Finding(name, "not installed, running from its sources")
     if version is None:
@@ -61,13 +62,6 @@ def _package(name: str, declared: str | None) -> Finding:
     if declared and not _suits(version, declared):
         return Finding(name, f"{version}, outside {declared}", f"pip install '{name}{declared}'")
     return Finding(name, version)
-
-
-def _version(name: str) -> str | None:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
 
 
 def _suits(version: str, declared: str) -> bool:
@@ -95,7 +89,7 @@ def _declared_ranges() -> dict[str, str]:
 def _exporters() -> list[Finding]:
     from harness.exporters import exporter_names
 
-    if any(_version(name) is None for name in NEEDED):
+    if any(installed_version(name) is None for name in NEEDED):
         return [Finding("all", "not probed, because a package is missing")]
     return [_exporter(name) for name in exporter_names()]
 
@@ -115,7 +109,7 @@ def _exporter(name: str) -> Finding:
 
 def _threads() -> list[Finding]:
     findings = [Finding("processors", f"{_usable_processors()} usable")]
-    if _version("torch"):
+    if installed_version("torch"):
         import torch
 
         findings.append(Finding("torch", f"{torch.get_num_threads()}"))

@@ -13,6 +13,7 @@ from harness.cli.common import ConfigModules, load_descriptions
 from harness.cli.output import own_stdout, table_lines
 from harness.errors import UsageError
 from harness.records import GLYPHS, Outcome
+from harness.versions import installed_version
 
 if TYPE_CHECKING:
     from harness.matrix.expectation_checks import Examined, Known, VersionOf
@@ -37,8 +38,6 @@ def check(*, expectations: ExpectationFile = None, config_module: ConfigModules 
     """Say whether every entry can hold, and which do; exit 1 where something is wrong."""
     with own_stdout() as stdout:
         load_descriptions(config_module)
-        from harness.matrix.expectation_checks import installed_version
-
         files = _files(expectations)
         examined, matrix = _examine(files, installed_version)
         for line in _lines(files, examined, matrix):

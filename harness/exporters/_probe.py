@@ -10,7 +10,6 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyInputGenerator
 from harness.configs.task_table import Axes
 from harness.files import write_whole
+from harness.versions import installed_version
 
 if TYPE_CHECKING:
     import torch
@@ -38,13 +38,7 @@ def cache_directory() -> Path:
 
 def installed_versions() -> dict[str, str]:
     """Versions that decide what an exporter honours."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            versions[package] = "none"
-    return versions
+    return {package: installed_version(package) or "none" for package in PACKAGES}
 
 
 def probed_opsets(name: str, write: Callable[[int, Path], None]) -> tuple[int, ...]:

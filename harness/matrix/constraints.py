@@ -12,7 +12,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from harness.errors import UsageError
-from harness.matrix.versions import DISTRIBUTIONS
+from harness.versions import DISTRIBUTIONS
 
 Requires = Callable[[str], Iterable[str]]
 """The requirements that an installed package declares; none for one that is not installed."""

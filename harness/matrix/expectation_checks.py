@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from harness.configs.plugins import fixture_directories
@@ -18,16 +17,10 @@ from harness.matrix.expectation_matching import box_of, find_unmatched
 from harness.matrix.expectations import FINDINGS, Expectation, Expectations
 from harness.matrix.pairs import Matrix
 from harness.matrix.registry import Registry
+from harness.versions import installed_version
 
 VersionOf = Callable[[str], str | None]
 """Distribution -> its version, None where it is not installed."""
-
-
-def installed_version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

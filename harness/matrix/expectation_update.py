@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.configs.plugins import find_fixture, fixture_directories
-from harness.matrix.expectation_checks import Examined, Known, VersionOf, installed_version
+from harness.matrix.expectation_checks import Examined, Known, VersionOf
 from harness.matrix.expectation_edits import Edit, edit_entry
 from harness.matrix.expectation_evidence import Judged, hear, judge_pairs
 from harness.matrix.expectation_files import FOLDER, read_source
@@ -17,6 +17,7 @@ from harness.matrix.expectation_proposals import propose_entries
 from harness.matrix.expectation_text import edit_text
 from harness.matrix.pairs import Matrix, Pair
 from harness.records import Run
+from harness.versions import installed_version
 
 NEW_FILE = "# Known failures of the {exporter} exporter. See README.md for the keys.\n"
 SHOWN = 3

@@ -9,7 +9,6 @@ import json
 import platform
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +26,8 @@ from harness.matrix.modeling import files_of_models, model_types, shared_files
 from harness.matrix.registry import BACKEND
 from harness.matrix.seeds import cell_seed
 from harness.matrix.sources import digest_of, digest_of_bytes, files_of
-from harness.matrix.versions import versions
 from harness.records import CellId
+from harness.versions import installed_version, versions
 
 ENGINE = (
     *("*.py", "records/*.py", "configs/*.py", "exporters/_*.py", "evidence/**/*.py"),
@@ -90,8 +89,9 @@ def _surroundings() -> dict[str, Any]:
     """What all cells share. Replay commands name the config modules."""
     package = Path(harness.__file__).parent
     engine = sorted({path for pattern in ENGINE for path in package.glob(pattern)})
+    also = {name: installed_version(name) or "none" for name in ALSO_DECIDING}
     return {
-        "versions": {**versions(), **dict(map(_version, ALSO_DECIDING))},
+        "versions": {**versions(), **also},
         "machine": [platform.system(), platform.machine(), _processor()],
         "torch build": _torch_build(),
         "engine": _digest(engine, digest_of),
@@ -138,13 +138,6 @@ def _digest(files: Iterable[Path], digest: Callable[[Path], str]) -> str:
     """One digest of many files in this order, by name, wherever they are installed."""
     found = (f"{path.parent.name}/{path.name} {digest(path)}" for path in files)
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
-
-
-def _version(distribution: str) -> tuple[str, str]:
-    try:
-        return distribution, version(distribution)
-    except PackageNotFoundError:
-        return distribution, "none"
 
 
 def _torch_build() -> str:

@@ -30,7 +30,6 @@ from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
 from harness.matrix.results import ResultStore
-from harness.matrix.versions import difference, versions
 from harness.pytest_plugin import options
 from harness.pytest_plugin.planning import Planned, plan_run
 from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
@@ -38,6 +37,7 @@ from harness.pytest_plugin.reusing import Reuse, Reuser, plan_reuse, sampled
 from harness.pytest_plugin.run_file import require_space
 from harness.pytest_plugin.supervision import Supervision
 from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_line
+from harness.versions import difference, versions
 
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile

@@ -7,10 +7,10 @@ from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 
 from harness.matrix.registry import modalities
-from harness.matrix.versions import versions
 from harness.pytest_plugin.context import RunContext
 from harness.records import CellId, Header, Meaning
 from harness.requirements import ladder
+from harness.versions import versions
 
 
 def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:

@@ -9,8 +9,8 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry
-from harness.matrix.versions import difference
 from harness.records import CellId, Outcome, Record, Run, read_run
+from harness.versions import difference
 
 Known = Mapping[CellId, Mapping[str, Record]]
 

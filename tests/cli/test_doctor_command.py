@@ -11,6 +11,7 @@ import pytest
 from harness.cli import doctor
 from harness.exporters import exporter_names, get_exporter
 from harness.matrix.opsets import format_opsets
+from harness.versions import installed_version
 
 
 def test_a_good_environment_is_described(run: Any) -> None:
@@ -26,9 +27,10 @@ def test_a_good_environment_is_described(run: Any) -> None:
 def test_a_missing_package_is_named_with_what_to_do(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version = doctor._version
     monkeypatch.setattr(
-        doctor, "_version", lambda name: None if name == "onnxruntime" else version(name)
+        doctor,
+        "installed_version",
+        lambda name: None if name == "onnxruntime" else installed_version(name),
     )
     result = run("doctor")
     assert result.status == 1

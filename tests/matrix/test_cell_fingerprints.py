@@ -183,7 +183,7 @@ def test_what_is_asked_counts() -> None:
     ("name", "value"),
     [
         ("versions", lambda: {"torch": "3.0"}),
-        ("version", lambda name: "3.0"),
+        ("installed_version", lambda name: "3.0"),
         ("_torch_build", lambda: "another commit"),
         ("_processor", lambda: "another one"),
         ("loaded_config_modules", lambda: ["mine"]),

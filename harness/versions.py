@@ -1,4 +1,4 @@
-"""Which versions a run is made with, read without importing anything."""
+"""Which versions are installed, read without importing anything. A leaf: any layer may ask."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ DISTRIBUTIONS = {
 
 def versions() -> dict[str, str]:
     """Name -> installed version; `unknown` where not installed."""
-    installed = {name: _version(distribution) for name, distribution in DISTRIBUTIONS.items()}
+    installed = {
+        name: installed_version(distribution) or "unknown"
+        for name, distribution in DISTRIBUTIONS.items()
+    }
     return {"python": platform.python_version(), **installed}
 
 
@@ -31,8 +34,9 @@ def difference(expected: Mapping[str, str]) -> tuple[str, str, str] | None:
     return None
 
 
-def _version(distribution: str) -> str:
+def installed_version(distribution: str) -> str | None:
+    """None where it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:
-        return "unknown"
+        return None
