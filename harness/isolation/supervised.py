@@ -108,21 +108,8 @@ class SupervisedJudge:
 
     def kill(self) -> None:
         """End it at once, with everything that it started."""
-        kill_all([*descendants(self._seen), self._seen])
+        self._end()
         self._process.wait()
-        self._close()
-
-    def retire(self) -> None:
-        """Tell it that there are no more cells, and end it if it does not hear."""
-        with contextlib.suppress(OSError):
-            self._channel.shutdown(socket.SHUT_RDWR)
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self.kill()
-
-    def _close(self) -> None:
         self._selector.close()
         self._channel.close()
         assert self._process.stdout is not None
@@ -196,7 +183,6 @@ class SupervisedJudge:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=STACK_SECONDS)
         how = _how(self._process.returncode)
-        self._end_and_read_output()
         return self._ended(Outcome.CRASHED, f"the death of the process that judged it ({how})")
 
     def _over_time(self, seconds: float) -> Ending:
@@ -206,23 +192,22 @@ class SupervisedJudge:
         while time.monotonic() < deadline:
             for key, _ in self._selector.select(TICK_SECONDS):
                 key.data()
-        self._end_and_read_output()
         return self._ended(Outcome.TIMED_OUT, f"no verdict within {seconds:g} s")
 
     def _over_memory(self, used: int, memory: int) -> Ending:
-        self._end_and_read_output()
         return self._ended(
             Outcome.CRASHED,
             f"{show_size(used)} of memory in use, above the limit of {show_size(memory)} a cell",
         )
 
-    def _end_and_read_output(self) -> None:
+    def _end(self) -> None:
         kill_all([*descendants(self._seen), self._seen])
-        while self._output in self._selector.get_map() and self._read_output():
-            pass
-        self.kill()
 
     def _ended(self, outcome: Outcome, got: str) -> Ending:
+        """End it and read what it said last."""
+        self._end()
+        while self._output in self._selector.get_map() and self._read_output():
+            pass
         return Ending(outcome=outcome, got=got, traceback=self.output or None, why_retired=got)
 
 

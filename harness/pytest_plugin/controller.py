@@ -180,11 +180,12 @@ class Controller:
         nothing_to_judge = self._resolved and not self._context.plan
         if self._run is not None or not (cells or nothing_to_judge):
             return
-        header = make_header(self._context, cells)
+        resumed = self._context.resumed
+        header = make_header(self._context, cells) if resumed is None else resumed.run.header
         directory = self._context.run_directory
         try:
             with usage_errors():
-                self._run = RunFile(directory, header, resumed=self._context.resumed)
+                self._run = RunFile(directory, header, resumed=resumed)
             self._context.journals.mkdir()  # by which workers know that they share this folder
         except OSError as error:
             raise pytest.UsageError(

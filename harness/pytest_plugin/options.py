@@ -82,24 +82,6 @@ INCREMENTAL = Option(
     mode="verify",
 )
 
-OPTIONS = (
-    PROFILE,
-    ARCHITECTURE,
-    TASK,
-    EXPORTER,
-    OPSET,
-    REQUIREMENT,
-    CHANGED_SINCE,
-    SHARD,
-    RUN_DIR,
-    CONFIG_MODULE,
-    EXPECTATIONS,
-    MAX_EXAMPLES,
-    RESUME,
-    CELL_TIMEOUT,
-    CELL_MEMORY,
-    INCREMENTAL,
-)
 CHOSEN_BY_RUN = (
     PROFILE,
     ARCHITECTURE,
@@ -114,6 +96,7 @@ CHOSEN_BY_RUN = (
     INCREMENTAL,
 )
 """What a run that is resumed has chosen already."""
+OPTIONS = (*CHOSEN_BY_RUN, CONFIG_MODULE, EXPECTATIONS, RESUME, CELL_TIMEOUT, CELL_MEMORY)
 
 
 def add_options(parser: pytest.Parser) -> None:

@@ -42,7 +42,7 @@ class RunFile:
 
     def __init__(self, directory: Path, header: Header, *, resumed: Resumed | None = None) -> None:
         self.directory = directory
-        self.header = header if resumed is None else resumed.run.header
+        self.header = header
         self.records: dict[tuple[str, str], Record] = {}
         self.started: set[str] = set()
         directory.mkdir(parents=True, exist_ok=True)
