@@ -6,45 +6,28 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from harness.records import RUN_FILE, CellId, Header, Outcome, Record, dump_line
+from harness.records import CellId, Outcome, Record
+from tests.small_runs import write_run
 
 CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
 
 
-@pytest.fixture
-def write_run(tmp_path: Path) -> Any:
-    """Write a run of one record, which took 1.5 seconds."""
-
-    def write(outcome: Outcome) -> Path:
-        header = Header(
-            run="r",
-            started="2026-01-01T00:00:00+00:00",
-            versions={},
-            platform="",
-            profile="smoke",
-            seed=0,
-            planned={str(CELL): ["export"]},
-            modalities={"bert": "text"},
-        )
-        record = Record(cell=CELL, requirement="export", outcome=outcome, seconds=1.5)
-        path = tmp_path / RUN_FILE
-        path.write_text(f"{dump_line(header)}\n{dump_line(record)}\n", encoding="utf-8")
-        return path
-
-    return write
+def run_that(outcome: Outcome, folder: Path) -> Path:
+    """A run of one record, which took 1.5 seconds."""
+    record = Record(cell=CELL, requirement="export", outcome=outcome, seconds=1.5)
+    return write_run(folder / "run", record)
 
 
-def test_it_writes_what_was_measured(write_run: Any, run: Any, tmp_path: Path) -> None:
+def test_it_writes_what_was_measured(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "fixtures" / "durations.json"
-    result = run("durations", write_run(Outcome.PASSED), "--output", tmp_path / "fixtures")
+    result = run("durations", run_that(Outcome.PASSED, tmp_path), "--output", tmp_path / "fixtures")
     assert (result.status, result.out) == (0, f"wrote {path}, rows measured: 1\n")
     assert json.loads(path.read_text()) == {"bert/fill-mask/torchscript": 1.5}
 
 
-def test_a_run_that_judged_nothing_is_refused(write_run: Any, run: Any, tmp_path: Path) -> None:
-    result = run("durations", write_run(Outcome.NOT_RUN), "--output", tmp_path / "fixtures")
+def test_a_run_that_judged_nothing_is_refused(run: Any, tmp_path: Path) -> None:
+    found = run_that(Outcome.NOT_RUN, tmp_path)
+    result = run("durations", found, "--output", tmp_path / "fixtures")
     result.assert_refused("no cell of this run was judged to the end")
     assert not (tmp_path / "fixtures").exists()
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from harness.matrix.expectations import UNWRITTEN
-from harness.records import RUN_FILE, CellId, Header, Outcome, Record, dump_line
+from harness.records import CellId, Outcome, Record
+from tests.small_runs import write_run
 
 ENTRY = """\
 # Kept.
@@ -95,26 +96,12 @@ def test_a_file_that_cannot_be_read_is_wrong_use(
 @pytest.fixture
 def failed_run(tmp_path: Path) -> Path:
     """A run in which the known failure at opset 9 passed, and another one appeared at 18."""
-    records = [
+    return write_run(
+        tmp_path / "run",
         record("bert/fill-mask/opset9/torchscript", Outcome.XPASSED),
         record("bert/fill-mask/opset10/torchscript", Outcome.XFAILED),
         record("bert/fill-mask/opset18/torchscript", Outcome.FAILED),
-    ]
-    header = Header(
-        run="r",
-        started="2026-01-01T00:00:00+00:00",
-        versions={},
-        platform="",
-        profile="nightly",
-        seed=0,
-        planned={str(one.cell): ["export"] for one in records},
-        modalities={"bert": "text"},
     )
-    directory = tmp_path / "run"
-    directory.mkdir()
-    lines = [dump_line(header), *map(dump_line, records)]
-    (directory / RUN_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
-    return directory
 
 
 def record(cell: str, outcome: Outcome) -> Record:

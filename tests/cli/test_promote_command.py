@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness.records import RUN_FILE, CellId, Failing, Header, Outcome, Record, dump_line
+from harness.records import CellId, Failing, Outcome, Record
+from tests.small_runs import write_run
 
 CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
 FAILURE = Record(
@@ -22,21 +23,7 @@ FAILURE = Record(
 @pytest.fixture
 def failed_run(tmp_path: Path) -> Path:
     """A run directory with one failure."""
-    header = Header(
-        run="r",
-        started="2026-01-01T00:00:00+00:00",
-        versions={},
-        platform="",
-        profile="smoke",
-        seed=0,
-        planned={str(CELL): ["agreement"]},
-        modalities={"bert": "text"},
-    )
-    directory = tmp_path / "run"
-    directory.mkdir()
-    lines = [dump_line(header), dump_line(FAILURE), ""]
-    (directory / RUN_FILE).write_text("\n".join(lines), encoding="utf-8")
-    return directory
+    return write_run(tmp_path / "run", FAILURE)
 
 
 def test_it_writes_the_minimal_example_once(failed_run: Path, run: Any, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ from harness.matrix.durations import (
     write_durations,
 )
 from harness.matrix.registry import read_registry
-from harness.records import CellId, Header, Outcome, Record, Run
+from harness.records import CellId, Outcome, Record, Run
+from tests.small_runs import header_of
 
 ROW = "bert~tall/fill-mask/dynamo"
 
@@ -30,19 +31,7 @@ def cell(opset: int, row: str = ROW) -> CellId:
 
 def run_of(*records: Record) -> Run:
     """A run that planned what it recorded."""
-    planned: dict[str, list[str]] = {}
-    for record in records:
-        planned.setdefault(str(record.cell), []).append(record.requirement)
-    header = Header(
-        run="r",
-        started="2026-01-01T00:00:00+00:00",
-        versions={},
-        platform="",
-        profile="smoke",
-        seed=0,
-        planned=planned,
-        modalities={},
-    )
+    header = header_of(*records)
     return Run(header, [], {(str(r.cell), r.requirement): r for r in records}, None)
 
 

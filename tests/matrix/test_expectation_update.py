@@ -24,7 +24,8 @@ from harness.matrix.expectations import EXPECTABLE_OUTCOMES, UNWRITTEN, Expectat
 from harness.matrix.grouping import describe, group_pairs
 from harness.matrix.pairs import Box, Matrix, Pair
 from harness.matrix.registry import Registry
-from harness.records import CellId, Footer, Header, Outcome, Record, Run
+from harness.records import CellId, Footer, Outcome, Record, Run
+from tests.small_runs import header_of
 
 REGISTRY = Registry(
     tasks={
@@ -71,16 +72,7 @@ def record(pair: Pair, outcome: Outcome, *, message: str = "", blame: str | None
 
 def run_of(records: Iterable[Record], *, is_complete: bool = True, **versions: str) -> Run:
     found = {(str(one.cell), one.requirement): one for one in records}
-    header = Header(
-        run="r",
-        started="2026-01-01T00:00:00+00:00",
-        versions=versions,
-        platform="",
-        profile="nightly",
-        seed=0,
-        planned={},
-        modalities={},
-    )
+    header = header_of(versions=versions)
     footer = Footer(counts={}, exit_status=1, complete=True) if is_complete else None
     return Run(header=header, started=[], records=found, footer=footer)
 
