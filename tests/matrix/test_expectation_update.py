@@ -5,217 +5,32 @@ After an update, with reasons filled in, the same records are all as expected.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from expectation_files_of_tests import entry
-from hypothesis import Phase, given, settings
-from hypothesis import strategies as st
 
 from harness import ViTOnnxConfig, register
 from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel
-from harness.matrix.expectation_checks import examine_expectations, load_expectations
-from harness.matrix.expectation_update import Update, propose_update, versions_of
-from harness.matrix.expectations import EXPECTABLE_OUTCOMES, UNWRITTEN, Expectations
-from harness.matrix.grouping import describe, group_pairs
-from harness.matrix.pairs import Box, Matrix, Pair
-from harness.matrix.registry import Registry
-from harness.records import CellId, Footer, Outcome, Record, Run
-from tests.small_runs import header_of
-
-REGISTRY = Registry(
-    tasks={
-        TinyModel("bert"): ("feature-extraction", "fill-mask", "question-answering"),
-        TinyModel("bert", "tall"): ("fill-mask",),
-        TinyModel("bert", "wide"): ("feature-extraction", "fill-mask", "question-answering"),
-        TinyModel("distilbert"): ("feature-extraction", "fill-mask", "question-answering"),
-        TinyModel("vit"): ("feature-extraction", "image-classification"),
-        TinyModel("vit", "deep"): ("image-classification",),
-    },
-    exporters=("dynamo", "torchscript"),
-    requirements=("export", "opset", "agreement"),
+from harness.matrix.expectation_checks import examine_expectations
+from harness.matrix.expectation_update import Update
+from harness.matrix.pairs import Box, Pair
+from harness.records import Outcome, Record
+from tests.matrix.expectation_updates import (
+    MATRIX,
+    PAIRS,
+    REGISTRY,
+    covered,
+    fill_in,
+    load,
+    propose,
+    record,
+    run_of,
+    write,
 )
-MATRIX = Matrix(REGISTRY)
-PAIRS = list(
-    MATRIX.pairs(
-        Box(
-            models=frozenset(REGISTRY.models),
-            tasks=frozenset(REGISTRY.all_tasks),
-            opsets=frozenset(MATRIX.opsets),
-            exporters=frozenset(REGISTRY.exporters),
-            requirements=frozenset(REGISTRY.requirements),
-        )
-    )
-)
-BAD = list(EXPECTABLE_OUTCOMES)
-# Explaining a failure would run for minutes, and says little of boxes.
-PROPERTY = settings(max_examples=40, deadline=None, phases=set(Phase) - {Phase.explain})
-UNJUDGED = (Outcome.SKIPPED, Outcome.NOT_RUN)
-
-
-def record(pair: Pair, outcome: Outcome, *, message: str = "", blame: str | None = None) -> Record:
-    model, task, opset, exporter, requirement = pair
-    cell = CellId(
-        architecture=model.architecture,
-        variant=model.variant,
-        task=task,
-        opset=opset,
-        exporter=exporter,
-    )
-    text = message or f"{requirement}: got {opset}, expected 2 [{cell}]\nsecond line"
-    return Record(cell=cell, requirement=requirement, outcome=outcome, message=text, blame=blame)
-
-
-def run_of(records: Iterable[Record], *, is_complete: bool = True, **versions: str) -> Run:
-    found = {(str(one.cell), one.requirement): one for one in records}
-    header = header_of(versions=versions)
-    footer = Footer(counts={}, exit_status=1, complete=True) if is_complete else None
-    return Run(header=header, started=[], records=found, footer=footer)
-
-
-def propose(run: Run, path: Path) -> Update:
-    examined = examine_expectations((path,), REGISTRY, version_of=versions_of(run))
-    return propose_update(run, examined.require_sound(), MATRIX, home=lambda _: path)
-
-
-def fill_in(text: str) -> str:
-    text = text.replace(f'issue = "{UNWRITTEN}"', 'issue = "https://example.org/2"')
-    return text.replace(f'reason = "{UNWRITTEN}"', 'reason = "understood"')
-
-
-def write(update: Update) -> None:
-    for file in update.files:
-        file.path.write_text(file.after, encoding="utf-8")
-
-
-def load(path: Path) -> Expectations:
-    return load_expectations((path,), REGISTRY)
-
-
-def apply(expectations: Expectations, records: Iterable[Record]) -> list[Record]:
-    return [expectations.apply(one) for one in records]
-
-
-def covered(expectations: Expectations) -> set[Pair]:
-    return {pair for one in expectations.entries for pair in MATRIX.pairs(one.box)}
-
-
-def box_strategy() -> st.SearchStrategy[Box]:
-    def some(values: Sequence[object], size: int) -> st.SearchStrategy[frozenset[object]]:
-        return st.frozensets(st.sampled_from(values), min_size=1, max_size=size)
-
-    opsets = st.tuples(st.integers(9, 25), st.integers(0, 4)).map(
-        lambda span: frozenset(range(span[0], min(sum(span), 25) + 1))
-    )
-    return st.builds(
-        Box,
-        models=some(REGISTRY.models, 4),
-        tasks=some(REGISTRY.all_tasks, 4),
-        opsets=opsets,
-        exporters=some(REGISTRY.exporters, 2),
-        requirements=some(REGISTRY.requirements, 2),
-    )
-
-
-Ending = tuple[Outcome | None, str | None]
-ENDINGS = st.sampled_from(
-    [
-        *((outcome, "exporter") for outcome in BAD),
-        (Outcome.FAILED, "onnxruntime"),
-        (Outcome.PASSED, None),
-        (Outcome.NOT_APPLICABLE, None),
-        *((outcome, None) for outcome in UNJUDGED),
-        (None, None),
-    ]
-)
-
-
-Patches = list[tuple[Box, Ending]]
-PATCHES = st.lists(st.tuples(box_strategy(), ENDINGS), max_size=6)
-
-
-def lay(patches: Patches, everywhere: Ending) -> Mapping[Pair, Ending]:
-    """How each pair ended; None where the run has no record."""
-    ended = dict.fromkeys(PAIRS, everywhere)
-    for box, ending in patches:
-        ended.update(dict.fromkeys(MATRIX.pairs(box), ending))
-    return ended
-
-
-ENTRIES = st.lists(st.tuples(box_strategy(), st.sampled_from(BAD)), max_size=4)
-
-
-def written(entries: Sequence[tuple[Box, Outcome]], path: Path) -> None:
-    """Write those of the entries with which the file is sound."""
-    path.write_text("# Kept.\n")
-    for number, (box, outcome) in enumerate(entries):
-        before = path.read_text()
-        if any(MATRIX.pairs(box)):
-            texts = describe(group_pairs(list(MATRIX.pairs(box)), MATRIX)[0], MATRIX)
-            added = entry(**texts, outcome=str(outcome), reason=f"reason {number}")
-            path.write_text(f"{before}\n# comment {number}\n{added}")
-        if examine_expectations((path,), REGISTRY).problems:
-            path.write_text(before)
-
-
-@PROPERTY
-@given(pairs=st.lists(box_strategy(), max_size=5))
-def test_boxes_cover_exactly_their_pairs_once(pairs: list[Box]) -> None:
-    wanted = {pair for box in pairs for pair in MATRIX.pairs(box)}
-    boxes = group_pairs(list(wanted), MATRIX)
-    found = [pair for box in boxes for pair in MATRIX.pairs(box)]
-    assert sorted(found) == sorted(wanted)
-
-
-@PROPERTY
-@given(patches=PATCHES, everywhere=ENDINGS)
-def test_proposed_entries_cover_exactly_the_failures(patches: Patches, everywhere: Ending) -> None:
-    ended = lay(patches, everywhere)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "known.toml"
-        path.touch()
-        records = [record(pair, o, blame=b) for pair, (o, b) in ended.items() if o]
-        write(propose(run_of(records), path))
-        path.write_text(fill_in(path.read_text()))
-        known = load(path)
-        failures = {pair for pair, (outcome, _) in ended.items() if outcome in BAD}
-        assert covered(known) == failures
-        for one in apply(known, records):
-            assert one.outcome not in BAD
-            assert one.outcome is not Outcome.XPASSED
-
-
-@PROPERTY
-@given(patches=PATCHES, everywhere=ENDINGS, entries=ENTRIES, is_complete=st.booleans())
-def test_after_an_update_the_same_records_are_expected(
-    patches: Patches,
-    everywhere: Ending,
-    entries: list[tuple[Box, Outcome]],
-    is_complete: bool,
-) -> None:
-    ended = lay(patches, everywhere)
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "known.toml"
-        written(entries, path)
-        before = load(path)
-        raw = [record(pair, o, blame=b) for pair, (o, b) in ended.items() if o]
-        run = run_of(apply(before, raw), is_complete=is_complete)
-        write(propose(run, path))
-        path.write_text(fill_in(path.read_text()))
-        after = load(path)
-        for one in apply(after, raw):
-            assert one.outcome not in {*BAD, Outcome.XPASSED}
-        unjudged = {pair for pair, (o, _) in ended.items() if o is None or o in UNJUDGED}
-        assert covered(after) & unjudged == covered(before) & unjudged
-        assert covered(after) <= covered(before) | {p for p, (o, _) in ended.items() if o in BAD}
-        again = propose(run_of(apply(after, raw), is_complete=is_complete), path)
-        assert not again.files
-        assert path.read_text().startswith("# Kept.\n")
-
 
 ROW = Box(
     models=frozenset({TinyModel("bert"), TinyModel("distilbert")}),
