@@ -73,6 +73,8 @@ def play(seed: int, folder: Path) -> Found:
         process = _start(folder, rules or _first_rules(chance, rules), is_first=lives == 1)
         status, hit = _disturb(process, chance)
         killed += hit
+        if not (folder / "run" / "run.jsonl").exists():
+            status = None  # killed as execnet started the workers: no run began, none is lost
     cells, problems = _judge_round(folder / "run", rules, status)
     left = [f"{process} is left" for process in of_run(str(folder / "run"))]
     return Found(lives, killed, cells, [*problems, *left])
