@@ -18,12 +18,12 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from harness import Exporter, SharedWork, TasksManager
+from harness import Exporter, TasksManager
 from harness.evidence.models import tiny_model
 from harness.evidence.session import single_thread
 from harness.exporters import get_exporter
 from harness.exporters._registries import Registries
-from harness.exporters._sharing import sharing
+from harness.exporters._sharing import SharedTraces, sharing
 
 SLOPE = 0.3
 OPSETS = (18, 17, 20, 21, 22, 23, 24, 25)
@@ -53,9 +53,9 @@ def measure(name: str, *, rounds: int) -> Iterator[Round]:
     architecture, task = name.split("/")
     alone, registries = get_exporter("dynamo"), Registries()
     for index in track(range(rounds + 1), name, console=Console(stderr=True)):
-        work = SharedWork()
-        work.registries = registries
-        shared = sharing(alone, work)
+        traces = SharedTraces()
+        traces.registries = registries
+        shared = sharing(alone, traces)
         first = _seconds(alone, architecture, task, OPSETS[0])
         each = tuple(_seconds(shared, architecture, task, opset) for opset in OPSETS)
         if index:

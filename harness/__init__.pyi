@@ -68,10 +68,10 @@ from .exporters import Artifact as Artifact
 from .exporters import Exporter as Exporter
 from .exporters import register_exporter as register_exporter
 from .exporters._api import export as export
-from .exporters._sharing import SharedWork as SharedWork
 from .judge import check as check
 from .judge import validate_model_outputs as validate_model_outputs
 from .judge.cell import judge_cell as judge_cell
+from .judge.shared_work import SharedWork as SharedWork
 from .records import CellId as CellId
 from .records import CellReport as CellReport
 from .records import Outcome as Outcome

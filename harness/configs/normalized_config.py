@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
@@ -14,6 +15,7 @@ class NormalizedConfig:
     """
 
     _NAMES: ClassVar[dict[str, str]] = {}
+    _VARIANT_OF: ClassVar[type[NormalizedConfig] | None] = None
 
     def __init__(self, config: Any) -> None:
         self.config = config
@@ -21,7 +23,12 @@ class NormalizedConfig:
     @classmethod
     def with_args(cls, **names: str) -> type[NormalizedConfig]:
         """A subclass with these normalized name -> configuration name entries added."""
-        return type(cls.__name__, (cls,), {"_NAMES": {**cls._NAMES, **names}})
+        named = {"_NAMES": {**cls._NAMES, **names}, "_VARIANT_OF": cls._VARIANT_OF or cls}
+        return type(cls.__name__, (cls,), named)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by the class that a variant was made of, since no module knows the variant."""
+        return _restored, (self._VARIANT_OF or type(self), self._NAMES, self.config)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -44,6 +51,12 @@ class NormalizedConfig:
     def of_modality(self, modality: str) -> NormalizedConfig:
         """What an input of this modality follows: all of it, unless the model nests several."""
         return self
+
+
+def _restored(
+    kind: type[NormalizedConfig], names: Mapping[str, str], config: Any
+) -> NormalizedConfig:
+    return (kind if names == kind._NAMES else kind.with_args(**names))(config)
 
 
 class NormalizedTextConfig(NormalizedConfig):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
+from harness.evidence.facts import Facts
 from harness.evidence.session import OPTIMISED, Execution
 from harness.evidence.sides import EagerError, Example, PartEvidence, Sides, TogetherEvidence
 
@@ -41,7 +42,8 @@ class Evidence:
 
     `is_own_export` tells whether the files come from one of our exporters with our description,
     so that order and the text of symbolic dims are judged too. `execution` is how the files run: as
-    their users do, unless it is asked who makes a difference.
+    their users do, unless it is asked who makes a difference. `facts` keep what follows from the
+    model and the description alone.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Evidence:
         config: OnnxConfig,
         source: Source,
         execution: Execution = OPTIMISED,
+        facts: Facts | None = None,
     ) -> None:
         self.model = model
         self.config = config
         self.source = source
         self.execution = execution
+        self.facts = facts or Facts()
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
         self.together = TogetherEvidence(self, parts) if len(parts) > 1 else None
@@ -144,9 +148,16 @@ class Evidence:
     @property
     def files(self) -> OrderedDict[str, Path]:
         """File stem -> path."""
+        self.facts.refuse_files()
         return self.artifact.parts if self.is_own_export else self.source.files
 
     def under(self, execution: Execution) -> Evidence:
         """The same files, run in another way. Nothing of it is computed yet."""
         source = Source(files=self.files)
-        return Evidence(model=self.model, config=self.config, source=source, execution=execution)
+        return Evidence(
+            model=self.model,
+            config=self.config,
+            source=source,
+            execution=execution,
+            facts=self.facts,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from harness.configs.base import Feed, OnnxConfig
     from harness.evidence.evidence import Evidence
+    from harness.evidence.facts import Value
     from harness.evidence.session import Execution, Run
 
 
@@ -58,22 +59,29 @@ class Sides(ABC):
         self.stem = stem
         self.config = config
         self._axes = frozenset(config.axis_space.ranges)
-        self._references: dict[Example, Arrays] = {}
         self._candidates: dict[Example, Arrays] = {}
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
         """Input name -> tensor; of the example's axes, those that are declared here."""
+        known = self.fact(("feed", example), lambda: self._drawn(example))
+        return {name: tensor.clone() for name, tensor in known.items()}
+
+    def _drawn(self, example: Example) -> dict[str, torch.Tensor]:
         axes = {name: size for name, size in example.sizes if name in self._axes}
         return self.config.generate_dummy_inputs(seed=example.seed, **axes)
 
+    def fact(self, key: tuple[Hashable, ...], compute: Callable[[], Value]) -> Value:
+        """What follows from the model, the description and a key that says what it is, computed
+        once for all cells of a task; `compute` may not look at files."""
+        return self.owner.facts.get((self.stem, *key), compute)
+
     def reference(self, example: Example) -> Arrays:
         """What eager PyTorch gives; raises EagerError where it refuses the feed."""
-        if example not in self._references:
-            self._references[example] = self.eager(self.feed(example))
-        return self._references[example]
+        return self.fact(("reference", example), lambda: self.eager(self.feed(example)))
 
     def eager(self, feed: Mapping[str, torch.Tensor], *, model: nn.Module | None = None) -> Arrays:
-        """What eager PyTorch, or another `model`, gives for a feed; raises EagerError."""
+        """What eager PyTorch, or another `model`, gives for a feed when it is called now; raises
+        EagerError."""
         try:
             return call_reference(model or self.owner.model, self.config, feed)
         except Exception as error:
@@ -83,12 +91,9 @@ class Sides(ABC):
         """What eager PyTorch gives in float64 for a feed, widened as well; raises EagerError."""
         return self.eager(widened(feed), model=self.owner.in_float64)
 
-    def forget_references(self) -> None:
-        """Have the next `reference` call the model again."""
-        self._references.clear()
-
     def candidate(self, example: Example) -> Arrays:
         """What the files give, by output name; raises CandidateError where they are refused."""
+        self.owner.facts.refuse_files()
         if example not in self._candidates:
             self._candidates[example] = self.run(self._arrays(example))
         return self._candidates[example]
@@ -139,6 +144,7 @@ class PartEvidence(Sides):
         return self._session("first")
 
     def _session(self, name: str) -> Run:
+        self.owner.facts.refuse_files()
         if name not in self._sessions:
             self._sessions[name] = self.owner.execution.open(self)
         return self._sessions[name]

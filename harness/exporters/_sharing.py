@@ -33,7 +33,7 @@ LARGEST_MODEL = 64 * 2**20
 Trace = Callable[["FlatModel"], "ExportedProgram"]
 
 
-class SharedWork:
+class SharedTraces:
     """Keeps the last traces, the least recently used one going first, and lends them.
 
     A trace is lent where the model with all that it holds, the example inputs and the described
@@ -82,10 +82,12 @@ class SharedWork:
 class Sharer(Protocol):
     """An exporter that has work to share."""
 
-    def sharing(self, work: SharedWork) -> Exporter:
-        """The same exporter, which takes from `work` what it can and leaves there what it made."""
+    def sharing(self, traces: SharedTraces) -> Exporter:
+        """The same exporter, which takes from there what it can and leaves there what it made."""
 
 
-def sharing(exporter: Exporter, work: SharedWork | None) -> Exporter:
+def sharing(exporter: Exporter, traces: SharedTraces | None) -> Exporter:
     """The exporter with what others have made before it, where it is one that shares."""
-    return exporter.sharing(work) if work is not None and isinstance(exporter, Sharer) else exporter
+    if traces is None or not isinstance(exporter, Sharer):
+        return exporter
+    return exporter.sharing(traces)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
     from harness.configs.base import OnnxConfig
-    from harness.exporters._sharing import SharedWork
+    from harness.exporters._sharing import SharedTraces
     from harness.exporters._wrapper import FlatModel
 
 
@@ -28,12 +28,12 @@ class DynamoExporter(TorchExporter):
     name = "dynamo"
 
     def __init__(self) -> None:
-        self._work: SharedWork | None = None
+        self._traces: SharedTraces | None = None
 
-    def sharing(self, work: SharedWork) -> DynamoExporter:
-        """The same exporter with work that others of it share."""
+    def sharing(self, traces: SharedTraces) -> DynamoExporter:
+        """The same exporter with traces that others of it share."""
         other = copy.copy(self)  # with the opsets that were probed
-        other._work = work
+        other._traces = traces
         return other
 
     def write(
@@ -66,12 +66,12 @@ class DynamoExporter(TorchExporter):
             assert exported is not None  # torch.onnx.export returns a program when dynamo is on
             exported.save(path)
 
-        if self._work is None:
+        if self._traces is None:
             lower(trace(model))
             return
-        program = self._work.program(model, tensors, config, trace)
+        program = self._traces.program(model, tensors, config, trace)
         try:
-            with self._work.registries.in_use():
+            with self._traces.registries.in_use():
                 lower(program)
         except Exception:  # the model's fault, or that of sharing: the plain call tells
             lower(trace(model))

@@ -21,12 +21,12 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from harness.exporters._sharing import SharedWork
 from harness.isolation.family import die_with_parent, volunteer_to_be_killed
 from harness.isolation.global_state import differences, snapshot
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.judge.profiles import Profile, get_profile
+from harness.judge.shared_work import SharedWork
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
 from harness.matrix.expectations import Expectations
@@ -79,7 +79,7 @@ class _Judge:
 
     @cached_property
     def _work(self) -> SharedWork:
-        """What the exports of this process have in common: it gets the cells of a task in a row."""
+        """What the cells of this process have in common: it gets those of a task in a row."""
         return SharedWork()
 
     @cached_property

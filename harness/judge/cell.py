@@ -22,15 +22,18 @@ from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from harness.configs.base import OnnxConfig
+    from harness.evidence.facts import Facts
     from harness.evidence.sides import Example
-    from harness.exporters._sharing import SharedWork
     from harness.judge.ladder import Judgement
+    from harness.judge.shared_work import SharedWork
 
 OnRecord = Callable[[Record], None]
 
 CELLS_FOR_ONE_PROOF = 50
-"""Of so many cells of a nightly, one is exported with shared work and without, to be compared."""
+"""Of so many cells of a nightly, one is judged with shared work and without, to be compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,8 +69,8 @@ def judge_cell(
 
     With `axes`, only the example of these sizes and of the value seed `seed` is judged, else the
     corners and what the profile draws from `seed`. `on_record` gets each record as soon as it is
-    known. Who judges several opsets of a task gives each of them the same `work`, so that what
-    their exports have in common is done once. Raises UsageError for a cell, a requirement or axes
+    known. Who judges several cells of a task gives each of them the same `work`, so that what they
+    have in common is done once. Raises UsageError for a cell, a requirement or axes
     that do not exist; whatever the cell itself does becomes a record.
     """
     request = make_request(
@@ -171,19 +174,20 @@ def prepared(request: Request) -> Iterator[Judgement]:
     model = tiny_model(cell.architecture, cell.task, cell.variant)
     config = request.constructor(model.config)
     config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
+    is_proved = _proves_sharing(request)
+    facts = _facts(request, model, config, is_proved=is_proved)
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
-        exporter = sharing(request.exporter, request.work)
-        is_proved = exporter is not request.exporter and _proves_sharing(request)
+        exporter = sharing(request.exporter, request.work.traces if request.work else None)
         source = Source(
             exporter=exporter,
-            alone=request.exporter if is_proved else None,
+            alone=request.exporter if is_proved and exporter is not request.exporter else None,
             opset=cell.opset,
             directory=Path(directory),
         )
         yield Judgement(
             cell=cell,
-            evidence=Evidence(model=model, config=config, source=source),
+            evidence=Evidence(model=model, config=config, source=source, facts=facts),
             requirements=request.requirements,
             examples=examples,
             atol=config.atol,
@@ -191,8 +195,20 @@ def prepared(request: Request) -> Iterator[Judgement]:
         )
 
 
+def _facts(
+    request: Request, model: nn.Module, config: OnnxConfig, *, is_proved: bool
+) -> Facts | None:
+    """What other cells know of the same model, if anyone keeps it."""
+    from harness.evidence.facts import ProvedFacts
+
+    if request.work is None:
+        return None
+    facts = request.work.facts.of(model, config)
+    return ProvedFacts(facts) if is_proved else facts
+
+
 def _proves_sharing(request: Request) -> bool:
-    """Whether this cell, one of many by its seed and name, is exported in both ways."""
+    """Whether this cell, one of many by its seed and name, is judged in both ways."""
     draw = random.Random(f"{request.seed}/{request.cell}")
     return request.profile.exports_again and draw.randrange(CELLS_FOR_ONE_PROOF) == 0
 

@@ -29,13 +29,18 @@ Places = Mapping[str, int]
 
 def description_problems(sides: Sides) -> Iterator[Finding]:
     """What eager says against the declared axes; `agreement` says where it refuses them."""
+    for message in sides.fact(("described axes",), lambda: list(_problems(sides))):
+        yield Finding(message=message, part=sides.stem, blame=Blame("harness"))
+
+
+def _problems(sides: Sides) -> Iterator[str]:
     example = Example.of(sides.config.axis_space.export_sizes, 0)
     try:
         feed, outputs = sides.feed(example), sides.reference(example)
     except EagerError:
         return
-    for message in (*_needless_ties(sides, feed, outputs), *_unread_ends(sides, feed, outputs)):
-        yield Finding(message=message, part=sides.stem, blame=Blame("harness"))
+    yield from _needless_ties(sides, feed, outputs)
+    yield from _unread_ends(sides, feed, outputs)
 
 
 def _needless_ties(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:

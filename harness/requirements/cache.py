@@ -25,7 +25,11 @@ from harness.requirements._decode import (
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
+    from harness.evidence.decoding import Course, Decoding
     from harness.evidence.evidence import Evidence
+    from harness.evidence.facts import Value
+    from harness.evidence.generation import Generation
+    from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
 
     Claim = Callable[[], Examined]
@@ -96,10 +100,27 @@ def _claims(evidence: Evidence, example: Example, atol: float) -> Iterator[Claim
         yield functools.partial(_greedy, evidence, example, atol)
 
 
+def _known(evidence: Evidence, claim: str, example: Example, compute: Callable[[], Value]) -> Value:
+    """What eager alone says for a claim."""
+    return evidence.decoding.sides.fact((claim, example), compute)
+
+
+def _whole(decoding: Decoding, example: Example) -> tuple[Course, Arrays]:
+    """A course and eager's full forward over it; raises EagerError."""
+    course = decoding.course(example)
+    return course, decoding.full(course)
+
+
+def _generation(evidence: Evidence, example: Example) -> Generation | GenerationError:
+    try:
+        return generate(evidence.model, evidence.config, evidence.decoding.course(example))
+    except GenerationError as error:
+        return error
+
+
 def _steps(evidence: Evidence, example: Example, atol: float) -> Examined:
     decoding = evidence.decoding
-    course = decoding.course(example)
-    expected = decoding.full(course)
+    course, expected = _known(evidence, "steps", example, lambda: _whole(decoding, example))
     got = decoding.run(course)
     return compare_steps(decoding, course, expected, got, atol)
 
@@ -108,10 +129,9 @@ def _greedy(evidence: Evidence, example: Example, atol: float) -> Examined:
     """A generation that raises leaves the claim in doubt: the task says that the model generates,
     so that one that can't is for someone to look at, though the file may be right."""
     decoding = evidence.decoding
-    try:
-        generation = generate(evidence.model, evidence.config, decoding.course(example))
-    except GenerationError as error:
-        return Examined(doubts={GREEDY: f"{GREEDY} are compared with nothing: {error}"})
+    generation = _known(evidence, "greedy", example, lambda: _generation(evidence, example))
+    if isinstance(generation, GenerationError):
+        return Examined(doubts={GREEDY: f"{GREEDY} are compared with nothing: {generation}"})
     got = decoding.run(generation.course)
     examined = compare_choices(generation, got["logits"], atol)
     if not examined.findings:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     """Export between two looks at the model and two calls of it on the same feed."""
-    state, before = _state(evidence), _reference_bits(evidence)
+    state, before = _state(evidence), _eager_bits(evidence)
     try:
         files = evidence.files
     except ExporterError as error:
@@ -34,9 +34,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     if not missing:
         _compare_with_alone(evidence)
     yield from map(_changed, changes(state, _state(evidence)))
-    for part in evidence.parts:
-        part.forget_references()
-    if before is not None and _reference_bits(evidence) != before:
+    if before is not None and _eager_bits(evidence) != before:
         yield _changed("eager outputs")
 
 
@@ -85,10 +83,11 @@ def _kept_inside(evidence: Evidence, threshold: int) -> Iterator[Finding]:
             )
 
 
-def _reference_bits(evidence: Evidence) -> list[bytes] | None:
-    """Eager's outputs on the first example; None where eager refuses it, which `agreement` says."""
+def _eager_bits(evidence: Evidence) -> list[bytes] | None:
+    """What eager gives now for the first example; None where it refuses, as `agreement` says."""
+    example = evidence.first_example
     try:
-        outputs = [part.reference(evidence.first_example) for part in evidence.parts]
+        outputs = [part.eager(part.feed(example)) for part in evidence.parts]
     except EagerError:
         return None
     return [array.tobytes() for arrays in outputs for array in arrays.values()]

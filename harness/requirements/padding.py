@@ -9,7 +9,7 @@ attention implementation is switched.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,13 +38,13 @@ class _Expected:
     """What eager PyTorch gives for a padded feed, and where that means something.
 
     `defined` has size 1 on the static axes of an output: a position is all of its entries.
-    `effect` is how far the mask moves the outputs there.
+    `doubts` say why a file that is wrong about a pattern, or ignores the mask, would have passed.
     """
 
     feed: PaddedFeed
     outputs: Arrays
     defined: Places
-    effect: float
+    doubts: Mapping[str, str | None]
 
 
 def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
@@ -58,7 +58,9 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
 
 def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Examined:
     try:
-        expected = _expect(sides, padded_feed(sides.config, mask, example), example.seed, atol)
+        expected = sides.fact(
+            ("padding", mask, example, atol), lambda: _expect(sides, mask, example, atol)
+        )
     except EagerError as error:
         doubt = f"eager PyTorch: got {error}, expected it to take rows padded by {mask}"
         return Examined(doubts={mask: doubt})
@@ -72,16 +74,18 @@ def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Exa
     examined = _compare(expected, candidate, atol)
     if examined.findings:
         return _explained(sides, expected, candidate, examined, atol)
-    return dataclasses.replace(examined, doubts=_doubts(sides.config, expected, atol))
+    return dataclasses.replace(examined, doubts=expected.doubts)
 
 
-def _expect(sides: Sides, feed: PaddedFeed, seed: int, atol: float) -> _Expected:
+def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected:
+    """What follows from eager alone; raises EagerError."""
     import numpy as np
     import torch
 
+    feed = padded_feed(sides.config, mask, example)
     outputs = sides.eager(feed.tensors)
     inputs = sides.config.inputs
-    redrawn = sides.config.redraw(feed.tensors, feed.hidden, seed=seed + 1)
+    redrawn = sides.config.redraw(feed.tensors, feed.hidden, seed=example.seed + 1)
     others = [sides.eager(redrawn)]
     if sides.owner.other_attention is not None:
         others.append(sides.eager(feed.tensors, model=sides.owner.other_attention))
@@ -94,7 +98,8 @@ def _expect(sides: Sides, feed: PaddedFeed, seed: int, atol: float) -> _Expected
     shown = {**feed.tensors, feed.mask: torch.ones_like(feed.tensors[feed.mask])}
     by_mask = _moves(sides.config, outputs, sides.eager(shown))
     effect = max(float(by_mask[n][where].max(initial=0.0)) for n, where in defined.items())
-    return _Expected(feed, outputs, defined, effect)
+    doubts = _doubts(sides.config, feed, defined, effect, atol)
+    return _Expected(feed, outputs, defined, doubts)
 
 
 def _moves(config: OnnxConfig, before: Arrays, after: Arrays) -> Places:
@@ -129,49 +134,47 @@ def _compare(
     return compare(expected.outputs, judged, atol)
 
 
-def _doubts(config: OnnxConfig, expected: _Expected, atol: float) -> dict[str, str | None]:
-    """Why a file that is wrong about a pattern, or ignores the mask, would have passed. Of rows
-    without any place that is shown no more is asked than finite numbers."""
-    mask = expected.feed.mask
+def _doubts(
+    config: OnnxConfig, feed: PaddedFeed, defined: Places, effect: float, atol: float
+) -> dict[str, str | None]:
+    """Of rows without any place that is shown no more is asked than finite numbers. `effect` is
+    how far the mask moves the outputs where they are defined."""
+    mask = feed.mask
     doubts = {
         f"{mask} {pattern}": None
-        if _is_anywhere_defined(config, expected, pattern)
+        if any((defined[n] & where).any() for n, where in _rows(config, feed, pattern, defined))
         else f"no position of any row that {mask} pads like this is defined: {pattern}"
         for pattern in PATTERNS
         if pattern != "none"
     }
-    if expected.effect < REACTION * atol:
+    if effect < REACTION * atol:
         doubts[mask] = (
-            f"the reference moves by at most {expected.effect:.3g} at defined positions when "
+            f"the reference moves by at most {effect:.3g} at defined positions when "
             f"{mask} is all ones, {REACTION:g} x atol is {REACTION * atol:.3g}, so a file that "
             "ignores it would have passed"
         )
     return {mask: None, **doubts}
 
 
-def _is_anywhere_defined(config: OnnxConfig, expected: _Expected, pattern: str) -> bool:
-    rows = _rows(config, expected, pattern)
-    return any((expected.defined[name] & where).any() for name, where in rows.items())
-
-
-def _rows(config: OnnxConfig, expected: _Expected, pattern: str) -> Places:
-    return {
-        name: expected.feed.rows(pattern, axes, expected.outputs[name].ndim)
-        for name, axes in config.outputs.items()
-    }
+def _rows(
+    config: OnnxConfig, feed: PaddedFeed, pattern: str, defined: Places
+) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
+    """Each output, and where it belongs to rows of a pattern."""
+    for name, axes in config.outputs.items():
+        yield name, feed.rows(pattern, axes, defined[name].ndim)
 
 
 def _explained(
     sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, atol: float
 ) -> Examined:
     """The findings with the patterns that show them."""
+    feed = expected.feed
     patterns = [
         pattern
         for pattern in PATTERNS
-        for within in [_rows(sides.config, expected, pattern)]
+        for within in [dict(_rows(sides.config, feed, pattern, expected.defined))]
         if _compare(expected, candidate, atol, within=within).findings
     ]
-    feed = expected.feed
     where = f"{feed.mask} ({', '.join(patterns) or 'all rows'}; {feed.example})"
     findings = tuple(
         dataclasses.replace(f, message=f"{where}: {f.message}", part=sides.stem)

@@ -7,6 +7,7 @@ the difference stays within atol, or where what is drawn happens to be what the 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
+    from harness.configs.base import Feed
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
-
-    Tensors = Mapping[str, torch.Tensor]
 
 _LEAST_SIZE = 4
 """Of every axis, since a single token has nothing to attend to, nor a mask anything to hide."""
@@ -51,23 +51,43 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """What eager PyTorch gives when one input is redrawn: by how much the outputs move that react
+    to it, and why a file that ignores it would have passed. No `feed` where eager says nothing."""
+
+    feed: Feed | None
+    reacting: Mapping[str, float]
+    doubt: str | None
+
+
 def _examine_input(sides: Sides, name: str, atol: float, example: Example) -> Examined:
-    feed = sides.feed(example)
-    other = {**feed, name: sides.feed(reseeded(example, -1))[name]}
-    if other[name].equal(feed[name]):
-        return Examined(doubts={name: f"{name} has the same values in every example"})
+    expected = sides.fact(
+        ("sensitivity", name, example, atol), lambda: _expect(sides, name, atol, example)
+    )
+    if expected.feed is None:
+        return Examined(doubts={name: expected.doubt})
     try:
-        before, after = sides.reference(example), sides.eager(other)
-    except EagerError as error:
-        return Examined(doubts={name: f"eager PyTorch: got {error} when {name} is redrawn"})
-    doubt = _doubt(name, before, after, feed[name], atol)
-    reacting = {n: m for n, m in _moves(before, after).items() if m >= REACTION * atol}
-    try:
-        findings = _findings(sides, name, example, other, reacting)
+        findings = _findings(sides, name, example, expected.feed, expected.reacting)
     except CandidateError as error:
         message = f"ONNX Runtime: got {error} when {name} is redrawn, expected it to run"
         findings = [Finding(message=message, part=sides.stem, error=RuntimeRefusalError)]
-    return Examined(tuple(findings), doubts={name: doubt})
+    return Examined(tuple(findings), doubts={name: expected.doubt})
+
+
+def _expect(sides: Sides, name: str, atol: float, example: Example) -> _Expected:
+    """What follows from eager alone."""
+    feed = sides.feed(example)
+    other = {**feed, name: sides.feed(reseeded(example, -1))[name]}
+    if other[name].equal(feed[name]):
+        return _Expected(None, {}, f"{name} has the same values in every example")
+    try:
+        before, after = sides.reference(example), sides.eager(other)
+    except EagerError as error:
+        return _Expected(None, {}, f"eager PyTorch: got {error} when {name} is redrawn")
+    doubt = _doubt(name, before, after, feed[name], atol)
+    reacting = {n: m for n, m in _moves(before, after).items() if m >= REACTION * atol}
+    return _Expected({n: tensor.numpy() for n, tensor in other.items()}, reacting, doubt)
 
 
 def _moves(before: Arrays, after: Arrays) -> dict[str, float]:
@@ -102,10 +122,9 @@ def _holds(output: np.ndarray[Any, Any], value: np.ndarray[Any, Any]) -> bool:
 
 
 def _findings(
-    sides: Sides, name: str, example: Example, other: Tensors, reacting: Mapping[str, float]
+    sides: Sides, name: str, example: Example, feed: Feed, reacting: Mapping[str, float]
 ) -> list[Finding]:
     """Outputs that react in the reference and hardly in the file."""
-    feed = {name: tensor.numpy() for name, tensor in other.items()}
     moves = _moves(sides.candidate(example), sides.run(feed))
     shares = {output: moves.get(output, 0.0) for output in reacting}
     return [

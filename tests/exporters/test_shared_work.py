@@ -22,7 +22,7 @@ from harness.evidence.isomorphism import differences
 from harness.evidence.onnx_file import graph_inputs, graph_outputs, parse_whole
 from harness.exporters import get_exporter
 from harness.exporters._decompositions import _Decomposition
-from harness.exporters._sharing import sharing
+from harness.exporters._sharing import SharedTraces, sharing
 from harness.judge.cell import _proves_sharing, make_request
 from harness.records import CellId
 
@@ -43,8 +43,8 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-def shared(work: SharedWork) -> Exporter:
-    return sharing(get_exporter("dynamo"), work)
+def shared(traces: SharedTraces) -> Exporter:
+    return sharing(get_exporter("dynamo"), traces)
 
 
 def write(exporter: Exporter, one: Any, opset: int, folder: Path) -> dict[str, onnx.ModelProto]:
@@ -111,7 +111,7 @@ def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
     tmp_path: Path,
 ) -> None:
     one = subject(architecture, task)
-    exporter = shared(SharedWork())
+    exporter = shared(SharedTraces())
     files = [write(exporter, one, opset, tmp_path) for opset in opsets]
     assert len(traces) == len(one.config.parts)
     for opset, written in zip(opsets, files, strict=True):
@@ -122,7 +122,7 @@ def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
     subject: Subjects, tmp_path: Path
 ) -> None:
     one = copy.deepcopy(subject("bert", "fill-mask"))
-    exporter = shared(SharedWork())
+    exporter = shared(SharedTraces())
     write(exporter, one, 18, tmp_path)
     with torch.no_grad():
         one.model.bert.encoder.layer[0].output.dense.bias[2] = 0.123
@@ -136,7 +136,7 @@ def test_a_model_that_is_changed_afterwards_does_not_change_what_others_get(
     subject: Subjects, tmp_path: Path
 ) -> None:
     first, second = (copy.deepcopy(subject("bert", "fill-mask")) for _ in range(2))
-    exporter = shared(SharedWork())
+    exporter = shared(SharedTraces())
     write(exporter, first, 18, tmp_path)
     with torch.no_grad():
         for parameter in first.model.parameters():
@@ -151,7 +151,7 @@ def test_other_export_sizes_are_another_trace(
     one = subject("bert", "fill-mask")
     config: OnnxConfig = one.config
     other = config.exported_at(config.axis_space.other_export_sizes)
-    exporter = shared(SharedWork())
+    exporter = shared(SharedTraces())
     for opset in (18, 20):
         exporter.export(one.model, config, opset, tmp_path)
         exporter.export(one.model, other, opset, tmp_path)
@@ -159,7 +159,7 @@ def test_other_export_sizes_are_another_trace(
 
 
 def test_old_traces_are_freed(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
-    exporter = shared(SharedWork(capacity=1))
+    exporter = shared(SharedTraces(capacity=1))
     write(exporter, subject("bert", "fill-mask"), 18, tmp_path)
     program = weakref.ref(traces.pop())
     gc.collect()
@@ -171,7 +171,7 @@ def test_old_traces_are_freed(subject: Subjects, traces: list[Any], tmp_path: Pa
 
 def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
     one = subject("bert", "fill-mask")
-    exporter = shared(SharedWork(largest_model=1000))
+    exporter = shared(SharedTraces(largest_model=1000))
     for _ in range(2):
         write(exporter, one, 18, tmp_path)
     assert len(traces) == 2
@@ -181,7 +181,7 @@ def test_an_export_that_stands_alone_shares_nothing(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
-    write(shared(SharedWork()), one, 18, tmp_path)
+    write(shared(SharedTraces()), one, 18, tmp_path)
     for _ in range(2):
         export(one.model, one.config, tmp_path, opset=18, exporter="dynamo")
     assert len(traces) == 3
@@ -202,7 +202,7 @@ def _outcomes(cell: CellId, requirements: list[str], work: SharedWork | None) ->
     return [(record.requirement, record.outcome, record.worst) for record in report.records]
 
 
-class Stale(SharedWork):
+class Stale(SharedTraces):
     """Lends the trace of another model."""
 
     def program(self, model: Any, *rest: Any) -> Any:
@@ -211,7 +211,9 @@ class Stale(SharedWork):
         return super().program(other, *rest)
 
 
-@pytest.mark.parametrize(("work", "outcome"), [(SharedWork(), "passed"), (Stale(), "errored")])
+@pytest.mark.parametrize(
+    ("work", "outcome"), [(SharedWork(), "passed"), (SharedWork(Stale()), "errored")]
+)
 def test_a_nightly_proves_on_some_cells_that_shared_files_are_the_plain_ones(
     work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,5 +246,5 @@ def test_where_sharing_breaks_the_file_is_the_plain_one(
 
     monkeypatch.setattr(_Decomposition, "lent", refuse)
     one = subject("bert", "fill-mask")
-    got = write(shared(SharedWork()), one, 18, tmp_path)
+    got = write(shared(SharedTraces()), one, 18, tmp_path)
     assert_same(got, write(get_exporter("dynamo"), one, 18, tmp_path))

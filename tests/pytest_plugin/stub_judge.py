@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 import psutil
 
 import harness.judge
-from harness.exporters._sharing import SharedWork
 from harness.isolation.journal import Journal
 from harness.judge.profiles import Profile
+from harness.judge.shared_work import SharedWork
 from harness.records import CellId, CellReport, Outcome, Record
 
 RULES: list[dict[str, str]] = json.loads(os.environ.get("STUB_RULES", "[]"))
