@@ -121,7 +121,8 @@ def _output(outputs: Any, name: str) -> torch.Tensor:
 def evaluating(model: nn.Module) -> Iterator[None]:
     """Eval mode for the length of the block; every module comes back in its own mode."""
     training = [module for module in model.modules() if module.training]
-    model.eval()
+    if training:
+        model.eval()
     try:
         yield
     finally:

@@ -27,9 +27,12 @@ def movement(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.nd
     import numpy as np
 
     first, second = before.astype(np.float64), after.astype(np.float64)
-    is_same = (first == second) | (np.isnan(first) & np.isnan(second))
     with np.errstate(invalid="ignore"):
-        moved = np.where(is_same, 0.0, np.abs(second - first))
+        plain = np.abs(second - first)
+    if np.isfinite(plain).all():
+        return plain
+    is_same = (first == second) | (np.isnan(first) & np.isnan(second))
+    moved = np.where(is_same, 0.0, plain)
     return np.nan_to_num(moved, nan=np.inf, posinf=np.inf)
 
 
