@@ -123,6 +123,7 @@ class _Judge:
             seed=request.seed,
             on_record=keep,
             work=self._work,
+            expected=self._expectations.expected_to_fail(cell, request.requirements),
         )
         for record in report.records:
             keep(record)

@@ -7,7 +7,7 @@ import random
 import shlex
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,6 +48,7 @@ class Request:
     seed: int
     axes: Mapping[str, int] | None
     work: SharedWork | None
+    expected: Collection[str]
 
     @property
     def keeps_examples(self) -> bool:
@@ -64,17 +65,25 @@ def judge_cell(
     axes: Mapping[str, int] | None = None,
     on_record: OnRecord | None = None,
     work: SharedWork | None = None,
+    expected: Collection[str] = (),
 ) -> CellReport:
     """Export the tiny model of a cell and judge the result.
 
     With `axes`, only the example of these sizes and of the value seed `seed` is judged, else the
     corners and what the profile draws from `seed`. `on_record` gets each record as soon as it is
     known. Who judges several cells of a task gives each of them the same `work`, so that what they
-    have in common is done once. Raises UsageError for a cell, a requirement or axes
+    have in common is done once. What fails of the requirements that are `expected` to fail
+    is not made small. Raises UsageError for a cell, a requirement or axes
     that do not exist; whatever the cell itself does becomes a record.
     """
     request = make_request(
-        cell, requirements=requirements, profile=profile, seed=seed, axes=axes, work=work
+        cell,
+        requirements=requirements,
+        profile=profile,
+        seed=seed,
+        axes=axes,
+        work=work,
+        expected=expected,
     )
     records: list[Record] = []
     for record in _records(request):
@@ -95,6 +104,7 @@ def make_request(
     seed: int,
     axes: Mapping[str, int] | None = None,
     work: SharedWork | None = None,
+    expected: Collection[str] = (),
 ) -> Request:
     """The arguments of `judge_cell`, looked up; raises UsageError for what does not exist."""
     chosen = get_profile(profile)
@@ -110,6 +120,7 @@ def make_request(
         seed=seed,
         axes=axes,
         work=work,
+        expected=expected,
     )
 
 
@@ -192,6 +203,7 @@ def prepared(request: Request) -> Iterator[Judgement]:
             examples=examples,
             atol=config.atol,
             replay=lambda requirement, example: replay_command(cell, requirement, example),
+            expected=request.expected,
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,8 @@ SHOWN_FINDINGS = 6
 class Judgement:
     """What is to be judged: evidence, the planned requirements and the examples they share.
 
-    `replay` makes the command that reruns a requirement on one example.
+    `replay` makes the command that reruns a requirement on one example. What fails of a requirement
+    that is `expected` to fail is known, and not made small.
     """
 
     cell: CellId
@@ -38,6 +39,7 @@ class Judgement:
     examples: Sequence[Example]
     atol: float
     replay: Replay
+    expected: Collection[str] = ()
 
 
 def climb(judgement: Judgement) -> Iterator[Record]:
@@ -156,9 +158,11 @@ def _judge_examples(record: Record, judgement: Judgement, requirement: Requireme
             outcome=Outcome.INCONCLUSIVE,
             message=f"{requirement.id}: {reason} [{judgement.cell}]",
         )
-    space = judgement.evidence.config.axis_space
-    minimal = minimise(tally.first_failing, space, lambda e: bool(tally.findings(e)))
-    return _failed(record, judgement, tally.explained(minimal), minimal)
+    shown = tally.first_failing
+    if requirement.id not in judgement.expected:
+        space = judgement.evidence.config.axis_space
+        shown = minimise(shown, space, lambda e: bool(tally.findings(e)))
+    return _failed(record, judgement, tally.explained(shown), shown)
 
 
 def _failed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.matrix.pairs import Box, Pair
@@ -56,6 +56,11 @@ class Expectations:
 
     def find(self, cell: CellId, requirement: str) -> Expectation | None:
         return next((e for e in self.entries if e.covers(cell, requirement)), None)
+
+    def expected_to_fail(self, cell: CellId, requirements: Iterable[str]) -> Sequence[str]:
+        """Those of the requirements of a cell that an entry says to end as failed."""
+        found = {requirement: self.find(cell, requirement) for requirement in requirements}
+        return [name for name, entry in found.items() if entry and entry.outcome is Outcome.FAILED]
 
     def apply(self, record: Record) -> Record:
         """The record as `xfailed` where it ended as expected, as `xpassed` where it passed.

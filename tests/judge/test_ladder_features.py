@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,13 @@ def judge(
 ) -> Judge:
     """The record of a made-up requirement, judged on a correct file."""
 
-    def run(architecture: str = "bert", task: str = "fill-mask", **fields: Any) -> Record:
+    def run(
+        architecture: str = "bert",
+        task: str = "fill-mask",
+        *,
+        expected: Sequence[str] = (),
+        **fields: Any,
+    ) -> Record:
         made_up = Requirement(id="made-up", rank=1, proves="it", fails_when="not", **fields)
         monkeypatch.setattr(ladder, "ladder", lambda: (made_up,))
         one, folder = subject(architecture, task), exported(architecture, task).parent
@@ -41,6 +47,7 @@ def judge(
             examples=EXAMPLES,
             atol=1e-5,
             replay=lambda requirement, example: None,
+            expected=expected,
         )
         (record,) = climb(judgement)
         return record
@@ -69,6 +76,20 @@ def test_a_requirement_that_asks_nothing_of_a_description_says_why(judge: Judge)
     )
     assert record.outcome is Outcome.NOT_APPLICABLE
     assert record.message == "fill-mask has no cache"
+
+
+@pytest.mark.parametrize(("expected", "length"), [((), 1), (("another",), 1), (("made-up",), 3)])
+def test_what_is_expected_to_fail_is_not_made_small(
+    judge: Judge, expected: Sequence[str], length: int
+) -> None:
+    def fails_from_five(part: Any, example: Example, atol: float) -> Examined:
+        is_large = example.axes["batch_size"] >= 5
+        return Examined((Finding(message="too large"),) if is_large else ())
+
+    record = judge(expected=expected, examine_example=fails_from_five)
+    assert record.outcome is Outcome.FAILED
+    assert record.failing is not None
+    assert record.failing.axes == {"batch_size": 5, "sequence_length": length}
 
 
 def test_the_parts_that_are_not_asked_are_left_out(judge: Judge) -> None:

@@ -98,6 +98,14 @@ def test_other_bad_outcomes_can_be_expected(path: Path, registry: Registry, outc
     assert known.apply(record(Outcome.FAILED)).outcome is Outcome.FAILED
 
 
+def test_what_is_expected_to_fail_is_told_apart(path: Path, registry: Registry) -> None:
+    entries = entry(outcome='"failed"') + entry(requirement='"opset"', outcome='"crashed"')
+    known = load(path, entries, registry)
+    asked = ["export", "opset", "agreement"]
+    cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in (18, 21)]
+    assert [known.expected_to_fail(cell, asked) for cell in cells] == [["agreement"], []]
+
+
 def test_the_first_of_two_entries_counts(path: Path, registry: Registry) -> None:
     known = load(path, entry() + entry(task='"*"', reason='"another"'), registry)
     expectation = known.apply(record(Outcome.FAILED)).expectation

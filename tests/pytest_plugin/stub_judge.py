@@ -13,7 +13,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NoReturn
@@ -157,6 +157,7 @@ def judge_cell(
     seed: int,
     on_record: Callable[[Record], None],
     work: SharedWork,
+    expected: Collection[str],
 ) -> CellReport:
     records = []
     for requirement in requirements:
@@ -165,7 +166,9 @@ def judge_cell(
             ACTIONS[rule]()
         if rule == "omit":
             continue
-        record = make_record(cell, requirement, rule, note=f"{profile.max_examples} {seed}")
+        told = " expected" if requirement in expected else ""
+        note = f"{profile.max_examples} {seed}{told}"
+        record = make_record(cell, requirement, rule, note=note)
         on_record(record)
         records.append(record)
     return CellReport(cell, tuple(records))

@@ -42,6 +42,10 @@ def test_an_expected_failure_is_xfailed_and_green(
     assert record.outcome == "xfailed"
     assert record.expectation is not None
     assert record.expectation["issue"] == "https://example.org/issues/1"
+    told = {
+        key for key, one in result.run.records.items() if (one.blame or "").endswith("expected")
+    }
+    assert told == {(CELL, "checker")}
 
 
 @pytest.mark.parametrize(
