@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness import OnnxConfig, TasksManager, export, exporters
+from harness.configs.plugins import fixture_directories
 from harness.evidence.models import tiny_model
 
 
@@ -23,6 +24,20 @@ def _registries_as_before() -> Iterator[None]:
     for registry, content in zip(registries, before, strict=True):
         registry.clear()
         registry.update(content)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _fixtures_as_before() -> Iterator[None]:
+    """No test writes to what is committed: the next commit would take it along."""
+    before = _committed_fixtures()
+    yield
+    after = _committed_fixtures()
+    assert [path for path in before | after if before.get(path) != after.get(path)] == []
+
+
+def _committed_fixtures() -> dict[Path, bytes]:
+    *_, ours = fixture_directories()
+    return {path: path.read_bytes() for path in sorted(ours.rglob("*")) if path.is_file()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,8 +144,10 @@ def test_what_update_writes_is_refused_until_reasons_are_written(
 
 
 def test_without_a_file_a_new_entry_goes_to_its_exporter_beside_the_tiny_model(
-    run: Any, tmp_path: Path, failed_run: Path, monkeypatch: pytest.MonkeyPatch
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    failed = record("bert/fill-mask/opset18/torchscript", Outcome.FAILED)
+    failed_run = write_run(tmp_path / "run", failed)
     theirs = tmp_path / "theirs"
     (theirs / "models").mkdir(parents=True)
     (theirs / "models" / "bert.json").touch()
@@ -153,7 +155,8 @@ def test_without_a_file_a_new_entry_goes_to_its_exporter_beside_the_tiny_model(
     monkeypatch.chdir(tmp_path)
     result = run("expectations", "update", failed_run, "--write")
     assert result.status == 0, result.err
-    assert "--- /dev/null\n+++ b/theirs/expectations/torchscript.toml\n" in result.out
+    assert result.out.startswith("--- /dev/null\n+++ b/theirs/expectations/torchscript.toml\n")
+    assert result.out.count("+++ ") == 1
     text = (theirs / "expectations" / "torchscript.toml").read_text()
     assert text.startswith("# Known failures of the torchscript exporter.")
     assert 'opsets = "18"' in text
