@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import TasksManager
-from harness.judge.rounding import eager_rounding, largest_allowed
+from harness.judge.rounding import eager_roundings, largest_allowed
 
 PAIRS = [
     (architecture, task)
@@ -22,4 +22,5 @@ def test_atol_is_at_most_ten_times_the_rounding_of_the_reference(
     architecture: str, task: str, subject: Callable[..., Any]
 ) -> None:
     one = subject(architecture, task)
-    assert one.config.atol <= largest_allowed(eager_rounding(one.model, one.config))
+    roundings = eager_roundings(one.model, one.config)
+    assert any(one.config.atol <= largest_allowed(rounding) for rounding in roundings)

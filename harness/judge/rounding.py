@@ -6,6 +6,7 @@ given, as T5's norm does its variance, rounds alike on both sides and is not see
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
@@ -40,20 +41,26 @@ def largest_allowed(rounding: float) -> float:
 def eager_rounding(
     model: nn.Module, config: OnnxConfig, *, count: int = EXAMPLES, seed: int = 0
 ) -> float:
-    """max |float32 - float64| of eager over the corners and `count` examples that are drawn, of
-    the whole and of its parts. Raises UnmeasurableError where the two cannot be compared."""
+    """The largest of `eager_roundings`."""
+    return max(eager_roundings(model, config, count=count, seed=seed))
+
+
+def eager_roundings(
+    model: nn.Module, config: OnnxConfig, *, count: int = EXAMPLES, seed: int = 0
+) -> Iterator[float]:
+    """max |float32 - float64| of each output of eager for the corners and `count` examples that are
+    drawn, of the whole and of its parts. Raises UnmeasurableError where the two cannot be
+    compared."""
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.session import single_thread
     from harness.judge.examples import draw_examples
 
     evidence = Evidence(model=model, config=config, source=Source())
-    with single_thread():
-        return max(
-            measure.max_abs_diff
-            for example in draw_examples(config.axis_space, count=count, seed=seed)
-            for sides in evidence.sides
-            for measure in beside_float64(sides.reference(example), float64_outputs(sides, example))
-        )
+    for example in draw_examples(config.axis_space, count=count, seed=seed):
+        for sides in evidence.sides:
+            with single_thread():
+                measures = beside_float64(sides.reference(example), float64_outputs(sides, example))
+            yield from (measure.max_abs_diff for measure in measures)
 
 
 def float64_outputs(sides: Sides, example: Example) -> Arrays:
