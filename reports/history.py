@@ -6,12 +6,14 @@ a cell turned, and with which versions.
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from harness.errors import UsageError
 from harness.records import CellReport, Header, Outcome, Run
@@ -19,7 +21,7 @@ from reports.text import one_line
 from reports.verdict import verdict_of
 
 _APPLICATION_ID = 0x6F6E7866  # "onxf", in the file's header: any other database is refused
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
 PRAGMA user_version = {_VERSION};
@@ -36,6 +38,7 @@ CREATE TABLE state (
     cell INTEGER NOT NULL REFERENCES cell, run INTEGER NOT NULL REFERENCES run,
     outcome TEXT NOT NULL, expected INTEGER NOT NULL,
     requirement TEXT NOT NULL, message TEXT NOT NULL,
+    seconds REAL NOT NULL, ratio REAL,
     PRIMARY KEY (cell, run)
 ) WITHOUT ROWID;
 """
@@ -43,7 +46,11 @@ CREATE TABLE state (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """A run as a history knows it; `facts` are its versions and platform, `counts` its cells."""
+    """A run as a history knows it; `facts` are its versions and platform, `counts` its cells.
+
+    `seconds` is what its requirements took, whatever the number of workers; `ratio` the largest
+    error ratio of the cells that passed, None where none of them was compared.
+    """
 
     name: str
     started: str
@@ -51,17 +58,22 @@ class PastRun:
     level: str
     facts: Mapping[str, str]
     counts: Mapping[Outcome, int]
+    seconds: float
+    ratio: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What became of a cell in one run, with the requirement that decided it."""
+    """What became of a cell in one run, with the requirement that decided it; `ratio` is the
+    largest of its finite error ratios."""
 
     run: PastRun
     outcome: Outcome
     expected: bool
     requirement: str
     message: str
+    seconds: float
+    ratio: float | None
 
 
 @contextmanager
@@ -112,7 +124,7 @@ class History:
         names = [(one_line(str(report.cell)),) for report in reports]
         self._connection.executemany("INSERT OR IGNORE INTO cell (name) VALUES (?)", names)
         self._connection.executemany(
-            "INSERT INTO state SELECT id, ?, ?, ?, ?, ? FROM cell WHERE name = ?",
+            "INSERT INTO state SELECT id, ?, ?, ?, ?, ?, ?, ? FROM cell WHERE name = ?",
             [(number, *_state(report)) for report in reports],
         )
 
@@ -155,6 +167,9 @@ class History:
         tallied = execute("SELECT run, outcome, COUNT(*) FROM state GROUP BY run, outcome")
         for run, outcome, count in tallied:
             counts.setdefault(run, {})[Outcome(outcome)] = count
+        seconds = dict(execute("SELECT run, SUM(seconds) FROM state GROUP BY run"))
+        passed = "SELECT run, MAX(ratio) FROM state WHERE outcome = ? GROUP BY run"
+        ratios = dict(execute(passed, (Outcome.PASSED,)))
         return {
             number: PastRun(
                 name=name,
@@ -163,6 +178,8 @@ class History:
                 level=level,
                 facts=facts.get(number, {}),
                 counts={o: counts[number][o] for o in Outcome if o in counts.get(number, {})},
+                seconds=float(seconds.get(number, 0)),
+                ratio=ratios.get(number),
             )
             for number, name, started, profile, level in execute(
                 "SELECT id, name, started, profile, level FROM run ORDER BY started, name"
@@ -170,24 +187,29 @@ class History:
         }
 
 
-def _state(report: CellReport) -> tuple[str, bool, str, str, str]:
+def _state(report: CellReport) -> tuple[str, bool, str, str, float, float | None, str]:
     """The columns of `state` that follow from a report, and its cell."""
+    cell, outcome = one_line(str(report.cell)), str(report.outcome)
     if not report.records:
-        return str(report.outcome), report.expected, "", "", one_line(str(report.cell))
+        return outcome, report.expected, "", "", 0.0, None, cell
     worst = report.worst
     message = "" if worst.outcome is Outcome.PASSED else one_line(worst.headline)
-    name = one_line(worst.requirement)
-    return str(report.outcome), report.expected, name, message, one_line(str(report.cell))
+    seconds = sum(record.seconds for record in report.records)
+    ratios = (r.worst.error_ratio for r in report.records if r.worst is not None)
+    ratio = max(filter(math.isfinite, ratios), default=None)
+    return outcome, report.expected, one_line(worst.requirement), message, seconds, ratio, cell
 
 
-def _read_state(run: PastRun, row: tuple[int, int, str, int, str, str]) -> State:
-    _, _, outcome, expected, requirement, message = row
+def _read_state(run: PastRun, row: tuple[Any, ...]) -> State:
+    _, _, outcome, expected, requirement, message, seconds, ratio = row
     return State(
         run=run,
         outcome=Outcome(outcome),
         expected=bool(expected),
         requirement=requirement,
         message=message,
+        seconds=seconds,
+        ratio=ratio,
     )
 
 

@@ -13,7 +13,7 @@ from reports.diff import Fact, changed_facts
 from reports.diff_output import facts_line
 from reports.history import History, PastRun, State
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +131,8 @@ def to_json(trend: Trend) -> dict[str, Any]:
                 "level": step.run.level,
                 "versions": dict(step.run.facts),
                 "counts": {str(outcome): count for outcome, count in step.run.counts.items()},
+                "seconds": round(step.run.seconds, 3),
+                "error_ratio": step.run.ratio,
                 "changed": _facts_json(step.changed),
             }
             for step in trend.steps

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.records import Footer, Line, Outcome, Run, Shard, read_run
+from harness.records import Footer, Line, Outcome, Run, Shard, Worst, read_run
 from reports.__main__ import main
 from reports.diff import Fact
 from reports.history import History, open_history
@@ -134,6 +134,38 @@ def test_changed_versions_are_marked_and_fresh_seeds_are_not(runs: Any, history:
     assert marks == [(), (), (Fact(name="torch", old="2.9", new="2.10"),)]
 
 
+def test_a_run_is_measured_by_its_seconds_and_by_the_worst_that_passed(
+    runs: Any, history: History
+) -> None:
+    def compared(cell: str, outcome: Outcome, *ratios: float) -> list[Line]:
+        return [
+            runs.record(cell, name, outcome, seconds=2.5, worst=worst(ratio))
+            for name, ratio in zip(("export", "agreement"), ratios, strict=True)
+        ]
+
+    header = runs.header(BERT, VIT)
+    history.add(
+        runs.read(header, *compared(BERT, GREEN, 0.25, 0.75), *compared(VIT, RED, 3.0, 1.0))
+    )
+    (run,) = history.runs()
+    assert (run.seconds, run.ratio) == (10.0, 0.75)
+    assert [state.ratio for (state,) in history.cells("*").values()] == [0.75, 3.0]
+    history.add(runs.read(header, *compared(BERT, GREEN, 0.5, float("inf")), *runs.passing(VIT)))
+    (run,) = history.runs()
+    assert (run.seconds, run.ratio) == (6.0, 0.5)
+
+
+def worst(ratio: float) -> Worst:
+    return Worst(
+        output="logits",
+        max_abs_diff=ratio * 1e-5,
+        atol=1e-5,
+        error_ratio=ratio,
+        axes={"batch_size": 1},
+        seed=1,
+    )
+
+
 def test_importing_twice_changes_nothing(runs: Any, tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
 
@@ -241,7 +273,7 @@ def torn_history(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"nonsense " * 999), "not a database"),
         (other_database, "another SQLite file"),
-        (newer_history, "history of version 99, this harness reads 1"),
+        (newer_history, "history of version 99, this harness reads 2"),
         (torn_history, "cannot be used as a history"),
         (lambda path: path.mkdir(), "history"),
     ],
