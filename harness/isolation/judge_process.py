@@ -22,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.isolation.family import die_with_parent, volunteer_to_be_killed
-from harness.isolation.global_state import differences, snapshot
+from harness.isolation.global_state import State, differences, snapshot
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.judge.profiles import Profile, get_profile
@@ -57,6 +57,7 @@ class _Judge:
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
+        self._state: State | None = None
 
     def get_ready(self) -> Ready:
         from harness import judge
@@ -92,12 +93,13 @@ class _Judge:
         got, trace = None, None
         raw: list[str] = []
         with _inside(Path(request.folder)):
-            before = snapshot()
+            before = snapshot(code_of=self._state)  # only judging runs code of others here
             try:
                 self._judge(request, raw)
             except BaseException as error:  # an exporter may call sys.exit
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
-            changed = differences(before, snapshot())
+            self._state = snapshot()
+            changed = differences(before, self._state)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024, raw=raw)
 
