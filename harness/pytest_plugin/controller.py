@@ -15,6 +15,7 @@ from harness.pytest_plugin.collection import cell_of, reaches_suite
 from harness.pytest_plugin.context import WORKER_INPUT, RunContext, usage_errors
 from harness.pytest_plugin.ending import crash_records, ending_records
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
+from harness.pytest_plugin.keeping import keep
 from harness.pytest_plugin.progress import Progress, ProgressLines, worker_count
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
@@ -43,7 +44,7 @@ class Controller:
         self._peak = 0
         self._progress: ProgressLines | None = None
         self._session: pytest.Session | None = None
-        self._page = ""
+        self._kept = ""
         self._refusal: str | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -140,7 +141,7 @@ class Controller:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
             footer = make_footer(self._run.reports(), exit_status=int(session.exitstatus))
             self._run.finish(footer)
-        self._page = _write_page(self._run)
+        self._kept = keep(self._run.directory)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._run is None:
@@ -159,7 +160,7 @@ class Controller:
         directory = self._run.directory
         for line in process_lines(directory, replaced=self._replaced, peak=self._peak):
             terminalreporter.write_line(line)
-        terminalreporter.write_line(f"page: {self._page}")
+        terminalreporter.write_line(self._kept)
 
     def _finish(self, cell: CellId, report: pytest.TestReport) -> None:
         self._finished.add(cell)
@@ -221,13 +222,3 @@ def _settle_crash(report: pytest.TestReport, finding: NonConformanceError) -> No
     if finding.report.expected:
         report.outcome = "skipped"
         report.wasxfail = reason_of(finding.report, Outcome.XFAILED)
-
-
-def _write_page(run_file: RunFile) -> str:
-    """The path of the page, or why there is none: it must never hide the verdict."""
-    try:
-        from reports.html import write_page
-
-        return str(write_page(read_run(run_file.directory), run_file.directory))
-    except Exception as error:
-        return f"not written ({error!r}); try python -m reports html {run_file.directory}"

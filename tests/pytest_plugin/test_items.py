@@ -19,6 +19,7 @@ from pytest_runs import (
 from harness.exporters import exporter_names, get_exporter
 from harness.records import Outcome
 from harness.requirements import ladder
+from reports.history import open_history
 
 
 def collect(*arguments: str) -> str:
@@ -241,3 +242,23 @@ def test_a_page_that_cannot_be_written_does_not_hide_the_verdict(
     assert result.status == 0
     assert "page: not written (" in result.output
     assert result.run.footer is not None
+
+
+def test_each_run_is_added_to_the_history_beside_it(run_pytest: RunPytest, project: Path) -> None:
+    run_pytest(*SMALL, run_dir="first")
+    shard = run_pytest(*SMALL, "--shard=1/2", run_dir="second")
+    run_pytest(*SMALL, run_dir="third", rules=[rule("failed")])
+    with open_history(project / "history.sqlite", writable=False) as history:
+        told = [(run.name, run.level) for run in history.runs()]
+    assert told == [("first", "green"), ("third", "red")]
+    assert shard.run.header.shard is not None
+
+
+def test_a_history_that_cannot_be_written_does_not_hide_the_verdict(
+    run_pytest: RunPytest, project: Path
+) -> None:
+    (project / "history.sqlite").write_text("no database, and longer than a header would be" * 9)
+    result = run_pytest(*SMALL)
+    assert result.status == 0
+    assert "history: not written (" in result.output
+    assert "python -m reports trend" in result.output
