@@ -5,27 +5,23 @@ The bar: at most 0.5 times the export, median, with at least 30 examples for eac
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
+from benchmarks._cells import add_selection, selected_cells
+from benchmarks._measuring import Bar, make_console, make_parser, progress
 from harness import Artifact, CellId, CellReport, judge_cell, register_exporter
 from harness.exporters import get_exporter
-from harness.judge.profiles import get_profile
-from harness.matrix.plan import Selection, make_plan
-from harness.matrix.registry import read_registry
 
-BAR = 0.5
-PROFILE = "smoke"
+BAR = Bar.at_most(0.5)
+FEWEST_EXAMPLES = Bar.at_least(30)
 EXPORTER = "dynamo"
 
 
@@ -63,13 +59,13 @@ class Cost:
         return max(record.examples for record in self.report.records)
 
 
-def measure(cells: list[CellId], exporter: Timed) -> Iterator[Cost]:
+def measure(cells: Sequence[CellId], exporter: Timed, profile: str) -> Iterator[Cost]:
     """Judge each cell as the profile does; what it imports is warm after a first one."""
-    judge_cell(cells[0], profile=PROFILE)
-    for cell in track(cells, "cells", console=Console(stderr=True)):
+    judge_cell(cells[0], profile=profile)
+    for cell in progress(cells, "cells"):
         exporter.seconds = 0.0
         start = time.perf_counter()
-        report = judge_cell(cell, profile=PROFILE)
+        report = judge_cell(cell, profile=profile)
         total = time.perf_counter() - start
         yield Cost(report=report, export=exporter.seconds, judged=total - exporter.seconds)
 
@@ -98,23 +94,22 @@ def by_requirement(costs: list[Cost]) -> Table:
     return table
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog=__spec__.name if __spec__ else None, description=__doc__)
-    parser.add_argument("--architecture", help="comma list of globs")
-    options = parser.parse_args()
-    exporter = Timed(EXPORTER)
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = make_parser(__spec__, __doc__)
+    add_selection(parser)
+    parser.set_defaults(exporter=EXPORTER)
+    options = parser.parse_args(arguments)
+    exporter = Timed(options.exporter)
     register_exporter(exporter)
-    opsets = get_profile(PROFILE).opsets
-    selection = Selection(opsets=opsets, architecture=options.architecture, exporter=EXPORTER)
-    costs = list(measure(list(make_plan(selection, read_registry())), exporter))
-    console = Console(width=110, highlight=False)
+    costs = list(measure(selected_cells(options), exporter, options.profile))
+    console = make_console()
     console.print(by_cell(costs), by_requirement(costs))
     median = statistics.median(cost.ratio for cost in costs)
     fewest = min(cost.examples for cost in costs)
-    verdict = "within" if median <= BAR and fewest >= 30 else "ABOVE"
+    console.print(f"at least {fewest} examples each: {FEWEST_EXAMPLES.verdict(fewest)}")
     console.print(
-        f"all requirements cost {median:.2f} x the export, median of {len(costs)} cells with at "
-        f"least {fewest} examples each: {verdict} the bar of {BAR}"
+        f"all requirements cost {median:.2f} x the export, median of {len(costs)} cells: "
+        f"{BAR.verdict(median)}"
     )
 
 

@@ -5,22 +5,18 @@ The bar: at most 1 + 0.3 (k - 1) times one export that shares nothing, median of
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from harness import Exporter, TasksManager
-from harness.evidence.models import tiny_model
-from harness.evidence.session import single_thread
+from benchmarks._cells import export_seconds
+from benchmarks._measuring import make_console, make_parser, progress
+from benchmarks._plotting import add_plot, plot
+from harness import CellId, Exporter
 from harness.exporters import get_exporter
 from harness.exporters._registries import Registries
 from harness.exporters._sharing import SharedTraces, sharing
@@ -50,58 +46,65 @@ class Round:
 def measure(name: str, *, rounds: int) -> Iterator[Round]:
     """Rounds of a task, each with a new model. Imports and registries are warm after a first one,
     as they are in a worker that has judged a task."""
-    architecture, task = name.split("/")
     alone, registries = get_exporter("dynamo"), Registries()
-    for index in track(range(rounds + 1), name, console=Console(stderr=True)):
+    for index in progress(range(rounds + 1), name):
         traces = SharedTraces()
         traces.registries = registries
         shared = sharing(alone, traces)
-        first = _seconds(alone, architecture, task, OPSETS[0])
-        each = tuple(_seconds(shared, architecture, task, opset) for opset in OPSETS)
+        first = _seconds(alone, name, OPSETS[0])
+        each = tuple(_seconds(shared, name, opset) for opset in OPSETS)
         if index:
             yield Round(first, each)
 
 
-def _seconds(exporter: Exporter, architecture: str, task: str, opset: int) -> float:
+def _seconds(exporter: Exporter, name: str, opset: int) -> float:
     """Of the processor: an export waits for nothing, and other processes do not count."""
-    model = tiny_model(architecture, task)
-    config = TasksManager.get_exporter_config_constructor("onnx", model, task=task)(model.config)
-    with tempfile.TemporaryDirectory() as folder, single_thread():
-        start = time.process_time()
-        exporter.export(model, config, opset, Path(folder))
-        return time.process_time() - start
+    cell = CellId.parse(f"{name}/opset{opset}/dynamo")
+    return export_seconds(exporter, cell, clock=time.process_time)
 
 
 def bar(count: int) -> float:
     return 1 + SLOPE * (count - 1)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog=__spec__.name if __spec__ else None, description=__doc__)
+def medians_of(rounds: Sequence[Round]) -> dict[int, float]:
+    """k -> what k opsets cost beside one export."""
+    return {count: statistics.median(one.ratio(count) for one in rounds) for count in COUNTS}
+
+
+def row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
+    seconds = statistics.median(one.alone for one in rounds)
+    pairs = itertools.product(rounds, range(1, len(OPSETS)))
+    further = statistics.median(one.shared[index] / one.alone for one, index in pairs)
+    ratios = [f"{ratio:.2f}" for ratio in medians_of(rounds).values()]
+    return name, f"{seconds:.2f}", *ratios, f"{further:.2f}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = make_parser(__spec__, __doc__)
     parser.add_argument("--task", action="append", help="architecture/task; may be repeated")
     parser.add_argument("--rounds", type=int, default=5)
-    options = parser.parse_args()
+    add_plot(parser)
+    options = parser.parse_args(arguments)
     table = Table("task", "one export s", *(f"k = {count}" for count in COUNTS), "each further one")
-    medians: dict[int, list[float]] = {count: [] for count in COUNTS}
+    medians: dict[str, dict[int, float]] = {}
     for name in options.task or TASKS:
         rounds = list(measure(name, rounds=options.rounds))
-        for count in COUNTS:
-            medians[count].append(statistics.median(one.ratio(count) for one in rounds))
-        seconds = statistics.median(one.alone for one in rounds)
-        further = statistics.median(
-            one.shared[index] / one.alone
-            for one, index in itertools.product(rounds, range(1, len(OPSETS)))
-        )
-        ratios = [f"{medians[count][-1]:.2f}" for count in COUNTS]
-        table.add_row(name, f"{seconds:.2f}", *ratios, f"{further:.2f}")
+        medians[name] = medians_of(rounds)
+        table.add_row(*row(name, rounds))
     table.add_row("bar", "", *(f"{bar(count):.2f}" for count in COUNTS), f"{SLOPE:.2f}")
-    is_within = all(max(medians[count]) <= bar(count) for count in COUNTS if count > 1)
-    console = Console(width=110, highlight=False)
+    is_within = all(m[count] <= bar(count) for m in medians.values() for count in COUNTS[1:])
+    console = make_console()
     console.print(table)
     console.print(
         f"k opsets beside one export, medians of {options.rounds} rounds: "
         f"{'within' if is_within else 'ABOVE'} the bar of 1 + {SLOPE} (k - 1)"
     )
+    if options.plot:
+        curves = {name: list(ratios.items()) for name, ratios in medians.items()}
+        limit = [(count, bar(count)) for count in COUNTS]
+        names = {"x": "opsets", "y": "times one export", "bar_name": "bar"}
+        plot(options.plot, curves, bar=limit, **names)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,52 @@
+"""What all benchmarks have in common: bars, and how they ask and tell."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from typing import Self, TypeVar
+
+from rich.console import Console
+from rich.progress import track
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A figure that a measurement may reach and not pass, from below or from above."""
+
+    limit: float
+    wrong_side: str
+    unit: str = ""
+
+    @classmethod
+    def at_most(cls, limit: float, unit: str = "") -> Self:
+        return cls(limit, "ABOVE", unit)
+
+    @classmethod
+    def at_least(cls, limit: float, unit: str = "") -> Self:
+        return cls(limit, "BELOW", unit)
+
+    def verdict(self, value: float) -> str:
+        """The end of the line that a benchmark closes with."""
+        is_above = value > self.limit
+        is_wrong = value != self.limit and is_above == (self.wrong_side == "ABOVE")
+        side = self.wrong_side if is_wrong else "within"
+        return f"{side} the bar of {self.limit:g}{self.unit}"
+
+
+def make_console() -> Console:
+    return Console(width=110, highlight=False)
+
+
+def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
+    """The items, and on stderr how far the benchmark is."""
+    return track(items, what, console=Console(stderr=True))
+
+
+def make_parser(spec: ModuleSpec | None, description: str | None) -> argparse.ArgumentParser:
+    """The options of the benchmark with this `__spec__` and `__doc__`."""
+    return argparse.ArgumentParser(prog=spec.name if spec else None, description=description)
