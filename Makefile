@@ -6,6 +6,8 @@ BASE ?= origin/main
 RUN ?= runs/$@-$(NOW)
 NOW := $(shell date -u +%Y%m%dT%H%M%SZ)
 EXTRAS := dev,real,browser
+BENCH := matrix_overhead opset_sharing cost_of_requirements two_workers against_optimum \
+    against_plain_loop collection memory
 BIN := .venv/bin
 # What is newer in .venv-canary: requirements and options of pip.
 NEWER := torch transformers onnx onnxruntime onnxscript
@@ -51,9 +53,15 @@ faults: .venv/.base
 chaos: .venv/.base
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-bench: .venv/.base
-	$(BIN)/python -m benchmarks.cost_of_requirements $(ARGS)
-	$(BIN)/python -m benchmarks.opset_sharing
+# BENCH=memory ARGS="--cells 100" for one of them; PLOTS=docs/images writes the curves.
+bench: .venv/.bench
+	for name in $(BENCH); do \
+	    case "$(PLOTS) $$name" in \
+	        ?*" "collection | ?*" "memory | ?*" "opset_sharing) plot="--plot $(PLOTS)/$$name.svg";; \
+	        *) plot=;; \
+	    esac; \
+	    $(BIN)/python -m benchmarks.$$name $$plot $(ARGS) || exit; \
+	done
 
 lint: .venv/.extras
 	$(BIN)/ruff check .
@@ -67,9 +75,13 @@ lint: .venv/.extras
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
+.venv/.bench: .venv/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	touch $@ .venv/.base
+
 .venv/.extras: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@ .venv/.base
 
 clean:
-	rm -rf .venv .venv-canary build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-canary .venv-optimum build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,49 @@
+"""Exports and validates saved models with optimum-onnx, in whose environment this file is run.
+
+It imports nothing of ours. Standard input has a JSON list of {"model", "task", "opset"}, the first
+of which warms up; a line of JSON for each other one goes to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+from typing import Any
+
+
+def main(validation: str) -> None:
+    """Do all; `validation` happens `inside` this process, as main_export has it on a CPU, or
+    `beside` it in another, the default of validate_models_outputs."""
+    from optimum.exporters.onnx import convert, main_export
+
+    if validation == "beside":
+        validate = convert.validate_models_outputs
+
+        def with_its_default(*args: Any, use_subprocess: bool, **keywords: Any) -> None:
+            validate(*args, **keywords)
+
+        convert.validate_models_outputs = with_its_default
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # exporters print
+    for index, job in enumerate(json.load(sys.stdin)):
+        start = time.perf_counter()
+        error = _export(main_export, job)
+        if index:
+            line = {"seconds": time.perf_counter() - start, "error": error}
+            print(json.dumps(line), file=told, flush=True)
+
+
+def _export(main_export: Any, job: dict[str, Any]) -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            main_export(job["model"], folder, task=job["task"], opset=job["opset"])
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"[:200]
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
