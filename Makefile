@@ -8,6 +8,7 @@ NOW := $(shell date -u +%Y%m%dT%H%M%SZ)
 EXTRAS := dev,real,browser
 BENCH := matrix_overhead opset_sharing cost_of_requirements two_workers against_optimum \
     against_plain_loop collection memory
+CURVES := opset_sharing collection memory
 BIN := .venv/bin
 # What is newer in .venv-canary: requirements and options of pip.
 NEWER := torch transformers onnx onnxruntime onnxscript
@@ -55,13 +56,8 @@ chaos: .venv/.base
 
 # BENCH=memory ARGS="--cells 100" for one of them; PLOTS=docs/images writes the curves.
 bench: .venv/.bench
-	for name in $(BENCH); do \
-	    case "$(PLOTS) $$name" in \
-	        ?*" "collection | ?*" "memory | ?*" "opset_sharing) plot="--plot $(PLOTS)/$$name.svg";; \
-	        *) plot=;; \
-	    esac; \
-	    $(BIN)/python -m benchmarks.$$name $$plot $(ARGS) || exit; \
-	done
+	$(foreach name,$(BENCH),$(BIN)/python -m benchmarks.$(name) $(ARGS) \
+	    $(if $(PLOTS),$(if $(filter $(name),$(CURVES)),--plot $(PLOTS)/$(name).svg)) &&) true
 
 lint: .venv/.extras
 	$(BIN)/ruff check .

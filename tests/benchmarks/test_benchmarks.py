@@ -1,0 +1,120 @@
+"""Every benchmark runs, measures what it says, and tells when a bar is missed. Never how fast."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks import collection, memory
+from benchmarks._measuring import Bar
+
+NEVER = Bar.at_most(-1e9), Bar.at_least(1e9)
+CELL = ("--architecture=vit", "--task=image-classification", "--opset=18", "--exporter=torchscript")
+
+Run = Callable[..., str]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a benchmark with bars that nothing reaches; returns what it printed."""
+
+    def call(name: str, *arguments: str) -> str:
+        module = importlib.import_module(f"benchmarks.{name}")
+        for attribute, bar in list(vars(module).items()):
+            if isinstance(bar, Bar):
+                never = next(one for one in NEVER if one.wrong_side == bar.wrong_side)
+                monkeypatch.setattr(module, attribute, never)
+        module.main(arguments)
+        return capsys.readouterr().out
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("value", "at_most", "at_least"),
+    [(1.9, "within", "BELOW"), (2.0, "within", "within"), (2.1, "ABOVE", "within")],
+)
+def test_a_bar_may_be_reached_and_not_passed(value: float, at_most: str, at_least: str) -> None:
+    assert Bar.at_most(2.0, " s").verdict(value) == f"{at_most} the bar of 2 s"
+    assert Bar.at_least(2.0).verdict(value) == f"{at_least} the bar of 2"
+
+
+def test_the_matrix_is_told_to_be_above_its_exports(run: Run) -> None:
+    printed = run("matrix_overhead", *CELL, "--rounds=1", "--workers=1")
+    assert "1 workers take" in printed
+    assert "bare exports of 1 cells, median of 1 rounds: ABOVE the bar" in printed
+
+
+def test_two_workers_are_told_to_be_below(run: Run) -> None:
+    printed = run("two_workers", *CELL, "--rounds=1")
+    assert re.search(r"two workers are [\d.]+ x as fast as one, .*: BELOW the bar", printed)
+
+
+def test_requirements_are_told_to_be_above_the_export(run: Run) -> None:
+    printed = run("cost_of_requirements", *CELL)
+    assert "at least 31 examples each: BELOW the bar" in printed
+    assert re.search(r"all requirements cost [\d.]+ x the export, .*: ABOVE the bar", printed)
+
+
+def test_opsets_are_told_to_be_above_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    opset_sharing = importlib.import_module("benchmarks.opset_sharing")
+    monkeypatch.setattr(opset_sharing, "OPSETS", (18, 21))
+    monkeypatch.setattr(opset_sharing, "COUNTS", (1, 2))
+    monkeypatch.setattr(opset_sharing, "SLOPE", -2.0)
+    printed = run("opset_sharing", "--task=vit/image-classification", "--rounds=1")
+    assert "medians of 1 rounds: ABOVE the bar" in printed
+
+
+def test_the_plain_loop_finds_equal_what_is_judged_at_more_shapes(run: Run) -> None:
+    printed = run("against_plain_loop", *CELL)
+    assert "1 of 1" in printed
+    assert "judging 1 cells at 31 shapes and more" in printed
+
+
+def test_collection_is_told_to_be_above(run: Run) -> None:
+    printed = run("collection", "--cells=50", "--rounds=1")
+    assert re.search(r"50 cells are collected in [\d.]+ s without torch, .*: ABOVE", printed)
+
+
+def test_collecting_with_torch_is_above_whatever_it_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(collection, "MODULE", collection.MODULE + "\nimport torch\n")
+    monkeypatch.setattr(collection, "BAR", Bar.at_most(1e9))
+    collection.main(["--cells=50", "--rounds=1"])
+    assert "with torch, median of 1 rounds: ABOVE the bar" in capsys.readouterr().out
+
+
+def test_memory_is_told_to_be_above(run: Run) -> None:
+    printed = run("memory", *CELL, "--cells=2", "--every=1")
+    assert re.search(r"2 cells, of 1 different ones: \d+ MB at most, ABOVE the bar", printed)
+    assert re.search(r"[+-][\d.]+ % since the 100th cell: ABOVE the bar", printed)
+
+
+def test_memory_grows_since_the_judge_was_warm() -> None:
+    assert memory.growth([(50, 500.0), (100, 800.0), (150, 840.0), (200, 1000.0)]) == pytest.approx(
+        25
+    )
+    assert memory.growth([(2, 400.0), (4, 500.0)]) == pytest.approx(25)
+
+
+@pytest.mark.nightly
+def test_optimum_is_compared_in_all_settings(run: Run, tmp_path: Path) -> None:
+    printed = run("against_optimum", *CELL, "--rounds=1", f"--folder={tmp_path}")
+    assert "31 times the shapes and more: BELOW" in printed
+    for setting in ("one process", "validated apart", "commands", "as they are used"):
+        assert re.search(rf"{setting}: [\d.]+ x the cells per second, .*: BELOW", printed)
+
+
+def test_curves_are_drawn_beside_their_bar(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    drawn = []
+    for name in ("one.svg", "other.svg"):
+        path = tmp_path / name
+        run("collection", "--cells=50", "--cells=100", "--rounds=1", f"--plot={path}")
+        drawn.append(path.read_text(encoding="utf-8"))
+    assert all("pytest --collect-only" in text and ">bar<" in text for text in drawn)
