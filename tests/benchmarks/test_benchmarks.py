@@ -56,7 +56,7 @@ def test_two_workers_are_told_to_be_below(run: Run) -> None:
 
 def test_requirements_are_told_to_be_above_the_export(run: Run) -> None:
     printed = run("cost_of_requirements", *CELL)
-    assert "at least 31 examples each: BELOW the bar" in printed
+    assert re.search(r"at least 3\d examples each: BELOW the bar", printed)
     assert re.search(r"all requirements cost [\d.]+ x the export, .*: ABOVE the bar", printed)
 
 
@@ -72,7 +72,7 @@ def test_opsets_are_told_to_be_above_one(run: Run, monkeypatch: pytest.MonkeyPat
 def test_the_plain_loop_finds_equal_what_is_judged_at_more_shapes(run: Run) -> None:
     printed = run("against_plain_loop", *CELL)
     assert "1 of 1" in printed
-    assert "judging 1 cells at 31 shapes and more" in printed
+    assert re.search(r"judging 1 cells at 3\d shapes and more", printed)
 
 
 def test_collection_is_told_to_be_above(run: Run) -> None:
@@ -105,7 +105,7 @@ def test_memory_grows_since_the_judge_was_warm() -> None:
 @pytest.mark.nightly
 def test_optimum_is_compared_in_all_settings(run: Run, tmp_path: Path) -> None:
     printed = run("against_optimum", *CELL, "--rounds=1", f"--folder={tmp_path}")
-    assert "31 times the shapes and more: BELOW" in printed
+    assert re.search(r"3\d times the shapes and more: BELOW", printed)
     for setting in ("one process", "validated apart", "commands", "as they are used"):
         assert re.search(rf"{setting}: [\d.]+ x the cells per second, .*: BELOW", printed)
 

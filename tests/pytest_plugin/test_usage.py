@@ -74,7 +74,7 @@ def test_a_run_folder_that_cannot_be_written_is_one_line(
 def test_the_default_run_folder_is_new_each_time(run_pytest: RunPytest, project: Path) -> None:
     results = [run_pytest(*SMALL, run_dir=None) for _ in range(2)]
     assert [result.status for result in results] == [0, 0]
-    runs = list((project / "runs").iterdir())
+    runs = [path for path in (project / "runs").iterdir() if path.is_dir()]
     assert len(runs) == 2
     for run in runs:
         (result,) = [result for result in results if f"run folder {run}\n" in result.output]
