@@ -94,7 +94,10 @@ def _settings(*, max_examples: int, phases: tuple[object, ...]) -> settings:
     """Every setting that a profile of the user's or of a CI could change is stated."""
     import hypothesis
 
+    from harness.judge.seeded_choices import BACKEND
+
     return hypothesis.settings(
+        backend=BACKEND,
         max_examples=max_examples,
         phases=phases,  # type: ignore[arg-type]
         database=None,

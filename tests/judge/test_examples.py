@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from harness.configs.axes import AxisSpace
@@ -32,6 +36,35 @@ def test_what_is_drawn_does_not_depend_on_a_profile_of_ci(
         assert draw_examples(SPACE, count=20, seed=3) == before
     finally:
         hypothesis.settings.load_profile("default")
+
+
+DRAW = """
+import sys
+for name in sys.argv[1:]:
+    __import__(name)
+from harness.judge.examples import draw_examples, minimise
+from tests.judge.test_examples import SPACE
+examples = [one for seed in range(9) for one in draw_examples(SPACE, count=100, seed=seed)]
+print(examples)
+print([minimise(one, SPACE, lambda e: e.seed % 7 == one.seed % 7) for one in examples[:20]])
+"""
+
+
+def test_what_is_drawn_does_not_depend_on_the_modules_that_are_imported(tmp_path: Path) -> None:
+    numbers = ", ".join(str(number) for number in range(100_000, 100_300))
+    (tmp_path / "full_of_numbers.py").write_text(f"NUMBERS = [{numbers}]")
+    root = Path(__file__).parents[2]
+    path = f"import sys; sys.path[:0] = [{str(root)!r}, {str(tmp_path)!r}]"
+
+    def drawn(*modules: str) -> str:
+        command = [sys.executable, "-c", path + DRAW, *modules]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=100
+        ).stdout
+
+    alone = drawn()
+    assert len(alone) > 1000
+    assert drawn("full_of_numbers") == alone == drawn("harness.judge.cell", "reports.history")
 
 
 def test_corners_come_first_and_drawn_ones_follow_within_bounds() -> None:
