@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.isolation.family import die_with_parent, volunteer_to_be_killed
+from harness.isolation.garbage import Garbage
 from harness.isolation.global_state import State, differences, snapshot
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
@@ -58,6 +59,7 @@ class _Judge:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._state: State | None = None
+        self._garbage = Garbage()
 
     def get_ready(self) -> Ready:
         from harness import judge
@@ -100,6 +102,7 @@ class _Judge:
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
             self._state = snapshot()
             changed = differences(before, self._state)
+        self._garbage.give_back()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024, raw=raw)
 

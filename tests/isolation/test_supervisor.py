@@ -31,6 +31,19 @@ harness.judge.judge_cell = judge_cell
 harness.judge.warm_up = lambda: None
 """
 
+WASTED = 300 << 20
+WASTE = f"""
+kept = []
+
+def circle():
+    waste = [b"x" * {WASTED}]
+    waste.append(waste)
+
+def holes():
+    waste = [b"%05d" % index * 800 for index in range({WASTED} // 4000)]
+    kept.extend(waste[::1000])
+"""
+
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
@@ -69,6 +82,15 @@ def test_a_judge_stays_for_the_next_cell(start: Start) -> None:
 
 def test_a_judge_that_holds_too_much_memory_is_replaced(start: Start) -> None:
     assert len(set(judges_of(start(Limits(retire=1)), 3))) == 3
+
+
+@pytest.mark.parametrize("left", ["circle()", "holes()"])
+def test_what_a_cell_no_longer_needs_is_not_held(start: Start, tmp_path: Path, left: str) -> None:
+    """Neither what refers to itself nor free memory between what stays."""
+    call = f"    {left}\n    return CellReport"
+    text = JUDGE.replace("    return CellReport", call) + WASTE
+    (tmp_path / "which_judge.py").write_text(text)
+    assert len(set(judges_of(start(Limits(retire=WASTED)), 3))) == 1
 
 
 def test_records_of_before_stand(start: Start) -> None:

@@ -1,0 +1,39 @@
+"""Keeps a judge as small after the thousandth cell as after the tenth.
+
+What a cell has made refers to itself in circles, arrays and sessions included, and the interpreter
+looks for circles the less often the more objects there are. What it finds at last has been mixed
+with what stays, so that the allocator cannot give it back by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+
+import psutil
+
+from harness.isolation.family import resident
+
+MIB = 1 << 20
+
+
+class Garbage:
+    """Looks for garbage when `step` bytes have come to what was left of the last look.
+
+    A look takes a third of a second, as long as judging a small cell.
+    """
+
+    def __init__(self, step: int = 64 * MIB) -> None:
+        self._step = step
+        self._process = psutil.Process()
+        self._left = resident(self._process)
+
+    def give_back(self) -> None:
+        """Free what nothing refers to, and return the pages that it leaves empty to the system."""
+        if resident(self._process) < self._left + self._step:
+            return
+        gc.collect()
+        with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
+            ctypes.CDLL(None).malloc_trim(0)
+        self._left = resident(self._process)
