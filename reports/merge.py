@@ -30,7 +30,10 @@ from harness.records import (
 )
 
 RED = 1
-_MAY_DIFFER = {"run", "started", "platform", "planned", "modalities", "requirements", "shard"}
+# Runs of before did not say what is not registered.
+_MAY_DIFFER = {"run", "started", "platform", "planned", "modalities", "requirements", "shard"} | {
+    "not_registered"
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def merge(sources: Sequence[Source], *, name: str, allow_missing: bool = False) 
     records = _records(sources, header)
     footer = _footer(sources, header, records)
     if not is_whole or any(_is_abandoned(source, sources) for source in sources):
-        footer = Footer(counts=footer.counts, exit_status=footer.exit_status or RED, complete=False)
+        status = footer.exit_status or RED
+        footer = dataclasses.replace(footer, exit_status=status, complete=False)
     started = {str(line.cell): line for source in _by_time(sources) for line in source.run.started}
     return Run(header=header, started=list(started.values()), records=records, footer=footer)
 
@@ -226,7 +230,9 @@ def _footer(
         if source.run.footer is not None and is_green(source.run.reports())
     ]
     status = max(otherwise, default=0) if is_green(reports) else RED
-    return make_footer(reports, exit_status=status)
+    ended = [footer.ended for source in sources if (footer := source.run.footer) is not None]
+    last = max((time for time in ended if time is not None), default=None)
+    return make_footer(reports, exit_status=status, ended=last)
 
 
 def _is_abandoned(source: Source, sources: Sequence[Source]) -> bool:

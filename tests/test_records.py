@@ -53,6 +53,8 @@ HEADER = Header(
 SHARDED = dataclasses.replace(HEADER, shard=Shard(index=2, count=3, cells=40))
 EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
 FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
+TELLING = dataclasses.replace(HEADER, not_registered={"roberta": ["fill-mask"]})
+ENDED = dataclasses.replace(FOOTER, ended="2025-01-02T04:05:06Z")
 
 
 def worst(value: float) -> Worst:
@@ -87,8 +89,17 @@ def write(directory: Path, *lines: Line, rest: str = "") -> Path:
 
 @pytest.mark.parametrize(
     "line",
-    [HEADER, SHARDED, Started(cell=CELL, process="gw0", time="now"), EXPORTED, FULL, FOOTER],
-    ids=["header", "header of a shard", "started", "bare record", "full record", "footer"],
+    [
+        HEADER,
+        SHARDED,
+        TELLING,
+        Started(cell=CELL, process="gw0", time="now"),
+        EXPORTED,
+        FULL,
+        FOOTER,
+        ENDED,
+    ],
+    ids=lambda line: type(line).__name__,
 )
 def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
     text = dump_line(line)

@@ -17,7 +17,7 @@ from harness.pytest_plugin.ending import crash_records, ending_records
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
 from harness.pytest_plugin.keeping import keep
 from harness.pytest_plugin.progress import Progress, ProgressLines, worker_count
-from harness.pytest_plugin.provenance import make_header
+from harness.pytest_plugin.provenance import make_header, now
 from harness.pytest_plugin.run_file import RunFile
 from harness.pytest_plugin.runner import PROPERTY
 from harness.pytest_plugin.summary import process_lines, summary_lines
@@ -139,7 +139,8 @@ class Controller:
             is_bad = bool(self._run.planned) and not is_green(self._run.reports())
             if exitstatus == pytest.ExitCode.OK and is_bad:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
-            footer = make_footer(self._run.reports(), exit_status=int(session.exitstatus))
+            status = int(session.exitstatus)
+            footer = make_footer(self._run.reports(), exit_status=status, ended=now())
             self._run.finish(footer)
         self._kept = keep(self._run.directory)
 

@@ -6,6 +6,8 @@ import platform
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 
+from harness.configs.transformers_mappings import not_registered
+from harness.errors import HarnessError
 from harness.matrix.registry import modalities
 from harness.pytest_plugin.context import RunContext
 from harness.records import CellId, Header, Meaning
@@ -18,7 +20,7 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
     planned = {cell: list(context.plan[cell]) for cell in cells}
     return Header(
         run=context.run_directory.name,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
+        started=now(),
         versions=versions(),
         platform=platform.platform(),
         profile=context.profile.name,
@@ -28,7 +30,13 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
         modalities=modalities(cell.architecture for cell in planned),
         requirements=meanings({name for names in planned.values() for name in names}),
         shard=context.planned.shard,
+        not_registered=_not_registered(),
     )
+
+
+def now() -> str:
+    """This moment as run files write it: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def meanings(planned: Container[str]) -> dict[str, Meaning]:
@@ -38,3 +46,11 @@ def meanings(planned: Container[str]) -> dict[str, Meaning]:
         for requirement in ladder()
         if requirement.id in planned
     }
+
+
+def _not_registered() -> dict[str, list[str]]:
+    """Nothing where transformers is not laid out as we know it: that must not end a run."""
+    try:
+        return {architecture: tasks for _, architecture, tasks in not_registered()}
+    except HarnessError:
+        return {}

@@ -9,13 +9,16 @@ from harness.records.lines import CellReport, Footer
 from harness.records.outcomes import Outcome
 
 
-def make_footer(reports: Sequence[CellReport], *, exit_status: int) -> Footer:
+def make_footer(
+    reports: Sequence[CellReport], *, exit_status: int, ended: str | None = None
+) -> Footer:
     """Counts of planned records by outcome; complete where everything planned was judged."""
     counts = Counter(record.outcome for report in reports for record in report.records)
     return Footer(
         counts={str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]},
         exit_status=exit_status,
         complete=not counts[Outcome.NOT_RUN],
+        ended=ended,
     )
 
 

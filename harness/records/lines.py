@@ -195,7 +195,8 @@ class Header:
     `planned` maps each cell id to its requirements, `modalities` each architecture to `text`,
     `vision`, ..., `requirements` each planned requirement to its meaning, in ladder order; older
     files have none. `max_examples` are drawn for each cell beside the corners. `started` is an
-    ISO 8601 time in UTC. A whole plan has no `shard`.
+    ISO 8601 time in UTC. A whole plan has no `shard`. `not_registered` maps architectures that
+    transformers has to those of their tasks that no description is registered for.
     """
 
     run: str
@@ -209,17 +210,22 @@ class Header:
     requirements: Mapping[str, Meaning] = field(default_factory=dict)
     max_examples: int | None = None
     shard: Shard | None = None
+    not_registered: Mapping[str, list[str]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     def to_json(self) -> dict[str, Any]:
         data = {"type": "header", **dataclasses.asdict(self)}
-        if self.shard is None:
-            del data["shard"]
-        return data
+        return {k: v for k, v in data.items() if v or k not in {"shard", "not_registered"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {"requirements": {}, "max_examples": None, "shard": None, **data}
+        values = {
+            "requirements": {},
+            "max_examples": None,
+            "shard": None,
+            "not_registered": {},
+            **data,
+        }
         told = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
         shard = None if values["shard"] is None else Shard(**values["shard"])
         fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
@@ -228,18 +234,26 @@ class Header:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
-    """The last line of a run that was not interrupted."""
+    """The last line of a run that was not interrupted.
+
+    `ended` is an ISO 8601 time in UTC; older files have none.
+    """
 
     counts: Mapping[str, int]
     exit_status: int
     complete: bool
+    ended: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {"type": "footer", **dataclasses.asdict(self)}
+        data = {"type": "footer", **dataclasses.asdict(self)}
+        if self.ended is None:
+            del data["ended"]
+        return data
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls)})
+        values = {"ended": None, **data}
+        return cls(**{f.name: values[f.name] for f in dataclasses.fields(cls)})
 
 
 Line = Header | Started | Record | Footer

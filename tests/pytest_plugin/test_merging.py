@@ -11,7 +11,7 @@ from pytest_runs import CELL, SMALL, RunPytest, rule
 from harness.records import RUN_FILE
 from reports.__main__ import main
 
-TIMINGS = {"run", "started", "time", "process", "seconds"}
+TIMINGS = {"run", "started", "ended", "time", "process", "seconds"}
 SELECTED = SMALL[2:]
 
 

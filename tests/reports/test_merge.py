@@ -347,3 +347,17 @@ def test_a_folder_that_cannot_be_made_is_one_line(
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert "taken" in captured.err
+
+
+def test_the_merged_run_ended_when_the_last_of_its_shards_did(runs: Any) -> None:
+    shards = [
+        runs.read(
+            runs.header(cell, shard=Shard(index=index, count=2, cells=2)),
+            *runs.passing(cell),
+            Footer(counts={}, exit_status=0, complete=True, ended=f"2025-01-02T{hour}:00:00Z"),
+        )
+        for index, cell, hour in ((1, BERT, "08"), (2, GPT2, "07"))
+    ]
+    merged = merge([Source(Path(str(n)), run) for n, run in enumerate(shards)], name="merged")
+    assert merged.footer is not None
+    assert merged.footer.ended == "2025-01-02T08:00:00Z"
