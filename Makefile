@@ -7,8 +7,8 @@ RUN ?= runs/$@-$(NOW)
 NOW := $(shell date -u +%Y%m%dT%H%M%SZ)
 EXTRAS := dev,real,browser
 BENCH := matrix_overhead opset_sharing cost_of_requirements two_workers against_optimum \
-    against_plain_loop collection memory
-CURVES := opset_sharing collection memory
+    against_plain_loop collection memory page
+CURVES := opset_sharing collection memory page
 BIN := .venv/bin
 # What is newer in .venv-canary: requirements and options of pip.
 NEWER := torch transformers onnx onnxruntime onnxscript

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
@@ -15,7 +14,7 @@ from harness.errors import UsageError
 from harness.files import write_whole
 from harness.records import CellReport, Outcome, Run
 from reports.tally import architecture_of
-from reports.text import one_line
+from reports.text import file_part, one_line
 from reports.verdict import verdict_of
 
 # The first share that is reached gives the colour, by the name that shields.io has for it.
@@ -84,7 +83,7 @@ def badges_of(run: Run) -> list[Badge]:
     return [
         _badge("project", "conformance", reports, is_whole=is_whole),
         *(
-            _badge(f"architecture-{_file_part(name)}", name, found, is_whole=is_whole)
+            _badge(f"architecture-{file_part(name)}", name, found, is_whole=is_whole)
             for name, found in sorted(architectures.items())
         ),
         *(
@@ -126,11 +125,6 @@ def _badge(name: str, label: str, reports: Sequence[CellReport], *, is_whole: bo
         message=message if is_whole else f"{message} (incomplete)",
         colour=colour if is_whole and count else _UNKNOWN,
     )
-
-
-def _file_part(name: str) -> str:
-    """A part of a file name that also stands in an address as it is; other names, other parts."""
-    return quote(name, safe="", errors="surrogatepass").replace("%", "=")
 
 
 def _width(text: str) -> int:

@@ -1,10 +1,13 @@
-"""Writes one self-contained page for a run: no network, no assets, readable with scripts off."""
+"""Writes the pages of a run: one folder, no network, no assets, readable with scripts off.
+
+The first page has the matrix; what is behind its cells stands on one page for each architecture, so
+that the first one opens quickly however many cells there are.
+"""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,44 +17,62 @@ from markupsafe import Markup
 from harness.errors import UsageError
 from harness.files import write_whole
 from harness.records import Run
+from reports.page.architecture import architecture_pages
+from reports.page.assets import Sheet, script, sheet_of
+from reports.page.facets import as_json
+from reports.page.index import index_of
+from reports.signs import SIGNS
 from reports.text import visible
-from reports.view import page_of
 
 PAGE_FILE = "index.html"
+_COMMON = ("theme", "copy", "grid")
+_OF_INDEX = (*_COMMON, "filters", "lookup")
+_OF_ARCHITECTURE = (*_COMMON, "explain")
 
 
 def write_page(run: Run, directory: Path) -> Path:
-    """Write the page of `run` to `directory`, which is made where it is missing.
+    """Write the pages of `run` to `directory`, which is made where it is missing.
 
-    The same run gives the same bytes. A reader sees the old page or the new one, never half of
-    one. Returns the path of the page; raises UsageError where it cannot be written.
+    The same run gives the same bytes. A reader sees an old page or a new one, never half of one,
+    and the first page is written last. Returns its path; raises UsageError where a page cannot be
+    written.
     """
-    page = directory / PAGE_FILE
-    content = render(run)
+    path = directory
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        write_whole(page, content)
+        for name, content in render(run):
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UsageError(f"{page}: cannot be written ({reason}); give another folder") from error
-    return page
+        raise UsageError(f"{path}: cannot be written ({reason}); give another folder") from error
+    return path
 
 
-def render(run: Run) -> str:
-    """Return the HTML of the page of `run`."""
-    script = _asset("page.js")
+def render(run: Run) -> Iterator[tuple[str, str]]:
+    """The path within the folder and the HTML of each page, the first page last."""
+    index = index_of(run)
+    sheet = sheet_of(index.columns, (group for same in index.groups.values() for group in same))
+    for page in architecture_pages(run):
+        own = sheet_of(page.columns, page.groups)
+        yield page.path, _render("architecture", own, _OF_ARCHITECTURE, page=page)
+    yield (
+        PAGE_FILE,
+        _render("index", sheet, _OF_INDEX, page=index, data=Markup(as_json(index.facets))),
+    )
+
+
+def _render(template: str, sheet: Sheet, scripts: Sequence[str], **values: Any) -> str:
     return (
         _environment()
-        .get_template("page.html.j2")
+        .get_template(f"{template}.html.j2")
         .render(
-            page=page_of(run),
-            style=Markup(_asset("page.css")),
-            script=Markup(script),
-            script_hash=_content_hash(script),
+            sheet=sheet, scripts=[script(name) for name in scripts], signs=SIGNS.values(), **values
         )
     )
 
 
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=PackageLoader("reports", "templates"),
@@ -66,13 +87,3 @@ def _environment() -> Environment:
 
 def _visible(value: Any) -> Any:
     return visible(value) if type(value) is str else value
-
-
-def _asset(name: str) -> str:
-    return resources.files("reports").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _content_hash(script: str) -> str:
-    """The source expression that lets a content security policy run this one script."""
-    digest = hashlib.sha256(script.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"

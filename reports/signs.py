@@ -22,6 +22,11 @@ class Sign:
     meaning: str
 
     @property
+    def css(self) -> str:
+        """The class of elements that show it; short, since a matrix has thousands of them."""
+        return f"o{self.letter}"
+
+    @property
     def label(self) -> str:
         """The outcome in words, as the documentation writes it."""
         return self.name.replace("_", " ")

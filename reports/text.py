@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 # Control characters would vanish or colour a terminal, bidirectional overrides reorder what is
 # read (CVE-2021-42574), lone surrogates, which JSON allows, have no UTF-8 form, and XML has no
@@ -18,7 +19,7 @@ _VISIBLE: Mapping[int, str] = {
 
 def visible(text: str) -> str:
     """`text` with everything that is not seen as it is made visible; lines stay lines."""
-    return text.translate(_VISIBLE)
+    return text if text.isprintable() else text.translate(_VISIBLE)
 
 
 def one_line(text: str, *, limit: int | None = None) -> str:
@@ -27,6 +28,11 @@ def one_line(text: str, *, limit: int | None = None) -> str:
     if limit is None or len(folded) <= limit:
         return folded
     return folded[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def file_part(name: str) -> str:
+    """A part of a file name that also stands in an address as it is; other names, other parts."""
+    return quote(name, safe="", errors="surrogatepass").replace("%", "=")
 
 
 def code(text: str, *, limit: int | None = None) -> str:

@@ -57,7 +57,8 @@ def test_it_holds_packages_and_data_and_nothing_else(wheel: Path) -> None:
         "harness/fixtures/durations.json",
         "harness/schemas/check.schema.json",
         "harness/__init__.pyi",
-        "reports/templates/page.html.j2",
+        "reports/templates/index.html.j2",
+        "reports/static/page.css",
         "conformance/test_conformance.py",
     } <= names
     tops = {name.split("/")[0] for name in names}

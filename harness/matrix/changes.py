@@ -24,7 +24,7 @@ from harness.matrix.registry import Registry, modalities
 
 HARMLESS = (
     *("docs/*", "tests/*", "reports/*", "benchmarks/*", ".github/*", ".ci/*"),
-    *("*.md", "LICENSE*", "Makefile", ".gitignore"),
+    *("*.md", "LICENSE*", "Makefile", ".gitignore", "fixtures/runs/*"),
 )
 """What no verdict depends on. Whatever else is not known to concern less counts as the engine."""
 

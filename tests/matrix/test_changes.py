@@ -166,6 +166,7 @@ def test_the_engine_selects_the_smoke_set(
         edited("tests/matrix/test_changes.py", ("import", "import sys\nimport")),
         edited("Makefile", ("pytest", "tox")),
         added("benchmarks/new.py"),
+        edited("fixtures/runs/healthy/run.jsonl", ("passed", "failed")),
         added(".github/workflows/gate.yml"),
         added("fixtures/regressions/unregistered.json", "[]"),
         edited("harness/judge/ladder.py", ("\n\n\n", "\n\n\n\n# another comment\n")),

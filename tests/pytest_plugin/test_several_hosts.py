@@ -86,6 +86,7 @@ def test_a_host_without_the_run_folder_sends_its_records(
     assert result.outcomes(CELL) == ["passed", "passed", "crashed", *["skipped"] * AFTER_CHECKER]
     assert len(result.run.records) == 8 * len(LADDER)
     assert sorted(path.name for path in result.directory.iterdir()) == [
+        "architectures",
         "index.html",
         "judges.log",
         "run.jsonl",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -28,7 +28,9 @@ from harness.records import (
     read_run,
 )
 from reports.html import write_page
+from reports.page.matrix import page_path
 
+GOLDEN = Path(__file__).parents[2] / "fixtures" / "runs"
 MEANINGS = {
     "export": Meaning(proves="a file comes out", fails_when="none does"),
     "agreement": Meaning(proves="both sides agree", fails_when="any output differs"),
@@ -102,11 +104,23 @@ def parse(html: str) -> Element:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A page on disk, its text and its tree."""
+    """The first page on disk, its text and its tree; `of` gives the page of an architecture."""
 
     path: Path
     html: str
     tree: Element
+
+    @classmethod
+    def read(cls, path: Path) -> WrittenPage:
+        html = path.read_text(encoding="utf-8")
+        return cls(path, html, parse(html))
+
+    def of(self, architecture: str) -> WrittenPage:
+        return self.read(self.path.parent / page_path(architecture))
+
+    @property
+    def all(self) -> list[WrittenPage]:
+        return [self.read(path) for path in sorted(self.path.parent.rglob("*.html"))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +177,7 @@ class Runs:
     def page(self, *lines: Header | Started | Record | Footer) -> WrittenPage:
         """Write these lines, read them back, and write and parse their page."""
         path = write_page(self.read(*lines), self.folder / "page")
-        html = path.read_text(encoding="utf-8")
-        return WrittenPage(path, html, parse(html))
+        return WrittenPage.read(path)
 
 
 @pytest.fixture
@@ -211,7 +224,28 @@ def validated() -> Callable[[str, str], Any]:
 
 
 @pytest.fixture(scope="session")
-def chromium_path() -> str | None:
-    """The path of an installed Chromium; None leaves the choice to playwright."""
+def browser() -> Iterator[Any]:
+    """A real Chromium: Debian's, or the one that playwright installed."""
+    api = pytest.importorskip("playwright.sync_api")
     names = ("chromium", "chromium-browser", "google-chrome")
-    return next((path for name in names if (path := shutil.which(name))), None)
+    path = next((path for name in names if (path := shutil.which(name))), None)
+    with api.sync_playwright() as playwright:
+        if path is None and not Path(playwright.chromium.executable_path).exists():
+            pytest.skip("no browser: neither Chromium nor Chrome nor playwright's own is installed")
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The first page of a golden run, written once per session."""
+    folder, made = tmp_path_factory.mktemp("golden"), dict[str, Path]()
+
+    def page(name: str) -> Path:
+        if name not in made:
+            made[name] = write_page(read_run(GOLDEN / name), folder / name)
+        return made[name]
+
+    return page

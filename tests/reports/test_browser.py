@@ -1,8 +1,8 @@
-"""The page in a real browser: it opens, drills down, and needs no script to do so."""
+"""The pages in a real browser: filters, addresses, drill-down, and what is left without scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,72 +10,187 @@ import pytest
 
 from harness.records import Meaning, Outcome
 
-playwright_api = pytest.importorskip("playwright.sync_api")
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-OUTCOMES = {outcome: f"bert/{outcome}/opset18/dynamo" for outcome in Outcome}
-FAILED = OUTCOMES[Outcome.FAILED]
-VIT = "vit/image~%41é/opset18/torchscript"
-AA_CONTRAST = 4.5
-
-LOW_CONTRAST = """() => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => {
-      const part = value / 255;
-      return part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const paper = (element) => {
-    for (let e = element; e; e = e.parentElement) {
-      const colour = getComputedStyle(e).backgroundColor;
-      if (!/^rgba\\(.*, 0\\)$/.test(colour)) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const text = Array.from(element.childNodes).some((n) => n.nodeType === 3 && n.data.trim());
-    if (!text || !element.getClientRects().length || element.tagName === "SCRIPT") continue;
-    const both = [luminance(getComputedStyle(element).color), luminance(paper(element))];
-    const ratio = (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
-    found.push([ratio, element.outerHTML.slice(0, 120)]);
-  }
-  return found;
-}"""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: str | None) -> Iterator[Any]:
-    with playwright_api.sync_playwright() as playwright:
-        bundled = Path(playwright.chromium.executable_path)
-        if chromium_path is None and not bundled.exists():
-            pytest.skip("no browser: neither Chromium nor Chrome nor playwright's own is installed")
-        browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
-        yield browser
-        browser.close()
+FAILED = "bert/fill-mask/opset18/dynamo"
+AWKWARD = "vit/image~%41é/opset18/torchscript"
+CELLS = 40
+HOSTILE = "</script><img/onerror=alert(1)/src=x>".replace("/", "\N{DIVISION SLASH}")
 
 
 @pytest.fixture
-def url(runs: Any) -> str:
-    """The address of a page with one cell of each outcome, and one of an awkward name."""
-    cells = [*OUTCOMES.values(), VIT]
-    records = [runs.record(cell, "export", outcome) for outcome, cell in OUTCOMES.items()]
-    failed = runs.record(
-        FAILED,
-        "agreement",
-        Outcome.FAILED,
-        message="first\nsecond",
-        traceback="the traceback",
-        replay="python -m harness replay",
-    )
-    page = runs.page(runs.header(*cells), *records, *runs.passing(VIT), failed, runs.complete)
-    uri: str = page.path.as_uri()
-    return uri
+def url(golden: Callable[[str], Path]) -> str:
+    """The address of the first page of a run with failures of several kinds."""
+    return golden("failing").as_uri()
 
 
-def square(page: Any, cell: str) -> Any:
-    return page.get_by_role("link", name=f"{cell}: ")
+@pytest.fixture
+def page(browser: Any, url: str) -> Iterator[Any]:
+    """The first page, opened; it must not complain on its console."""
+    complaints: list[str] = []
+    with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(url)
+        yield page
+    assert complaints == []
+
+
+def shown(page: Any) -> list[str]:
+    """The ids of the squares that are seen, in the order of the page."""
+    script = """links => links.filter(link => link.checkVisibility({
+        visibilityProperty: true, contentVisibilityAuto: false })).map(link => link.id)"""
+    ids: list[str] = page.locator(".matrix td a").evaluate_all(script)
+    return ids
+
+
+def choose(page: Any, facet: str, *values: str) -> None:
+    page.locator(f'[data-facet="{facet}"] > summary').click()
+    for value in values:
+        label = f'[data-facet="{facet}"] label:has(> span:text-is("{value}"))'
+        page.locator(f"{label} input").check()
+    page.keyboard.press("Escape")
+
+
+def count(page: Any, facet: str, value: str) -> int:
+    label = page.locator(f'[data-facet="{facet}"] label:has(> span:text-is("{value}"))')
+    return int(label.locator(".n").text_content())
+
+
+def test_everything_is_shown_at_first(page: Any) -> None:
+    assert len(shown(page)) == CELLS
+    assert page.locator("#shown").inner_text().startswith("40 of 40 cells, 30 of them conform")
+
+
+@pytest.mark.parametrize(
+    ("facet", "value", "cells"),
+    [
+        ("modality", "vision", 8),
+        ("task", "text-generation", 16),
+        ("opset", "17", 10),
+        ("exporter", "torchscript", 20),
+        ("outcome", "inconclusive", 1),
+        ("layer", "onnxruntime", 1),
+    ],
+)
+def test_a_facet_shows_what_its_count_promised(
+    page: Any, facet: str, value: str, cells: int
+) -> None:
+    assert count(page, facet, value) == cells
+    choose(page, facet, value)
+    assert len(shown(page)) == cells
+    assert count(page, facet, value) == cells  # a choice does not count against itself
+
+
+def test_counts_are_those_beside_all_other_choices(page: Any) -> None:
+    choose(page, "exporter", "dynamo")
+    choose(page, "modality", "text")
+    assert count(page, "outcome", "failed") == 1
+    assert count(page, "outcome", "errored") == 0
+    assert count(page, "modality", "vision") == 4
+    assert count(page, "exporter", "torchscript") == 16
+
+
+def test_a_requirement_paints_the_matrix_with_its_own_outcomes(page: Any) -> None:
+    square = page.locator(f'[id="{FAILED}"]')
+    choose(page, "requirement", "export")
+    assert square.inner_text() == "P"
+    assert square.get_attribute("aria-label") == "passed"
+    choose(page, "requirement", "agreement")  # and export: the worse of both
+    assert square.inner_text() == "F"
+    choose(page, "outcome", "failed")
+    assert shown(page) == [FAILED]
+    page.get_by_role("button", name="Clear").click()
+    assert square.inner_text() == "F"
+    assert len(shown(page)) == CELLS
+
+
+def test_a_requirement_counts_cells_in_which_it_has_the_chosen_outcome(page: Any) -> None:
+    choose(page, "outcome", "passed")
+    found = {name: count(page, "requirement", name) for name in ("checker", "agreement")}
+    choose(page, "requirement", "agreement")
+    assert len(shown(page)) == found["agreement"] == 32
+    assert found["checker"] == 33
+
+
+def test_words_filter_by_any_part_of_a_cell(page: Any) -> None:
+    page.get_by_label("Filter cells by text").fill("BERT opset18")
+    assert shown(page) == [
+        "bert/fill-mask/opset18/dynamo",
+        "bert/fill-mask/opset18/torchscript",
+        "bert/text-classification/opset18/dynamo",
+        "bert/text-classification/opset18/torchscript",
+    ]
+    page.get_by_label("Filter cells by text").fill("next-sentence")
+    assert shown(page) == []
+    assert page.locator("tr[data-row]:visible").all_inner_texts()[0].startswith("bert")
+
+
+def test_only_what_is_not_as_expected(page: Any) -> None:
+    page.get_by_role("checkbox", name="not as expected").check()
+    assert len(shown(page)) == 4
+    assert FAILED in shown(page)
+    assert page.locator("tr[data-row]:visible").count() == 3
+
+
+def test_columns_that_are_not_chosen_go_and_heads_stay_above_their_squares(page: Any) -> None:
+    choose(page, "opset", "18")
+    heads = page.locator(".opsets th:visible").all()[2:]
+    assert [head.inner_text().split()[-1] for head in heads] == ["18", "18"]
+    squares = [
+        page.locator(f'[id="bert/fill-mask/opset18/{e}"]') for e in ("dynamo", "torchscript")
+    ]
+    for head, square in zip(heads, squares, strict=True):
+        assert abs(head.bounding_box()["x"] - square.bounding_box()["x"]) < 4
+    choose(page, "exporter", "dynamo")
+    assert page.locator("th.exporter:visible").all_inner_texts() == ["dynamo"]
+
+
+def test_what_is_chosen_stands_in_the_address_and_comes_from_it(
+    browser: Any, page: Any, url: str
+) -> None:
+    choose(page, "task", "fill-mask")
+    choose(page, "outcome", "failed", "passed")
+    page.get_by_label("Filter cells by text").fill("dynamo")
+    page.get_by_label("Sort").select_option("worst")
+    hash_ = page.evaluate("location.hash")
+    for part in ("text=dynamo", "task=fill-mask", "outcome=failed", "sort=worst"):
+        assert part in hash_
+    other = browser.new_page()
+    other.goto(url + hash_)
+    assert shown(other) == shown(page) != []
+    assert other.get_by_label("Sort").input_value() == "worst"
+    other.evaluate("location.hash = '#?modality=vision&task=nonsense'")
+    assert len(shown(other)) == 8
+    other.close()
+
+
+@pytest.mark.parametrize("hash_", ["#?", "#%", "#?%=%&outcome", "#nothing/of/ours", "#matrix"])
+def test_an_address_that_says_nothing_shows_everything(page: Any, url: str, hash_: str) -> None:
+    page.goto("about:blank")
+    page.goto(url + hash_)
+    assert len(shown(page)) == CELLS
+
+
+def test_sorting_moves_rows_within_their_task(page: Any) -> None:
+    def order() -> list[str]:
+        rows = page.locator("tr[data-row] > th").all_inner_texts()
+        return [name for name in rows if name.startswith("gpt2")]
+
+    assert order() == ["gpt2", "gpt2~external-data"]
+    for key in ("worst", "conform"):
+        page.get_by_label("Sort").select_option(key)
+        assert order() == ["gpt2~external-data", "gpt2"]
+        page.get_by_label("Sort").select_option("name")
+        assert order() == ["gpt2", "gpt2~external-data"]
+
+
+def test_the_address_of_a_cell_leads_to_what_is_behind_it(browser: Any, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}#{FAILED}")
+    page.locator(".cell:target").wait_for()
+    assert page.url.endswith(f"/architectures/bert.html#{FAILED}")
+    assert page.locator("article:visible").count() == 1
+    page.close()
 
 
 @pytest.mark.parametrize("has_scripts", [True, False])
@@ -85,138 +200,178 @@ def test_selecting_a_square_shows_its_drill_down_only(
     with browser.new_context(java_script_enabled=has_scripts) as context:
         page = context.new_page()
         page.goto(url)
-        assert page.locator("table.matrix").is_visible()
-        assert page.locator("article:visible").count() == 0
-        square(page, FAILED).click()
-        assert page.url == f"{url}#{FAILED}"
+        page.locator(f'[id="{FAILED}"]').click()
+        assert page.url.endswith(f"/architectures/bert.html#{FAILED}")
         assert page.locator("article:visible").count() == 1
-        assert page.locator(f'article[id="{FAILED}"]').is_visible()
-        assert not page.get_by_text("the traceback").is_visible()
-        page.locator("article:visible summary").click()
-        assert page.get_by_text("the traceback").is_visible()
-
-
-def test_an_open_drill_down_says_what_each_requirement_means(browser: Any, url: str) -> None:
-    page = browser.new_page()
-    page.goto(f"{url}#{FAILED}")
-    meanings = page.locator("article:visible .meaning")
-    told = [
-        ["proves", "a file comes out", "red when", "none does"],
-        ["proves", "both sides agree", "red when", "any output differs"],
-    ]
-    assert [text.split("\n") for text in meanings.all_inner_texts()] == told
-    square(page, VIT).click()
-    assert meanings.locator("dt", has_text="would have been red").count() == 2
-    square(page, FAILED).click()  # opened again, it says so once
-    assert [text.split("\n") for text in meanings.all_inner_texts()] == told
-    page.close()
-
-
-def test_what_requirements_mean_is_in_sight_without_scripts_too(browser: Any, url: str) -> None:
-    with browser.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto(f"{url}#{FAILED}")
-        assert page.get_by_text("any output differs").is_visible()
-
-
-def test_text_of_a_run_is_never_markup_in_a_drill_down(browser: Any, runs: Any) -> None:
-    told = "<img src=x onerror=alert(1)>"
-    header = runs.header(FAILED, requirements={"export": Meaning(proves=told, fails_when=told)})
-    page = browser.new_page()
-    page.goto(f"{runs.page(header, *runs.passing(FAILED)).path.as_uri()}#{FAILED}")
-    assert page.locator("article:visible .meaning dd").all_inner_texts() == [told, told]
-    assert page.locator("img").count() == 0
-    page.close()
-
-
-def test_the_fragment_is_the_cell_id_also_from_outside(browser: Any, url: str) -> None:
-    page = browser.new_page()
-    page.goto(f"{url}#{FAILED}")
-    assert page.locator(f'article[id="{FAILED}"]').is_visible()
-    assert page.evaluate("location.hash") == f"#{FAILED}"
-    page.close()
-
-
-def test_a_cell_with_an_awkward_name_is_reached_too(browser: Any, url: str) -> None:
-    page = browser.new_page()
-    page.goto(url)
-    square(page, VIT).click()
-    assert page.locator(f'article[id="{VIT}"]').is_visible()
-    assert square(page, VIT).get_attribute("aria-current") == "true"
-    page.close()
-
-
-def test_the_keyboard_reaches_a_square_and_opens_it(browser: Any, url: str) -> None:
-    page = browser.new_page()
-    page.goto(url)
-    square(page, FAILED).focus()
-    page.keyboard.press("Tab")
-    page.keyboard.press("Shift+Tab")
-    focused = page.locator(":focus")
-    assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
-    page.keyboard.press("Enter")
-    assert page.locator(f'article[id="{FAILED}"]').is_visible()
-    page.close()
-
-
-def test_the_filter_hides_rows_and_says_how_many(browser: Any, url: str) -> None:
-    page = browser.new_page()
-    page.goto(url)
-    total = len(OUTCOMES) + 1
-    page.get_by_label("Filter architectures and tasks").fill("vit")
-    assert page.locator("tr[data-row]:visible").count() == 1
-    assert page.get_by_text(f"1 of {total} rows shown").is_visible()
-    page.get_by_label("Filter architectures and tasks").fill("")
-    page.get_by_label("only rows with an unexpected outcome").check()
-    assert not square(page, VIT).is_visible()
-    assert square(page, FAILED).is_visible()
-    page.close()
+        told = page.locator("article:visible").inner_text()
+        for part in ("batch_size=1, sequence_length=2 (seed 9)", "onnxruntime", "hidden_states"):
+            assert part in told
+        other = FAILED.replace("18", "21")
+        page.locator(f'.matrix a[href$="{other}"]').click()
+        assert page.locator("article:visible").get_attribute("id") == other
 
 
 def test_without_scripts_no_dead_controls_are_shown(browser: Any, url: str) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
-        page.goto(url)
-        assert not page.locator("#filter").is_visible()
+        for address in (url, url.replace("index", "architectures/bert")):
+            page.goto(address)
+            assert page.locator("table.matrix").is_visible()
+            assert page.locator("button:visible, input:visible, select:visible").count() == 0
 
 
-def test_the_page_is_silent_and_asks_for_nothing_else(browser: Any, url: str) -> None:
+def test_a_traceback_is_opened_where_it_stands(browser: Any, url: str) -> None:
     page = browser.new_page()
-    complaints: list[str] = []
-    requests: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(url)
-    square(page, FAILED).click()
-    assert complaints == []
-    assert requests == [url]
+    page.goto(f"{url}#vit/image-classification/opset17/torchscript")
+    assert not page.get_by_text("KeyError").is_visible()
+    page.locator("article:visible summary").click()
+    assert page.get_by_text("KeyError").is_visible()
     page.close()
 
 
-def test_dark_differs_from_light(browser: Any, url: str) -> None:
+def test_what_requirements_prove_is_told_on_request(browser: Any, url: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{url}#{FAILED}")
+    page.get_by_role("button", name="What each requirement proves").click()
+    told = page.locator("article:visible .meaning").all_inner_texts()
+    assert len(told) == 4
+    assert "red when" in told[2]
+    assert "would have been red" in told[3]
+    page.get_by_role("button", name="What each requirement proves").click()
+    assert page.locator("article:visible .meaning:visible").count() == 0
+    page.close()
+
+
+@pytest.mark.parametrize("may_ask", [True, False])
+def test_a_replay_command_is_copied(browser: Any, url: str, may_ask: bool) -> None:
+    """With the clipboard's interface, and where a browser refuses that."""
+    with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        if not may_ask:
+            page.add_init_script("navigator.clipboard.writeText = () => Promise.reject()")
+        page.goto(f"{url}#{FAILED}")
+        page.locator("article:visible .copier").click()
+        page.get_by_text("copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == (
+            f"python -m harness replay {FAILED} --requirement agreement --seed 9"
+        )
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("bert", ["bert:", "fill-mask", "17, 21", "14, 17-18, 21", "python -m harness export"]),
+        ("google-bert/bert-base-uncased", ["bert:", "text-classification"]),
+        ("GPT-2", ["gpt2:", "gpt2~external-data text-generation"]),
+        ("roberta-large", ["roberta is not registered", "fill-mask, text-classification"]),
+        ("<img src=x>", ["Nothing is known of “<img src=x>”"]),
+    ],
+)
+def test_users_learn_what_exports(page: Any, typed: str, words: list[str]) -> None:
+    page.get_by_label("Model or architecture").fill(typed)
+    answer = page.locator("#answer").inner_text()
+    assert [word for word in words if word not in answer] == []
+    page.get_by_label("Model or architecture").fill("")
+    assert page.locator("#answer").inner_text() == ""
+
+
+def test_arrow_keys_walk_over_what_is_shown_and_tab_leaves_the_matrix(page: Any) -> None:
+    focused = page.locator(":focus")
+    page.locator(f'[id="{FAILED}"]').focus()
+    page.keyboard.press("ArrowRight")
+    assert focused.get_attribute("id") == FAILED.replace("18", "21")
+    page.keyboard.press("ArrowDown")  # over the task that is not registered
+    assert focused.get_attribute("id") == "bert/text-classification/opset21/dynamo"
+    assert focused.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    assert page.locator(".matrix td a[tabindex='0']").count() == 1
+    page.keyboard.press("Enter")
+    assert page.locator("article:visible").get_attribute("id").startswith("bert/text-class")
+
+
+def test_dark_follows_the_system_until_a_theme_is_chosen(browser: Any, url: str) -> None:
     page = browser.new_page(color_scheme="light")
     page.goto(url)
     colour = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(colour)
     page.emulate_media(color_scheme="dark")
-    assert page.evaluate(colour) != light
+    dark = page.evaluate(colour)
+    assert dark != light
+    page.get_by_role("button", name="Theme: auto").click()
+    assert page.evaluate(colour) == light
+    page.get_by_role("button", name="Theme: light").click()
+    assert page.evaluate(colour) == dark
+    page.reload()
+    assert page.get_by_role("button", name="Theme: dark").is_visible()
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != dark
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_all_text_has_the_contrast_of_wcag_aa(browser: Any, url: str, scheme: str) -> None:
-    page = browser.new_page(color_scheme=scheme)
-    page.goto(f"{url}#{FAILED}")
-    found = page.evaluate(LOW_CONTRAST)
-    assert len(found) > 50
-    assert [entry for entry in found if entry[0] < AA_CONTRAST] == []
+def test_nothing_is_asked_of_a_network(browser: Any, url: str) -> None:
+    requests: list[str] = []
+    page = browser.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(url)
+    page.get_by_label("Model or architecture").fill("bert")
+    choose(page, "outcome", "failed")
+    page.locator(f'[id="{FAILED}"]').click()
+    page.locator("article:visible").wait_for()
+    own = url.replace("index", "architectures/bert")
+    assert [request.split("#")[0] for request in requests] == [url, own]
+    blocked = page.evaluate("fetch('https://example.org').then(() => 'sent', () => 'blocked')")
+    assert blocked == "blocked"
+    page.close()
+
+
+def test_hostile_names_are_text_wherever_scripts_put_them(browser: Any, runs: Any) -> None:
+    cell = f"{HOSTILE}/{HOSTILE}/opset18/{HOSTILE}"
+    record = runs.record(
+        cell, HOSTILE, Outcome.FAILED, blame=HOSTILE, replay=HOSTILE, message=HOSTILE
+    )
+    header = runs.header(
+        planned={cell: [HOSTILE]},
+        modalities={HOSTILE: HOSTILE},
+        requirements={HOSTILE: Meaning(proves="<img src=x>", fails_when=HOSTILE)},
+        not_registered={"<img src=x>": ["<img src=x>"]},
+    )
+    alerts: list[str] = []
+    page = browser.new_page()
+    page.add_init_script("window.alert = (text) => console.error(`alert ${text}`)")
+    page.on("console", lambda message: alerts.append(message.text))
+    page.goto(runs.page(header, record, runs.complete).path.as_uri())
+    for facet in ("modality", "task", "exporter", "requirement", "layer"):
+        page.locator(f'[data-facet="{facet}"] > summary').click()
+        page.locator(f'[data-facet="{facet}"] label').get_by_text(HOSTILE).click()
+        assert len(shown(page)) == 1
+    page.get_by_label("Model or architecture").fill(HOSTILE)
+    assert HOSTILE in page.locator("#answer").inner_text()
+    page.get_by_label("Model or architecture").fill("<img src=x>")
+    assert "is not registered" in page.locator("#answer").inner_text()
+    page.locator(".matrix td a").click()
+    page.locator("article:visible").wait_for()
+    page.get_by_role("button", name="What each requirement proves").click()
+    assert "<img src=x>" in page.locator("article:visible .meaning").inner_text()
+    assert page.locator("img").count() == 0
+    assert alerts == []
+    page.close()
+
+
+def test_a_cell_with_an_awkward_name_is_reached_too(browser: Any, runs: Any) -> None:
+    page = browser.new_page()
+    written = runs.page(runs.header(AWKWARD), *runs.passing(AWKWARD), runs.complete)
+    page.goto(written.path.as_uri())
+    page.locator(".matrix td a").click()
+    assert page.locator(f'article[id="{AWKWARD}"]').is_visible()
+    assert page.locator(".matrix td a").get_attribute("aria-current") == "true"
     page.close()
 
 
 @pytest.mark.parametrize("width", [360, 1366])
-def test_the_page_itself_never_scrolls_sideways(browser: Any, url: str, width: int) -> None:
+def test_a_page_itself_never_scrolls_sideways(browser: Any, url: str, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 800})
-    page.goto(f"{url}#{FAILED}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    for address in (url, f"{url}#{FAILED}"):
+        page.goto("about:blank")
+        page.goto(address)
+        page.wait_for_load_state()
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()

@@ -1,7 +1,8 @@
-"""What stands in a written page."""
+"""What stands in written pages."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -18,71 +19,99 @@ HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'&{{ 
 FETCHING = ("src", "srcset", "href", "action", "data", "poster", "background", "style")
 
 
-def test_a_cell_shows_glyph_letter_and_title_and_links_to_its_drill_down(runs: Any) -> None:
-    tree = runs.page(runs.header(BERT), *runs.passing(BERT), runs.complete).tree
-    square = tree.one("table", class_="matrix").one("a")
-    assert square.text == "✓P"
-    assert square.attributes["title"] == square.attributes["aria-label"] == f"{BERT}: passed"
-    assert square.attributes["href"] == f"#{BERT}"
-    (article,) = tree.all("article")
-    assert article.attributes["id"] == BERT
-    assert "export" in article.text
+def test_a_square_shows_its_letter_and_outcome_and_leads_to_its_drill_down(runs: Any) -> None:
+    page = runs.page(runs.header(BERT), *runs.passing(BERT), runs.complete)
+    square = page.tree.one(id=BERT)
+    assert (square.tag, square.text, square.attributes["class"]) == ("a", "P", "oP")
+    assert square.attributes["aria-label"] == "passed"
+    assert square.attributes["href"] == f"architectures/bert.html#{BERT}"
+    drilldown = page.of("bert").tree.one(id=BERT)
+    assert drilldown.tag == "article"
+    assert "export" in drilldown.text
+
+
+def test_every_class_of_an_outcome_has_its_glyph_and_colours(runs: Any) -> None:
+    style = runs.page(runs.header(BERT)).tree.one("style").text
+    for letter, glyph in (("P", "✓"), ("F", "✗"), ("x", "≈"), ("X", "▲")):
+        assert f'.o{letter}::before {{ content: "{glyph}" / ""; }}' in style
+        assert re.search(rf"\.o{letter}\b[^{{]*{{ --bg", style)
 
 
 def test_columns_are_the_opsets_of_each_exporter(runs: Any) -> None:
-    matrix = runs.page(runs.header(BERT, GPT2)).tree.one("table", class_="matrix")
-    assert [th.text for th in matrix.all("th", class_="exporter")] == [
-        "dynamo by opset",
-        "torchscript by opset",
-    ]
-    opsets = [th.text for th in matrix.all("th", class_="opset")]
+    page = runs.page(runs.header(BERT, GPT2))
+    matrix = page.tree.one("table", class_="matrix")
+    exporters = [th.text for th in matrix.all("th", class_="exporter")]
+    assert exporters == ["dynamo", "torchscript"]
+    opsets = [th.text for th in matrix.all("th", scope="col") if th.text.startswith("opset ")]
     assert opsets == ["opset 17", "opset 18"] * 2
-    assert [len(row.all("td")) for row in matrix.all("tr") if row.all("td")] == [4, 4]
-    assert len(matrix.all("span", title="not")) == 6
+    rows = [tr for tr in matrix.all("tr") if "data-row" in tr.attributes]
+    assert [len(row.all("td")) for row in rows] == [5, 5]  # with the count
+    own = page.of("bert").tree.one("table", class_="matrix")
+    assert [th.text for th in own.all("th", class_="exporter")] == ["dynamo"]
+
+
+def test_what_is_not_registered_is_a_cell_with_its_reason(runs: Any) -> None:
+    missing = {"bert": ["next-sentence-prediction"], "roberta": ["fill-mask"]}
+    page = runs.page(runs.header(BERT, not_registered=missing))
+    (row,) = [
+        tr for tr in page.tree.all("tr") if "data-row" in tr.attributes and not tr.all("a", id=BERT)
+    ]
+    assert "not registered" in row.text
+    assert page.tree.one(id="missing").one("dt").text == "roberta"
 
 
 def test_every_outcome_is_in_the_legend_with_its_counts(runs: Any) -> None:
     legend = runs.page(runs.header(BERT, GPT2), *runs.passing(BERT)).tree.one(id="legend")
     rows = {row.one("th").text: [td.text for td in row.all("td")] for row in legend.all("tr")[1:-1]}
     assert len(rows) == len(Outcome)
-    assert rows["✓Ppassed"][1:] == ["1", "2"]
-    assert rows["○Rnot run"][1:] == ["1", "2"]
+    assert rows["P passed"][1:] == ["1", "2"]
+    assert rows["R not run"][1:] == ["1", "2"]
 
 
-def test_what_each_requirement_means_stands_in_the_page_once(runs: Any) -> None:
+def test_what_each_requirement_means_stands_in_a_page_once(runs: Any) -> None:
     page = runs.page(runs.header(BERT, GPT2), *runs.passing(BERT, GPT2), runs.complete)
-    rows = page.tree.one(id="requirements").all("tr")[1:]
-    assert [[cell.text for cell in row.children] for row in rows] == [
-        ["export", "a file comes out", "none does"],
-        ["agreement", "both sides agree", "any output differs"],
-    ]
-    assert page.html.count("both sides agree") == 1
+    for one in page.all:
+        rows = one.tree.one(id="requirements").all("tr")[1:]
+        assert [[cell.text for cell in row.children] for row in rows] == [
+            ["export", "a file comes out", "none does"],
+            ["agreement", "both sides agree", "any output differs"],
+        ]
+        assert one.html.count("both sides agree") == 1
 
 
-def test_a_run_that_does_not_say_what_its_requirements_mean_has_a_page_without(runs: Any) -> None:
-    header = runs.header(BERT, requirements={})
-    tree = runs.page(header, *runs.passing(BERT), runs.complete).tree
-    assert not tree.all(id="requirements")
-    assert tree.one("article").all("th", scope="row")
+def test_a_run_that_does_not_say_what_its_requirements_mean_has_pages_without(runs: Any) -> None:
+    page = runs.page(runs.header(BERT, requirements={}), *runs.passing(BERT), runs.complete)
+    assert not [one for one in page.all if one.tree.all(id="requirements")]
+    assert page.of("bert").tree.one("article").all("th", scope="row")
 
 
-def test_an_interrupted_run_says_so_first(runs: Any) -> None:
-    tree = runs.page(runs.header(BERT), *runs.passing(BERT)).tree
-    verdict = tree.one(id="verdict")
-    assert "v-incomplete" in verdict.attributes["class"]
-    assert "Interrupted run" in verdict.text
-    assert tree.one("main").children[0] is verdict
+def test_an_interrupted_run_says_so_first_on_every_page(runs: Any) -> None:
+    for one in runs.page(runs.header(BERT), *runs.passing(BERT)).all:
+        verdict = one.tree.one(id="verdict")
+        assert "v-incomplete" in verdict.attributes["class"]
+        assert "Interrupted run" in verdict.text
+        assert one.tree.one("main").children[0] is verdict
 
 
-def test_provenance_names_versions_platform_profile_and_seed(runs: Any) -> None:
-    text = runs.page(runs.header(BERT)).tree.one(id="provenance").text
-    for value in ("2.9.0", "Linux x86_64", "nightly", "2025-01-02T03:04:05Z", "seed\n7"):
-        assert value in re.sub(r"\n+", "\n", text).replace("seed7", "seed\n7")
+def test_every_page_names_versions_platform_profile_and_seed(runs: Any) -> None:
+    for one in runs.page(runs.header(BERT)).all:
+        text = one.tree.one(id="provenance").text
+        for value in ("2.9.0", "Linux x86_64", "nightly", "2025-01-02T03:04:05Z", "seed7"):
+            assert value in text
+
+
+def test_badges_are_shown_with_what_to_copy(runs: Any) -> None:
+    page = runs.page(runs.header(BERT), *runs.passing(BERT), runs.complete)
+    badges = page.tree.one(id="badges")
+    snippets = [code.text for code in badges.all("code", class_="copy")]
+    assert "![bert](badges/architecture-bert.svg)" in snippets
+    assert "https://img.shields.io/endpoint?url=ADDRESS/badges/project.json" in snippets
+    assert badges.all("svg")[0].attributes["aria-label"] == "conformance: 1 of 1 conform"
 
 
 def test_hostile_text_stays_text_wherever_it_comes_from(runs: Any) -> None:
     record = runs.record(
-        "bert/<b>\"'&%41#?/opset18/dynamo",
+        "bert/<b>\"'&%41#?/opset18/<script><img",
         HOSTILE,
         Outcome.FAILED,
         part=HOSTILE,
@@ -101,14 +130,33 @@ def test_hostile_text_stays_text_wherever_it_comes_from(runs: Any) -> None:
         modalities={"bert": HOSTILE},
         planned={str(record.cell): [HOSTILE]},
         requirements={HOSTILE: Meaning(proves=HOSTILE, fails_when=HOSTILE)},
+        not_registered={"bert": [HOSTILE], HOSTILE: [HOSTILE]},
     )
     page = runs.page(header, record)
-    assert len(page.tree.all("script")) == 1
-    assert not page.tree.all("img")
-    assert not page.tree.all("b", onclick="x")
-    assert not [e for e in page.tree.walk() for name in e.attributes if name.startswith("on")]
-    assert page.tree.one("article").attributes["id"] == str(record.cell)
-    assert "{{ 7 * 7 }}" in page.tree.one("pre", class_="message").text
+    scripts = [len(one.tree.all("script")) for one in runs.page(runs.header(BERT)).all]
+    page = runs.page(header, record)
+    assert [len(one.tree.all("script")) for one in page.all] == scripts
+    for one in page.all:
+        assert not one.tree.all("img")
+        assert not [e for e in one.tree.walk() for n in e.attributes if n.startswith("on")]
+        assert not [e for e in one.tree.walk() if "style" in e.attributes]
+    article = page.of("bert").tree.one("article")
+    assert article.attributes["id"] == str(record.cell)
+    assert "{{ 7 * 7 }}" in article.one("pre", class_="message").text
+    data = json.loads(page.tree.one("script", id="data").text)
+    assert data["requirements"] == [HOSTILE]
+
+
+@pytest.mark.parametrize("name", ["..", "a/b\\c", "con%2f", "é", "<i>"])
+def test_a_name_of_an_architecture_never_leaves_the_folder(runs: Any, name: str) -> None:
+    cell = BERT.replace("bert", name.replace("/", ""))
+    page = runs.page(runs.header(cell), *runs.passing(cell), runs.complete)
+    folder = page.path.parent
+    assert sorted(path.name for path in folder.iterdir()) == ["architectures", "index.html"]
+    (own,) = (folder / "architectures").iterdir()
+    assert own.is_file()
+    assert re.fullmatch(r"[\w.=~-]+\.html", own.name)
+    assert page.tree.one(id=cell).attributes["href"].split("#")[0] == f"architectures/{own.name}"
 
 
 def test_control_characters_and_lone_surrogates_become_visible(runs: Any) -> None:
@@ -116,53 +164,54 @@ def test_control_characters_and_lone_surrogates_become_visible(runs: Any) -> Non
     page = runs.page(
         runs.header(BERT), runs.record(BERT, "export", Outcome.FAILED, message=message)
     )
-    shown = page.tree.all("pre", class_="message")[0].text
+    shown = page.of("bert").tree.all("pre", class_="message")[0].text
     assert "red ␛[31m, nul ␀, reorder <U+202E>, half \N{REPLACEMENT CHARACTER}" in shown
     assert "kept\n\ttab" in shown
 
 
-def test_the_page_refers_to_nothing_outside_itself(runs: Any) -> None:
+def test_pages_refer_to_nothing_outside_their_folder(runs: Any) -> None:
     expectation = {"reason": "known", "issue": "https://github.com/pytorch/pytorch/issues/1"}
     xfailed = runs.record(BERT, "export", Outcome.XFAILED, expectation=expectation)
     page = runs.page(runs.header(BERT), xfailed)
-    outside = [
-        (element.tag, name, element.attributes[name])
-        for element in page.tree.walk()
-        for name in FETCHING
-        if name in element.attributes and not element.attributes[name].startswith("#")
-    ]
-    assert outside == [("a", "href", "https://github.com/pytorch/pytorch/issues/1")]
-    assert not page.tree.all("link")
-    assert "url(" not in page.html
-    assert "@import" not in page.html
+    for one in page.all:
+        targets = {
+            (element.tag, name, element.attributes[name].split("#")[0])
+            for element in one.tree.walk()
+            for name in FETCHING
+            if name in element.attributes and not element.attributes[name].startswith("#")
+        }
+        outside = {t for t in targets if not (one.path.parent / t[2]).is_file()}
+        assert outside <= {("a", "href", expectation["issue"])}
+        assert not one.tree.all("link")
+        assert "url(" not in one.html
+        assert "@import" not in one.html
 
 
 def test_the_same_run_gives_the_same_bytes(runs: Any) -> None:
     lines = (runs.header(GPT2, BERT), *runs.passing(BERT), runs.complete)
-    assert runs.page(*lines).path.read_bytes() == runs.page(*lines).path.read_bytes()
+    first = {one.path: one.html for one in runs.page(*lines).all}
+    again = {one.path: one.html for one in runs.page(*lines).all}
+    assert first == again
+    assert len(first) == 3
 
 
-def test_the_folder_holds_the_page_only(runs: Any) -> None:
-    page = runs.page(runs.header(BERT))
-    assert [path.name for path in page.path.parent.iterdir()] == ["index.html"]
-
-
-def test_a_page_that_cannot_be_replaced_leaves_the_old_one_and_no_rest(
+def test_a_page_that_cannot_be_replaced_leaves_the_old_ones_and_no_rest(
     runs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = runs.page(runs.header(BERT))
+    before = {one.path: one.html for one in page.all}
 
     def refuse(source: Path, target: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(UsageError, match=r"index\.html: cannot be written \(Permission denied\)"):
-        write_page(runs.read(runs.header(GPT2)), page.path.parent)
-    assert [path.name for path in page.path.parent.iterdir()] == ["index.html"]
-    assert page.path.read_text(encoding="utf-8") == page.html
+    with pytest.raises(UsageError, match=r"bert\.html: cannot be written \(Permission denied\)"):
+        write_page(runs.read(runs.header(BERT), *runs.passing(BERT)), page.path.parent)
+    assert {one.path: one.html for one in page.all} == before
+    assert not list(page.path.parent.rglob("*.tmp"))
 
 
 def test_ids_are_unique(runs: Any) -> None:
-    tree = runs.page(runs.header(BERT, GPT2)).tree
-    ids = [element.attributes["id"] for element in tree.walk() if "id" in element.attributes]
-    assert len(ids) == len(set(ids))
+    for one in runs.page(runs.header(BERT, GPT2), *runs.passing(BERT)).all:
+        ids = [e.attributes["id"] for e in one.tree.walk() if "id" in e.attributes]
+        assert len(ids) == len(set(ids))

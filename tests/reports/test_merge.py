@@ -315,7 +315,8 @@ def test_the_command_writes_the_run_and_its_page(
     assert main(["merge", *map(str, paths), "-o", str(target)]) == 0
     assert capsys.readouterr().out == f"{target / RUN_FILE}\n{target / 'index.html'}\n"
     assert read_run(target).header.run == "night"
-    assert sorted(path.name for path in target.iterdir()) == ["index.html", RUN_FILE]
+    names = ["architectures", "index.html", RUN_FILE]
+    assert sorted(path.name for path in target.iterdir()) == names
 
 
 def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_was(

@@ -1,0 +1,155 @@
+"""The first page: the verdict, the totals, the answer for users, and the matrix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.records import CellReport, Meaning, Outcome, Run
+from reports.badges import Badge, badges_of
+from reports.page.facets import facets_of
+from reports.page.matrix import (
+    Columns,
+    Group,
+    Row,
+    Square,
+    by_modality_and_task,
+    columns_of,
+    page_path,
+    rows_of,
+)
+from reports.page.provenance import provenance_of
+from reports.rungs import Fact
+from reports.signs import SIGNS, Sign
+from reports.tally import architecture_of, unexpected
+from reports.verdict import Verdict, verdict_of
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """How many cells roll up to an outcome, and how many planned records have it."""
+
+    sign: Sign
+    cells: int
+    records: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A cell that leaves the run red, and the first line of its worst finding."""
+
+    square: Square
+    href: str
+    headline: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """An architecture that transformers has, with tasks that nothing is registered for."""
+
+    architecture: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """Everything on the first page; `requirements` have no meaning where the run says none."""
+
+    run: str
+    verdict: Verdict
+    totals: tuple[Total, ...]
+    planned_cells: int
+    applicable_cells: int
+    conforming_cells: int
+    expected_cells: int
+    planned_records: int
+    judged_records: int
+    troubles: tuple[Trouble, ...]
+    more_troubles: int
+    columns: Columns
+    groups: Mapping[str, list[Group]]
+    architectures: Mapping[str, str]
+    facets: Mapping[str, Any]
+    requirements: Mapping[str, Meaning]
+    provenance: tuple[Fact, ...]
+    badges: tuple[Badge, ...]
+    missing: tuple[Missing, ...]
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """All rows in the order of the page."""
+        return tuple(row for groups in self.groups.values() for g in groups for row in g.rows)
+
+
+def index_of(run: Run) -> Index:
+    """Return what the first page shows; raises UsageError where a planned cell id is none."""
+    reports = run.reports()
+    columns = columns_of(reports)
+    groups = by_modality_and_task(rows_of(run, reports, columns))
+    outcomes = Counter(record.outcome for report in reports for record in report.records)
+    troubles = [r for r in unexpected(reports) if r.outcome is not Outcome.NOT_RUN]
+    return Index(
+        run=run.header.run,
+        verdict=verdict_of(run, reports),
+        totals=_totals(reports, outcomes),
+        planned_cells=len(reports),
+        applicable_cells=sum(r.outcome is not Outcome.NOT_APPLICABLE for r in reports),
+        conforming_cells=sum(report.conforms for report in reports),
+        expected_cells=sum(report.expected for report in reports),
+        planned_records=outcomes.total(),
+        judged_records=outcomes.total() - outcomes[Outcome.NOT_RUN],
+        troubles=tuple(map(_trouble, troubles[:_SHOWN])),
+        more_troubles=max(0, len(troubles) - _SHOWN),
+        columns=columns,
+        groups=groups,
+        architectures={
+            name: page_path(name) for name in sorted({architecture_of(r.cell) for r in reports})
+        },
+        facets=facets_of(
+            (group for same in groups.values() for group in same),
+            columns,
+            requirements_of(run, reports),
+        ),
+        requirements=run.header.requirements,
+        provenance=provenance_of(run),
+        badges=tuple(badges_of(run)),
+        missing=_missing(run),
+    )
+
+
+def requirements_of(run: Run, reports: Iterable[CellReport]) -> list[str]:
+    """All planned requirements, in the order of the ladder where the run tells it."""
+    planned = dict.fromkeys(record.requirement for r in reports for record in r.records)
+    told = [name for name in run.header.requirements if name in planned]
+    return [*told, *(name for name in planned if name not in told)]
+
+
+def _totals(reports: Sequence[CellReport], records: Counter[Outcome]) -> tuple[Total, ...]:
+    cells = Counter(report.outcome for report in reports)
+    return tuple(
+        Total(sign=SIGNS[outcome], cells=cells[outcome], records=records[outcome])
+        for outcome in Outcome
+    )
+
+
+def _trouble(report: CellReport) -> Trouble:
+    square, worst = Square(report), report.worst
+    return Trouble(
+        square=square,
+        href=page_path(architecture_of(report.cell)) + square.fragment,
+        headline=f"{worst.requirement}: {worst.headline}" if worst.message else worst.headline,
+    )
+
+
+def _missing(run: Run) -> tuple[Missing, ...]:
+    """What the matrix has no row for: architectures that are registered have one."""
+    planned = {report.cell.architecture for report in run.reports()}
+    return tuple(
+        Missing(architecture=architecture, tasks=tuple(tasks))
+        for architecture, tasks in run.header.not_registered.items()
+        if architecture not in planned
+    )

@@ -1,0 +1,165 @@
+"""The matrix of a run: a square for each cell, in rows, groups and columns."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from harness.records import CellId, CellReport, Outcome, Run
+from reports.signs import SIGNS, Sign
+from reports.tally import UNCLASSIFIED, architecture_of, modality_of
+from reports.text import file_part, visible
+
+FOLDER = "architectures"
+_FRAGMENT_SAFE = "/:~@!$()*+,;=?-._"
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a matrix: every opset of the run, for every exporter."""
+
+    exporters: tuple[str, ...]
+    opsets: tuple[int, ...]
+
+    def place(self, report: CellReport) -> int:
+        """The column of a cell, counted from 0."""
+        exporter = self.exporters.index(report.cell.exporter)
+        return exporter * len(self.opsets) + self.opsets.index(report.cell.opset)
+
+    @property
+    def count(self) -> int:
+        return len(self.exporters) * len(self.opsets)
+
+
+@dataclass(frozen=True, slots=True)
+class Square:
+    """One planned cell of the matrix."""
+
+    report: CellReport
+
+    @property
+    def id(self) -> str:
+        return visible(str(self.report.cell))
+
+    @property
+    def fragment(self) -> str:
+        """The part of an address that leads to the cell, on any page that shows it."""
+        return "#" + quote(self.id, safe=_FRAGMENT_SAFE, errors="replace")
+
+    @property
+    def sign(self) -> Sign:
+        return SIGNS[self.report.outcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One tiny model and task: a place for each column, None where nothing is planned.
+
+    A task that transformers has for the architecture and that no description is registered for has
+    a row too, `is_registered` is false there and nothing is planned.
+    """
+
+    name: str
+    architecture: str
+    task: str
+    modality: str
+    squares: tuple[Square | None, ...]
+    is_registered: bool = True
+
+    @property
+    def reports(self) -> list[CellReport]:
+        return [square.report for square in self.squares if square is not None]
+
+    @property
+    def href(self) -> str:
+        return page_path(self.architecture)
+
+    @property
+    def conforming(self) -> int:
+        return sum(report.conforms for report in self.reports)
+
+    @property
+    def applicable(self) -> int:
+        """Of how many cells something could be judged: the denominator of what conforms."""
+        return sum(report.outcome is not Outcome.NOT_APPLICABLE for report in self.reports)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rows of one task, or on the page of an architecture of one tiny model."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+def page_path(architecture: str) -> str:
+    """Where the page of an architecture stands, seen from the index; the same in every run."""
+    return f"{FOLDER}/{file_part(architecture)}.html"
+
+
+def columns_of(reports: Sequence[CellReport]) -> Columns:
+    """All exporters and opsets that the run plans."""
+    return Columns(
+        exporters=tuple(sorted({report.cell.exporter for report in reports})),
+        opsets=tuple(sorted({report.cell.opset for report in reports})),
+    )
+
+
+def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[Row]:
+    """All rows, those of transformers first, by architecture, variant and task."""
+    cells: dict[tuple[str, str], list[CellReport]] = defaultdict(list)
+    for report in sorted(reports, key=_order):
+        cells[str(report.cell).partition("/")[0], report.cell.task].append(report)
+    rows = [
+        Row(
+            name=name,
+            architecture=architecture_of(same[0].cell),
+            task=task,
+            modality=modality_of(run.header, same[0].cell),
+            squares=_squares(same, columns),
+        )
+        for (name, task), same in cells.items()
+    ]
+    return [*rows, *_not_registered(run, rows, columns)]
+
+
+def by_modality_and_task(rows: Iterable[Row]) -> dict[str, list[Group]]:
+    """Modality -> its tasks, both sorted; what has no modality comes last."""
+    found: dict[tuple[bool, str], dict[str, list[Row]]] = {}
+    for row in rows:
+        key = (row.modality == UNCLASSIFIED, row.modality)
+        found.setdefault(key, {}).setdefault(row.task, []).append(row)
+    return {
+        modality: [
+            Group(task, tuple(sorted(same, key=lambda row: row.name)))
+            for task, same in sorted(tasks.items())
+        ]
+        for (_, modality), tasks in sorted(found.items())
+    }
+
+
+def _squares(reports: Iterable[CellReport], columns: Columns) -> tuple[Square | None, ...]:
+    placed = {columns.place(report): Square(report) for report in reports}
+    return tuple(placed.get(place) for place in range(columns.count))
+
+
+def _not_registered(run: Run, rows: Sequence[Row], columns: Columns) -> Iterator[Row]:
+    modalities: Mapping[str, str] = {row.name: row.modality for row in rows}
+    for architecture, tasks in run.header.not_registered.items():
+        for task in tasks if architecture in modalities else ():
+            yield Row(
+                name=architecture,
+                architecture=architecture,
+                task=task,
+                modality=modalities[architecture],
+                squares=(None,) * columns.count,
+                is_registered=False,
+            )
+
+
+def _order(report: CellReport) -> tuple[bool, str, str, str, str, CellId]:
+    cell = report.cell
+    is_foreign = cell.library != "transformers"
+    return is_foreign, cell.library, cell.architecture, cell.variant, cell.task, cell

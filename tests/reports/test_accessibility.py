@@ -1,0 +1,63 @@
+"""axe-core finds nothing to complain about, on any page, in light and in dark, narrow and wide.
+
+https://github.com/dequelabs/axe-core is in the package axe-playwright-python, under MPL-2.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+FAILED = "bert/fill-mask/opset18/dynamo"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+OPTIONS = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+
+
+def violations(page: Any) -> list[str]:
+    found = axe.Axe().run(page, options=OPTIONS).response["violations"]
+    return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("healthy", 1440),
+        ("failing", 1440),
+        ("failing", 390),
+        ("interrupted", 1440),
+        ("crashed", 1440),
+    ],
+)
+def test_no_page_has_a_violation(
+    browser: Any, golden: Callable[[str], Path], name: str, scheme: str, width: int
+) -> None:
+    index = golden(name)
+    page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.goto(index.as_uri())
+    page.locator("#model").fill("bert")
+    page.locator("#facets summary").first.click()
+    page.locator("#badges summary").click()
+    assert violations(page) == []
+    for own in sorted((index.parent / "architectures").iterdir()):
+        page.goto(own.as_uri())
+        assert violations(page) == []
+    page.goto(f"{index.as_uri()}#{FAILED}")
+    page.locator(".cell:target").wait_for()
+    page.get_by_role("button", name="What each requirement proves").click()
+    assert violations(page) == []
+    page.close()
+
+
+def test_what_is_wrong_would_be_found(browser: Any, golden: Callable[[str], Path]) -> None:
+    page = browser.new_page()
+    page.goto(golden("healthy").as_uri())
+    page.evaluate("document.querySelector('h1').style.color = '#ddd'")
+    page.evaluate("document.getElementById('text').removeAttribute('aria-label')")
+    assert {found.split(":")[0] for found in violations(page)} >= {"color-contrast"}
+    page.close()
