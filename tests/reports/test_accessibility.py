@@ -14,6 +14,7 @@ import pytest
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 FAILED = "bert/fill-mask/opset18/dynamo"
+PATIENCE = 240_000  # milliseconds; how long a busy machine may take is not what is tested
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OPTIONS = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
 
@@ -39,6 +40,7 @@ def test_no_page_has_a_violation(
 ) -> None:
     index = golden(name)
     page = browser.new_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.set_default_timeout(PATIENCE)
     page.goto(index.as_uri())
     page.locator("#model").fill("bert")
     page.locator("#facets summary").first.click()
