@@ -21,7 +21,6 @@ from reports.page.architecture import architecture_pages
 from reports.page.assets import Sheet, script, sheet_of
 from reports.page.facets import as_json
 from reports.page.index import index_of
-from reports.signs import SIGNS
 from reports.text import visible
 
 PAGE_FILE = "index.html"
@@ -66,9 +65,7 @@ def _render(template: str, sheet: Sheet, scripts: Sequence[str], **values: Any) 
     return (
         _environment()
         .get_template(f"{template}.html.j2")
-        .render(
-            sheet=sheet, scripts=[script(name) for name in scripts], signs=SIGNS.values(), **values
-        )
+        .render(sheet=sheet, scripts=[script(name) for name in scripts], **values)
     )
 
 
