@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -86,7 +87,8 @@ def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
 
 
 def changed_definitions(file: ChangedFile) -> frozenset[str]:
-    """The names of the top-level classes and functions of a Python file that differ.
+    """The names of the top-level classes and functions of a Python file that differ, or that
+    mention one that does.
 
     An empty name stands for its other statements, and for all of a file that cannot be parsed.
     """
@@ -94,12 +96,30 @@ def changed_definitions(file: ChangedFile) -> frozenset[str]:
         before, after = (_definitions(side or b"") for side in (file.before, file.after))
     except (ValueError, SyntaxError):
         return frozenset({""})
-    names = {*before, *after}
-    return frozenset(name for name in names if before.get(name) != after.get(name))
+    differing = {name for name in {*before, *after} if _dumped(before, name) != _dumped(after, name)}
+    return _with_mentioning(differing, after)
 
 
-def _definitions(source: bytes) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _definitions(source: bytes) -> dict[str, list[ast.stmt]]:
+    found: dict[str, list[ast.stmt]] = {}
     for node in syntax_tree(source.decode()).body:
-        found.setdefault(getattr(node, "name", ""), []).append(ast.dump(node))
+        found.setdefault(getattr(node, "name", ""), []).append(node)
     return found
+
+
+def _dumped(definitions: Mapping[str, list[ast.stmt]], name: str) -> list[str]:
+    return [ast.dump(node) for node in definitions.get(name, ())]
+
+
+def _with_mentioning(
+    names: set[str], definitions: Mapping[str, list[ast.stmt]]
+) -> frozenset[str]:
+    mentioned = {
+        name: {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
+        for name, nodes in definitions.items()
+    }
+    found, known = set(names), set[str]()
+    while found != known:
+        known = set(found)
+        found |= {name for name, others in mentioned.items() if others & known}
+    return frozenset(found)

@@ -19,22 +19,21 @@ Definition = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependents:
-    """Architecture -> the classes that it is described with, and the modules that register it."""
+    """Architecture -> the classes that it is described with."""
 
     uses: Mapping[str, frozenset[Definition]]
-    registered_in: Mapping[str, frozenset[str]]
 
     def of(self, file: ChangedFile) -> frozenset[str] | None:
         """The architectures that a changed file concerns; None where that is everybody or nobody.
 
-        All that are registered in a module, and those elsewhere that use a class of it which
-        changed. Where something else than a class changed, all that use any class of it.
+        Those that use a class of it which changed, or one that mentions what changed. Where
+        something else than a class did, all that use any class of it.
         """
         module = module_at(file.location)
         users = self._users(module, None)
         if module is None or not users:
             return None
-        found = {a for a, modules in self.registered_in.items() if module in modules}
+        found: set[str] = set()
         for name in changed_definitions(file):
             concerned = self._users(module, name) or users
             if concerned == set(self.uses):
@@ -53,17 +52,16 @@ class Dependents:
 def read_dependents(architectures: Iterable[str]) -> Dependents:
     """What the registered descriptions are made of: their bases, their normalized configuration
     and their dummy input generators, with the bases of those."""
-    uses, registered_in = {}, {}
+    uses = {}
     for architecture in architectures:
         constructors = TasksManager.get_supported_tasks_for_model_type(architecture).values()
         configs = [constructor.resolve() for constructor in constructors]
-        registered_in[architecture] = frozenset(config.__module__ for config in configs)
         uses[architecture] = frozenset(
             (base.__module__, base.__qualname__.partition(".")[0])
             for config in configs
             for base in made_of(config)
         )
-    return Dependents(uses=uses, registered_in=registered_in)
+    return Dependents(uses=uses)
 
 
 def made_of(config: type[OnnxConfig]) -> Iterator[type[Any]]:

@@ -13,7 +13,7 @@ from harness import BertOnnxConfig, register
 from harness.configs.plugins import register_fixtures
 from harness.evidence.fixtures import TinyModel
 from harness.exporters import register_exporter
-from harness.matrix.changed_files import ChangedFile
+from harness.matrix.changed_files import ChangedFile, changed_definitions
 from harness.matrix.changes import Changes, Pick, select_changes, smoke_set
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.plan import Selection, make_plan
@@ -90,9 +90,35 @@ def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
     assert str(changes) == f"1 file selects gpt2 ({ARCHITECTURES}/gpt2.py)"
 
 
-def test_all_architectures_of_a_module_are_selected(selected: Any) -> None:
-    changes = selected(edited(f"{ARCHITECTURES}/bert.py", ("class BertOnnx", "class Other")))
-    assert names(changes) == {"bert", "distilbert"}
+@pytest.mark.parametrize(
+    ("old", "new", "concerned"),
+    [
+        ("        hidden_size=\"dim\", ", "        ", {"distilbert"}),
+        ("class BertOnnx", "class Other", {"bert", "distilbert"}),  # one class has gone
+        ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}),
+        (
+            "class BertOnnxConfig(TextEncoderOnnxConfig):",
+            "class BertOnnxConfig(TextEncoderOnnxConfig):\n    X = 1",
+            {"bert"},
+        ),
+        (  # by a mention, where nothing is inherited
+            '    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig\n    INPUT_NAMES',
+            '    OTHER = DistilBertOnnxConfig\n    INPUT_NAMES',
+            {"bert"},
+        ),
+    ],
+)
+def test_of_a_module_those_are_selected_that_what_changed_concerns(
+    selected: Any, old: str, new: str, concerned: set[str]
+) -> None:
+    assert names(selected(edited(f"{ARCHITECTURES}/bert.py", (old, new)))) == concerned
+
+
+def test_what_only_mentions_a_changed_class_is_selected_too() -> None:
+    source = "class A: pass\n\nclass B:\n    of = A\n\nclass C(B): pass\n\nclass D: pass\n"
+    changed = source.replace("class A: pass", "class A: x = 1")
+    file = ChangedFile(root=ROOT, path="x.py", before=source.encode(), after=changed.encode())
+    assert changed_definitions(file) == {"A", "B", "C"}
 
 
 @pytest.mark.parametrize(
@@ -286,11 +312,7 @@ def test_another_package_is_mapped_too(tmp_path: Path, monkeypatch: pytest.Monke
         assert rows(changes, registry) == every_row(registry, "theirs")
     base = ("class BertOnnxConfig(", "class BertOnnxConfig(dict, ")
     bases = edited(f"{ARCHITECTURES}/bert.py", base)
-    assert names(select_changes([bases], registry, read_durations())) == {
-        "bert",
-        "distilbert",
-        "theirs",
-    }
+    assert names(select_changes([bases], registry, read_durations())) == {"bert", "theirs"}
     register_exporter(TheirExporter())  # type: ignore[arg-type]
     registry = read_registry()
     changes = select_changes([described], registry, read_durations())
