@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
 
 
+EXPORTERS = "dynamo,torchscript"
+"""Those of torch.onnx, which the loop calls."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
     """The cells of one task: seconds of the loop and of judging, what the loop found equal, and
@@ -118,16 +122,17 @@ def _compare(model: nn.Module, config: OnnxConfig, cell: CellId, path: Path) -> 
 
 
 def _dynamic(config: OnnxConfig, cell: CellId) -> dict[str, Any]:
-    from harness.exporters.dynamo import _dynamic_shapes
+    from harness.exporters.dynamo import dynamic_shapes
 
     if cell.exporter == "dynamo":
-        return {"dynamo": True, "dynamic_shapes": (_dynamic_shapes(config),), "verbose": False}
+        return {"dynamo": True, "dynamic_shapes": (dynamic_shapes(config),), "verbose": False}
     return {"dynamo": False, "dynamic_axes": {**config.inputs, **config.outputs}}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = make_parser(__spec__, __doc__)
     add_selection(parser)
+    parser.set_defaults(exporter=EXPORTERS)
     options = parser.parse_args(arguments)
     cells = selected_cells(options)
     warm_up()

@@ -21,11 +21,10 @@ from harness.versions import installed_version
 
 if TYPE_CHECKING:
     import torch
-
-    from harness.exporters._wrapper import FlatModel
+    from torch import nn
 
 CANDIDATES = range(7, 29)
-PACKAGES = ("torch", "onnx", "onnxscript", "onnxruntime")
+PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 
 
 def cache_directory() -> Path:
@@ -116,7 +115,7 @@ class _ProbeConfig(OnnxConfig):
 PROBE_CONFIG = _ProbeConfig(None)
 
 
-def probe_model() -> FlatModel:
+def probe_model() -> nn.Module:
     """The smallest model with the operators that every transformer needs.
 
     A sum alone would pass at opsets to which normalisations cannot be converted, so that the
@@ -125,8 +124,6 @@ def probe_model() -> FlatModel:
     import torch
     from torch import nn
 
-    from harness.exporters._wrapper import FlatModel
-
     class Block(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -134,11 +131,13 @@ def probe_model() -> FlatModel:
             self.norm = nn.LayerNorm(4)
             self.out = nn.Linear(4, 3)
 
-        def forward(self, ids: torch.Tensor, *, return_dict: bool) -> dict[str, torch.Tensor]:
+        def forward(
+            self, ids: torch.Tensor, *, return_dict: bool = True
+        ) -> dict[str, torch.Tensor]:
             hidden = self.norm(self.embed(ids))
             scores = torch.matmul(hidden, hidden.transpose(1, 2))
             scores = torch.where(ids[:, None, :] == 0, -1e4, scores)
             mixed = torch.matmul(scores.softmax(-1), hidden)
             return {"features": self.out(nn.functional.gelu(mixed[:, 0]))}
 
-    return FlatModel(Block(), PROBE_CONFIG)
+    return Block().eval()

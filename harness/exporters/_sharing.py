@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.exporters._wrapper import FlatModel
 
-KEPT_TRACES = 8
-"""A task has three parts at most, and `baked-sizes` exports each from two sets of sizes."""
+KEPT_TRACES = 12
+"""A task has three parts at most, `baked-sizes` exports each from two sets of sizes, and two
+exporters trace."""
 
 LARGEST_MODEL = 64 * 2**20
 """Bytes of weights from which on a model is traced each time: a kept trace holds a copy."""
@@ -52,9 +53,11 @@ class SharedTraces:
         tensors: tuple[torch.Tensor, ...],
         config: OnnxConfig,
         trace: Trace,
+        *,
+        exporter: str,
     ) -> ExportedProgram:
-        """What `trace` makes of the model, or has made of one that is the same."""
-        key = self._key(model, tensors, config)
+        """What `trace` of an exporter makes of the model, or has made of one that is the same."""
+        key = self._key(model, tensors, config, exporter)
         if key is None:
             return trace(model)
         if key not in self._programs:
@@ -67,7 +70,7 @@ class SharedTraces:
         return self._programs[key]
 
     def _key(
-        self, model: FlatModel, tensors: tuple[torch.Tensor, ...], config: OnnxConfig
+        self, model: FlatModel, tensors: tuple[torch.Tensor, ...], config: OnnxConfig, exporter: str
     ) -> bytes | None:
         import torch
 
@@ -75,7 +78,7 @@ class SharedTraces:
         if sum(tensor.nbytes for tensor in weights) > self.largest_model:
             return None
         axes = (dict(config.inputs), config.axis_space)
-        return fingerprint(model, tensors, axes, torch.get_default_dtype())
+        return fingerprint(exporter, model, tensors, axes, torch.get_default_dtype())
 
 
 @runtime_checkable

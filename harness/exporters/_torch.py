@@ -1,4 +1,4 @@
-"""What the exporters of torch.onnx share: guards, copies, parts, quiet, whole files only."""
+"""What exporters in this process share: guards, copies, parts, quiet, whole files only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
 from harness.exporters import Artifact, why_not_honoured
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import torch
     from torch import nn
 
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from harness.exporters._wrapper import FlatModel
 
 
-class TorchExporter(ABC):
-    """An exporter that traces the flat-signature wrapper around a copy of the model."""
+class InProcessExporter(ABC):
+    """An exporter that is called with a copy of the model, in this process."""
 
     name: str
 
@@ -54,18 +56,15 @@ class TorchExporter(ABC):
         from harness.exporters._external_data import gather_weights, move_with_weights
         from harness.exporters._garbage import collector_paused
         from harness.exporters._quiet import quiet
-        from harness.exporters._wrapper import FlatModel, export_copy
+        from harness.exporters._wrapper import export_copy
 
         device = next(model.parameters()).device
         folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
         try:
             with quiet(), collector_paused(), torch.no_grad():
-                flat = FlatModel(
-                    config.patch_model_for_export(self.prepare(export_copy(model), opset)), config
-                )
-                feed = config.generate_dummy_inputs()
-                tensors = tuple(value.to(device) for value in feed.values())
-                self.write(flat, tensors, config=config, opset=opset, path=folder / path.name)
+                copied = config.patch_model_for_export(self.prepare(export_copy(model), opset))
+                feed = {n: t.to(device) for n, t in config.generate_dummy_inputs().items()}
+                self.write_part(copied, feed, config=config, opset=opset, path=folder / path.name)
             gather_weights(folder / path.name, threshold)
             move_with_weights(folder, path)
         except HarnessError:
@@ -80,12 +79,42 @@ class TorchExporter(ABC):
         from harness.exporters._quiet import quiet
 
         with quiet():
-            tensors = tuple(PROBE_CONFIG.generate_dummy_inputs().values())
-            self.write(probe_model(), tensors, config=PROBE_CONFIG, opset=opset, path=path)
+            feed = PROBE_CONFIG.generate_dummy_inputs()
+            self.write_part(probe_model(), feed, config=PROBE_CONFIG, opset=opset, path=path)
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
         """Make the copy of the model exportable at this opset, semantics unchanged."""
         return model
+
+    @abstractmethod
+    def write_part(
+        self,
+        model: nn.Module,
+        feed: Mapping[str, torch.Tensor],
+        *,
+        config: OnnxConfig,
+        opset: int,
+        path: Path,
+    ) -> None:
+        """Write one file with the declared names and axis names, from a feed of export sizes."""
+
+
+class TorchExporter(InProcessExporter):
+    """An exporter of torch.onnx, which traces the flat-signature wrapper."""
+
+    def write_part(
+        self,
+        model: nn.Module,
+        feed: Mapping[str, torch.Tensor],
+        *,
+        config: OnnxConfig,
+        opset: int,
+        path: Path,
+    ) -> None:
+        from harness.exporters._wrapper import FlatModel
+
+        flat, tensors = FlatModel(model, config), tuple(feed.values())
+        self.write(flat, tensors, config=config, opset=opset, path=path)
 
     @abstractmethod
     def write(

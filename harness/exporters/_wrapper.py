@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -24,23 +24,42 @@ class FlatModel(nn.Module):
 
     def __init__(self, model: nn.Module, config: OnnxConfig) -> None:
         super().__init__()
-        self.model = model.get_encoder() if config.behavior is ConfigBehavior.ENCODER else model
-        self.is_decoder = config.behavior is ConfigBehavior.DECODER
-        self.width = config.normalized_config.encoder_hidden_size if self.is_decoder else 0
+        self.model = side_of(model, config)
+        self.width = encoder_width(config)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
         self.constants = dict(config.model_kwargs)
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        keywords: dict[str, Any] = dict(zip(self.input_names, tensors, strict=True))
-        past = _pop_cache(keywords)
-        if past is not None:
-            keywords["past_key_values"] = past
-        if self.is_decoder:
-            keywords = _as_decoder_keywords(keywords, self.width)
+        named = dict(zip(self.input_names, tensors, strict=True))
+        keywords = as_keywords(named, decoder_width=self.width)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         return tuple(_select(outputs, name) for name in self.output_names)
+
+
+def side_of(model: nn.Module, config: OnnxConfig) -> nn.Module:
+    """The module of a model that a description stands for."""
+    encoder: nn.Module = model.get_encoder() if config.behavior is ConfigBehavior.ENCODER else model
+    return encoder
+
+
+def encoder_width(config: OnnxConfig) -> int | None:
+    """The width of what the decoder of a description attends to; None where it is no decoder's."""
+    if config.behavior is not ConfigBehavior.DECODER:
+        return None
+    return int(config.normalized_config.encoder_hidden_size)
+
+
+def as_keywords(
+    named: Mapping[str, torch.Tensor], *, decoder_width: int | None = None
+) -> dict[str, Any]:
+    """The call that takes these inputs of a description, with the caches that they make."""
+    keywords: dict[str, Any] = dict(named)
+    past = _pop_cache(keywords)
+    if past is not None:
+        keywords["past_key_values"] = past
+    return keywords if decoder_width is None else _as_decoder_keywords(keywords, decoder_width)
 
 
 def _as_decoder_keywords(named: dict[str, Any], width: int) -> dict[str, Any]:

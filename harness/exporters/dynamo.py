@@ -48,7 +48,7 @@ class DynamoExporter(TorchExporter):
         import torch
 
         def trace(traced: FlatModel) -> ExportedProgram:
-            shapes = (_dynamic_shapes(config),)
+            shapes = (dynamic_shapes(config),)
             return torch.export.export(traced, tensors, dynamic_shapes=shapes, strict=False)
 
         def lower(program: ExportedProgram) -> None:
@@ -69,7 +69,7 @@ class DynamoExporter(TorchExporter):
         if self._traces is None:
             lower(trace(model))
             return
-        program = self._traces.program(model, tensors, config, trace)
+        program = self._traces.program(model, tensors, config, trace, exporter=self.name)
         try:
             with self._traces.registries.in_use():
                 lower(program)
@@ -77,7 +77,7 @@ class DynamoExporter(TorchExporter):
             lower(trace(model))
 
 
-def _dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
+def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
     """A named dim for each plain axis, between where the description says that the model begins
     and ends; sums are left to torch.export, which refuses `Dim + Dim`."""
     from torch.export import Dim

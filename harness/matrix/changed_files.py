@@ -96,7 +96,9 @@ def changed_definitions(file: ChangedFile) -> frozenset[str]:
         before, after = (_definitions(side or b"") for side in (file.before, file.after))
     except (ValueError, SyntaxError):
         return frozenset({""})
-    differing = {name for name in {*before, *after} if _dumped(before, name) != _dumped(after, name)}
+    differing = {
+        name for name in {*before, *after} if _dumped(before, name) != _dumped(after, name)
+    }
     return _with_mentioning(differing, after)
 
 
@@ -111,9 +113,7 @@ def _dumped(definitions: Mapping[str, list[ast.stmt]], name: str) -> list[str]:
     return [ast.dump(node) for node in definitions.get(name, ())]
 
 
-def _with_mentioning(
-    names: set[str], definitions: Mapping[str, list[ast.stmt]]
-) -> frozenset[str]:
+def _with_mentioning(names: set[str], definitions: Mapping[str, list[ast.stmt]]) -> frozenset[str]:
     mentioned = {
         name: {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
         for name, nodes in definitions.items()

@@ -19,7 +19,7 @@ from harness.evidence.onnx_file import default_opset, graph_inputs, graph_output
 from harness.exporters import exporter_names, get_exporter, resolve_auto
 from harness.exporters._quiet import quiet
 
-EXPORTERS = ("dynamo", "torchscript")
+EXPORTERS = ("dynamo", "torchscript", "transformers")
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)

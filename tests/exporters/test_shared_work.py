@@ -43,8 +43,8 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-def shared(traces: SharedTraces) -> Exporter:
-    return sharing(get_exporter("dynamo"), traces)
+def shared(traces: SharedTraces, exporter: str = "dynamo") -> Exporter:
+    return sharing(get_exporter(exporter), traces)
 
 
 def write(exporter: Exporter, one: Any, opset: int, folder: Path) -> dict[str, onnx.ModelProto]:
@@ -78,13 +78,15 @@ def _domains(model: onnx.ModelProto) -> dict[str, int]:
 
 
 FEW = [
-    ("bert", "fill-mask", (18, 23)),
-    ("llama", "text-generation-with-past", (24, 17)),
-    ("t5", "text2text-generation", (23, 20)),
+    ("dynamo", "bert", "fill-mask", (18, 23)),
+    ("dynamo", "llama", "text-generation-with-past", (24, 17)),
+    ("dynamo", "t5", "text2text-generation", (23, 20)),
+    ("transformers", "gpt2", "text-generation-with-past", (23, 17)),
 ]
 OPSETS = [(17, 18, 20, 21, 23, 24, 25), (25, 18, 24, 17, 23, 20, 21)]
 MANY = [
-    (architecture, task, opsets)
+    (exporter, architecture, task, opsets)
+    for exporter in ("dynamo", "transformers")
     for architecture, task in [
         ("bert", "fill-mask"),
         ("gpt2", "text-generation-with-past"),
@@ -99,10 +101,11 @@ MANY = [
 
 
 @pytest.mark.parametrize(
-    ("architecture", "task", "opsets"),
+    ("exporter", "architecture", "task", "opsets"),
     [*FEW, *(pytest.param(*many, marks=pytest.mark.nightly) for many in MANY)],
 )
 def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
+    exporter: str,
     architecture: str,
     task: str,
     opsets: tuple[int, ...],
@@ -111,11 +114,20 @@ def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
     tmp_path: Path,
 ) -> None:
     one = subject(architecture, task)
-    exporter = shared(SharedTraces())
-    files = [write(exporter, one, opset, tmp_path) for opset in opsets]
+    sharer = shared(SharedTraces(), exporter)
+    files = [write(sharer, one, opset, tmp_path) for opset in opsets]
     assert len(traces) == len(one.config.parts)
     for opset, written in zip(opsets, files, strict=True):
-        assert_same(written, write(get_exporter("dynamo"), one, opset, tmp_path))
+        assert_same(written, write(get_exporter(exporter), one, opset, tmp_path))
+
+
+def test_exporters_do_not_share_a_trace(
+    subject: Subjects, traces: list[Any], tmp_path: Path
+) -> None:
+    one, kept = subject("bert", "fill-mask"), SharedTraces()
+    for exporter in ("dynamo", "transformers", "dynamo"):
+        write(shared(kept, exporter), one, 18, tmp_path)
+    assert len(traces) == 2
 
 
 def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
@@ -205,10 +217,10 @@ def _outcomes(cell: CellId, requirements: list[str], work: SharedWork | None) ->
 class Stale(SharedTraces):
     """Lends the trace of another model."""
 
-    def program(self, model: Any, *rest: Any) -> Any:
+    def program(self, model: Any, *rest: Any, **named: Any) -> Any:
         other = copy.deepcopy(model)
         other.model.cls.predictions.bias.zero_()
-        return super().program(other, *rest)
+        return super().program(other, *rest, **named)
 
 
 @pytest.mark.parametrize(
@@ -238,13 +250,14 @@ def test_about_one_in_fifty_cells_is_a_proof_and_not_the_same_every_night() -> N
     assert not any(_proves_sharing(replace(request, seed=seed)) for seed in range(200))
 
 
+@pytest.mark.parametrize("exporter", ["dynamo", "transformers"])
 def test_where_sharing_breaks_the_file_is_the_plain_one(
-    subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    exporter: str, subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def refuse(*_: Any) -> None:
         raise TypeError("torch has changed")
 
     monkeypatch.setattr(_Decomposition, "lent", refuse)
     one = subject("bert", "fill-mask")
-    got = write(shared(SharedTraces()), one, 18, tmp_path)
-    assert_same(got, write(get_exporter("dynamo"), one, 18, tmp_path))
+    got = write(shared(SharedTraces(), exporter), one, 18, tmp_path)
+    assert_same(got, write(get_exporter(exporter), one, 18, tmp_path))
