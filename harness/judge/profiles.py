@@ -14,6 +14,7 @@ class Profile:
     """`opsets` are the matrix unless chosen, None the lowest, the default and the highest that each
     exporter honours; `max_examples` are drawn beside the corners.
 
+    Where `smoke_set`, a few rows stand for all others, unless somebody says which to judge.
     Requirements that run the exporter once more are planned where `exports_again`, or by name.
     Failing examples are kept for later runs, and met again, where `keeps_examples`.
     """
@@ -21,6 +22,7 @@ class Profile:
     name: str
     opsets: tuple[int, ...] | None
     max_examples: int
+    smoke_set: bool = False
     exports_again: bool = False
     keeps_examples: bool = False
 
@@ -36,7 +38,7 @@ class Profile:
 PROFILES: Mapping[str, Profile] = {
     profile.name: profile
     for profile in (
-        Profile("smoke", opsets=(18, 21), max_examples=30),
+        Profile("smoke", opsets=(18, 21), max_examples=30, smoke_set=True),
         Profile("pr", opsets=None, max_examples=30),
         Profile(
             "nightly",

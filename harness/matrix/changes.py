@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from harness.configs.plugins import fixture_directories
-from harness.configs.task_table import WITH_PAST
 from harness.errors import UsageError
 from harness.matrix.changed_files import ChangedFile
 from harness.matrix.dependents import Dependents, exporter_at, read_dependents
@@ -20,7 +19,8 @@ from harness.matrix.durations import Durations
 from harness.matrix.expectation_files import TABLE
 from harness.matrix.names import select
 from harness.matrix.plan import Plan, select_models
-from harness.matrix.registry import Registry, modalities
+from harness.matrix.registry import Registry
+from harness.matrix.smoke_set import Pick, picked, smoke_set
 
 HARMLESS = (
     *("docs/*", "tests/*", "reports/*", "benchmarks/*", ".github/*", ".ci/*"),
@@ -30,15 +30,6 @@ HARMLESS = (
 
 SMOKE_SET = "the smoke set"
 SHOWN_FILES = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """Rows of the matrix: those of a tiny model, of all tasks or exporters where None."""
-
-    model: str
-    task: str | None = None
-    exporter: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +51,7 @@ class Changes:
     def cells_of(self, plan: Plan) -> Plan:
         """The cells of a plan that some change selects."""
         picks = frozenset(pick for change in self.selecting for pick in change.picks)
-        return {
-            cell: requirements
-            for cell, requirements in plan.items()
-            if not picks.isdisjoint(
-                Pick(model=str(cell).partition("/")[0], task=task, exporter=exporter)
-                for task in (None, cell.task)
-                for exporter in (None, cell.exporter)
-            )
-        }
+        return picked(plan, picks)
 
     def __str__(self) -> str:
         count = len(self.selecting)
@@ -168,27 +151,6 @@ def select_changes(
     return Changes(
         selecting=tuple(change for change in found if change is not None), differing=len(found)
     )
-
-
-def smoke_set(registry: Registry, durations: Durations) -> frozenset[Pick]:
-    """Of each modality the quickest row, and the quickest that generates with a cache.
-
-    By past durations over all exporters, ties by name; variants stand back.
-    """
-    kinds: dict[tuple[str, bool], list[tuple[float, str, str]]] = {}
-    modality = modalities(model.architecture for model in registry.models)
-    for model, task in _own_rows(registry):
-        rows = (f"{model}/{task}/{exporter}" for exporter in registry.exporters)
-        kind = (modality[model], task.endswith(WITH_PAST))
-        kinds.setdefault(kind, []).append((sum(map(durations.of_row, rows)), model, task))
-    quickest = map(min, kinds.values())
-    return frozenset(Pick(model=model, task=task) for _, model, task in quickest)
-
-
-def _own_rows(registry: Registry) -> Iterator[tuple[str, str]]:
-    for model, tasks in registry.tasks.items():
-        if not model.variant:
-            yield from ((model.architecture, task) for task in tasks)
 
 
 def _change(file: ChangedFile, models: Iterable[Any], picks: Iterable[Pick]) -> Change | None:

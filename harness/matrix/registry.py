@@ -9,6 +9,7 @@ from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read_fixture
 
 BACKEND = "onnx"
+MIDDLE_END = "harness.configs.middle_end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,14 @@ def modalities(architectures: Iterable[str]) -> dict[str, str]:
         architecture: next(iter(_constructors(architecture).values())).resolve().MODALITY
         for architecture in dict.fromkeys(architectures)
     }
+
+
+def middle_end(architecture: str, task: str) -> str:
+    """The name of the middle-end class that describes a task; a description that follows none of
+    ours is a kind of its own."""
+    described = _constructors(architecture)[task].resolve()
+    ours = (base for base in described.__mro__ if base.__module__ == MIDDLE_END)
+    return next(ours, described).__name__
 
 
 def first_opset(architecture: str, task: str) -> int:

@@ -16,6 +16,7 @@ from harness.matrix.opsets import parse_opsets
 from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
 from harness.matrix.registry import Registry
 from harness.matrix.shards import cells_of_shard, parse_shard
+from harness.matrix.smoke_set import picked, smoke_set
 from harness.pytest_plugin import options
 from harness.records import Shard
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from harness.judge.profiles import Profile
 
 FEWER = "there are fewer architectures"
+CHOOSING = (options.ARCHITECTURE, options.TASK, options.CHANGED_SINCE)
+"""Who gives one of these says which rows to judge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,8 @@ def plan_run(
 ) -> Planned:
     """The plan that the options ask for; raises UsageError for those that are wrong."""
     whole = Planned(plan=make_plan(_selection(config, profile), registry))
+    if profile.smoke_set and not any(option.get(config) for option in CHOOSING):
+        whole = _smoke(whole, registry, durations=durations)
     gated = _since(whole, config, registry, durations=durations)
     return _sharded(gated, config, durations)
 
@@ -66,6 +71,13 @@ def _selection(config: pytest.Config, profile: Profile) -> Selection:
         requirement=options.REQUIREMENT.get(config),
         exports_again=profile.exports_again,
     )
+
+
+def _smoke(whole: Planned, registry: Registry, *, durations: Durations) -> Planned:
+    rows = smoke_set(registry, durations)
+    every = sum(map(len, registry.tasks.values()))
+    note = f"the smoke set: {len(rows)} of {every} tasks of architectures; --architecture for more"
+    return Planned(plan=picked(whole.plan, rows), notes=(note,))
 
 
 def _since(

@@ -14,10 +14,11 @@ from harness.configs.plugins import register_fixtures
 from harness.evidence.fixtures import TinyModel
 from harness.exporters import register_exporter
 from harness.matrix.changed_files import ChangedFile, changed_definitions
-from harness.matrix.changes import Changes, Pick, select_changes, smoke_set
+from harness.matrix.changes import Changes, select_changes
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.plan import Selection, make_plan
-from harness.matrix.registry import Registry, modalities, read_registry
+from harness.matrix.registry import Registry, middle_end, modalities, read_registry
+from harness.matrix.smoke_set import Pick, smoke_set
 
 ROOT = Path(harness.__file__).resolve().parents[1]
 ARCHITECTURES = "harness/configs/architectures"
@@ -93,7 +94,7 @@ def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
 @pytest.mark.parametrize(
     ("old", "new", "concerned"),
     [
-        ("        hidden_size=\"dim\", ", "        ", {"distilbert"}),
+        ('        hidden_size="dim", ', "        ", {"distilbert"}),
         ("class BertOnnx", "class Other", {"bert", "distilbert"}),  # one class has gone
         ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}),
         (
@@ -102,8 +103,8 @@ def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
             {"bert"},
         ),
         (  # by a mention, where nothing is inherited
-            '    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig\n    INPUT_NAMES',
-            '    OTHER = DistilBertOnnxConfig\n    INPUT_NAMES',
+            "    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig\n    INPUT_NAMES",
+            "    OTHER = DistilBertOnnxConfig\n    INPUT_NAMES",
             {"bert"},
         ),
     ],
@@ -319,7 +320,7 @@ def test_another_package_is_mapped_too(tmp_path: Path, monkeypatch: pytest.Monke
     assert names(changes) == {"the smoke set of exporter theirexporter"}
 
 
-def test_the_smoke_set_is_the_quickest_of_each_modality_and_kind(registry: Registry) -> None:
+def test_the_smoke_set_is_the_quickest_of_each_middle_end_class(registry: Registry) -> None:
     seconds = {
         f"{model}/{task}/{exporter}": 9.0
         for model, tasks in registry.tasks.items()
@@ -328,13 +329,19 @@ def test_the_smoke_set_is_the_quickest_of_each_modality_and_kind(registry: Regis
     }
     quick = {
         f"{model}/{task}/{exporter}": 1.0
-        for model, task in [("bert", "fill-mask"), ("llama", "text-generation-with-past")]
+        for model, task in [
+            *(("bert", "fill-mask"), ("gpt2~external-data", "text-generation-with-past")),
+            *(("llama", "text-generation"), ("llama", "text-generation-with-past")),
+        ]
         for exporter in registry.exporters
     }
     picks = smoke_set(registry, Durations.over({**seconds, **quick}))
-    kinds = modalities(pick.model for pick in picks)
-    assert {pick for pick in picks if kinds[pick.model] == "text"} == {
-        Pick(model="bert", task="fill-mask"),
+    kinds = {pick: middle_end(pick.model, str(pick.task)) for pick in picks}
+    assert {pick for pick in picks if kinds[pick] == "TextEncoderOnnxConfig"} == {
+        Pick(model="bert", task="fill-mask")
+    }
+    assert {pick for pick in picks if kinds[pick] == "TextDecoderWithPositionIdsOnnxConfig"} == {
+        Pick(model="llama", task="text-generation"),
         Pick(model="llama", task="text-generation-with-past"),
     }
-    assert not any("~" in pick.model for pick in picks)
+    assert {"TextSeq2SeqOnnxConfig", "VisionOnnxConfig", "AudioOnnxConfig"} <= set(kinds.values())
