@@ -37,15 +37,18 @@ def picked(plan: Plan, picks: Collection[Pick]) -> Plan:
 def smoke_set(registry: Registry, durations: Durations) -> frozenset[Pick]:
     """Of each middle-end class the quickest row, and the quickest that generates with a cache.
 
-    By past durations over all exporters, ties by name; variants stand back.
+    By past durations over all exporters, ties by name. What was measured goes before what was not,
+    which may take any time; variants stand back.
     """
-    kinds: dict[tuple[str, bool], list[tuple[float, str, str]]] = {}
+    kinds: dict[tuple[str, bool], list[tuple[int, float, str, str]]] = {}
     for model, task in _own_rows(registry):
-        rows = (f"{model}/{task}/{exporter}" for exporter in registry.exporters)
+        rows = [f"{model}/{task}/{exporter}" for exporter in registry.exporters]
+        unknown = sum(row not in durations.rows for row in rows)
         kind = (middle_end(model, task), task.endswith(WITH_PAST))
-        kinds.setdefault(kind, []).append((sum(map(durations.of_row, rows)), model, task))
+        seconds = sum(map(durations.of_row, rows))
+        kinds.setdefault(kind, []).append((unknown, seconds, model, task))
     quickest = map(min, kinds.values())
-    return frozenset(Pick(model=model, task=task) for _, model, task in quickest)
+    return frozenset(Pick(model=model, task=task) for *_, model, task in quickest)
 
 
 def _own_rows(registry: Registry) -> Iterator[tuple[str, str]]:
