@@ -21,9 +21,11 @@ from harness.records import (
     Failing,
     Footer,
     Header,
+    InterfaceValue,
     Line,
     Meaning,
     Outcome,
+    PartInterface,
     Record,
     Shard,
     Started,
@@ -78,6 +80,13 @@ FULL = Record(
     expectation={"reason": "known", "opsets": "14..18"},
     replay="python -m harness replay",
     blame="onnxruntime",
+    interface={
+        "decoder_model": PartInterface(
+            inputs=[InterfaceValue(name="input_ids", declared="int64[batch_size]", actual=None)],
+            outputs=[],
+            left_out=2,
+        )
+    },
 )
 
 
@@ -105,6 +114,25 @@ def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
     text = dump_line(line)
     assert "\n" not in text
     assert parse_line(text, source="here") == line
+
+
+def test_a_record_without_an_interface_has_no_line_for_it() -> None:
+    assert "interface" not in json.loads(dump_line(EXPORTED))
+
+
+@pytest.mark.parametrize("interface", [[], {"model": []}, {"model": {"inputs": []}}])
+def test_an_interface_of_another_form_is_refused(interface: object) -> None:
+    text = json.dumps({**EXPORTED.to_json(), "interface": interface})
+    with pytest.raises(UsageError, match="not a line of a run file"):
+        parse_line(text, source="here")
+
+
+@pytest.mark.parametrize("actual", [1, ["int64"]])
+def test_types_within_an_interface_are_looked_at(actual: object) -> None:
+    data = json.loads(dump_line(FULL))
+    data["interface"]["decoder_model"]["inputs"][0]["actual"] = actual
+    with pytest.raises(UsageError, match="actual is"):
+        parse_line(json.dumps(data), source="here")
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])

@@ -23,6 +23,10 @@ class Value:
     dtype: str
     dims: tuple[Dim, ...] | None
 
+    @property
+    def rank(self) -> int | None:
+        return None if self.dims is None else len(self.dims)
+
 
 def parse_onnx(path: Path) -> onnx.ModelProto:
     """Read a model without its external data; raises UsageError for what is no ONNX model."""

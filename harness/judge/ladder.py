@@ -99,7 +99,8 @@ def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool
         if reason is not None:
             return replace(record, outcome=Outcome.NOT_APPLICABLE, message=reason), False
         seen = list(requirement.examine(judgement.evidence)) if requirement.examine else []
-        record = replace(record, message="\n".join(f.message for f in seen if f.is_note))
+        notes = "\n".join(finding.message for finding in seen if finding.is_note)
+        record = replace(record, message=notes, interface=requirement.interface(judgement.evidence))
         findings = [finding for finding in seen if not finding.is_note]
         if findings:
             record = _failed(record, judgement, findings, None)

@@ -7,6 +7,7 @@ files without torch, transformers or onnx.
 from __future__ import annotations
 
 from harness.records.endings import is_green, make_footer
+from harness.records.interface import TEXT_LIMIT, VALUES_LIMIT, InterfaceValue, PartInterface
 from harness.records.lines import (
     SCHEMA_VERSION,
     TRACEBACK_LIMIT,
@@ -49,15 +50,19 @@ __all__ = [
     "SCHEMA_VERSION",
     "SCRATCH",
     "SEVERITY",
+    "TEXT_LIMIT",
     "TRACEBACK_LIMIT",
+    "VALUES_LIMIT",
     "CellId",
     "CellReport",
     "Failing",
     "Footer",
     "Header",
+    "InterfaceValue",
     "Line",
     "Meaning",
     "Outcome",
+    "PartInterface",
     "Record",
     "Run",
     "Shard",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -16,9 +16,15 @@ def refuse_other_types(value: Any) -> None:
         found = getattr(value, name)
         if not _is_of(found, kind):
             raise TypeError(f"{name} is {found!r:.80}, should be {kind}")
-        for inner in found.values() if isinstance(found, dict) else (found,):
+        for inner in _within(found):
             if dataclasses.is_dataclass(inner):
                 refuse_other_types(inner)
+
+
+def _within(found: Any) -> Iterable[Any]:
+    if isinstance(found, dict):
+        return found.values()
+    return found if isinstance(found, list) else (found,)
 
 
 @functools.cache

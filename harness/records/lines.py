@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.errors import UsageError
+from harness.records.interface import PartInterface
 from harness.records.outcomes import CONFORMING_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
 
 SCHEMA_VERSION = 1
@@ -84,7 +85,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The verdict on one (cell, requirement) pair; `reused` names the earlier run that gave it."""
+    """The verdict on one (cell, requirement) pair; `reused` names the earlier run that gave it.
+
+    `interface` has each part's inputs and outputs where the requirement looks at them.
+    """
 
     cell: CellId
     requirement: str
@@ -102,6 +106,7 @@ class Record:
     replay: str | None = None
     blame: str | None = None
     reused: str | None = None
+    interface: Mapping[str, PartInterface] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
@@ -125,9 +130,7 @@ class Record:
             },
             "traceback": self.traceback[-TRACEBACK_LIMIT:] if self.traceback else None,
         }
-        if self.reused is None:
-            del data["reused"]
-        return data
+        return {k: v for k, v in data.items() if v or k not in {"reused", "interface"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -143,6 +146,8 @@ class Record:
         values["needed_atol"] = {output: float(atol) for output, atol in needed.items()}
         if values.get("failing"):
             values["failing"] = Failing(**values["failing"])
+        parts = values.get("interface", {})
+        values["interface"] = {part: PartInterface.from_json(one) for part, one in parts.items()}
         return cls(**values)
 
 

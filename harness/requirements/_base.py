@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import CandidateError, Execution
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+    from harness.records import PartInterface
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,8 @@ class Requirement:
     `why_not_applicable` gives the reason where a description lacks the capability that is asked
     about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
     asked of our own exports alone. `explain` finds out who is to blame for what a record shows; the
-    exporter is where there is none. `proves` and `fails_when` are shown beside its verdict.
+    exporter is where there is none. `proves` and `fails_when` are shown beside its verdict, and so
+    is the `interface` of each part where it looks at that.
     """
 
     id: str
@@ -119,6 +121,7 @@ class Requirement:
     examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
     examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None
     explain: Callable[[Failure], Blame] = lambda failure: EXPORTER
+    interface: Callable[[Evidence], Mapping[str, PartInterface]] = lambda evidence: {}
 
 
 def refused(error: CandidateError) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression, shape_problems
-from harness.errors import DescriptionError
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
 from harness.requirements._base import Examined, Finding, Requirement, refused
 from harness.requirements._blame import by_declaration
 from harness.requirements._described_axes import description_problems
+from harness.requirements._signature import expression_of
 
 if TYPE_CHECKING:
     from harness.configs.task_table import Axes
@@ -51,17 +51,9 @@ def _judge_dim(dim: Dim, text: str | None, *, judges_text: bool) -> str | None:
         return f"got the frozen size {dim}, expected the dynamic axis {text!r}"
     if dim is not None and dim.strip().isdigit():
         return f"got the number {dim!r} as a symbol, expected the dynamic axis {text!r}"
-    if judges_text and _canonical(dim) != AxisExpression.parse(text):
+    if judges_text and expression_of(dim) != AxisExpression.parse(text):
         return f"got the symbol {dim!r}, expected {text!r}"
     return None
-
-
-def _canonical(dim: str | None) -> AxisExpression | None:
-    """The expression that a dim's text is; None where it is none."""
-    try:
-        return AxisExpression.parse(dim or "")
-    except DescriptionError:
-        return None
 
 
 def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
@@ -89,7 +81,7 @@ def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iter
                 yield f"{place}: got {size}, expected {dim} as in the file"
             if not isinstance(dim, str):
                 continue
-            before, first = bound.setdefault(_canonical(dim) or dim, (size, place))
+            before, first = bound.setdefault(expression_of(dim) or dim, (size, place))
             if before != size:
                 yield f"{place}: got {size} for the symbol {dim!r}, expected {before} as of {first}"
 

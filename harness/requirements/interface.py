@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
+from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Blame, Finding, Requirement
+from harness.requirements._signature import Signature, declared_signature, interface_of
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import PartEvidence
-
-Signature = Mapping[str, tuple[str, int]]
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     yield from _missing(evidence)
     for part in evidence.parts:
         try:
-            expected = _declared(part, evidence)
+            expected = declared_signature(part)
         except EagerError as error:
             yield Finding(
                 message=f"eager PyTorch: got {error}, expected it to take the smallest feed that "
@@ -54,17 +53,8 @@ def _missing(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
-def _declared(part: PartEvidence, evidence: Evidence) -> tuple[Signature, Signature]:
-    """Name -> (dtype, rank) of inputs and outputs, read off a feed and the reference's outputs."""
-    example = evidence.first_example
-    feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
-    outputs = part.reference(example)
-    declared = [{n: (str(a.dtype), a.ndim) for n, a in side.items()} for side in (feed, outputs)]
-    return declared[0], declared[1]
-
-
 def _names(
-    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+    side: str, values: Signature, signature: Signature, part: PartEvidence
 ) -> Iterator[Finding]:
     lost = [name for name in signature if name not in values]
     undeclared = [name for name in values if name not in signature]
@@ -78,21 +68,20 @@ def _names(
 
 
 def _types(
-    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+    side: str, values: Signature, signature: Signature, part: PartEvidence
 ) -> Iterator[Finding]:
     for name in (name for name in signature if name in values):
-        dtype, rank = signature[name]
-        value = values[name]
-        if value.dtype != dtype:
-            message = f"dtype of {side} {name}: got {value.dtype}, expected {dtype}"
+        declared, value = signature[name], values[name]
+        if value.dtype != declared.dtype:
+            message = f"dtype of {side} {name}: got {value.dtype}, expected {declared.dtype}"
             yield Finding(message=message, part=part.stem, is_fatal=True)
-        if value.dims is not None and len(value.dims) != rank:
-            message = f"rank of {side} {name}: got {len(value.dims)}, expected {rank}"
+        if value.rank is not None and value.rank != declared.rank:
+            message = f"rank of {side} {name}: got {value.rank}, expected {declared.rank}"
             yield Finding(message=message, part=part.stem, is_fatal=True)
 
 
 def _order(
-    side: str, values: Mapping[str, Value], signature: Signature, part: PartEvidence
+    side: str, values: Signature, signature: Signature, part: PartEvidence
 ) -> Iterator[Finding]:
     if set(values) == set(signature) and list(values) != list(signature):
         yield Finding(
@@ -112,4 +101,5 @@ REQUIREMENT = Requirement(
     fails_when="one is lost, undeclared, renamed, reordered or of another dtype or rank, or what a "
     "tokenizer gives is not declared",
     examine=examine,
+    interface=interface_of,
 )
