@@ -23,6 +23,7 @@ LAYERS = (
     {"harness.evidence"},
     {"harness.requirements"},
     {"harness.judge"},
+    {"harness.repro"},
     {"harness.matrix"},
     {"harness.isolation"},
     {"harness.pytest_plugin", "harness.cli"},

@@ -20,6 +20,7 @@ from harness.cli.export import export
 from harness.cli.listing import list_architectures
 from harness.cli.promote import promote
 from harness.cli.replay import replay
+from harness.cli.repro import repro
 from harness.cli.scaffold import scaffold
 from harness.cli.tolerances import tolerances
 from harness.errors import UsageError
@@ -43,6 +44,7 @@ app.command("list")(list_architectures)
 app.command("export")(export)
 app.command("check")(check)
 app.command("replay")(replay)
+app.command("repro")(repro)
 app.command("promote")(promote)
 app.command("durations")(durations)
 app.command("constraints")(constraints)

@@ -10,7 +10,8 @@ from typing import Annotated
 
 import typer
 
-from harness.errors import UsageError
+from harness.errors import UsageError, suggest
+from harness.records import CellId
 
 AUTO = "auto"
 
@@ -64,6 +65,22 @@ def require_requirements(names: Sequence[str] | None) -> None:
     from harness.requirements import check_requirement_ids
 
     check_requirement_ids(list(names or ()))
+
+
+def require_registered(cell: CellId) -> None:
+    """Raise UsageError, with the nearest names, for a cell that nothing describes."""
+    from harness.configs.tasks import TasksManager
+    from harness.configs.transformers_mappings import LIBRARY
+    from harness.evidence.models import read_tiny
+
+    if cell.library != LIBRARY:
+        raise UsageError(
+            f"library {cell.library!r} is not known; {suggest(cell.library, [LIBRARY])}"
+        )
+    TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=cell.architecture, task=cell.task
+    )
+    read_tiny(cell.architecture, cell.variant)
 
 
 def require_profile(name: str) -> None:

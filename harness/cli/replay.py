@@ -14,10 +14,10 @@ from harness.cli.common import (
     load_descriptions,
     parse_axes,
     require_exporter,
+    require_registered,
     require_requirements,
 )
 from harness.cli.output import own_stdout, write_report
-from harness.errors import UsageError, suggest
 from harness.records import CellId
 
 
@@ -45,24 +45,8 @@ def replay(
         cell, sizes = CellId.parse(cell_id), parse_axes(axes)
         require_exporter(cell.exporter)
         require_requirements(requirement)
-        _require_registered(cell)
+        require_registered(cell)
         from harness.judge import judge_cell
 
         report = judge_cell(cell, requirements=requirement, seed=seed, axes=sizes)
         return write_report(report, stdout, as_json=json)
-
-
-def _require_registered(cell: CellId) -> None:
-    """Raise UsageError, with the nearest names, for a cell that nothing describes."""
-    from harness.configs.tasks import TasksManager
-    from harness.configs.transformers_mappings import LIBRARY
-    from harness.evidence.models import read_tiny
-
-    if cell.library != LIBRARY:
-        raise UsageError(
-            f"library {cell.library!r} is not known; {suggest(cell.library, [LIBRARY])}"
-        )
-    TasksManager.get_exporter_config_constructor(
-        "onnx", model_type=cell.architecture, task=cell.task
-    )
-    read_tiny(cell.architecture, cell.variant)

@@ -25,8 +25,7 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
     import torch
     from transformers import AutoConfig
 
-    fixture = read_tiny(architecture, variant)
-    settings = {**fixture["config"], **fixture.get("tasks", {}).get(base_task(task), {})}
+    settings = tiny_settings(architecture, task, variant)
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     state = torch.random.get_rng_state()
     try:
@@ -37,9 +36,15 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
         ) from error
     finally:
         torch.random.set_rng_state(state)
-    perturb(model, **fixture["perturbation"])
+    perturb(model, **read_tiny(architecture, variant)["perturbation"])
     tiny: nn.Module = model.eval()
     return tiny
+
+
+def tiny_settings(architecture: str, task: str, variant: str = "") -> dict[str, Any]:
+    """What the configuration of a tiny model is made from, its `model_type` included."""
+    fixture = read_tiny(architecture, variant)
+    return {**fixture["config"], **fixture.get("tasks", {}).get(base_task(task), {})}
 
 
 def read_tiny(architecture: str, variant: str = "") -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,24 +76,27 @@ class DynamoExporter(TorchExporter):
             lower(trace(model))
 
 
+def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
+    """Each axis that is one name -> between which sizes the description says that the model begins
+    and ends."""
+    space = config.axis_space
+    texts = sorted({text for axes in config.inputs.values() for text in axes.values()})
+    parsed = {text: AxisExpression.parse(text) for text in texts}
+    plain = {text: one.names[0] for text, one in parsed.items() if one.is_plain}
+    return {
+        text: (low if (low := space.ranges[name].low) > 1 else 0, _ceiling(space, name))
+        for text, name in plain.items()
+    }
+
+
 def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
-    """A named dim for each plain axis, between where the description says that the model begins
-    and ends; sums are left to torch.export, which refuses `Dim + Dim`."""
+    """A named dim for each plain axis; sums are left to torch.export, which refuses `Dim + Dim`."""
     from torch.export import Dim
 
-    space = config.axis_space
-
-    @functools.cache
-    def dim(text: str) -> Any:
-        expression = AxisExpression.parse(text)
-        if not expression.is_plain:
-            return Dim.DYNAMIC
-        (name,) = expression.names
-        low = space.ranges[name].low
-        return Dim(text, min=low if low > 1 else 0, max=_ceiling(space, name))
-
+    dims = {text: Dim(text, min=low, max=high) for text, (low, high) in dim_bounds(config).items()}
     return tuple(
-        {axis: dim(text) for axis, text in axes.items()} for axes in config.inputs.values()
+        {axis: dims.get(text, Dim.DYNAMIC) for axis, text in axes.items()}
+        for axes in config.inputs.values()
     )
 
 

@@ -1,0 +1,138 @@
+"""`repro`: scripts that show a defect where there is no harness, or a refusal, and then no file."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROTARY = "llama/text-classification/opset23/dynamo"  # docs/findings/dynamo-opset23-rotary.md
+DECODER = "gpt2/text-generation-with-past/opset18/torchscript"
+PARTS = "t5/text2text-generation-with-past/opset18/torchscript"
+ALONE = """
+import runpy, sys
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"harness", "reports", "conformance"}:
+            raise ImportError(f"{name} is not there")
+sys.meta_path.insert(0, Refuse())
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
+
+
+def run_alone(script: Path) -> subprocess.CompletedProcess[str]:
+    """Run it in its folder, isolated from PYTHONPATH, where nothing of ours can be imported."""
+    command = [sys.executable, "-I", "-c", ALONE, str(script)]
+    return subprocess.run(
+        command, cwd=script.parent, capture_output=True, text=True, check=False, timeout=600
+    )
+
+
+def test_a_defect_shows_without_a_harness(run: Any, tmp_path: Path) -> None:
+    script = tmp_path / "new" / "repro.py"
+    axes = ("--axes", "batch_size=2", "--seed", 3)
+    result = run("repro", ROTARY, *axes, "--requirement", "agreement", "-o", script)
+    assert result.status == 0, result.err
+    assert result.out.splitlines()[-1] == f"{script} shows agreement of {ROTARY}"
+    assert "RotaryEmbedding" in script.read_text(encoding="utf-8").partition("import")[0]
+    done = run_alone(script)
+    assert done.returncode == 1, done.stderr
+    assert "RotaryEmbedding" in done.stdout
+    assert done.stdout.splitlines()[-1] == "the defect shows"
+
+
+def test_a_cell_that_conforms_shows_nothing(run: Any, tmp_path: Path) -> None:
+    script = tmp_path / "repro.py"
+    result = run("repro", DECODER, "--axes", "batch_size=2", "-o", script)
+    assert result.status == 0, result.err
+    assert result.out.splitlines()[-1].startswith(f"{script} shows no defect: agreement of")
+    done = run_alone(script)
+    assert done.returncode == 0, done.stderr
+    assert "present.1.value: max_abs_diff" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "shown"),
+    [
+        ("gpt2/text-classification/opset10/torchscript", (), "shows checker"),
+        ("bert/fill-mask/opset9/torchscript", ("--requirement", "export"), "shows export"),
+        ("llama/text-generation/opset17/dynamo", ("--requirement", "opset"), "shows opset"),
+        (ROTARY, ("--requirement", "padding", "--axes", "batch_size=2"), "shows padding"),
+        (
+            "t5/text2text-generation/opset11/torchscript",
+            ("--axes", "batch_size=2"),
+            "in encoder_model",
+        ),
+        ("gpt2/text-generation/opset18/dynamo", ("--exporter", "torchscript"), "no defect"),
+    ],
+)
+def test_what_fails_is_what_shows(
+    run: Any, tmp_path: Path, cell: str, options: tuple[str, ...], shown: str
+) -> None:
+    result = run("repro", cell, *options, "-o", tmp_path / "repro.py")
+    assert result.status == 0, result.err
+    assert shown in result.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("part", ["encoder_model", "decoder_model", "decoder_with_past_model"])
+def test_each_part_has_a_script(run: Any, tmp_path: Path, part: str) -> None:
+    options = ("--axes", "batch_size=2", "--requirement", "agreement", "--part", part)
+    result = run("repro", PARTS, *options, "-o", tmp_path / "repro.py")
+    assert result.status == 0, result.err
+    assert result.out.splitlines()[-1].endswith(
+        f"shows no defect: agreement of {PARTS} in {part} holds"
+    )
+
+
+def test_the_worst_part_shows_what_all_of_them_do_not(run_process: Any, tmp_path: Path) -> None:
+    (tmp_path / "strict.py").write_text(
+        "from harness import T5OnnxConfig\nT5OnnxConfig.ATOL_FOR_VALIDATION = 1e-12\n"
+    )
+    options = ("--requirement", "agreement", "--axes", "batch_size=2", "--config-module", "strict")
+    result = run_process("repro", PARTS, *options, "-o", "repro.py")
+    assert result.status == 0, result.err
+    assert f"repro.py shows agreement of {PARTS} in " in result.out
+    assert "ATOL = 1e-12" in (tmp_path / "repro.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["bart/text-classification/opset18/torchscript"], "patches the model for the export"),
+        (["bert/fill-mask/opset9/dynamo"], "dynamo does not honour opset 9"),
+        ([DECODER, "--part", "decoder_model"], "part 'decoder_model' is not one of"),
+        ([DECODER, "--requirement", "interface"], "is about the files themselves"),
+        ([DECODER, "--requirement", "nonsense"], "requirement 'nonsense' is not known"),
+        ([DECODER, "--exporter", "nonsense"], "exporter 'nonsense' is not known"),
+        ([DECODER, "--axes", "length=3"], "length"),
+        (["nonsense"], "cell id 'nonsense'"),
+        (["bert/nonsense/opset18/dynamo"], "task 'nonsense' is not registered"),
+    ],
+)
+def test_what_no_script_shows_is_refused_and_nothing_is_written(
+    run: Any, tmp_path: Path, words: list[str], part: str
+) -> None:
+    run("repro", *words, "-o", tmp_path / "repro.py").assert_refused(part)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exporter_of_others_has_no_script(run_process: Any, tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from harness import register_exporter\n"
+        "from harness.exporters.torchscript import TorchScriptExporter\n"
+        "class Mine(TorchScriptExporter):\n    name = 'mine'\n"
+        "register_exporter(Mine())\n"
+    )
+    cell = "bert/fill-mask/opset18/mine"
+    run_process("repro", cell, "-o", "x.py", "--config-module", "mine").assert_refused(
+        "exporter 'mine' has no script"
+    )
+    assert not (tmp_path / "x.py").exists()
+
+
+def test_a_file_that_cannot_be_written_is_one_line(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "taken").touch()
+    run("repro", DECODER, "-o", tmp_path / "taken" / "repro.py").assert_refused("taken")

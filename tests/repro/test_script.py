@@ -1,0 +1,112 @@
+"""The text of a script: whole, the same each time, and without a name that it lacks."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from harness.configs.tasks import TasksManager
+from harness.evidence.models import tiny_settings
+from harness.records import CellId
+from harness.repro.script import EXPORTS, Case, script_of
+from harness.requirements import requirement_ids
+
+KINDS = (
+    ("bert", "fill-mask"),
+    ("gpt2", "text-generation-with-past"),
+    ("t5", "text2text-generation-with-past"),
+    ("vit", "image-classification"),
+)
+
+
+def cases(architecture: str, task: str, **fields: Any) -> Iterator[Case]:
+    """One for each part."""
+    from transformers import AutoConfig
+
+    settings = tiny_settings(architecture, task)
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=architecture, task=task
+    )
+    config = constructor(AutoConfig.for_model(**settings))
+    values: dict[str, Any] = {
+        "cell": CellId.parse(f"{architecture}/{task}/opset18/dynamo"),
+        "requirement": "agreement",
+        "model_class": TasksManager.get_model_class_for_task(task).__name__,
+        "settings": settings,
+        "perturbation": {"seed": 3, "matrix_std": 0.5, "vector_std": 0.25},
+        "versions": {"torch": "2.0"},
+    }
+    for stem, part in config.parts.items():
+        feed = part.generate_dummy_inputs(batch_size=2)
+        yield Case(part=stem, config=part, feed=feed, **{**values, **fields})
+
+
+def unknown_names(text: str) -> set[str]:
+    """The names that are read anywhere and bound nowhere."""
+    nodes = list(ast.walk(ast.parse(text)))
+    bound = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
+    bound |= {n.name for n in nodes if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+    bound |= {n.name for n in nodes if isinstance(n, ast.ExceptHandler) and n.name}
+    imports = [n for n in nodes if isinstance(n, (ast.Import, ast.ImportFrom))]
+    bound |= {alias.asname or alias.name for n in imports for alias in n.names}
+    read = {n.id for n in nodes if isinstance(n, ast.Name)}
+    return read - bound - set(dir(builtins)) - {"__name__"}
+
+
+def imported(text: str) -> set[str]:
+    nodes = list(ast.walk(ast.parse(text)))
+    modules = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    modules |= {n.module or "" for n in nodes if isinstance(n, ast.ImportFrom)}
+    return {module.partition(".")[0] for module in modules}
+
+
+@pytest.mark.parametrize("exporter", EXPORTS)
+@pytest.mark.parametrize("requirement", requirement_ids())
+@pytest.mark.parametrize("subject", KINDS, ids="/".join)
+def test_a_script_has_every_name_that_it_reads(
+    subject: tuple[str, str], requirement: str, exporter: str
+) -> None:
+    cell = CellId.parse(f"{'/'.join(subject)}/opset18/{exporter}")
+    for case in cases(*subject, requirement=requirement, cell=cell):
+        text = script_of(case)
+        assert unknown_names(text) == set()
+        assert imported(text) <= {
+            *("base64", "sys", "tempfile", "traceback", "pathlib", "typing"),
+            *("numpy", "onnx", "onnxruntime", "torch", "transformers"),
+        }
+
+
+def test_a_script_has_nothing_that_it_does_not_need() -> None:
+    (case,) = cases("bert", "fill-mask")
+    text = script_of(case)
+    assert "class FlatDecoder" not in text
+    assert "def pop_layers" not in text
+    assert "def export_torchscript" not in text
+    assert "import base64" not in text
+
+
+def test_the_same_case_is_the_same_script() -> None:
+    first, second = (script_of(next(cases("gpt2", "text-generation"))) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "said", ['"""', "'''\\", "a\rimport os", "a\nb\n\nc", "x\x00y", "\u2028import os", "é" * 400]
+)
+def test_whatever_is_said_stays_a_comment(said: str) -> None:
+    (case,) = cases("bert", "fill-mask", said=(said,))
+    (plain,) = cases("bert", "fill-mask")
+    assert ast.dump(ast.parse(script_of(case))) == ast.dump(ast.parse(script_of(plain)))
+
+
+def test_the_first_lines_say_what_it_is() -> None:
+    case = next(cases("t5", "text2text-generation", said=("values of logits: got 1, expected 0",)))
+    lines = script_of(case).splitlines()
+    assert lines[0] == "# t5/text2text-generation/opset18/dynamo, part encoder_model: agreement"
+    assert "# values of logits: got 1, expected 0" in lines
+    assert any("torch 2.0" in line for line in lines)
