@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,10 @@ from benchmarks._plotting import add_plot, plot
 from harness.records import (
     CellId,
     Header,
+    InterfaceValue,
     Meaning,
     Outcome,
+    PartInterface,
     Record,
     Run,
     Worst,
@@ -101,7 +104,10 @@ def _record(cell: CellId, name: str, index: int) -> Record:
         return Record(cell=cell, requirement=name, outcome=Outcome.NOT_APPLICABLE, message=message)
     sizes = {"batch_size": [1, 2, 3, 6, 12], "sequence_length": [1, 2, 3, 8, 11, 14, 23, 28]}
     if name not in COMPARING:
-        return Record(cell=cell, requirement=name, outcome=Outcome.PASSED, seconds=0.1)
+        interface = {"model": _interface()} if name == "interface" else {}
+        return Record(
+            cell=cell, requirement=name, outcome=Outcome.PASSED, seconds=0.1, interface=interface
+        )
     is_red = name == "agreement" and index % 50 == 0
     ratio = 3.0 if is_red else 0.1 + index % 7 / 10
     return Record(
@@ -125,6 +131,22 @@ def _record(cell: CellId, name: str, index: int) -> Record:
         blame="exporter" if is_red else None,
         replay=f"python -m harness replay {cell} --requirement {name}" if is_red else None,
     )
+
+
+@cache
+def _interface() -> PartInterface:
+    """A decoder that continues from a cache of two layers."""
+    ids, cache_type = "int64[batch_size, sequence_length]", "float32[batch_size, 4, length, 8]"
+    kinds = [f"{layer}.{kind}" for layer in range(2) for kind in ("key", "value")]
+    inputs = {"input_ids": ids} | {f"past_key_values.{kind}": cache_type for kind in kinds}
+    outputs = {"logits": "float32[batch_size, sequence_length, 99]"} | {
+        f"present.{kind}": cache_type for kind in kinds
+    }
+    sides = (
+        [InterfaceValue(name=name, declared=text, actual=text) for name, text in side.items()]
+        for side in (inputs, outputs)
+    )
+    return PartInterface(inputs=next(sides), outputs=next(sides))
 
 
 def measure(count: int, folder: Path, browser: Any) -> Cost:

@@ -48,7 +48,7 @@ def html(
     ],
 ) -> None:
     """Write one self-contained page: the matrix, and what is behind each of its cells."""
-    typer.echo(write_page(read_run(run), output))
+    typer.echo(write_page(read_run(run), output, beside=run if run.is_dir() else run.parent))
 
 
 @app.command("merge")

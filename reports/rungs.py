@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.records import CellReport, Outcome, Record
+from reports.repro import command_of
 from reports.signs import SIGNS, Sign
 
 _UNJUDGED = {Outcome.NOT_RUN, Outcome.SKIPPED, Outcome.NOT_APPLICABLE}
@@ -38,6 +39,7 @@ class Rung:
     message: str
     facts: tuple[Fact, ...]
     replay: str | None
+    repro: str | None
     traceback: str | None
 
     @property
@@ -113,6 +115,7 @@ def _rung(records: Sequence[Record]) -> Rung:
         message=record.message,
         facts=tuple(_facts(record)),
         replay=record.replay,
+        repro=command_of(record),
         traceback=record.traceback,
     )
 

@@ -17,9 +17,11 @@ from harness.records import (
     CellId,
     Failing,
     Header,
+    InterfaceValue,
     Line,
     Meaning,
     Outcome,
+    PartInterface,
     Record,
     Started,
     Worst,
@@ -33,6 +35,7 @@ FOLDER = Path(__file__).parents[1] / "fixtures" / "runs"
 MEANINGS = {
     "export": Meaning(proves="the exporter produced a file", fails_when="it writes none"),
     "checker": Meaning(proves="onnx.checker accepts it", fails_when="it has any complaint"),
+    "interface": Meaning(proves="it has the declared inputs", fails_when="one is of another type"),
     "agreement": Meaning(proves="outputs equal eager PyTorch's", fails_when="any output differs"),
     "runtime": Meaning(proves="optimisations change nothing", fails_when="they do"),
 }
@@ -48,6 +51,7 @@ VERSIONS = {"python": "3.12.0", "torch": "2.9.0", "transformers": "5.0.0", "onnx
 BERT = "bert/fill-mask/opset18/dynamo"
 GPT2 = "gpt2~external-data/text-generation/opset21/dynamo"
 VIT = "vit/image-classification/opset17/torchscript"
+NARROW = "gpt2~external-data/text-generation/opset14/torchscript"
 XPASSED = "vit/image-classification/opset21/dynamo"
 KNOWN = {
     "reason": "the exporter writes Split without num_outputs",
@@ -120,7 +124,21 @@ def _passing(cell: CellId, name: str, *, needed: float) -> Record:
         return _record(cell, name, Outcome.NOT_APPLICABLE, seconds=0.0, message=message)
     if name in ("export", "checker"):
         return _record(cell, name, Outcome.PASSED)
+    if name == "interface":
+        return _record(cell, name, Outcome.PASSED, interface=_interface())
     return _record(cell, name, Outcome.PASSED, **_compared(needed * 1e-6 * cell.opset / 10))
+
+
+def _interface(ids: str = "int64") -> dict[str, PartInterface]:
+    """As declared, unless the file takes other ids."""
+    axes = "[batch_size, sequence_length]"
+    inputs = [
+        InterfaceValue(name="input_ids", declared=f"int64{axes}", actual=f"{ids}{axes}"),
+        InterfaceValue(name="attention_mask", declared=f"int64{axes}", actual=f"int64{axes}"),
+    ]
+    logits = "float32[batch_size, sequence_length, 101]"
+    outputs = [InterfaceValue(name="logits", declared=logits, actual=logits)]
+    return {"model": PartInterface(inputs=inputs, outputs=outputs)}
 
 
 def _compared(difference: float) -> dict[str, Any]:
@@ -167,8 +185,27 @@ def _failures() -> dict[str, list[Record]]:
         XPASSED: [
             _record(CellId.parse(XPASSED), "checker", Outcome.XPASSED, expectation=KNOWN),
         ],
+        NARROW: _narrow(),
         **_known_failure(),
     }
+
+
+def _narrow() -> list[Record]:
+    cell = CellId.parse(NARROW)
+    message = f"dtype of input input_ids: got int32, expected int64 [{NARROW}]"
+    skipped = "skipped: interface failed in a way that leaves nothing to judge here"
+    return [
+        _record(
+            cell,
+            "interface",
+            Outcome.FAILED,
+            message=message,
+            interface=_interface("int32"),
+            blame="exporter",
+            replay=f"python -m harness replay {NARROW} --requirement interface",
+        ),
+        *(_record(cell, n, Outcome.SKIPPED, message=skipped) for n in ("agreement", "runtime")),
+    ]
 
 
 def _known_failure() -> dict[str, list[Record]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from harness.records import CellReport, Meaning, Outcome, Run, Started
 from reports.badges import Badge, badges_of
+from reports.page.interface import Interface, interface_of
 from reports.page.matrix import Columns, Group, Row, Square, columns_of, page_path, rows_of
 from reports.page.plot import Plot, plot_of
 from reports.page.provenance import provenance_of
 from reports.page.support import Support, support_of
+from reports.repro import script_path
 from reports.rungs import Fact, OutputError, Rung, covered_sizes, ladder_of, output_errors
 from reports.signs import SIGNS, Sign
 from reports.text import file_part
@@ -19,7 +22,7 @@ from reports.verdict import Verdict, verdict_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drilldown:
-    """What is behind one square."""
+    """What is behind one square; `script` leads to the one that shows its defect, if there is."""
 
     square: Square
     seconds: str
@@ -27,6 +30,8 @@ class Drilldown:
     rungs: tuple[Rung, ...]
     outputs: tuple[OutputError, ...]
     covered: Mapping[str, str]
+    interface: Interface | None
+    script: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +66,11 @@ class ArchitecturePage:
     drilldowns: tuple[Drilldown, ...]
 
 
-def architecture_pages(run: Run) -> Iterator[ArchitecturePage]:
-    """The page of each planned architecture; raises UsageError where a planned cell id is none."""
+def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[ArchitecturePage]:
+    """The page of each planned architecture; raises UsageError where a planned cell id is none.
+
+    `scripts` are the paths, seen from the run, of those that lie there.
+    """
     reports = run.reports()
     columns = columns_of(reports)
     rows: dict[str, list[Row]] = {}
@@ -94,7 +102,7 @@ def architecture_pages(run: Run) -> Iterator[ArchitecturePage]:
             provenance=provenance,
             badge=badges[f"architecture-{file_part(name)}"],
             drilldowns=tuple(
-                _drilldown(square, started)
+                _drilldown(square, started, scripts)
                 for row in same
                 for square in row.squares
                 if square is not None
@@ -140,8 +148,11 @@ def _coverage(rows: Sequence[Row]) -> Iterator[Coverage]:
             yield Coverage(row=f"{row.name} {row.task}", axes=axes)
 
 
-def _drilldown(square: Square, started: Mapping[str, Started]) -> Drilldown:
+def _drilldown(
+    square: Square, started: Mapping[str, Started], scripts: Collection[str]
+) -> Drilldown:
     report = square.report
+    script = script_path(report.cell)
     return Drilldown(
         square=square,
         seconds=f"{sum(record.seconds for record in report.records):.2f} s",
@@ -149,6 +160,8 @@ def _drilldown(square: Square, started: Mapping[str, Started]) -> Drilldown:
         rungs=ladder_of(report),
         outputs=output_errors(report),
         covered=covered_sizes(report.records),
+        interface=interface_of(report),
+        script=f"../{quote(script, safe='/+=')}" if script in scripts else None,
     )
 
 

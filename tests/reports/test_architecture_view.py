@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Failing, Outcome, Started, Worst
+from harness.records import Failing, InterfaceValue, Outcome, PartInterface, Started, Worst
 from reports.page.architecture import ArchitecturePage, architecture_pages
 
 BERT = "bert/fill-mask/opset18/dynamo"
@@ -158,6 +158,64 @@ def test_sizes_covered_are_those_of_all_requirements(runs: Any) -> None:
     assert [(c.row, c.axes) for c in page.coverage] == [
         ("bert fill-mask", {"batch_size": "1, 3, 12", "n": "2"})
     ]
+
+
+def value(name: str, declared: str | None, actual: str | None) -> InterfaceValue:
+    return InterfaceValue(name=name, declared=declared, actual=actual)
+
+
+def test_what_is_of_one_type_is_one_row_of_its_side_and_part(runs: Any) -> None:
+    cache = [value(f"past.{layer}", "float32[n]", "float32[n]") for layer in range(3)]
+    ids = [value("ids", "int64[n]", "int64[n]")]
+    parts = {
+        "encoder": PartInterface(inputs=ids, outputs=[value("hidden", "int64[n]", "int64[n]")]),
+        "decoder": PartInterface(inputs=[cache[0], *ids, *cache[1:]], outputs=[], left_out=7),
+    }
+    record = runs.record(BERT, "interface", Outcome.PASSED, interface=parts)
+    header = runs.header(BERT, planned={BERT: ["interface"]})
+    found = page_of(runs, header, record).drilldowns[0].interface
+    assert found is not None
+    assert [(row.part, row.side, row.names) for row in found.rows] == [
+        ("encoder", "input", ("ids",)),
+        ("encoder", "output", ("hidden",)),
+        ("decoder", "input", ("past.0", "past.1", "past.2")),
+        ("decoder", "input", ("ids",)),
+    ]
+    assert found.has_parts
+    assert found.summary == "5 inputs and 1 output, as declared"
+    assert found.left_out == 7
+
+
+def test_what_is_not_as_declared_has_a_row_of_its_own(runs: Any) -> None:
+    inputs = [
+        value("a", "int64[n]", "int64[n]"),
+        value("b", "int64[n]", "int32[n]"),
+        value("c", "int64[n]", None),
+        value("d", None, "int64[n]"),
+    ]
+    record = runs.record(
+        BERT,
+        "interface",
+        Outcome.FAILED,
+        interface={"model": PartInterface(inputs=inputs, outputs=[])},
+    )
+    page = runs.page(runs.header(BERT, planned={BERT: ["interface"]}), record).of("bert")
+    details = page.tree.one("details", class_="interface")
+    assert "open" in details.attributes
+    assert details.one("summary").text == "Interface: 4 inputs and 0 outputs, 3 not as declared"
+    rows = [[cell.text for cell in row.children] for row in details.all("tr")[1:]]
+    assert rows == [
+        ["input", "a", "int64[n]", "the same"],
+        ["input", "b", "int64[n]", "int32[n]"],
+        ["input", "c", "int64[n]", "none"],
+        ["input", "d", "none", "int64[n]"],
+    ]
+    assert [mark.text for mark in details.all("mark")] == ["int32[n]", "none", "int64[n]"]
+
+
+def test_a_run_that_says_no_interface_shows_none(runs: Any) -> None:
+    page = runs.page(runs.header(BERT), *runs.passing(BERT)).of("bert")
+    assert page.tree.all("details", class_="interface") == []
 
 
 def test_a_cell_whose_process_died_says_which_and_when(runs: Any) -> None:
