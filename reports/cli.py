@@ -81,10 +81,11 @@ def diff(
         bool, typer.Option("--allow-different", help="Compare runs of different plans, too.")
     ] = False,
 ) -> int:
-    """Say what changed between two runs; the exit status is 1 where something regressed."""
+    """Say what changed between two runs; the exit status is 1 where something regressed, or where
+    the new run was cut short."""
     found = compare(read_run(old), read_run(new), allow_different=allow_different)
     typer.echo(write_diff(found, form))
-    return EXIT_REGRESSED if found.regressions else 0
+    return EXIT_REGRESSED if found.regressions or found.is_cut_short else 0
 
 
 @app.command("summary")

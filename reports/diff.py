@@ -10,6 +10,7 @@ from itertools import groupby
 
 from harness.errors import UsageError
 from harness.records import SEVERITY, CellReport, Header, Outcome, Record, Run
+from reports.verdict import verdict_of
 
 GROWTH = 2
 NOISE = 1e-7
@@ -161,10 +162,15 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """All that changed from `old` to `new`, which are the names of runs; `facts` explain it."""
+    """All that changed from `old` to `new`, which are the names of runs; `facts` explain it.
+
+    `incomplete` says of either run what it lacks, `is_cut_short` that only the new one does.
+    """
 
     old: str
     new: str
+    incomplete: tuple[str, ...]
+    is_cut_short: bool
     facts: tuple[Fact, ...]
     cells: tuple[CellChange, ...]
     drifted: tuple[Drift, ...]
@@ -192,13 +198,26 @@ def compare(old: Run, new: Run, *, allow_different: bool = False) -> Diff:
     if not allow_different:
         _refuse_other_plan(old, new)
     pairs = list(_pairs(old, new))
+    lacks = [_lack(run) for run in (old, new)]
     return Diff(
         old=old.header.run,
         new=new.header.run,
+        incomplete=tuple(
+            f"{side} run {run.header.run}: {lack}"
+            for side, run, lack in zip(("old", "new"), (old, new), lacks, strict=True)
+            if lack
+        ),
+        is_cut_short=bool(lacks[1] and not lacks[0]),
         facts=changed_facts(_facts(old.header), _facts(new.header)),
         cells=tuple(_cells(pairs)),
         drifted=tuple(drift for pair in pairs for drift in _drifts(pair)),
     )
+
+
+def _lack(run: Run) -> str:
+    """Why a run is not whole; empty where it is."""
+    found = verdict_of(run, run.reports())
+    return f"{found.headline}. {found.sentence}" if found.level == "incomplete" else ""
 
 
 def changed_facts(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Fact, ...]:

@@ -37,7 +37,8 @@ def verdict(diff: Diff) -> str:
     counts = [f"{len(diff.of(kind))} {kind.label}" for kind in Kind if diff.of(kind)]
     counts += [f"{len(diff.drifted)} drifted"] if diff.drifted else []
     told = ", ".join(counts) or "nothing changed"
-    return f"{'regressions' if diff.regressions else 'no regressions'} (cells: {told})"
+    cut = "the new run was cut short; " if diff.is_cut_short else ""
+    return f"{cut}{'regressions' if diff.regressions else 'no regressions'} (cells: {told})"
 
 
 def facts_line(facts: Iterable[Fact], *, quote: Quote = one_line) -> str:
@@ -64,6 +65,7 @@ def to_json(diff: Diff) -> dict[str, Any]:
         "regressions": bool(diff.regressions),
         "old": diff.old,
         "new": diff.new,
+        "incomplete": list(diff.incomplete),
         "changed": [{"name": f.name, "old": f.old, "new": f.new} for f in diff.facts],
         **{str(kind): [_cell_json(change) for change in diff.of(kind)] for kind in Kind},
         "drifted": [
@@ -96,15 +98,17 @@ def _text(diff: Diff) -> Iterator[str]:
     if diff.facts:
         yield f"changed: {facts_line(diff.facts)}"
     yield f"{one_line(diff.old)} -> {one_line(diff.new)}: {verdict(diff)}"
+    yield from (f"incomplete: {one_line(lack)}" for lack in diff.incomplete)
     for _, title, lines in _sections(diff, one_line):
         yield from ("", title, *(f"  {line}" for line in lines))
 
 
 def _markdown(diff: Diff) -> Iterator[str]:
-    sign = "❌" if diff.regressions else "✅"
+    sign = "❌" if diff.regressions or diff.is_cut_short else "✅"
     if diff.facts:
         yield from (f"**Changed:** {facts_line(diff.facts, quote=code)}", "")
     yield f"{sign} {code(diff.old)} -> {code(diff.new)}: {verdict(diff)}"
+    yield from (f"\n⚠️ Incomplete: {code(lack)}" for lack in diff.incomplete)
     for is_folded, title, lines in _sections(diff, code):
         items = (f"- {line}" for line in lines)
         if is_folded:

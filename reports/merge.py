@@ -57,7 +57,9 @@ def merge(sources: Sequence[Source], *, name: str, allow_missing: bool = False) 
     is_whole = _has_all_shards(sources, header, allow_missing=allow_missing)
     records = _records(sources, header)
     footer = _footer(sources, header, records)
-    if not is_whole or any(_is_abandoned(source, sources) for source in sources):
+    is_planned = not any(source.run.unplanned for source in sources)
+    is_left = any(_is_abandoned(source, sources) for source in sources)
+    if is_left or not (is_whole and is_planned):
         status = footer.exit_status or RED
         footer = dataclasses.replace(footer, exit_status=status, complete=False)
     started = {str(line.cell): line for source in _by_time(sources) for line in source.run.started}

@@ -27,6 +27,12 @@ def verdict_of(run: Run, reports: Sequence[CellReport]) -> Verdict:
             why = "Every record is here, but it did not end, or a shard is missing."
         sentence = f"{why} An incomplete run is never green, whatever the matrix shows."
         return Verdict(level="incomplete", headline=headline, sentence=sentence)
+    if outside := len(run.unplanned):
+        sentence = (
+            f"{outside:,} records are of pairs that its header does not plan, and are not shown: "
+            "this is not the run that it says, and never green."
+        )
+        return Verdict(level="incomplete", headline="Incomplete plan", sentence=sentence)
     if not reports:
         return Verdict(level="red", headline="Nothing planned", sentence="The plan has no cell.")
     return _complete(reports, footer)

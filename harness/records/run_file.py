@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,12 @@ class Run:
         """One report per planned cell, in planned order; a missing record reads `not_run`."""
         return reports_of(self.header, self.records)
 
+    @property
+    def unplanned(self) -> list[tuple[str, str]]:
+        """The pairs of cell and requirement that have a record and no place in the plan."""
+        planned = {(cell, name) for cell, names in self.header.planned.items() for name in names}
+        return [pair for pair in self.records if pair not in planned]
+
 
 def reports_of(header: Header, records: Mapping[tuple[str, str], Record]) -> list[CellReport]:
     """One report per cell that `header` plans, in its order; a missing record reads `not_run`."""
@@ -87,23 +93,44 @@ def parse_line(text: str, *, source: str) -> Line:
 def read_run(location: Path) -> Run:
     """Read a run directory or a run file, with the journals that a killed run left behind.
 
-    Raises UsageError where there is no run file, its header is missing or of another schema, or
-    a line other than a last, half-written one is corrupt.
+    Raises UsageError where there is no run file, its header is missing or of another schema, a
+    line other than a last, half-written one is corrupt, or the run file has two records of one pair
+    or goes on after its footer. Journals repeat what it has, and do not count then.
     """
     path = location / RUN_FILE if location.is_dir() else location
     if not path.is_file():
         raise UsageError(f"{location}: no run file here; give a run directory or its {RUN_FILE}")
     journals = sorted((path.parent / JOURNALS).glob("*/*.jsonl"))
-    lines = [line for source in (path, *journals) for line in _read_lines(source)]
+    own = list(_read_lines(path))
+    lines = [*own, *(line for source in journals for line in _read_lines(source))]
     headers = [line for line in lines if isinstance(line, Header)]
     if len(headers) != 1 or lines[0] is not headers[0]:
         raise UsageError(f"{path}: a run file starts with its one header, found {len(headers)}")
+    _refuse_what_nobody_writes(own, path)
+    records: dict[tuple[str, str], Record] = {}
+    for record in (line for line in lines if isinstance(line, Record)):
+        records.setdefault((str(record.cell), record.requirement), record)
     return Run(
         header=headers[0],
         started=[line for line in lines if isinstance(line, Started)],
-        records={(str(r.cell), r.requirement): r for r in lines if isinstance(r, Record)},
+        records=records,
         footer=next((line for line in lines if isinstance(line, Footer)), None),
     )
+
+
+def _refuse_what_nobody_writes(lines: Sequence[Line], path: Path) -> None:
+    seen: set[tuple[str, str]] = set()
+    for before, line in zip((None, *lines), lines, strict=False):
+        if isinstance(before, Footer):
+            raise UsageError(f"{path}: goes on after its footer; give the file as it was written")
+        if isinstance(line, Record):
+            pair = (str(line.cell), line.requirement)
+            if pair in seen:
+                raise UsageError(
+                    f"{path}: has two records of {line.requirement} of {line.cell}, and a pair is "
+                    "judged once; give the file as it was written"
+                )
+            seen.add(pair)
 
 
 def _read_lines(path: Path) -> Iterator[Line]:

@@ -28,8 +28,7 @@ def _facts(run: Run) -> Iterator[tuple[str, object]]:
         yield "shard", f"{header.shard.index} of {header.shard.count}"
     yield "platform", header.platform
     yield from header.versions.items()
-    planned = {(cell, name) for cell, names in header.planned.items() for name in names}
-    if outside := len(run.records.keys() - planned):
+    if outside := len(run.unplanned):
         yield "records outside the plan (not shown)", outside
 
 

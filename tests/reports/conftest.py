@@ -164,10 +164,16 @@ class Runs:
         return Header(**{**values, **fields})
 
     def write(self, *lines: Header | Started | Record | Footer, name: str = "run") -> Path:
-        """Write these lines as a run directory, as the harness would; returns the directory."""
+        """Write these lines as a run directory, as the harness would; returns the directory.
+
+        Of several records of one pair, the last one counts.
+        """
         directory = self.folder / name
         directory.mkdir(parents=True, exist_ok=True)
-        text = "".join(f"{dump_line(line)}\n" for line in lines)
+        last = {(str(r.cell), r.requirement): id(r) for r in lines if isinstance(r, Record)}
+        counting = {*last.values()}
+        kept = [line for line in lines if not isinstance(line, Record) or id(line) in counting]
+        text = "".join(f"{dump_line(line)}\n" for line in kept)
         (directory / RUN_FILE).write_text(text, encoding="utf-8")
         return directory
 

@@ -223,10 +223,13 @@ def pair(runs: Any) -> tuple[Path, Path]:
         runs.record(VIT, "agreement", Outcome.PASSED, needed_atol={"logits": 1e-5}),
     ]
     cells = (BERT, GPT2, VIT)
+    end = runs.complete
     changed = {"run": "later", "versions": {"torch": "2.10.0"}}
     return (
-        runs.write(runs.header(*cells, run="before", versions={"torch": "2.9.0"}), *old, name="o"),
-        runs.write(runs.header(*cells, **changed), *new, name="n"),
+        runs.write(
+            runs.header(*cells, run="before", versions={"torch": "2.9.0"}), *old, end, name="o"
+        ),
+        runs.write(runs.header(*cells, **changed), *new, end, name="n"),
     )
 
 
@@ -236,8 +239,10 @@ def test_text_reads_from_top_to_bottom(
     assert main(["diff", *map(str, pair)]) == 1
     assert capsys.readouterr().out == (
         "changed: torch 2.9.0 -> 2.10.0\n"
-        "before -> later: regressions (cells: 1 regressed, 1 lost, 1 fixed, 1 still failing,"
-        " 1 drifted)\n"
+        "before -> later: the new run was cut short; regressions (cells: 1 regressed, 1 lost,"
+        " 1 fixed, 1 still failing, 1 drifted)\n"
+        "incomplete: new run later: Incomplete run. 1 planned records have no verdict and read “not"
+        " run”. An incomplete run is never green, whatever the matrix shows.\n"
         "\n"
         "regressed: 1\n"
         f"  {BERT} export passed -> failed (and 1 more): no file\n"
@@ -274,6 +279,7 @@ def test_json_is_valid_against_its_schema(
     assert main(["diff", *map(str, pair), "--format", "json"]) == 1
     data = validated(capsys.readouterr().out, "diff")
     assert data["regressions"] is True
+    assert [lack.partition(":")[0] for lack in data["incomplete"]] == ["new run later"]
     assert data["changed"] == [{"name": "torch", "old": "2.9.0", "new": "2.10.0"}]
     assert data["regressed"][0]["requirements"] == [
         {"requirement": "export", "old": "passed", "new": "failed", "message": "no file"},
@@ -287,10 +293,23 @@ def test_no_change_is_status_0(pair: tuple[Path, Path], capsys: pytest.CaptureFi
     assert "no regressions" in capsys.readouterr().out
 
 
+def test_a_run_that_was_cut_short_is_status_1_although_all_that_it_has_passed(
+    runs: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [runs.header(BERT), *runs.passing(BERT)]
+    whole = str(runs.write(*lines, runs.complete, name="whole"))
+    cut = str(runs.write(*lines, name="cut"))
+    assert main(["diff", whole, cut]) == 1
+    assert "the new run was cut short; no regressions" in capsys.readouterr().out
+    assert main(["diff", cut, whole]) == main(["diff", cut, cut]) == 0
+    assert "incomplete: old run" in capsys.readouterr().out
+
+
 def test_other_plans_are_one_line_with_status_2(
     runs: Any, pair: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = str(runs.write(runs.header(BERT), *runs.passing(BERT), name="other"))
+    lines = [runs.header(BERT), *runs.passing(BERT), runs.complete]
+    other = str(runs.write(*lines, name="other"))
     assert main(["diff", str(pair[0]), other]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
@@ -310,7 +329,7 @@ def test_hostile_names_stay_names(
         shown.encode("utf-8")
         assert "\x1b" not in shown
         assert "\u202e" not in shown
-    assert len(text.splitlines()) == 8
+    assert len(text.splitlines()) == 10
     assert [line for line in markdown.splitlines() if line.startswith("# more")] == []
     assert "@everyone" not in outside_code(markdown)
     assert "<script>" not in outside_code(markdown)
