@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from harness.files import write_whole
 from harness.records import read_run
 from reports.badges import badges_of, write_badges
 from reports.diff import compare
@@ -16,6 +17,7 @@ from reports.diff_output import Format, write_diff
 from reports.history import open_history
 from reports.html import write_page
 from reports.merge import Source, merge, write_run
+from reports.other_pages import diff_page, trend_page
 from reports.summary import summary_lines
 from reports.trend import to_json, trend_lines, trend_of
 
@@ -84,7 +86,7 @@ def diff(
     """Say what changed between two runs; the exit status is 1 where something regressed, or where
     the new run was cut short."""
     found = compare(read_run(old), read_run(new), allow_different=allow_different)
-    typer.echo(write_diff(found, form))
+    typer.echo(diff_page(found) if form is Format.HTML else write_diff(found, form))
     return EXIT_REGRESSED if found.regressions or found.is_cut_short else 0
 
 
@@ -129,6 +131,10 @@ def trend(
         typer.Option("--cell", metavar="GLOB", help="Say since when these cells are red or green."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write a page with charts, too."),
+    ] = None,
 ) -> None:
     """Take runs into a history, and say how they went and since when."""
     new = [read_run(path) for path in runs or ()]
@@ -136,6 +142,8 @@ def trend(
         for run in new:
             opened.add(run)
         found = trend_of(opened, cell=cell)
+    if output is not None:
+        write_whole(output, trend_page(found))
     lines = [json.dumps(to_json(found), indent=2)] if as_json else trend_lines(found)
     for line in lines:
         typer.echo(line)

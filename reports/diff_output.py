@@ -1,4 +1,4 @@
-"""A difference as text for a terminal, as Markdown for a comment, and as JSON for tools."""
+"""A difference as text for a terminal, Markdown for a comment, a page, and JSON for tools."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.diff import CellChange, Diff, Drift, Fact, Kind
 from reports.text import code, one_line
 
 SCHEMA_VERSION = 1
-_FOLDED = frozenset({Kind.ADDED, Kind.REMOVED, Kind.STILL_FAILING})
+FOLDED = frozenset({Kind.ADDED, Kind.REMOVED, Kind.STILL_FAILING})
 _NOTHING = "nothing"
 
 Quote = Callable[[str], str]
@@ -22,11 +22,12 @@ class Format(StrEnum):
 
     TEXT = "text"
     MARKDOWN = "markdown"
+    HTML = "html"
     JSON = "json"
 
 
 def write_diff(diff: Diff, form: Format) -> str:
-    """`diff` in one of the forms, without a last newline."""
+    """`diff` in one of the forms but HTML, without a last newline."""
     if form is Format.JSON:
         return json.dumps(to_json(diff), indent=2, allow_nan=False)
     return "\n".join(_text(diff) if form is Format.TEXT else _markdown(diff))
@@ -123,7 +124,7 @@ def _sections(diff: Diff, quote: Quote) -> Iterator[tuple[bool, str, list[str]]]
     for kind in Kind:
         if changes := diff.of(kind):
             lines = [cell_line(change, quote=quote) for change in changes]
-            yield kind in _FOLDED, f"{kind.label}: {len(changes)}", lines
+            yield kind in FOLDED, f"{kind.label}: {len(changes)}", lines
     if diff.drifted:
         lines = [_drift_line(drift, quote) for drift in diff.drifted]
         yield True, f"drifted: {len(diff.drifted)}", lines

@@ -11,8 +11,14 @@ from typing import Any
 
 import pytest
 
+from harness.records import read_run
+from reports.__main__ import main
+from reports.diff import compare
+from reports.other_pages import diff_page
+
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
+GOLDEN = Path(__file__).parents[2] / "fixtures" / "runs"
 FAILED = "bert/fill-mask/opset18/dynamo"
 PATIENCE = 240_000  # milliseconds; how long a busy machine may take is not what is tested
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -62,4 +68,21 @@ def test_what_is_wrong_would_be_found(browser: Any, golden: Callable[[str], Path
     page.evaluate("document.querySelector('h1').style.color = '#ddd'")
     page.evaluate("document.getElementById('text').removeAttribute('aria-label')")
     assert {found.split(":")[0] for found in violations(page)} >= {"color-contrast"}
+    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_about_several_runs_has_a_violation(
+    browser: Any, tmp_path: Path, scheme: str
+) -> None:
+    nights = [str(GOLDEN / f"night-{number}") for number in (1, 2, 3)]
+    history, trend, diff = (tmp_path / name for name in ("h.sqlite", "trend.html", "diff.html"))
+    assert main(["trend", str(history), *nights, "--cell", "*", "-o", str(trend)]) == 0
+    found = compare(*(read_run(Path(night)) for night in nights[1:]))
+    diff.write_text(diff_page(found), encoding="utf-8")
+    page = browser.new_page(color_scheme=scheme)
+    page.set_default_timeout(PATIENCE)
+    for path in (trend, diff):
+        page.goto(path.as_uri())
+        assert violations(page) == []
     page.close()
