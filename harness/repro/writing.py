@@ -6,7 +6,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from harness.versions import installed_version
 
 if TYPE_CHECKING:
     from harness.judge.ladder import Judgement
+    from harness.repro.finding import Fed
 
 SHOWS = 1
 SHOWS_NOTHING = 0
@@ -64,8 +64,7 @@ def write_script(request: Request, output: Path, *, part: str | None = None) -> 
     _refuse_what_is_not_written(request)
     with prepared(request) as judgement:
         _refuse_patches(judgement, part)
-        cases, must_show = _cases(request, judgement, part)
-        written = _first_that_shows(cases, must_show=must_show)
+        written = _written(_choice(request, judgement, part))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_whole(output, script_of(written.case))
@@ -98,29 +97,39 @@ def _refuse_patches(judgement: Judgement, part: str | None) -> None:
             )
 
 
-def _cases(request: Request, judgement: Judgement, part: str | None) -> tuple[list[Case], bool]:
-    """What may show it, the most telling first, and whether one of them has to."""
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What may show a requirement, the most telling first, and whether one of them has to; None
+    where nobody has judged it."""
+
+    cases: list[Case]
+    fails: bool | None
+
+
+def _choice(request: Request, judgement: Judgement, part: str | None) -> _Choice:
     parts = judgement.evidence.config.parts
     if list(request.requirements) == ["export"]:  # which may end the process that judges
         case = _case(judgement, "export", ())
-        return [case.of(s, c, {}) for s, c in parts.items() if part in (None, s)], False
+        return _Choice([case.of(s, c, {}) for s, c in parts.items() if part in (None, s)], None)
     from harness.repro.finding import feeds_for, worst_record
 
     record = worst_record(judgement)
-    case = _case(judgement, record.requirement, _said(judgement, record))
+    case = _case(judgement, record.requirement, _said(record))
     if record.requirement in FILE_ONLY:
         wanted = part or record.part
         cases = [case.of(s, c, {}) for s, c in parts.items() if wanted in (None, s)]
     else:
-        feeds = feeds_for(judgement, record)
-        first = {fed.part: fed for fed in reversed(feeds) if part in (None, fed.part)}
-        cases = [case.of(s, parts[s], fed.feed) for s, fed in reversed(first.items())]
+        first: dict[str, Fed] = {}
+        for fed in feeds_for(judgement, record):
+            first.setdefault(fed.part, fed)
+        chosen = (fed for fed in first.values() if part in (None, fed.part))
+        cases = [case.of(fed.part, parts[fed.part], fed.feed) for fed in chosen]
     if not cases:
         raise UsageError(
             f"{judgement.cell}: {record.requirement} is about the files themselves, which no "
             "script shows; replay does"
         )
-    return cases, record.outcome is Outcome.FAILED
+    return _Choice(cases, record.outcome is Outcome.FAILED)
 
 
 def _case(judgement: Judgement, requirement: str, said: tuple[str, ...]) -> Case:
@@ -140,30 +149,34 @@ def _case(judgement: Judgement, requirement: str, said: tuple[str, ...]) -> Case
     )
 
 
-def _said(judgement: Judgement, record: Record) -> tuple[str, ...]:
-    if record.outcome is not Outcome.FAILED:
+def _said(record: Record) -> tuple[str, ...]:
+    if record.outcome is Outcome.PASSED:
         return ("It holds.",)
     return ("\n".join(record.message.splitlines()[:_SAID_LINES]),)
 
 
-def _first_that_shows(cases: Sequence[Case], *, must_show: bool) -> Written:
+def _written(choice: _Choice) -> Written:
+    """The first case whose script shows what it should; raises UsageError where there is none."""
     tried: list[tuple[Case, _Trial]] = []
-    for case in cases:
+    for case in choice.cases:
         trial = _tried(script_of(case))
-        if trial.shows(case):
-            return Written(case, True, trial.printed)
         tried.append((case, trial))
-    case, trial = tried[0]
-    if must_show or trial.status != SHOWS_NOTHING:
-        command = replay_command(case.cell, case.requirement, None)
-        what = (
-            "nothing shows" if trial.status == SHOWS_NOTHING else trial.complaint or "it ends early"
-        )
-        raise UsageError(
-            f"{case.cell}: no script that stands alone shows of {case.requirement} what the "
-            f"harness does ({what}); use {command}"
-        )
-    return Written(case, False, trial.printed)
+        if trial.shows(case) or choice.fails is False:
+            break
+    shown = trial.shows(case)
+    if not shown:
+        case, trial = tried[0]
+    is_told = shown or trial.status == SHOWS_NOTHING
+    if is_told and choice.fails in (None, shown):
+        return Written(case, shown, trial.printed)
+    command = replay_command(case.cell, case.requirement, None)
+    what = trial.complaint or "it ends early"
+    if is_told:
+        what = "a defect shows" if shown else "no defect shows"
+    raise UsageError(
+        f"{case.cell}: no script that stands alone says of {case.requirement} what the harness "
+        f"does ({what}); use {command}"
+    )
 
 
 def _tried(script: str) -> _Trial:
