@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from harness.files import write_whole
 from harness.records import read_run
 from reports.badges import badges_of, write_badges
 from reports.diff import compare
@@ -17,7 +16,7 @@ from reports.diff_output import Format, write_diff
 from reports.history import open_history
 from reports.html import write_page
 from reports.merge import Source, merge, write_run
-from reports.other_pages import diff_page, trend_page
+from reports.other_pages import diff_page, write_trend
 from reports.summary import summary_lines
 from reports.trend import to_json, trend_lines, trend_of
 
@@ -143,7 +142,7 @@ def trend(
             opened.add(run)
         found = trend_of(opened, cell=cell)
     if output is not None:
-        write_whole(output, trend_page(found))
+        write_trend(found, output)
     lines = [json.dumps(to_json(found), indent=2)] if as_json else trend_lines(found)
     for line in lines:
         typer.echo(line)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from harness.errors import UsageError
+from harness.files import write_whole
 from reports.diff import CellChange, Diff, Kind
 from reports.diff_output import FOLDED, facts_line, verdict
 from reports.html import render_template
@@ -54,6 +57,16 @@ def trend_page(trend: Trend) -> str:
         changed_line=facts_line,
         duration=duration,
     )
+
+
+def write_trend(trend: Trend, path: Path) -> None:
+    """Write that page; raises UsageError where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, trend_page(trend))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{path}: cannot be written ({reason}); give another file") from error
 
 
 def _verdict(diff: Diff) -> Verdict:

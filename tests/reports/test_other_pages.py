@@ -97,7 +97,12 @@ def test_the_command_prints_the_page(
     history = str(tmp_path / "history.sqlite")
     assert main(["trend", history, *words, "-o", str(target)]) == 0
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
-    assert main(["trend", history, "-o", str(tmp_path / "gone" / "trend.html")]) == 2
+    assert capsys.readouterr().out.count("\n") == 3
+    assert main(["trend", history, "-o", str(tmp_path / "new" / "trend.html")]) == 0
+    assert (tmp_path / "new" / "trend.html").read_bytes() == target.read_bytes()
+    capsys.readouterr()
+    assert main(["trend", history, "-o", str(target / "trend.html")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {target}/trend.html: cannot be written")
 
 
 def charts(tmp_path: Path) -> list[Chart]:
