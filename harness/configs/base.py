@@ -67,6 +67,9 @@ class OnnxConfig(ABC):
     STEP_INPUT: ClassVar[str] = "input_ids"
     """What a decoder adds to its past: the input of its tokens, and their axis."""
 
+    ENCODER_OUTPUT: ClassVar[str] = "BaseModelOutput"
+    """transformers' class of what the encoder returns, and what a decoder alone is called with."""
+
     CHOICES: ClassVar[Mapping[str, str]] = {}
     """Output of indices -> the output of scores whose largest they are, along its last axis. Where
     eager's scores are nearly tied, either choice is right."""

@@ -69,8 +69,7 @@ def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> di
     that looked at it all the same would show.
     """
     import torch
-    from transformers import DynamicCache, EncoderDecoderCache
-    from transformers.modeling_outputs import BaseModelOutput
+    from transformers import DynamicCache, EncoderDecoderCache, modeling_outputs
 
     call: dict[str, Any] = {"decoder_input_ids": tensors["input_ids"]}
     if config.use_past:
@@ -87,7 +86,8 @@ def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> di
         width = config.normalized_config.encoder_hidden_size
         hidden = key.new_full((key.shape[0], key.shape[2], width), torch.nan)
         call["past_key_values"] = cache
-    return {**call, "encoder_outputs": BaseModelOutput(last_hidden_state=hidden)}
+    encoder_outputs = getattr(modeling_outputs, config.ENCODER_OUTPUT)(last_hidden_state=hidden)
+    return {**call, "encoder_outputs": encoder_outputs}
 
 
 def _filled(

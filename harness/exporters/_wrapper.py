@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
@@ -25,7 +25,7 @@ class FlatModel(nn.Module):
     def __init__(self, model: nn.Module, config: OnnxConfig) -> None:
         super().__init__()
         self.model = side_of(model, config)
-        self.width = encoder_width(config)
+        self.encoder_output = encoder_output(config)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
         self.constants = dict(config.model_kwargs)
@@ -33,7 +33,7 @@ class FlatModel(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
-        keywords = as_keywords(named, decoder_width=self.width)
+        keywords = as_keywords(named, self.encoder_output)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         return tuple(_select(outputs, name) for name in self.output_names)
 
@@ -44,36 +44,43 @@ def side_of(model: nn.Module, config: OnnxConfig) -> nn.Module:
     return encoder
 
 
-def encoder_width(config: OnnxConfig) -> int | None:
-    """The width of what the decoder of a description attends to; None where it is no decoder's."""
+class EncoderOutput(NamedTuple):
+    """What a decoder attends to: the class in which its encoder returns it, and its width."""
+
+    kind: str
+    width: int
+
+
+def encoder_output(config: OnnxConfig) -> EncoderOutput | None:
+    """What the decoder of a description attends to; None where it is no decoder's."""
     if config.behavior is not ConfigBehavior.DECODER:
         return None
-    return int(config.normalized_config.encoder_hidden_size)
+    return EncoderOutput(config.ENCODER_OUTPUT, int(config.normalized_config.encoder_hidden_size))
 
 
 def as_keywords(
-    named: Mapping[str, torch.Tensor], *, decoder_width: int | None = None
+    named: Mapping[str, torch.Tensor], attended: EncoderOutput | None
 ) -> dict[str, Any]:
     """The call that takes these inputs of a description, with the caches that they make."""
     keywords: dict[str, Any] = dict(named)
     past = _pop_cache(keywords)
     if past is not None:
         keywords["past_key_values"] = past
-    return keywords if decoder_width is None else _as_decoder_keywords(keywords, decoder_width)
+    return keywords if attended is None else _as_decoder_keywords(keywords, attended)
 
 
-def _as_decoder_keywords(named: dict[str, Any], width: int) -> dict[str, Any]:
+def _as_decoder_keywords(named: dict[str, Any], attended: EncoderOutput) -> dict[str, Any]:
     """The call of a full model that has its encoder's output; what continues from a cache has the
     keys and values of that, and no more than its shape is looked at."""
-    from transformers.modeling_outputs import BaseModelOutput
+    from transformers import modeling_outputs
 
     hidden = named.get("encoder_hidden_states")
     if hidden is None:
         key = named["past_key_values"].cross_attention_cache.layers[0].keys
-        hidden = key.new_zeros(key.shape[0], key.shape[2], width)
+        hidden = key.new_zeros(key.shape[0], key.shape[2], attended.width)
     keywords = {
         "decoder_input_ids": named["input_ids"],
-        "encoder_outputs": BaseModelOutput(last_hidden_state=hidden),
+        "encoder_outputs": getattr(modeling_outputs, attended.kind)(last_hidden_state=hidden),
     }
     if "encoder_attention_mask" in named:
         keywords["attention_mask"] = named["encoder_attention_mask"]

@@ -99,9 +99,9 @@ def _exported(
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
-    from harness.exporters._wrapper import as_keywords, encoder_width, side_of
+    from harness.exporters._wrapper import as_keywords, encoder_output, side_of
 
-    keywords = as_keywords(feed, decoder_width=encoder_width(config))
+    keywords = as_keywords(feed, encoder_output(config))
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=opset)
