@@ -6,7 +6,8 @@ alone, and as a reader of one text that feeds both of its sides itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
 from harness.configs.middle_end import (
@@ -14,7 +15,8 @@ from harness.configs.middle_end import (
     TextEncoderOnnxConfig,
     TextSeq2SeqOnnxConfig,
 )
-from harness.configs.normalized_config import NormalizedSeq2SeqConfig
+from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -22,15 +24,10 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@register(
-    "bart",
-    tasks=(
-        "feature-extraction",
-        "feature-extraction-with-past",
-        "text2text-generation",
-        "text2text-generation-with-past",
-    ),
-)
+DECODER_TASKS = ("text-generation", "text-generation-with-past")
+
+
+@register("bart", tasks=SEQ2SEQ_TASKS)
 class BartOnnxConfig(TextSeq2SeqOnnxConfig):
     """BART as an encoder-decoder with learned positions on both sides."""
 
@@ -41,12 +38,12 @@ class BartOnnxConfig(TextSeq2SeqOnnxConfig):
     }
 
 
-@register("bart", tasks=("text-generation", "text-generation-with-past"))
+@register("bart", tasks=DECODER_TASKS)
 class BartDecoderOnnxConfig(TextDecoderOnnxConfig):
     """BART's decoder alone, a causal language model that counts its positions itself."""
 
     ATOL_FOR_VALIDATION = 5.1e-5
-    NORMALIZED_CONFIG_CLASS = NormalizedSeq2SeqConfig
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
 
 
 class DummyBartTextInputGenerator(DummyTextInputGenerator):
@@ -69,22 +66,26 @@ class DummyBartTextInputGenerator(DummyTextInputGenerator):
 class BartReaderOnnxConfig(TextEncoderOnnxConfig):
     """BART reading one text: its decoder takes the same tokens, shifted by one."""
 
-    ATOL_FOR_VALIDATION = 1e-5
-    NORMALIZED_CONFIG_CLASS = NormalizedSeq2SeqConfig
+    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBartTextInputGenerator,)
+
+    def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
+        """What the decoder begins with, [batch, 1], where the encoder reads `tokens`."""
+        return tokens[:, :1] * 0 + self.config.decoder_start_token_id
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Shift the tokens by concatenation. Transformers assigns to a slice of one token less,
         which torch.export specialises at lengths 1 and 2, and TorchScript refuses below opset 11.
         """
-        from torch import cat
+        import torch
 
         def add_decoder_tokens(
             module: nn.Module, args: tuple[object, ...], keywords: dict[str, Any]
         ) -> tuple[tuple[object, ...], dict[str, Any]]:
             tokens = keywords["input_ids"]
-            start = tokens[:, :1] * 0 + self.config.decoder_start_token_id
-            return args, {**keywords, "decoder_input_ids": cat((start, tokens), dim=1)[:, :-1]}
+            shifted = torch.cat((self.first_decoder_tokens(tokens), tokens), dim=1)[:, :-1]
+            return args, {**keywords, "decoder_input_ids": shifted}
 
         model.register_forward_pre_hook(add_decoder_tokens, with_kwargs=True)
         return model
