@@ -1,0 +1,35 @@
+"""MVP."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bart import (
+    DECODER_TASKS,
+    BartDecoderOnnxConfig,
+    BartOnnxConfig,
+    BartReaderOnnxConfig,
+)
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.tasks import register
+
+
+@register("mvp", tasks=SEQ2SEQ_TASKS)
+class MvpOnnxConfig(BartOnnxConfig):
+    """MVP: a BART whose layers attend to prompts too, keys and values that are learned."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "feature-extraction-with-past": 3e-5,
+        "text2text-generation": 1e-4,
+    }
+
+
+@register("mvp", tasks=DECODER_TASKS)
+class MvpDecoderOnnxConfig(BartDecoderOnnxConfig):
+    """MVP's decoder alone."""
+
+    ATOL_FOR_VALIDATION = 3e-5
+
+
+@register("mvp", tasks=("fill-mask", "question-answering", "text-classification"))
+class MvpReaderOnnxConfig(BartReaderOnnxConfig):
+    """MVP reading one text."""
