@@ -1,25 +1,74 @@
-"""T5."""
+"""T5 and those of its kind."""
 
 from __future__ import annotations
 
-from harness.configs.middle_end import TextSeq2SeqOnnxConfig
+from harness.configs.architectures.bart import BartReaderOnnxConfig
+from harness.configs.middle_end import TextEncoderOnnxConfig, TextSeq2SeqOnnxConfig
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
-
-@register(
-    "t5",
-    tasks=(
-        "feature-extraction",
-        "feature-extraction-with-past",
-        "text2text-generation",
-        "text2text-generation-with-past",
-    ),
+NormalizedT5Config = NormalizedSeq2SeqConfig.with_args(
+    num_layers="num_decoder_layers", num_attention_heads="num_heads", head_dim="d_kv"
 )
+READER_TASKS = ("question-answering", "text-classification")
+
+
+@register("t5", tasks=SEQ2SEQ_TASKS)
 class T5OnnxConfig(TextSeq2SeqOnnxConfig):
     """T5: relative positions of any length, heads that need not add up to the width."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 7e-5, "text2text-generation": 5e-5}
-    NORMALIZED_CONFIG_CLASS = NormalizedSeq2SeqConfig.with_args(
-        num_layers="num_decoder_layers", num_attention_heads="num_heads", head_dim="d_kv"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedT5Config
+
+
+@register("t5", tasks=READER_TASKS)
+class T5ReaderOnnxConfig(BartReaderOnnxConfig):
+    """T5 reading one text, as BART does."""
+
+    ATOL_FOR_VALIDATION = {"question-answering": 6e-5, "text-classification": 3e-5}
+    NORMALIZED_CONFIG_CLASS = NormalizedT5Config
+
+
+@register("t5", tasks=("token-classification",))
+class T5TokensOnnxConfig(TextEncoderOnnxConfig):
+    """T5's encoder alone, classifying tokens."""
+
+    ATOL_FOR_VALIDATION = 2.5e-5
+    NORMALIZED_CONFIG_CLASS = NormalizedT5Config
+
+
+@register("mt5", tasks=SEQ2SEQ_TASKS)
+class MT5OnnxConfig(T5OnnxConfig):
+    """mT5: a T5 with gates."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text2text-generation": 3e-4}
+
+
+@register("mt5", tasks=READER_TASKS)
+class MT5ReaderOnnxConfig(T5ReaderOnnxConfig):
+    """mT5 reading one text."""
+
+    ATOL_FOR_VALIDATION = {"question-answering": 1e-4, "text-classification": 1e-4}
+
+
+@register("mt5", tasks=("token-classification",))
+class MT5TokensOnnxConfig(T5TokensOnnxConfig):
+    """mT5's encoder alone."""
+
+
+@register("umt5", tasks=SEQ2SEQ_TASKS)
+class UMT5OnnxConfig(MT5OnnxConfig):
+    """UMT5: an mT5 each of whose layers has relative positions of its own."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text2text-generation": 1e-4}
+
+
+@register("umt5", tasks=READER_TASKS)
+class UMT5ReaderOnnxConfig(MT5ReaderOnnxConfig):
+    """UMT5 reading one text."""
+
+
+@register("umt5", tasks=("token-classification",))
+class UMT5TokensOnnxConfig(MT5TokensOnnxConfig):
+    """UMT5's encoder alone."""
