@@ -1,0 +1,36 @@
+"""BigBird-PEGASUS."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bart import (
+    DECODER_TASKS,
+    BartDecoderOnnxConfig,
+    BartOnnxConfig,
+    BartReaderOnnxConfig,
+)
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.tasks import register
+
+
+@register("bigbird_pegasus", tasks=SEQ2SEQ_TASKS)
+class BigBirdPegasusOnnxConfig(BartOnnxConfig):
+    """BigBird-PEGASUS. Its encoder attends to a few blocks of a text where that has many, and from
+    the first short one on to all of any: the tiny model does so from the beginning."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "feature-extraction-with-past": 2e-5,
+        "text2text-generation": 3e-5,
+    }
+
+
+@register("bigbird_pegasus", tasks=DECODER_TASKS)
+class BigBirdPegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
+    """BigBird-PEGASUS's decoder alone."""
+
+    ATOL_FOR_VALIDATION = 2e-5
+
+
+@register("bigbird_pegasus", tasks=("question-answering", "text-classification"))
+class BigBirdPegasusReaderOnnxConfig(BartReaderOnnxConfig):
+    """BigBird-PEGASUS reading one text."""
