@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures._blocks import read_whole_blocks
 from harness.configs.architectures.bart import (
     DECODER_TASKS,
     BartDecoderOnnxConfig,
@@ -14,6 +13,7 @@ from harness.configs.seq2seq import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
@@ -35,5 +35,29 @@ class PegasusXOnnxConfig(PegasusOnnxConfig):
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         size, pad = self.config.block_size, self.config.pad_token_id
-        read_whole_blocks(model.get_encoder(), size=size, pad_token_id=pad)
+        _read_whole_blocks(model.get_encoder(), size=size, pad_token_id=pad)
         return model
+
+
+def _read_whole_blocks(encoder: nn.Module, *, size: int, pad_token_id: int) -> None:
+    """Have an exporter's copy of `encoder` read padding that is masked behind its text, up to the
+    next multiple of `size`, and drop it again from what it returns. Transformers asks first whether
+    any is missing, which tracing answers once for all lengths."""
+    from torch.nn.functional import pad
+
+    forward = encoder.forward
+
+    def forward_whole_blocks(
+        input_ids: torch.Tensor, attention_mask: torch.Tensor, **keywords: Any
+    ) -> Any:
+        length = input_ids.shape[1]
+        missing = (length + size - 1) // size * size - length
+        outputs = forward(
+            input_ids=pad(input_ids, (0, missing), value=pad_token_id),
+            attention_mask=pad(attention_mask, (0, missing), value=0),
+            **keywords,
+        )
+        outputs.last_hidden_state = outputs.last_hidden_state[:, :length]
+        return outputs
+
+    encoder.forward = forward_whole_blocks
