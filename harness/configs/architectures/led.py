@@ -1,0 +1,26 @@
+"""LED."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bart import BartOnnxConfig, BartReaderOnnxConfig
+from harness.configs.normalized_config import NormalizedSeq2SeqConfig
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.tasks import register
+
+NormalizedLEDConfig = NormalizedSeq2SeqConfig.with_args(
+    max_positions="max_decoder_position_embeddings"
+)
+
+
+@register("led", tasks=SEQ2SEQ_TASKS)
+class LEDOnnxConfig(BartOnnxConfig):
+    """LED: a BART whose encoder attends within a window."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedLEDConfig
+
+
+@register("led", tasks=("question-answering",))
+class LEDReaderOnnxConfig(BartReaderOnnxConfig):
+    """LED reading one text."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedLEDConfig

@@ -1,0 +1,14 @@
+"""LongT5."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.t5 import T5OnnxConfig
+from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.tasks import register
+
+
+@register("longt5", tasks=SEQ2SEQ_TASKS)
+class LongT5OnnxConfig(T5OnnxConfig):
+    """LongT5: its encoder attends to what is near, and to sums of blocks of the whole text."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 7e-5, "text2text-generation": 3e-5}
