@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from harness import TasksManager
-from harness.judge.rounding import eager_roundings, largest_allowed
+from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed
+
+MEASURED_OTHERWISE = {
+    # A mask of integers times the least float64 is taken in float32, where that is infinite, and
+    # 0 times it is NaN. Measured with a mask of float64, at the places that it shows.
+    ("splinter", "question-answering"): 6.7e-5,
+}
 
 PAIRS = [
     (architecture, task)
@@ -17,10 +23,20 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize(("architecture", "task"), PAIRS)
+@pytest.mark.parametrize(("architecture", "task"), sorted({*PAIRS} - {*MEASURED_OTHERWISE}))
 def test_atol_is_at_most_ten_times_the_rounding_of_the_reference(
     architecture: str, task: str, subject: Callable[..., Any]
 ) -> None:
     one = subject(architecture, task)
     roundings = eager_roundings(one.model, one.config)
     assert any(one.config.atol <= largest_allowed(rounding) for rounding in roundings)
+
+
+@pytest.mark.parametrize(("architecture", "task"), MEASURED_OTHERWISE)
+def test_what_eager_cannot_give_in_float64_is_measured_otherwise(
+    architecture: str, task: str, subject: Callable[..., Any]
+) -> None:
+    one = subject(architecture, task)
+    with pytest.raises(UnmeasurableError):
+        max(eager_roundings(one.model, one.config))
+    assert one.config.atol <= largest_allowed(MEASURED_OTHERWISE[architecture, task])

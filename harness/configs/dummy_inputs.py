@@ -86,7 +86,12 @@ DummyInputGenerators = tuple[type[DummyInputGenerator], ...]
 class DummyTextInputGenerator(DummyInputGenerator):
     """Token ids, masks, token types and positions, all int64 of shape [batch, ..., length]."""
 
-    SUPPORTED_INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+    SUPPORTED_INPUT_NAMES: ClassVar[tuple[str, ...]] = (
+        "input_ids",
+        "attention_mask",
+        "token_type_ids",
+        "position_ids",
+    )
     MODALITY = "text"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:

@@ -21,6 +21,8 @@ EXCEPTIONS_OF_STD = {
     "the reference itself is off by 4e-4",
 }
 
+EQUAL_SIZES = {"squeezebert": ("embedding_size", "eager refuses any other than hidden_size")}
+
 # Settings that are no size of a tensor, or that the rules fix at 4.
 NO_SIZE = (
     "layer",
@@ -50,7 +52,9 @@ def _sizes(settings: Mapping[str, Any]) -> Iterator[list[int]]:
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_sizes_differ_pairwise(architecture: str) -> None:
-    for sizes in _sizes(read_tiny(architecture)["config"]):
+    forced, _ = EQUAL_SIZES.get(architecture, ("", ""))
+    config = {k: v for k, v in read_tiny(architecture)["config"].items() if k != forced}
+    for sizes in _sizes(config):
         assert len(set(sizes)) == len(sizes), sorted(sizes)
 
 
@@ -104,4 +108,4 @@ def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[
 
 
 def test_the_exceptions_are_of_registered_architectures() -> None:
-    assert set(EXCEPTIONS_OF_STD) <= set(ARCHITECTURES)
+    assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES} <= set(ARCHITECTURES)

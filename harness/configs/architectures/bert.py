@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from harness.configs.middle_end import TextEncoderOnnxConfig
-from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
 from harness.configs.tasks import register
 
 ENCODER_TASKS = (
@@ -30,8 +32,8 @@ class BertOnnxConfig(TextEncoderOnnxConfig):
         "text-classification": 3e-5,
         "token-classification": 5e-5,
     }
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
-    INPUT_NAMES = ("input_ids", "attention_mask", "token_type_ids")
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
+    INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
 
 
 @register("distilbert", tasks=ENCODER_TASKS)

@@ -1,0 +1,138 @@
+"""Encoders that take BERT's three inputs and compute otherwise inside."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.tasks import register
+
+
+@register("albert", tasks=ENCODER_TASKS)
+class AlbertOnnxConfig(BertOnnxConfig):
+    """ALBERT: groups of layers that share their weights, and narrow embeddings."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 0.0001,
+        "multiple-choice": 4.4e-5,
+        "question-answering": 5e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("convbert", tasks=ENCODER_TASKS)
+class ConvBertOnnxConfig(BertOnnxConfig):
+    """ConvBERT: half of the heads are convolutions whose kernels follow from the tokens."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.9e-5,
+        "fill-mask": 4.4e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 5e-5,
+        "text-classification": 3e-5,
+        "token-classification": 1e-5,
+    }
+
+
+@register("electra", tasks=ENCODER_TASKS)
+class ElectraOnnxConfig(BertOnnxConfig):
+    """ELECTRA: narrow embeddings."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 0.0001,
+        "multiple-choice": 0.00011,
+        "question-answering": 5e-5,
+        "text-classification": 0.00011,
+        "token-classification": 0.00012,
+    }
+
+
+@register("ernie", tasks=ENCODER_TASKS)
+class ErnieOnnxConfig(BertOnnxConfig):
+    """ERNIE: BERT with a table of task types, of which a file has the first."""
+
+
+@register("megatron-bert", tasks=ENCODER_TASKS)
+class MegatronBertOnnxConfig(BertOnnxConfig):
+    """Megatron-BERT: normalises before attention and feed-forward."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2.3e-5,
+        "fill-mask": 3.9e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 2.3e-5,
+        "text-classification": 1e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("mobilebert", tasks=ENCODER_TASKS)
+class MobileBertOnnxConfig(BertOnnxConfig):
+    """MobileBERT: bottlenecks, trigrams of embeddings, and scales in place of norms."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 0.0013,
+        "fill-mask": 0.0001,
+        "multiple-choice": 7e-5,
+        "question-answering": 0.00064,
+        "text-classification": 0.00016,
+        "token-classification": 0.001,
+    }
+
+
+@register("nystromformer", tasks=ENCODER_TASKS)
+class NystromformerOnnxConfig(BertOnnxConfig):
+    """Nystromformer with full attention and a convolution over the values."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.9e-5,
+        "fill-mask": 0.0001,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 1.8e-5,
+    }
+
+
+@register("rembert", tasks=ENCODER_TASKS)
+class RemBertOnnxConfig(BertOnnxConfig):
+    """RemBERT: input and output embeddings of other widths than the layers."""
+
+
+@register("roformer", tasks=ENCODER_TASKS)
+class RoFormerOnnxConfig(BertOnnxConfig):
+    """RoFormer: rotary positions."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 0.00033,
+        "multiple-choice": 5.9e-5,
+        "question-answering": 5e-5,
+        "text-classification": 9.1e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("splinter", tasks=("feature-extraction", "question-answering"))
+class SplinterOnnxConfig(BertOnnxConfig):
+    """Splinter: a question is marked by its question token."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "question-answering": 0.00033,
+    }
+
+
+@register("squeezebert", tasks=ENCODER_TASKS)
+class SqueezeBertOnnxConfig(BertOnnxConfig):
+    """SqueezeBERT: grouped convolutions in place of dense layers."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "fill-mask": 2.7e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.3e-5,
+        "text-classification": 1e-5,
+        "token-classification": 1.4e-5,
+    }

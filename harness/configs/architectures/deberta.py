@@ -1,0 +1,44 @@
+"""DeBERTa."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.task_table import Axes
+from harness.configs.tasks import register
+
+
+@register("deberta", tasks=[task for task in ENCODER_TASKS if task != "multiple-choice"])
+class DebertaOnnxConfig(BertOnnxConfig):
+    """DeBERTa: contents and relative positions attend to each other. Most checkpoints have no
+    types of tokens, and forward ignores those that it is given then."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.9e-5,
+        "fill-mask": 4.7e-5,
+        "question-answering": 1.7e-5,
+        "text-classification": 3e-5,
+        "token-classification": 1e-5,
+    }
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        inputs = dict(super().inputs)
+        if not self.normalized_config.type_vocab_size:
+            del inputs["token_type_ids"]
+        return inputs
+
+
+@register("deberta-v2", tasks=ENCODER_TASKS)
+class DebertaV2OnnxConfig(DebertaOnnxConfig):
+    """DeBERTa v2 and v3: relative positions in logarithmic buckets, and a convolution."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.3e-5,
+        "fill-mask": 4.7e-5,
+        "multiple-choice": 7e-5,
+        "question-answering": 3.9e-5,
+        "text-classification": 4.6e-5,
+        "token-classification": 3.7e-5,
+    }

@@ -1,0 +1,50 @@
+"""FNet."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@register("fnet", tasks=ENCODER_TASKS)
+class FNetOnnxConfig(BertOnnxConfig):
+    """FNet: mixes tokens by a Fourier transform, which no mask can hide any of."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.6e-5,
+        "fill-mask": 4.9e-5,
+        "multiple-choice": 1e-5,
+        "question-answering": 1.7e-5,
+        "text-classification": 1e-5,
+        "token-classification": 5e-5,
+    }
+    INPUT_NAMES = ("input_ids", "token_type_ids")
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Transform by products with matrices of sines and cosines, as transformers does on TPUs:
+        torch.onnx has no complex numbers to transform into."""
+        for module in model.modules():
+            if hasattr(module, "fourier_transform"):
+                module.forward = _transform
+        return model
+
+
+def _transform(hidden: torch.Tensor) -> tuple[torch.Tensor]:
+    """The real part of the discrete Fourier transform over tokens and width."""
+    (cos, sin), (wide_cos, wide_sin) = (_cos_sin(size, hidden) for size in hidden.shape[1:])
+    return (cos @ hidden @ wide_cos - sin @ hidden @ wide_sin,)
+
+
+def _cos_sin(size: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    import torch
+
+    numbers = torch.arange(size, device=like.device)
+    turns = (numbers[:, None] * numbers % size).to(like.dtype) / size
+    return torch.cos(2 * math.pi * turns), torch.sin(2 * math.pi * turns)

@@ -1,0 +1,125 @@
+"""Encoders whose attention is sparse."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.architectures.roberta import RobertaOnnxConfig
+from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class DummyBigBirdTextInputGenerator(DummyTextInputGenerator):
+    """A question ends at the first separator, and eager takes 1e6 from the logits of its tokens,
+    which rounds them to sixteenths: separators stand in first places alone, before any question."""
+
+    def _ids(self, shape: tuple[int, ...]) -> torch.Tensor:
+        ids = super()._ids(shape)
+        if self.task == "question-answering":
+            separator = self.normalized_config.sep_token_id
+            ids[..., 1:][ids[..., 1:] == separator] = separator - 1
+        return ids
+
+
+@register("big_bird", tasks=ENCODER_TASKS)
+class BigBirdOnnxConfig(BertOnnxConfig):
+    """BigBird with full attention, to which eager changes at its first short text, for good."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.4e-5,
+        "fill-mask": 0.0001,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.5e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyBigBirdTextInputGenerator,)
+
+
+class DummyGlobalMaskInputGenerator(DummyTextInputGenerator):
+    """Where tokens see all others, and are seen by all: int64 [batch, ..., length], 0 or 1."""
+
+    SUPPORTED_INPUT_NAMES = ("global_attention_mask",)
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        return self._integers(0, 2, tuple(dims[axis] for axis in sorted(dims)))
+
+
+@register("longformer", tasks=ENCODER_TASKS)
+class LongformerOnnxConfig(RobertaOnnxConfig):
+    """Longformer: a token sees a window of others, and those that are global."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 5.7e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 6.5e-5,
+        "text-classification": 1.3e-5,
+        "token-classification": 5e-5,
+    }
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyGlobalMaskInputGenerator)
+    INPUT_NAMES = (*RobertaOnnxConfig.INPUT_NAMES, "global_attention_mask")
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, int]:
+        window = self.config.attention_window
+        return {"sequence_length": window if isinstance(window, int) else max(window)}
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Score all pairs of tokens and keep those of the window and the global ones. Transformers
+        cuts texts into chunks, for which it pads them by a length that torch.export fixes, and
+        gathers as many global tokens as the data has."""
+        for module in model.modules():
+            if hasattr(module, "_pad_to_window_size"):
+                module._pad_to_window_size = _pad_nothing
+            if hasattr(module, "one_sided_attn_window_size"):
+                module.forward = types.MethodType(_attend_densely, module)
+        return model
+
+
+def _pad_nothing(**tensors: Any) -> tuple[Any, ...]:
+    names = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds")
+    return (0, *(tensors[name] for name in names))
+
+
+def _attend_densely(
+    module: Any,
+    hidden: torch.Tensor,
+    *,
+    is_index_masked: torch.Tensor,
+    is_index_global_attn: torch.Tensor,
+    **rest: object,
+) -> tuple[torch.Tensor]:
+    """What LongformerSelfAttention gives. A global token has projections of its own."""
+    import torch
+
+    places = torch.arange(hidden.shape[1], device=hidden.device)
+    is_near = (places[:, None] - places).abs() <= module.one_sided_attn_window_size
+    is_shown = ~is_index_masked[:, None, None, :]
+    is_seen = is_shown & (is_near | is_index_global_attn[:, None, None, :])
+    seen = _attended(module, hidden, is_seen, "").masked_fill(is_index_masked[..., None], 0.0)
+    everything = _attended(module, hidden, is_shown, "_global")
+    return (torch.where(is_index_global_attn[..., None], everything, seen),)
+
+
+def _attended(
+    module: Any, hidden: torch.Tensor, is_seen: torch.Tensor, suffix: str
+) -> torch.Tensor:
+    import torch
+
+    query, key, value = (
+        getattr(module, name + suffix)(hidden)
+        .unflatten(-1, (module.num_heads, module.head_dim))
+        .transpose(1, 2)
+        for name in ("query", "key", "value")
+    )
+    scores = query @ key.transpose(-1, -2) / module.head_dim**0.5
+    scores = scores.masked_fill(~is_seen, torch.finfo(scores.dtype).min)
+    return (scores.softmax(dim=-1) @ value).transpose(1, 2).flatten(-2)

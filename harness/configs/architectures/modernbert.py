@@ -1,0 +1,93 @@
+"""ModernBERT and other encoders of rotary positions, built like today's decoders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.middle_end import TextEncoderOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+TASKS = ("feature-extraction", "fill-mask", "text-classification", "token-classification")
+
+
+@register("modernbert", tasks=ENCODER_TASKS)
+class ModernBertOnnxConfig(TextEncoderOnnxConfig):
+    """ModernBERT: windowed layers, in which a token sees as many on either side."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 6.2e-5,
+        "fill-mask": 0.00036,
+        "multiple-choice": 2.5e-5,
+        "question-answering": 8.5e-5,
+        "text-classification": 5.8e-5,
+        "token-classification": 8.9e-5,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, int]:
+        text = self.normalized_config
+        has_window = text.has_attribute("attention_window")
+        return {"sequence_length": text.attention_window + 1} if has_window else {}
+
+
+@register("ultrabert", tasks=(*TASKS, "question-answering"))
+class UltrabertOnnxConfig(ModernBertOnnxConfig):
+    """UltraBERT: ModernBERT's windows with grouped key-value heads."""
+
+
+@register("esmc", tasks=TASKS)
+class EsmcOnnxConfig(ModernBertOnnxConfig):
+    """ESM C: reads proteins, and has no windows."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "fill-mask": 9.3e-5,
+        "text-classification": 2.2e-5,
+        "token-classification": 4.1e-5,
+    }
+
+
+@register("eurobert", tasks=TASKS)
+class EuroBertOnnxConfig(ModernBertOnnxConfig):
+    """EuroBERT: Llama's layers, seeing both ways."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 6.2e-5,
+        "fill-mask": 0.00017,
+        "text-classification": 5.8e-5,
+        "token-classification": 8.9e-5,
+    }
+
+
+@register("gte", tasks=TASKS)
+class GteOnnxConfig(ModernBertOnnxConfig):
+    """GTE: BERT's layers with rotary positions and gated feed-forward; one type of token."""
+
+
+@register("jina_embeddings_v3", tasks=(*TASKS, "question-answering"))
+class JinaEmbeddingsV3OnnxConfig(ModernBertOnnxConfig):
+    """Jina's embeddings, version 3: XLM-RoBERTa with rotary positions."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.1e-5,
+        "fill-mask": 0.00036,
+        "question-answering": 2.5e-5,
+        "text-classification": 5.8e-5,
+        "token-classification": 1.7e-5,
+    }
+
+
+@register("nomic_bert", tasks=TASKS)
+class NomicBertOnnxConfig(ModernBertOnnxConfig):
+    """Nomic BERT: rotary positions, and types of tokens as BERT has."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 0.00019,
+        "fill-mask": 0.00036,
+        "text-classification": 5.8e-5,
+        "token-classification": 0.00026,
+    }
+    INPUT_NAMES = BertOnnxConfig.INPUT_NAMES

@@ -1,0 +1,44 @@
+"""Perceiver, reading text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.configs.base import NamedAxes
+from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.middle_end import TextEncoderOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DummyPerceiverTextInputGenerator(DummyTextInputGenerator):
+    """Forward calls its token ids `inputs`, whatever they are."""
+
+    SUPPORTED_INPUT_NAMES = ("inputs", "attention_mask")
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        return super().generate("input_ids" if name == "inputs" else name, dims)
+
+
+@register("perceiver", tasks=("fill-mask", "text-classification"))
+class PerceiverOnnxConfig(TextEncoderOnnxConfig):
+    """Perceiver: a few latent vectors attend to the text. They fill the masks of all positions that
+    the model knows, however long the text is."""
+
+    ATOL_FOR_VALIDATION = {
+        "fill-mask": 0.0016,
+        "text-classification": 0.00021,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyPerceiverTextInputGenerator,)
+    INPUT_NAMES = ("inputs", "attention_mask")
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "fill-mask":
+            outputs["logits"] = {0: "batch_size"}
+        return outputs

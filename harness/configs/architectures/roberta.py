@@ -1,0 +1,129 @@
+"""RoBERTa and the encoders that count positions as it does, past their padding id."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+
+class NormalizedRobertaConfig(NormalizedTextConfig):
+    """The position of a token is the number of tokens up to it that are no padding, plus the
+    padding id: the first rows of the table are never reached."""
+
+    @property
+    def max_positions(self) -> int:
+        """The longest text."""
+        return int(self.config.max_position_embeddings - self.config.pad_token_id - 1)
+
+
+@register("roberta", tasks=ENCODER_TASKS)
+class RobertaOnnxConfig(BertOnnxConfig):
+    """RoBERTa: positions follow from the token ids; one type of token, as its checkpoints have."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
+    INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
+
+
+@register("xlm-roberta", tasks=ENCODER_TASKS)
+class XLMRobertaOnnxConfig(RobertaOnnxConfig):
+    """XLM-RoBERTa: RoBERTa over many languages."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.2e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 2.4e-5,
+    }
+
+
+@register("camembert", tasks=ENCODER_TASKS)
+class CamembertOnnxConfig(RobertaOnnxConfig):
+    """CamemBERT: RoBERTa over French."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.6e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("data2vec-text", tasks=ENCODER_TASKS)
+class Data2VecTextOnnxConfig(RobertaOnnxConfig):
+    """Data2Vec's text model: RoBERTa trained otherwise."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.3e-5,
+        "fill-mask": 9.6e-5,
+        "multiple-choice": 1e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("roberta-prelayernorm", tasks=ENCODER_TASKS)
+class RobertaPreLayerNormOnnxConfig(RobertaOnnxConfig):
+    """RoBERTa that normalises before attention and feed-forward."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2.3e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 1.2e-5,
+        "token-classification": 1.4e-5,
+    }
+
+
+@register("xlm-roberta-xl", tasks=ENCODER_TASKS)
+class XLMRobertaXLOnnxConfig(RobertaOnnxConfig):
+    """XLM-RoBERTa-XL: normalises first, and not after its embeddings."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2.4e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 1e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 1e-5,
+        "token-classification": 1.2e-5,
+    }
+
+
+@register("xmod", tasks=ENCODER_TASKS)
+class XmodOnnxConfig(RobertaOnnxConfig):
+    """X-MOD: adapters of each language after every layer; the file has the default language's."""
+
+
+@register("ibert", tasks=ENCODER_TASKS)
+class IBertOnnxConfig(RobertaOnnxConfig):
+    """I-BERT in floating point, as its checkpoints are loaded."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2.7e-5,
+        "fill-mask": 8.3e-5,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 1e-5,
+        "token-classification": 5e-5,
+    }
+
+
+@register("luke", tasks=ENCODER_TASKS)
+class LukeOnnxConfig(RobertaOnnxConfig):
+    """LUKE reading words alone: the entities among them are left out, as forward allows."""
+
+    INPUT_NAMES = BertOnnxConfig.INPUT_NAMES

@@ -1,0 +1,43 @@
+"""RoCBert."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+class DummyGlyphInputGenerator(DummyTextInputGenerator):
+    """The shape and the sound of each character: int64 [batch, ..., length], as ids of their own.
+    They are drawn anew wherever they are hidden, since none has a meaning to the model."""
+
+    SUPPORTED_INPUT_NAMES = ("input_shape_ids", "input_pronunciation_ids")
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        config = self.normalized_config
+        kinds = {
+            "input_shape_ids": config.shape_vocab_size,
+            "input_pronunciation_ids": config.pronunciation_vocab_size,
+        }
+        return self._integers(0, kinds[name], tuple(dims[axis] for axis in sorted(dims)))
+
+
+@register("roc_bert", tasks=ENCODER_TASKS)
+class RoCBertOnnxConfig(BertOnnxConfig):
+    """RoCBert: BERT over Chinese that knows what a character looks and sounds like."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5.7e-5,
+        "fill-mask": 0.0001,
+        "multiple-choice": 2e-5,
+        "question-answering": 1.6e-5,
+        "text-classification": 3e-5,
+        "token-classification": 5e-5,
+    }
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyGlyphInputGenerator)
+    INPUT_NAMES = (*BertOnnxConfig.INPUT_NAMES, "input_shape_ids", "input_pronunciation_ids")

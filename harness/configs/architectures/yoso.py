@@ -1,0 +1,26 @@
+"""YOSO."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.bert import ENCODER_TASKS
+from harness.configs.architectures.roberta import RobertaOnnxConfig
+from harness.configs.tasks import register
+
+
+@register("yoso", tasks=ENCODER_TASKS)
+class YosoOnnxConfig(RobertaOnnxConfig):
+    """YOSO by expectation: attention falls with the angle between a query and a key."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "fill-mask": 3.2e-5,
+        "multiple-choice": 1e-5,
+        "question-answering": 1.9e-5,
+        "text-classification": 3e-5,
+        "token-classification": 1e-5,
+    }
+    INPUT_NAMES = ("input_ids",)
+    OMITTED_INPUTS = {
+        "attention_mask": "eager divides it by 10000 and adds 1, of which it keeps whole numbers: "
+        "every token is seen whatever the mask says"
+    }
