@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
 
 
 @register("albert", tasks=ENCODER_TASKS)
@@ -79,6 +85,25 @@ class MobileBertOnnxConfig(BertOnnxConfig):
         "text-classification": 0.00016,
         "token-classification": 0.001,
     }
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Pad texts before they are shifted by a token. Transformers pads what is left of a text
+        after it, for which torch.export fixes that a text of two tokens leaves one."""
+        for module in model.modules():
+            if getattr(module, "trigram_input", False):
+                module.trigram_input = False
+                module.embedding_size = None  # so that forward transforms what it embedded
+                module.embedding_transformation.register_forward_pre_hook(_with_neighbours)
+        return model
+
+
+def _with_neighbours(module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
+    """Beside each embedding that of the next token and of the one before, zeros at the ends."""
+    import torch
+
+    (embeddings,) = args
+    padded = torch.nn.functional.pad(embeddings, (0, 0, 1, 1))
+    return (torch.cat((padded[:, 2:], embeddings, padded[:, :-2]), dim=-1),)
 
 
 @register("nystromformer", tasks=ENCODER_TASKS)

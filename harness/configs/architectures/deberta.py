@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @register("deberta", tasks=[task for task in ENCODER_TASKS if task != "multiple-choice"])
@@ -28,6 +32,16 @@ class DebertaOnnxConfig(BertOnnxConfig):
         if not self.normalized_config.type_vocab_size:
             del inputs["token_type_ids"]
         return inputs
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Leave out the dropout of relative embeddings, which is nothing in evaluation: the dynamo
+        exporter makes a copy of the table of it, for every layer."""
+        from torch import nn
+
+        for module in model.modules():
+            if hasattr(module, "pos_dropout"):
+                module.pos_dropout = nn.Identity()
+        return model
 
 
 @register("deberta-v2", tasks=ENCODER_TASKS)

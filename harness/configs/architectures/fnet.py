@@ -46,5 +46,6 @@ def _cos_sin(size: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]
     import torch
 
     numbers = torch.arange(size, device=like.device)
-    turns = (numbers[:, None] * numbers % size).to(like.dtype) / size
+    # Of a tensor, not of a number: onnxscript translates no remainder by a size known at run time.
+    turns = (numbers[:, None] * numbers % torch.full_like(numbers, size)).to(like.dtype) / size
     return torch.cos(2 * math.pi * turns), torch.sin(2 * math.pi * turns)
