@@ -22,6 +22,10 @@ EXCEPTIONS_OF_STD = {
 }
 
 EQUAL_SIZES = {"squeezebert": ("embedding_size", "eager refuses any other than hidden_size")}
+WITHOUT_DROPOUT = {
+    "diffllama": "its configuration refuses any",
+    "ernie4_5": "its configuration has none",
+}
 
 # Settings that are no size of a tensor, or that the rules fix at 4.
 NO_SIZE = (
@@ -78,9 +82,11 @@ def test_weights_are_small_in_bytes_and_none_is_neutral(
 def test_heads_are_grouped_and_windows_and_blocks_are_four(
     architecture: str, task: str, subject: Callable[..., Any]
 ) -> None:
-    config = subject(architecture, task).model.config.to_dict()
-    grouped = config.get("num_key_value_heads")
-    assert grouped is None or grouped < config["num_attention_heads"]
+    one = subject(architecture, task)
+    config = one.model.config.to_dict()
+    if config.get("num_key_value_heads") is not None:
+        described = one.config.normalized_config  # a latent attention keeps fewer than it names
+        assert described.num_key_value_heads < described.num_attention_heads
     for name in ("sliding_window", "attention_window", "block_size"):
         assert {*_listed(config.get(name, 4))} <= {None, 4}
 
@@ -104,8 +110,12 @@ def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[
     finally:
         one.model.eval()
         torch.random.set_rng_state(state)
-    assert float((outputs[0] - outputs[1]).abs().max()) > 100 * one.config.atol
+    difference = float((outputs[0] - outputs[1]).abs().max())
+    if architecture in WITHOUT_DROPOUT:
+        assert difference == 0
+    else:
+        assert difference > 100 * one.config.atol
 
 
 def test_the_exceptions_are_of_registered_architectures() -> None:
-    assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES} <= set(ARCHITECTURES)
+    assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES, *WITHOUT_DROPOUT} <= set(ARCHITECTURES)

@@ -1,0 +1,26 @@
+"""Cohere's Command."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.llama import GENERATING_TASKS, LlamaOnnxConfig
+from harness.configs.tasks import register
+
+
+@register("cohere", tasks=GENERATING_TASKS)
+class CohereOnnxConfig(LlamaOnnxConfig):
+    """Cohere: attention and feed-forward layer side by side, neighbouring pairs are rotated."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "text-generation": 1e-5,
+    }
+
+
+@register("cohere2", tasks=GENERATING_TASKS)
+class Cohere2OnnxConfig(CohereOnnxConfig):
+    """Cohere 2: positions in windowed layers alone."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "text-generation": 3e-5,
+    }

@@ -1,0 +1,23 @@
+"""GLM."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.llama import LABELLING_TASKS, LlamaOnnxConfig
+from harness.configs.tasks import register
+
+
+@register("glm", tasks=LABELLING_TASKS)
+class GlmOnnxConfig(LlamaOnnxConfig):
+    """GLM: half of each head is rotated in neighbouring pairs."""
+
+
+@register("glm4", tasks=LABELLING_TASKS)
+class Glm4OnnxConfig(GlmOnnxConfig):
+    """GLM-4: normalised before and after each block."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 7e-5,
+        "text-classification": 8e-5,
+        "text-generation": 9e-5,
+        "token-classification": 1.5e-4,
+    }

@@ -1,0 +1,75 @@
+"""Decoders like Llama with an operator that TorchScript cannot export, spelled out for it."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.architectures.llama import (
+    ANSWERING_TASKS,
+    GENERATING_TASKS,
+    LlamaOnnxConfig,
+)
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+@register("apertus", tasks=(*GENERATING_TASKS, "token-classification"))
+class ApertusOnnxConfig(LlamaOnnxConfig):
+    """Apertus: an xIELU with two learned slopes in place of a gate, normalised queries and keys."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "text-generation": 4e-5,
+        "token-classification": 3e-5,
+    }
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Write exp(x) - 1 by the hyperbolic tangent, for which TorchScript has an operator."""
+        from transformers.activations import XIELUActivation
+
+        for module in model.modules():
+            if isinstance(module, XIELUActivation):
+                vars(module)["forward"] = functools.partial(_xielu, module)
+        return model
+
+
+def _xielu(module: Any, x: torch.Tensor) -> torch.Tensor:
+    """xIELU with exp(y) - 1 = 2 t / (1 - t), t = tanh(y / 2), exact to rounding for y <= 0."""
+    from torch import where
+    from torch.nn.functional import softplus
+
+    half = (x.minimum(module.eps) / 2).tanh()
+    bent = 2 * half / (1 - half) - x
+    negative = bent * (module.beta + softplus(module.alpha_n))
+    return where(x > 0, softplus(module.alpha_p) * x * x, negative) + module.beta * x
+
+
+@register("diffllama", tasks=ANSWERING_TASKS)
+class DiffLlamaOnnxConfig(LlamaOnnxConfig):
+    """DiffLlama: attention is the difference of two softmaxes."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.5e-4,
+        "question-answering": 5e-5,
+        "text-classification": 7e-5,
+        "text-generation": 1.5e-4,
+        "token-classification": 3e-4,
+    }
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Spell out the normalisation of heads, for which TorchScript has no operator."""
+        from torch.nn import RMSNorm
+
+        for module in model.modules():
+            if isinstance(module, RMSNorm):
+                vars(module)["forward"] = functools.partial(_normalised, module.eps)
+        return model
+
+
+def _normalised(eps: float, x: torch.Tensor) -> torch.Tensor:
+    """`x` over its root mean square, without a weight."""
+    return x * (x.square().mean(-1, keepdim=True) + eps).rsqrt()
