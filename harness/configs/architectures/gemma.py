@@ -1,0 +1,138 @@
+"""Gemma, the generations that are text alone or can be used so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.architectures.llama import (
+    DECODER_TASKS,
+    GENERATING_TASKS,
+    LABELLING_TASKS,
+    LlamaOnnxConfig,
+)
+from harness.configs.dummy_inputs import (
+    Dims,
+    DummyPastKeyValuesGenerator,
+    DummyTextInputGenerator,
+)
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+@register("gemma", tasks=LABELLING_TASKS)
+class GemmaOnnxConfig(LlamaOnnxConfig):
+    """Gemma: scaled embeddings, normalisation weights are offsets from 1.
+
+    Optimum leaves `position_ids` out; generation feeds them, and they matter if a mask has holes.
+    """
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3e-4,
+        "text-classification": 1.5e-4,
+        "text-generation": 9e-4,
+        "token-classification": 4e-4,
+    }
+
+
+@register("gemma2", tasks=LABELLING_TASKS)
+class Gemma2OnnxConfig(GemmaOnnxConfig):
+    """Gemma 2: soft-capped scores and logits, every other layer sees a window."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1.5e-4,
+        "text-classification": 2e-4,
+        "text-generation": 3e-4,
+        "token-classification": 2e-4,
+    }
+
+
+@register("gemma3_text", tasks=DECODER_TASKS)
+class Gemma3TextOnnxConfig(GemmaOnnxConfig):
+    """Gemma 3 without its vision tower: normalised queries and keys, most layers see a window."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 7e-5,
+        "text-classification": 6e-5,
+        "text-generation": 1e-4,
+    }
+
+
+@register("vaultgemma", tasks=GENERATING_TASKS)
+class VaultGemmaOnnxConfig(GemmaOnnxConfig):
+    """VaultGemma: Gemma 2 without normalisations after its blocks."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-4,
+        "text-generation": 4e-4,
+    }
+
+
+class NormalizedNestedTextConfig(NormalizedTextConfig):
+    """The text side of a model that may see images, too."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config.text_config)
+
+
+@register("gemma3", tasks=DECODER_TASKS)
+class Gemma3OnnxConfig(Gemma3TextOnnxConfig):
+    """Gemma 3, asked without images."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedNestedTextConfig
+
+
+class NormalizedSharingConfig(NormalizedTextConfig):
+    """The last layers look at the keys and values of earlier ones, and keep none."""
+
+    @property
+    def num_layers(self) -> int:
+        return int(self.config.num_hidden_layers - self.config.num_kv_shared_layers)
+
+
+class DummyLayerwisePastGenerator(DummyPastKeyValuesGenerator):
+    """Keys and values whose heads differ from layer to layer in number and size."""
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        layer = self.normalized_config.per_layer_config[int(name.split(".")[1])]
+        return self._normal((dims[0], layer.num_key_value_heads, dims[2], layer.head_dim))
+
+
+@register("gemma3n_text", tasks=GENERATING_TASKS)
+class Gemma3nTextOnnxConfig(Gemma3TextOnnxConfig):
+    """Gemma 3n without its towers: parallel streams, embeddings of each layer, shared caches."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-3,
+        "feature-extraction-with-past": 1e-4,
+        "text-generation": 3e-3,
+        "text-generation-with-past": 2e-4,
+    }
+
+    NORMALIZED_CONFIG_CLASS = NormalizedSharingConfig
+
+
+@register("gemma4_text", tasks=GENERATING_TASKS)
+class Gemma4TextOnnxConfig(Gemma3nTextOnnxConfig):
+    """Gemma 4 without its towers: layers that see everything have heads of their own size."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3e-4,
+        "feature-extraction-with-past": 3e-3,
+        "text-generation": 7e-4,
+        "text-generation-with-past": 7e-3,
+    }
+
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLayerwisePastGenerator)
+
+
+@register("gemma4_unified_text", tasks=GENERATING_TASKS)
+class Gemma4UnifiedTextOnnxConfig(Gemma4TextOnnxConfig):
+    """The text side of unified Gemma 4: no embeddings of each layer."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3e-5,
+        "text-generation": 5e-5,
+    }

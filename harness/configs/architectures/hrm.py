@@ -1,0 +1,19 @@
+"""The hierarchical reasoning model of text."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.llama import GENERATING_TASKS, LlamaOnnxConfig
+from harness.configs.tasks import register
+
+
+@register("hrm_text", tasks=GENERATING_TASKS)
+class HrmTextOnnxConfig(LlamaOnnxConfig):
+    """HRM: two stacks of layers run in turn several times, each time with a cache of its own.
+
+    Without `token_type_ids` it is causal; with them a prefix is seen from both sides.
+    """
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-4,
+        "text-generation": 6e-4,
+    }
