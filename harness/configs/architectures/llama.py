@@ -59,16 +59,6 @@ class CwmOnnxConfig(LlamaOnnxConfig):
     }
 
 
-@register("ernie4_5", tasks=GENERATING_TASKS)
-class Ernie4_5OnnxConfig(LlamaOnnxConfig):  # noqa: N801
-    """ERNIE 4.5: rotation of neighbouring pairs, without any dropout."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4e-5,
-        "text-generation": 1e-4,
-    }
-
-
 @register("exaone4", tasks=ANSWERING_TASKS)
 class Exaone4OnnxConfig(LlamaOnnxConfig):
     """EXAONE 4: normalised after each block, and positions in windowed layers alone."""
@@ -79,18 +69,6 @@ class Exaone4OnnxConfig(LlamaOnnxConfig):
         "text-classification": 3e-5,
         "text-generation": 4e-5,
         "token-classification": 2e-5,
-    }
-
-
-@register("helium", tasks=LABELLING_TASKS)
-class HeliumOnnxConfig(LlamaOnnxConfig):
-    """Helium: rotation of neighbouring pairs."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 6e-5,
-        "text-classification": 1e-4,
-        "text-generation": 1.5e-4,
-        "token-classification": 8e-5,
     }
 
 

@@ -1,0 +1,29 @@
+"""Helium and ERNIE 4.5, which rotate as GLM does, but whole heads."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.interleaved import InterleavedRotationOnnxConfig
+from harness.configs.architectures.llama import GENERATING_TASKS, LABELLING_TASKS
+from harness.configs.tasks import register
+
+
+@register("ernie4_5", tasks=GENERATING_TASKS)
+class Ernie4_5OnnxConfig(InterleavedRotationOnnxConfig):  # noqa: N801
+    """ERNIE 4.5: rotation of neighbouring pairs, without any dropout."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 4e-5,
+        "text-generation": 1e-4,
+    }
+
+
+@register("helium", tasks=LABELLING_TASKS)
+class HeliumOnnxConfig(InterleavedRotationOnnxConfig):
+    """Helium: rotation of neighbouring pairs."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 6e-5,
+        "text-classification": 1e-4,
+        "text-generation": 1.5e-4,
+        "token-classification": 8e-5,
+    }
