@@ -1,0 +1,59 @@
+"""MiniCPM 3 and Youtu: dense decoders whose cache is compressed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.llama import DECODER_TASKS, GENERATING_TASKS, LlamaOnnxConfig
+from harness.configs.dummy_inputs import (
+    Dims,
+    DummyPastKeyValuesGenerator,
+    DummyTextInputGenerator,
+)
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+class NormalizedLatentConfig(NormalizedTextConfig):
+    """Multi-head latent attention: what is kept of a token is the same for all heads."""
+
+    @property
+    def num_key_value_heads(self) -> int:
+        return 1
+
+
+class DummyLatentPastGenerator(DummyPastKeyValuesGenerator):
+    """The cache of multi-head latent attention: in place of keys a latent of which keys and values
+    are made, [batch, 1, past, rank], in place of values the rotated part of the keys."""
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        config = self.normalized_config
+        size = config.kv_lora_rank if name.endswith(".key") else config.qk_rope_head_dim
+        return self._normal((dims[0], config.num_key_value_heads, dims[2], size))
+
+
+@register("minicpm3", tasks=DECODER_TASKS)
+class MiniCPM3OnnxConfig(LlamaOnnxConfig):
+    """MiniCPM 3: latent attention, factors on embeddings, residuals and logits."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "text-classification": 1.5e-5,
+        "text-generation": 4e-4,
+    }
+
+    NORMALIZED_CONFIG_CLASS = NormalizedLatentConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLatentPastGenerator)
+
+
+@register("youtu", tasks=GENERATING_TASKS)
+class YoutuOnnxConfig(MiniCPM3OnnxConfig):
+    """Youtu: latent attention that rotates neighbouring pairs."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5e-5,
+        "text-generation": 1e-4,
+    }
