@@ -10,7 +10,7 @@ from itertools import groupby
 
 from harness.errors import UsageError
 from harness.records import SEVERITY, CellReport, Header, Outcome, Record, Run
-from reports.verdict import verdict_of
+from reports.verdict import lack_of
 
 GROWTH = 2
 NOISE = 1e-7
@@ -198,7 +198,7 @@ def compare(old: Run, new: Run, *, allow_different: bool = False) -> Diff:
     if not allow_different:
         _refuse_other_plan(old, new)
     pairs = list(_pairs(old, new))
-    lacks = [_lack(run) for run in (old, new)]
+    lacks = [lack_of(run) for run in (old, new)]
     return Diff(
         old=old.header.run,
         new=new.header.run,
@@ -212,12 +212,6 @@ def compare(old: Run, new: Run, *, allow_different: bool = False) -> Diff:
         cells=tuple(_cells(pairs)),
         drifted=tuple(drift for pair in pairs for drift in _drifts(pair)),
     )
-
-
-def _lack(run: Run) -> str:
-    """Why a run is not whole; empty where it is."""
-    found = verdict_of(run, run.reports())
-    return f"{found.headline}. {found.sentence}" if found.level == "incomplete" else ""
 
 
 def changed_facts(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Fact, ...]:

@@ -38,6 +38,12 @@ def verdict_of(run: Run, reports: Sequence[CellReport]) -> Verdict:
     return _complete(reports, footer)
 
 
+def lack_of(run: Run) -> str:
+    """Why a run is not whole; empty where it is."""
+    found = verdict_of(run, run.reports())
+    return f"{found.headline}. {found.sentence}" if found.level == "incomplete" else ""
+
+
 def unjudged(reports: Sequence[CellReport]) -> int:
     """How many planned records have no verdict, whether they are written or missing."""
     records = (record for report in reports for record in report.records)

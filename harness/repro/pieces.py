@@ -1,65 +1,68 @@
-"""Takes functions and classes out of `harness.repro.standalone` without importing it."""
+"""Takes functions and classes out of the modules for scripts, importing none of them."""
 
 from __future__ import annotations
 
 import ast
 import functools
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-
-@functools.cache
-def _module() -> tuple[str, ast.Module]:
-    text = resources.files("harness.repro").joinpath("standalone.py").read_text(encoding="utf-8")
-    return text, ast.parse(text)
+_MODULES = ("standalone", "showing")
 
 
 @functools.cache
-def _definitions() -> Mapping[str, ast.stmt]:
-    """Name -> function or class, in the order in which they stand."""
-    _, module = _module()
-    return {n.name: n for n in module.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))}
+def _statements() -> tuple[tuple[ast.stmt, str], ...]:
+    """Each statement of the modules with its source, in the order in which they stand."""
+    folder = resources.files("harness.repro")
+    texts = (folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in _MODULES)
+    return tuple(
+        (node, ast.get_source_segment(text, node) or "")
+        for text in texts
+        for node in ast.parse(text).body
+    )
+
+
+@functools.cache
+def _definitions() -> Mapping[str, tuple[ast.stmt, str]]:
+    """Name -> function or class, with its source."""
+    return {
+        node.name: (node, source)
+        for node, source in _statements()
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef))
+    }
 
 
 def pieces(names: Iterable[str]) -> dict[str, str]:
     """Name -> source of these and of all that they use, in the order in which they stand."""
-    text, _ = _module()
     definitions = _definitions()
     wanted, pending = set[str](), set(names)
     while pending:
         wanted |= pending
-        used = {found for name in pending for found in _names(definitions[name])}
+        used = {found for name in pending for found in _names(definitions[name][0])}
         pending = (used & definitions.keys()) - wanted
-    return {
-        name: segment
-        for name, node in definitions.items()
-        if name in wanted and (segment := ast.get_source_segment(text, node)) is not None
-    }
+    return {name: source for name, (_, source) in definitions.items() if name in wanted}
 
 
 def constants() -> tuple[str, ...]:
     """The names that scripts state, in the order in which they stand."""
-    _, module = _module()
-    return tuple(
+    found = (
         node.target.id
-        for node in module.body
+        for node, _ in _statements()
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)
     )
+    return tuple(dict.fromkeys(found))
 
 
 def imports_for(code: str) -> str:
-    """The import statements whose names a piece of code uses, a line for each, grouped as there."""
-    text, module = _module()
-    used = set(_names(ast.parse(code)))
-    lines: list[str] = []
-    end = None
-    for node in module.body:
+    """The import statements whose names a piece of code uses: Python's own, then all others."""
+    used = used_names(code)
+    groups: tuple[set[str], set[str]] = (set(), set())
+    for node, source in _statements():
         if isinstance(node, (ast.Import, ast.ImportFrom)) and _binds(node) & used:
-            if end is not None and "" in text.splitlines()[end : node.lineno - 1]:
-                lines.append("")
-            lines.append(ast.get_source_segment(text, node) or "")
-            end = node.end_lineno
-    return "\n".join(lines)
+            groups[_package(node) not in sys.stdlib_module_names].add(source)
+    ordered = (sorted(group, key=lambda line: (line.startswith("from"), line)) for group in groups)
+    return "\n\n".join("\n".join(group) for group in ordered if group)
 
 
 def used_names(code: str) -> frozenset[str]:
@@ -67,10 +70,14 @@ def used_names(code: str) -> frozenset[str]:
     return frozenset(_names(ast.parse(code)))
 
 
+def _package(node: ast.Import | ast.ImportFrom) -> str:
+    name = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
+    return name.partition(".")[0]
+
+
 def _binds(node: ast.Import | ast.ImportFrom) -> set[str]:
-    is_future = isinstance(node, ast.ImportFrom) and node.module == "__future__"
     bound = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    return set() if is_future else bound
+    return set() if _package(node) == "__future__" else bound
 
 
 def _names(node: ast.AST) -> Iterator[str]:
