@@ -146,7 +146,7 @@ def test_a_full_disk_ends_the_run_in_one_line_and_loses_nothing(
         "import resource, sys\n"
         "def pytest_sessionstart(session):\n"
         "    if not hasattr(session.config, 'workerinput'):\n"
-        "        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, resource.RLIM_INFINITY))\n"
+        "        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))\n"
     )
     first = run_pytest(*SMALL, *workers, "-p", "small_disk")
     assert first.status == 3, first.output
