@@ -22,15 +22,13 @@ class T5OnnxConfig(TextSeq2SeqOnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
 
-@register("t5", tasks=READER_TASKS)
 class T5ReaderOnnxConfig(BartReaderOnnxConfig):
-    """T5 reading one text, as BART does."""
+    """T5 reading one text, as BART does. Of T5 itself this is not registered, as in Optimum."""
 
     ATOL_FOR_VALIDATION = {"question-answering": 6e-5, "text-classification": 3e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
 
-@register("t5", tasks=("token-classification",))
 class T5TokensOnnxConfig(TextEncoderOnnxConfig):
     """T5's encoder alone, classifying tokens."""
 
