@@ -21,6 +21,7 @@ EXCEPTIONS_OF_STD = {
     "the reference itself is off by 4e-4",
 }
 
+UNGROUPED = {"esmc": "eager refuses fewer key-value heads than heads, and fills in as many"}
 EQUAL_SIZES = {"squeezebert": ("embedding_size", "eager refuses any other than hidden_size")}
 WITHOUT_DROPOUT = {
     "diffllama": "its configuration refuses any",
@@ -84,7 +85,7 @@ def test_heads_are_grouped_and_windows_and_blocks_are_four(
 ) -> None:
     one = subject(architecture, task)
     config = one.model.config.to_dict()
-    if config.get("num_key_value_heads") is not None:
+    if config.get("num_key_value_heads") is not None and architecture not in UNGROUPED:
         described = one.config.normalized_config  # a latent attention keeps fewer than it names
         assert described.num_key_value_heads < described.num_attention_heads
     for name in ("sliding_window", "attention_window", "block_size"):
@@ -118,4 +119,4 @@ def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[
 
 
 def test_the_exceptions_are_of_registered_architectures() -> None:
-    assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES, *WITHOUT_DROPOUT} <= set(ARCHITECTURES)
+    assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES, *UNGROUPED, *WITHOUT_DROPOUT} <= set(ARCHITECTURES)

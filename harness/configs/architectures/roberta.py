@@ -53,7 +53,7 @@ class CamembertOnnxConfig(RobertaOnnxConfig):
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 1.6e-5,
-        "fill-mask": 3.2e-5,
+        "fill-mask": 6.7e-5,
         "multiple-choice": 2e-5,
         "question-answering": 1.9e-5,
         "text-classification": 3e-5,
