@@ -122,23 +122,23 @@ class Evidence:
     def other_attention(self) -> nn.Module | None:
         """The model with the other attention implementation, sdpa or eager, on the same weights;
         None where it has no choice."""
+        from harness.exporters._attention import with_attention
         from harness.exporters._wrapper import export_copy
 
-        if not hasattr(self.model, "set_attn_implementation"):
-            return None
-        model: Any = export_copy(self.model)
-        other = "eager" if model.config._attn_implementation == "sdpa" else "sdpa"
-        try:
-            model.set_attn_implementation(other)
-        except ValueError:  # transformers' word for an implementation that a model lacks
-            return None
-        switched: nn.Module = model
-        return switched if model.config._attn_implementation == other else None
+        own = getattr(getattr(self.model, "config", None), "_attn_implementation", None)
+        return with_attention(export_copy(self.model), "eager" if own == "sdpa" else "sdpa")
 
     @functools.cached_property
     def in_float64(self) -> nn.Module:
-        """A copy in double precision, whose rounding is nothing beside that of float32."""
-        return copy.deepcopy(self.model).double()
+        """A copy in double precision, whose rounding is nothing beside that of float32.
+
+        Experts take turns in it, since the grouped product of all at once knows no such numbers.
+        """
+        model: Any = copy.deepcopy(self.model).double()
+        if hasattr(model, "set_experts_implementation"):
+            model.set_experts_implementation("eager")
+        widened: nn.Module = model
+        return widened
 
     @functools.cached_property
     def decoding(self) -> Decoding:

@@ -25,9 +25,11 @@ class TorchScriptExporter(TorchExporter):
     name = "torchscript"
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
-        if opset < FIRST_OPSET_OF_SDPA and hasattr(model, "set_attn_implementation"):
-            model.set_attn_implementation("eager")
-        return model
+        from harness.exporters._attention import with_attention
+
+        if opset >= FIRST_OPSET_OF_SDPA:
+            return model
+        return with_attention(model, "eager") or model
 
     def write(
         self,
