@@ -193,6 +193,24 @@ def test_switching_the_attention_leaves_the_reference_alone(subject: Callable[..
     assert all(own.data_ptr() == shared.data_ptr() for own, shared in pairs)
 
 
+def test_layers_that_chose_their_attention_when_they_were_made_are_made_anew(
+    subject: Callable[..., Any],
+) -> None:
+    one = subject("falcon", "feature-extraction")
+    switched: Any = Evidence(model=one.model, config=one.config, source=Source()).other_attention
+    feed = one.config.generate_dummy_inputs(batch_size=2, sequence_length=5)
+    masks = torch.ones_like(feed[MASK]), torch.zeros_like(feed[MASK])
+    with torch.no_grad():
+        shown, hidden = (
+            (one.model(**named)[0] - switched(**named)[0]).abs().max()
+            for named in ({**feed, MASK: mask} for mask in masks)
+        )
+    assert shown <= one.config.atol < hidden
+    assert one.model.config._attn_implementation == "sdpa"
+    pairs = zip(one.model.parameters(), switched.parameters(), strict=True)
+    assert all(own.data_ptr() == shared.data_ptr() for own, shared in pairs)
+
+
 def test_a_model_without_a_choice_of_attention_has_no_other(
     subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

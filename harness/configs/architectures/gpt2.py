@@ -1,35 +1,125 @@
-"""GPT-2."""
+"""GPT-2 and the decoders that follow it: learned positions, sinusoids or rotations."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
 
+if TYPE_CHECKING:
+    from torch import nn
 
-@register(
-    "gpt2",
-    tasks=(
-        "feature-extraction",
-        "feature-extraction-with-past",
-        "text-classification",
-        "text-generation",
-        "text-generation-with-past",
-        "token-classification",
-    ),
-)
+BASIC_TASKS = tuple(task for task in DECODER_TASKS if task != "text-classification")
+NAMES = {
+    "hidden_size": "n_embd",
+    "num_layers": "n_layer",
+    "num_attention_heads": "n_head",
+    "max_positions": "n_positions",
+}
+
+
+class NormalizedMultiQueryConfig(NormalizedTextConfig):
+    """GPT-BigCode's: one key-value head for all queries, or as many as there are."""
+
+    @property
+    def num_key_value_heads(self) -> int:
+        return 1 if self.multi_query else int(self.num_attention_heads)
+
+
+def with_room_beyond_the_last_position(model: nn.Module) -> nn.Module:
+    """Add an unused row and column to each table `bias` of who sees whom.
+
+    Of a slice that may be the whole table, torch.export demands that it never is.
+    """
+    from torch.nn.functional import pad
+
+    for module in model.modules():
+        table = dict(module.named_buffers(recurse=False)).get("bias")
+        if table is not None:
+            module.bias = pad(table, (0, 1, 0, 1))
+    return model
+
+
+@register("gpt2", tasks=(*DECODER_TASKS, "token-classification"))
 class GPT2OnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """GPT-2: learned positions, one key-value head per query head."""
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 5e-5,
+        "question-answering": 5e-5,
         "text-classification": 3e-5,
         "text-generation": 1e-4,
         "token-classification": 5e-5,
     }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(**NAMES)
+
+
+@register("gpt_bigcode", tasks=(*DECODER_TASKS, "token-classification"))
+class GPTBigCodeOnnxConfig(GPT2OnnxConfig):
+    """GPT-BigCode: one key-value head for all queries."""
+
+    ATOL_FOR_VALIDATION = {**GPT2OnnxConfig.ATOL_FOR_VALIDATION, "text-classification": 1e-5}
+    NORMALIZED_CONFIG_CLASS = NormalizedMultiQueryConfig.with_args(**NAMES)
+
+
+@register("gptj", tasks=(*DECODER_TASKS, "question-answering"))
+class GPTJOnnxConfig(GPT2OnnxConfig):
+    """GPT-J: rotary positions on a part of each head, attention and feed-forward in parallel."""
+
+
+@register("codegen", tasks=BASIC_TASKS)
+class CodeGenOnnxConfig(GPTJOnnxConfig):
+    """CodeGen: a GPT-J whose queries, keys and values are one matrix in four blocks."""
+
+
+@register("gpt_neo", tasks=(*DECODER_TASKS, "question-answering", "token-classification"))
+class GPTNeoOnnxConfig(GPT2OnnxConfig):
+    """GPT-Neo: every other layer sees a window."""
+
+    ATOL_FOR_VALIDATION = {**GPT2OnnxConfig.ATOL_FOR_VALIDATION, "token-classification": 8e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
-        hidden_size="n_embd",
-        num_layers="n_layer",
-        num_attention_heads="n_head",
-        max_positions="n_positions",
+        num_layers="num_layers", num_attention_heads="num_heads", sliding_window="window_size"
     )
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        return with_room_beyond_the_last_position(model)
+
+
+@register("gpt_neox", tasks=(*DECODER_TASKS, "question-answering", "token-classification"))
+class GPTNeoXOnnxConfig(GPT2OnnxConfig):
+    """GPT-NeoX: rotary positions on a part of each head."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+
+@register("gpt_neox_japanese", tasks=BASIC_TASKS)
+class GPTNeoXJapaneseOnnxConfig(GPTNeoXOnnxConfig):
+    """GPT-NeoX Japanese: projections without biases, but for the last attention's."""
+
+
+@register("openai-gpt", tasks=("feature-extraction", "text-classification", "text-generation"))
+class OpenAIGPTOnnxConfig(GPT2OnnxConfig):
+    """GPT: norms stand behind attention and feed-forward, and there is no cache."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "text-classification": 1e-5,
+        "text-generation": 2e-5,
+    }
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        return with_room_beyond_the_last_position(model)
+
+
+@register("ctrl", tasks=DECODER_TASKS)
+class CTRLOnnxConfig(GPT2OnnxConfig):
+    """CTRL: sinusoidal positions."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 1e-5,
+        "text-classification": 1e-5,
+        "text-generation": 4e-5,
+    }

@@ -1,0 +1,65 @@
+"""OPT and other decoders made of layers like those of BART and BERT."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.llama import DECODER_TASKS
+from harness.configs.middle_end import (
+    TextDecoderOnnxConfig,
+    TextDecoderWithPositionIdsOnnxConfig,
+    TextEncoderOnnxConfig,
+)
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+
+@register("opt", tasks=(*DECODER_TASKS, "question-answering"))
+class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
+    """OPT: embeddings narrower than the layers where configured so."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5e-5,
+        "question-answering": 5e-5,
+        "text-classification": 3e-5,
+        "text-generation": 1e-4,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+
+@register("biogpt", tasks=(*DECODER_TASKS, "token-classification"))
+class BioGptOnnxConfig(OPTOnnxConfig):
+    """BioGPT: an OPT with scaled embeddings."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "text-classification": 2e-5,
+        "text-generation": 4e-5,
+        "token-classification": 4e-5,
+    }
+
+
+@register("trocr", tasks=("text-generation", "text-generation-with-past"))
+class TrOCROnnxConfig(TextDecoderOnnxConfig):
+    """TrOCR's decoder without the images that its layers may attend to."""
+
+    ATOL_FOR_VALIDATION = OPTOnnxConfig.ATOL_FOR_VALIDATION
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
+        num_layers="decoder_layers",
+        num_attention_heads="decoder_attention_heads",
+        hidden_size="d_model",
+    )
+
+
+@register("bert-generation", tasks=("text-generation", "text-generation-with-past"))
+class BertGenerationOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
+    """BERT for generation as a decoder."""
+
+    ATOL_FOR_VALIDATION = OPTOnnxConfig.ATOL_FOR_VALIDATION
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+
+@register("bert-generation", tasks=("feature-extraction",))
+class BertGenerationEncoderOnnxConfig(TextEncoderOnnxConfig):
+    """BERT for generation as an encoder, without types of tokens."""
+
+    ATOL_FOR_VALIDATION = 2e-5
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
