@@ -176,14 +176,16 @@ class DummyTextInputGenerator(DummyInputGenerator):
 
 
 class DummyPastKeyValuesGenerator(DummyInputGenerator):
-    """Keys and values of earlier tokens: float32 [batch, key-value heads, past, head size]."""
+    """Keys and values of earlier tokens: float32 [batch, key-value heads, past, head size], where
+    those of keys and of values may have different sizes."""
 
     SUPPORTED_INPUT_NAMES = ("past_key_values",)
     MODALITY = "text"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         config = self.normalized_config
-        return self._normal((dims[0], config.num_key_value_heads, dims[2], config.head_dim))
+        size = config.value_head_dim if name.endswith(".value") else config.head_dim
+        return self._normal((dims[0], config.num_key_value_heads, dims[2], size))
 
 
 class DummySeq2SeqDecoderTextInputGenerator(DummyTextInputGenerator):

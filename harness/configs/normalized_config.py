@@ -74,6 +74,11 @@ class NormalizedTextConfig(NormalizedConfig):
         return int(stated or self.hidden_size // self.num_attention_heads)
 
     @property
+    def value_head_dim(self) -> int:
+        """Size of one head of the values, as stated or that of the keys."""
+        return int(getattr(self.config, self._NAMES.get("value_head_dim", ""), 0) or self.head_dim)
+
+    @property
     def num_key_value_heads(self) -> int:
         """Heads of keys and values, fewer than the queries' where they are grouped."""
         grouped = getattr(self.config, "num_key_value_heads", None)
