@@ -36,6 +36,13 @@ def test_the_same_seed_gives_the_same_values(subject: Callable[..., Any]) -> Non
     assert not torch.equal(first["input_ids"], other["input_ids"])
 
 
+def test_cached_values_may_be_smaller_than_keys(subject: Callable[..., Any]) -> None:
+    config = subject("deepseek_v3", "text-generation-with-past").config
+    feed = config.generate_dummy_inputs(batch_size=2, past_sequence_length=5, sequence_length=3)
+    assert feed["past_key_values.0.key"].shape == (2, 1, 5, 12)
+    assert feed["past_key_values.0.value"].shape == (2, 1, 5, 10)
+
+
 def test_values_do_not_depend_on_nor_change_the_global_generator(
     subject: Callable[..., Any],
 ) -> None:

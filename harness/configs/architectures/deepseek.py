@@ -1,0 +1,138 @@
+"""DeepSeek and other mixtures of experts whose cache holds what keys and values are made of."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any
+
+from harness.configs.architectures.gpt2 import BASIC_TASKS
+from harness.configs.architectures.llama import DECODER_TASKS
+from harness.configs.architectures.mixtral import MixtralOnnxConfig
+from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+class NormalizedLatentAttentionConfig(NormalizedTextConfig):
+    """A latent attention, which caches no heads: in place of the keys what keys and values are
+    projected from, in place of the values the rotated part that all keys share."""
+
+    @property
+    def num_key_value_heads(self) -> int:
+        return 1
+
+    @property
+    def head_dim(self) -> int:
+        return int(self.kv_lora_rank)
+
+    @property
+    def value_head_dim(self) -> int:
+        return int(self.qk_rope_head_dim)
+
+
+@register("deepseek_v3", tasks=(*DECODER_TASKS, "token-classification"))
+class DeepseekV3OnnxConfig(MixtralOnnxConfig):
+    """DeepSeek-V3: experts are chosen from the best groups of them."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 4e-5,
+        "text-classification": 3e-5,
+        "text-generation": 1e-4,
+        "token-classification": 1.5e-4,
+    }
+    NORMALIZED_CONFIG_CLASS = NormalizedLatentAttentionConfig
+
+
+@register("deepseek_v2", tasks=DECODER_TASKS)
+class DeepseekV2OnnxConfig(DeepseekV3OnnxConfig):
+    """DeepSeek-V2: experts are scored by a softmax, positions turn complex numbers."""
+
+    ATOL_FOR_VALIDATION = MixtralOnnxConfig.ATOL_FOR_VALIDATION
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Write the product of complex numbers out, since no exporter has them."""
+        for module in model.modules():
+            kind: Any = type(module)
+            if kind.__name__ == "DeepseekV2RotaryEmbedding":
+                vars(module)["forward"] = partial(_turns, module)
+            elif kind.__name__ == "DeepseekV2Attention":
+                own = {**kind.forward.__globals__, "apply_rotary_emb": _turn_both}
+                vars(module)["forward"] = MethodType(_with_globals(kind.forward, own), module)
+        return super().patch_model_for_export(model)
+
+
+def _with_globals(function: Any, names: dict[str, Any]) -> FunctionType:
+    """The same function, which finds other objects under some names of its module."""
+    return FunctionType(function.__code__, names, function.__name__, function.__defaults__)
+
+
+def _turns(rotary: Any, hidden: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
+    """Cosines and sines of each position: [batch, length, half of the rotated size, 2]."""
+    import torch
+
+    angles = position_ids[..., None].float() * rotary.inv_freq
+    return torch.stack((angles.cos(), angles.sin()), dim=-1) * rotary.attention_scaling
+
+
+def _turn_both(
+    queries: torch.Tensor, keys: torch.Tensor, turns: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Queries and keys, whose neighbouring entries are the parts of a complex number."""
+    return _turned(queries, turns), _turned(keys, turns)
+
+
+def _turned(numbers: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    import torch
+
+    real, imaginary = numbers.reshape(*numbers.shape[:-1], -1, 2).unbind(-1)
+    cos, sin = turns.unsqueeze(1).unbind(-1)
+    turned = real * cos - imaginary * sin, real * sin + imaginary * cos
+    return torch.stack(turned, dim=-1).flatten(3)
+
+
+@register("glm4_moe_lite", tasks=BASIC_TASKS)
+class Glm4MoeLiteOnnxConfig(DeepseekV3OnnxConfig):
+    """GLM-4.7-Flash: a DeepSeek-V3 in other sizes."""
+
+
+class NormalizedLongcatFlashConfig(NormalizedLatentAttentionConfig):
+    """LongCat-Flash's, whose layers attend twice."""
+
+    @property
+    def num_layers(self) -> int:
+        return 2 * int(self.config.num_layers)
+
+
+@register("longcat_flash", tasks=BASIC_TASKS)
+class LongcatFlashOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
+    """LongCat-Flash: some experts return a token as it is; transformers runs them in one way."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 5e-5, "text-generation": 1e-4}
+    NORMALIZED_CONFIG_CLASS = NormalizedLongcatFlashConfig
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Multiply each token by the gathered weights of its experts: a loop over the experts that
+        were met keeps those of the example."""
+        for module in model.modules():
+            if type(module).__name__ == "LongcatFlashExperts":
+                vars(module)["forward"] = partial(_gathered, module)
+        return model
+
+
+def _gathered(
+    experts: Any, tokens: torch.Tensor, chosen: torch.Tensor, shares: torch.Tensor
+) -> torch.Tensor:
+    """What the chosen experts make of each token, by shares: [tokens, chosen] of both."""
+    import torch
+
+    last = experts.num_routed_experts - 1
+    column = tokens[:, None, :, None]
+    gate, up = (experts.gate_up_proj[chosen] @ column).chunk(2, dim=2)
+    outputs = (experts.down_proj[chosen.clamp(max=last)] @ (experts.act_fn(gate) * up)).squeeze(3)
+    outputs = torch.where((chosen > last).unsqueeze(-1), tokens.unsqueeze(1), outputs)
+    return (outputs * shares.unsqueeze(-1)).sum(dim=1)

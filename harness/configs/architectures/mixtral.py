@@ -1,0 +1,177 @@
+"""Mixtral and other decoders that route each token to a few of their experts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.configs.architectures.gpt2 import BASIC_TASKS
+from harness.configs.architectures.llama import DECODER_TASKS
+from harness.configs.base import OnnxConfig
+from harness.configs.dummy_inputs import (
+    Dims,
+    DummyPastKeyValuesGenerator,
+    DummyTextInputGenerator,
+)
+from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
+from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+ALL_TASKS = (*DECODER_TASKS, "question-answering", "token-classification")
+
+
+class RoutesExperts(OnnxConfig):
+    """A capability: transformers has other ways to run the experts of the model."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Multiply each token by the gathered weights of its experts. Otherwise tokens are grouped
+        by their expert: neither exporter converts the grouped product, and a loop over the experts
+        that were met keeps those of the example."""
+        routed: Any = super().patch_model_for_export(model)
+        routed.set_experts_implementation("batched_mm")
+        patched: nn.Module = routed
+        return patched
+
+
+@register("mixtral", tasks=ALL_TASKS)
+class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
+    """Mixtral: a Llama with experts, whose layers may see a window."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 5e-5,
+        "question-answering": 5e-5,
+        "text-classification": 5e-5,
+        "text-generation": 1e-4,
+        "token-classification": 5e-5,
+    }
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
+
+
+@register("qwen3_moe", tasks=ALL_TASKS)
+class Qwen3MoeOnnxConfig(MixtralOnnxConfig):
+    """Qwen3-MoE: queries and keys are normalised, some layers have no experts."""
+
+    ATOL_FOR_VALIDATION = {
+        **MixtralOnnxConfig.ATOL_FOR_VALIDATION,
+        "feature-extraction": 3e-5,
+        "text-classification": 2e-5,
+    }
+
+
+@register("qwen2_moe", tasks=ALL_TASKS)
+class Qwen2MoeOnnxConfig(MixtralOnnxConfig):
+    """Qwen2-MoE: one more expert for all tokens, behind a gate."""
+
+
+@register("gpt_oss", tasks=(*DECODER_TASKS, "token-classification"))
+class GptOssOnnxConfig(MixtralOnnxConfig):
+    """GPT-OSS: a learned sink in each attention, windows in every other layer."""
+
+
+@register("olmoe", tasks=BASIC_TASKS)
+class OlmoeOnnxConfig(MixtralOnnxConfig):
+    """OLMoE: queries and keys are normalised over all heads, and clipped where configured so."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 5e-5, "text-generation": 1.5e-4}
+
+
+@register("flex_olmo", tasks=BASIC_TASKS)
+class FlexOlmoOnnxConfig(MixtralOnnxConfig):
+    """FlexOlmo: norms stand behind attention and experts."""
+
+
+@register("phimoe", tasks=DECODER_TASKS)
+class PhimoeOnnxConfig(MixtralOnnxConfig):
+    """Phi-MoE: the second expert is chosen without the first, layer norms have biases."""
+
+
+@register("granitemoe", tasks=BASIC_TASKS)
+class GraniteMoeOnnxConfig(MixtralOnnxConfig):
+    """Granite-MoE: embeddings, attention, residuals and logits are scaled."""
+
+
+@register("granitemoeshared", tasks=BASIC_TASKS)
+class GraniteMoeSharedOnnxConfig(GraniteMoeOnnxConfig):
+    """Granite-MoE with one more expert for all tokens."""
+
+
+@register("granitemoe_swa", tasks=BASIC_TASKS)
+class GraniteMoeSWAOnnxConfig(GraniteMoeSharedOnnxConfig):
+    """Granite-MoE with windows, and rotary positions only where a layer has them."""
+
+
+@register("glm4_moe", tasks=BASIC_TASKS)
+class Glm4MoeOnnxConfig(MixtralOnnxConfig):
+    """GLM-4-MoE: experts are chosen from the best groups of them."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 3e-5, "text-generation": 1e-4}
+
+
+@register("solar_open", tasks=BASIC_TASKS)
+class SolarOpenOnnxConfig(Glm4MoeOnnxConfig):
+    """Solar Open: experts in all layers."""
+
+
+@register("dots1", tasks=BASIC_TASKS)
+class Dots1OnnxConfig(Glm4MoeOnnxConfig):
+    """dots.llm1: windows in some layers."""
+
+
+@register("exaone_moe", tasks=BASIC_TASKS)
+class ExaoneMoeOnnxConfig(Glm4MoeOnnxConfig):
+    """EXAONE-MoE: only layers with a window have rotary positions."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 5e-5}
+
+
+@register("afmoe", tasks=BASIC_TASKS)
+class AfmoeOnnxConfig(MixtralOnnxConfig):
+    """Arcee's mixture: a gate behind each attention, rotary positions only within windows."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
+
+
+@register("minimax_m2", tasks=BASIC_TASKS)
+class MiniMaxM2OnnxConfig(MixtralOnnxConfig):
+    """MiniMax-M2: rotary positions on a part of each head."""
+
+
+@register("ernie4_5_moe", tasks=BASIC_TASKS)
+class Ernie45MoeOnnxConfig(MixtralOnnxConfig):
+    """ERNIE 4.5 with experts: further ones take all tokens."""
+
+
+@register("hunyuan_v1_moe", tasks=DECODER_TASKS)
+class HunYuanMoEV1OnnxConfig(MixtralOnnxConfig):
+    """Hunyuan: queries and keys are normalised after their rotation."""
+
+
+@register("cohere2_moe", tasks=BASIC_TASKS)
+class Cohere2MoeOnnxConfig(MixtralOnnxConfig):
+    """Cohere2 with experts: attention and experts in parallel, rotary positions within windows."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
+
+
+class DummyMiMoPastKeyValuesGenerator(DummyPastKeyValuesGenerator):
+    """Layers with a window keep twice as many heads."""
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        import torch
+
+        made = super().generate(name, dims)
+        layer = int(name.split(".")[1])
+        if self.normalized_config.layer_types[layer] == "full_attention":
+            return made
+        return torch.cat((made, self._normal(tuple(made.shape))), dim=1)
+
+
+@register("mimo_v2_flash", tasks=BASIC_TASKS)
+class MiMoV2FlashOnnxConfig(Glm4MoeOnnxConfig):
+    """MiMo-V2-Flash: windows with more heads and a learned sink, values smaller than keys."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(value_head_dim="v_head_dim")
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyMiMoPastKeyValuesGenerator)
