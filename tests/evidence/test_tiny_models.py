@@ -26,6 +26,7 @@ EQUAL_SIZES = {"squeezebert": ("embedding_size", "eager refuses any other than h
 WITHOUT_DROPOUT = {
     "diffllama": "its configuration refuses any",
     "ernie4_5": "its configuration has none",
+    "ernie4_5_moe": "its layers have no dropout, whatever stands in the configuration",
 }
 
 # Settings that are no size of a tensor, or that the rules fix at 4.
