@@ -113,7 +113,8 @@ def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[
         one.model.eval()
         torch.random.set_rng_state(state)
     difference = float((outputs[0] - outputs[1]).abs().max())
-    if architecture in WITHOUT_DROPOUT:
+    # The head that labels tokens drops a tenth of its input whatever the model does.
+    if architecture in WITHOUT_DROPOUT and task != "token-classification":
         assert difference == 0
     else:
         assert difference > 100 * one.config.atol
