@@ -17,7 +17,7 @@ LABELLING_TASKS = (*DECODER_TASKS, "token-classification")
 ANSWERING_TASKS = (*LABELLING_TASKS, "question-answering")
 
 
-@register("llama", tasks=ANSWERING_TASKS)
+@register("llama", tasks=DECODER_TASKS)
 class LlamaOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Llama: rotary positions, grouped key-value heads."""
 
