@@ -13,12 +13,44 @@ from typing import Any
 
 import pytest
 
+from harness import TasksManager
 from harness.cli.scaffold_draft import nearest
 from harness.configs import plugins
 from harness.records import Outcome, read_run
 
 ROOT = Path(__file__).parents[2]
 ROBERTA = ("scaffold", "roberta", "--like", "bert")
+KEPT = ("__init__", "bert", "llama", "vit")
+"""The modules of a checkout in which RoBERTa and Mistral are new."""
+LEFT_OUT = ("__pycache__", "*~*.json", "dynamo.toml", "torchscript.toml")
+REGISTERED = frozenset({"bert", "distilbert", "gpt2", "llama", "t5", "vit"})
+
+
+@pytest.fixture(autouse=True)
+def _few_are_registered() -> None:
+    """In this process; what a test finds registered is put back after it."""
+    known = TasksManager._SUPPORTED_MODEL_TYPE
+    for architecture in set(TasksManager.architectures()) - REGISTERED:
+        del known[architecture]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkout with few architectures; copy it to write there."""
+    folder = tmp_path_factory.mktemp("checkout")
+    for name in ("harness", "reports", "conformance", "fixtures"):
+        ignored = shutil.ignore_patterns(
+            "__pycache__", "*~*.json", "dynamo.toml", "torchscript.toml"
+        )
+        shutil.copytree(ROOT / name, folder / name, ignore=ignored)
+    for name in ("conftest.py", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    for module in (folder / "harness" / "configs" / "architectures").glob("*.py"):
+        if module.stem not in KEPT:
+            module.unlink()
+    for new in ("roberta", "mistral"):
+        (folder / "fixtures" / "models" / f"{new}.json").unlink()
+    return folder
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +61,7 @@ def _fixture_folders_as_before() -> Iterator[None]:
 
 
 @pytest.fixture
-def outcomes(tmp_path: Path) -> Callable[[str], dict[str, set[Outcome]]]:
+def outcomes(checkout: Path, tmp_path: Path) -> Callable[[str], dict[str, set[Outcome]]]:
     """Runs the TorchScript cells of a scaffolded architecture; task -> outcomes of what applies."""
 
     def run_cells(architecture: str) -> dict[str, set[Outcome]]:
@@ -37,10 +69,10 @@ def outcomes(tmp_path: Path) -> Callable[[str], dict[str, set[Outcome]]]:
         command += ["--config-module", f"{architecture}_onnx_config"]
         command += ["--architecture", architecture, "--exporter", "torchscript"]
         command += ["--opset", "18", "--profile", "smoke", f"--run-dir={tmp_path / 'run'}"]
-        path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(tmp_path), str(checkout), os.environ.get("PYTHONPATH", "")])
         environment = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+            command, cwd=checkout, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
         found: dict[str, set[Outcome]] = {}
@@ -85,9 +117,16 @@ def files_in(folder: Path) -> list[str]:
     ],
 )
 def test_its_cells_run_without_an_edit(
-    architecture: str, like: str, tasks: set[str], run_process: Any, outcomes: Any, tmp_path: Path
+    architecture: str,
+    like: str,
+    tasks: set[str],
+    run_process: Any,
+    outcomes: Any,
+    checkout: Path,
+    tmp_path: Path,
 ) -> None:
-    result = run_process("scaffold", architecture, "--like", like, "--output", tmp_path)
+    arguments = ("scaffold", architecture, "--like", like, "--output", tmp_path)
+    result = run_process(*arguments, PYTHONPATH=str(checkout))
     assert result.status == 0, result.out + result.err
     module, fixture = f"{architecture}_onnx_config.py", f"fixtures/models/{architecture}.json"
     assert {fixture, module} <= set(files_in(tmp_path))
@@ -98,9 +137,9 @@ def test_its_cells_run_without_an_edit(
     assert outcomes(architecture) == {task: {Outcome.PASSED} for task in tasks}
 
 
-def test_into_a_checkout_by_default(run_process: Any, tmp_path: Path) -> None:
+def test_into_a_checkout_by_default(run_process: Any, checkout: Path, tmp_path: Path) -> None:
     for name in ("harness", "fixtures"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+        shutil.copytree(checkout / name, tmp_path / name)
     result = run_process(*ROBERTA, PYTHONPATH=str(tmp_path))
     assert result.status == 0, result.out + result.err
     module = tmp_path / "harness" / "configs" / "architectures" / "roberta.py"
@@ -115,17 +154,17 @@ def test_into_a_checkout_by_default(run_process: Any, tmp_path: Path) -> None:
         subprocess.run([sys.executable, "-m", "ruff", *check, *options, module], check=True)
 
 
-def test_without_a_checkout_it_asks_where_to(run_process: Any, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "harness", tmp_path / "harness")
-    shutil.copytree(ROOT / "fixtures", tmp_path / "harness" / "fixtures")
+def test_without_a_checkout_it_asks_where_to(
+    run_process: Any, checkout: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(checkout / "harness", tmp_path / "harness")
+    shutil.copytree(checkout / "fixtures", tmp_path / "harness" / "fixtures")
     run_process(*ROBERTA, PYTHONPATH=str(tmp_path)).assert_refused("--output")
 
 
 def test_positions_that_eager_does_not_reach_are_not_declared(run: Any, tmp_path: Path) -> None:
     assert run(*ROBERTA, "--output", tmp_path).status == 0
     from transformers import RobertaConfig
-
-    from harness import TasksManager
 
     constructor = TasksManager.get_exporter_config_constructor("onnx", model_type="roberta")
     described = constructor(RobertaConfig(max_position_embeddings=514))

@@ -85,34 +85,32 @@ def every_row(registry: Registry, *architectures: str) -> set[tuple[str, str, st
 def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
     selected: Any, registry: Registry
 ) -> None:
-    changes = selected(edited(f"{ARCHITECTURES}/gpt2.py", ("ATOL_FOR_VALIDATION", "ATOL = X")))
+    changes = selected(edited("fixtures/models/gpt2.json", ('"seed": ', '"seed": 1')))
     assert rows(changes, registry) == every_row(registry, "gpt2")
     assert any(model == "gpt2~external-data" for model, _, _ in rows(changes, registry))
-    assert str(changes) == f"1 file selects gpt2 ({ARCHITECTURES}/gpt2.py)"
+    assert str(changes) == "1 file selects gpt2 (fixtures/models/gpt2.json)"
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "concerned"),
+    ("old", "new", "concerned", "others"),
     [
-        ('        hidden_size="dim", ', "        ", {"distilbert"}),
-        ("class BertOnnx", "class Other", {"bert", "distilbert"}),  # one class has gone
-        ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}),
+        ('hidden_size="dim"', 'hidden_size="width"', {"distilbert"}, {"bert", "roberta"}),
+        ("class BertOnnx", "class Other", {"bert", "distilbert"}, {"vit"}),  # one class has gone
+        ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}, {"vit"}),
         (
             "class BertOnnxConfig(TextEncoderOnnxConfig):",
             "class BertOnnxConfig(TextEncoderOnnxConfig):\n    X = 1",
-            {"bert"},
-        ),
-        (  # by a mention, where nothing is inherited
-            "    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig\n    INPUT_NAMES",
-            "    OTHER = DistilBertOnnxConfig\n    INPUT_NAMES",
-            {"bert"},
+            {"bert", "megatron-bert"},
+            {"distilbert", "vit"},
         ),
     ],
 )
 def test_of_a_module_those_are_selected_that_what_changed_concerns(
-    selected: Any, old: str, new: str, concerned: set[str]
+    selected: Any, old: str, new: str, concerned: set[str], others: set[str]
 ) -> None:
-    assert names(selected(edited(f"{ARCHITECTURES}/bert.py", (old, new)))) == concerned
+    found = names(selected(edited(f"{ARCHITECTURES}/bert.py", (old, new))))
+    assert found >= concerned
+    assert found.isdisjoint(others | {SMOKE})
 
 
 def test_what_only_mentions_a_changed_class_is_selected_too() -> None:
@@ -123,21 +121,27 @@ def test_what_only_mentions_a_changed_class_is_selected_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "concerned"),
+    ("path", "old", "concerned", "others"),
     [
-        ("middle_end.py", "class VisionOnnxConfig(", {"vit"}),
-        ("middle_end.py", "class AudioToTextOnnxConfig(", {"whisper"}),
-        ("middle_end.py", "class TextEncoderOnnxConfig(", {"bert", "distilbert", "bart"}),
-        ("seq2seq.py", "class OnnxSeq2SeqConfigWithPast(", {"bart", "t5", "whisper"}),
-        ("normalized_config.py", "class NormalizedTextAndVisionConfig(", {"clip"}),
-        ("dummy_inputs.py", "class DummyVisionInputGenerator(", {"vit", "clip"}),
+        ("middle_end.py", "class VisionOnnxConfig(", {"vit"}, {"clip"}),
+        ("middle_end.py", "class AudioToTextOnnxConfig(", {"whisper"}, {"bart"}),
+        (
+            "middle_end.py",
+            "class TextEncoderOnnxConfig(",
+            {"bert", "distilbert", "bart"},
+            {"t5", "vit"},
+        ),
+        ("seq2seq.py", "class OnnxSeq2SeqConfigWithPast(", {"bart", "t5", "whisper"}, {"gpt2"}),
+        ("normalized_config.py", "class NormalizedTextAndVisionConfig(", {"clip"}, {"vit"}),
+        ("dummy_inputs.py", "class DummyVisionInputGenerator(", {"vit", "clip"}, {"bert"}),
     ],
 )
 def test_a_class_that_changed_selects_those_that_use_it(
-    selected: Any, path: str, old: str, concerned: set[str]
+    selected: Any, path: str, old: str, concerned: set[str], others: set[str]
 ) -> None:
-    file = edited(f"harness/configs/{path}", (old, f"{old}dict, "))
-    assert names(selected(file)) == concerned
+    found = names(selected(edited(f"harness/configs/{path}", (old, f"{old}dict, "))))
+    assert found >= concerned
+    assert found.isdisjoint(others | {SMOKE})
 
 
 def test_another_statement_of_a_shared_module_selects_all_that_use_the_module(
@@ -250,7 +254,7 @@ def expectations(before: str, after: str) -> ChangedFile:
 
 def test_an_expectation_selects_what_it_stands_for(selected: Any, registry: Registry) -> None:
     kept = ENTRY.format(architecture="vit", exporter="*")
-    one = ENTRY.format(architecture="*bert", exporter="dynamo")
+    one = ENTRY.format(architecture="bert,distil*", exporter="dynamo")
     every = every_row(registry, "bert", "distilbert")
     of_dynamo = {row for row in every if row[2] == "dynamo"}
     for before, after in ((kept, kept + one), (one + kept, kept)):
@@ -273,15 +277,15 @@ def test_an_exporter_selects_itself_on_the_smoke_set(selected: Any, registry: Re
 def test_several_changes_add_up_and_are_told_in_one_line(selected: Any, registry: Registry) -> None:
     files = [
         added("fixtures/models/vit.json", "{}"),
-        edited(f"{ARCHITECTURES}/bert.py", ("class BertOnnx", "class Other")),
+        edited(f"{ARCHITECTURES}/bert.py", ('hidden_size="dim"', 'hidden_size="width"')),
         edited("README.md", ("a", "b")),
         added("harness/new.py"),
         added("fixtures/regressions/vit.json", "[]"),
     ]
     changes = selected(*files)
-    assert rows(changes, registry) >= every_row(registry, "bert", "distilbert", "vit")
+    assert rows(changes, registry) >= every_row(registry, "distilbert", "vit")
     assert str(changes) == (
-        f"4 files select bert, distilbert, vit, {SMOKE} (fixtures/models/vit.json, "
+        f"4 files select distilbert, vit, {SMOKE} (fixtures/models/vit.json, "
         f"{ARCHITECTURES}/bert.py, harness/new.py, 1 more)"
     )
 
@@ -313,7 +317,9 @@ def test_another_package_is_mapped_too(tmp_path: Path, monkeypatch: pytest.Monke
         assert rows(changes, registry) == every_row(registry, "theirs")
     base = ("class BertOnnxConfig(", "class BertOnnxConfig(dict, ")
     bases = edited(f"{ARCHITECTURES}/bert.py", base)
-    assert names(select_changes([bases], registry, read_durations())) == {"bert", "theirs"}
+    concerned = names(select_changes([bases], registry, read_durations()))
+    assert concerned >= {"bert", "theirs"}
+    assert "distilbert" not in concerned
     register_exporter(TheirExporter())  # type: ignore[arg-type]
     registry = read_registry()
     changes = select_changes([described], registry, read_durations())
@@ -344,7 +350,14 @@ def test_the_smoke_set_is_the_quickest_of_each_middle_end_class(registry: Regist
         Pick(model="llama", task="text-generation"),
         Pick(model="llama", task="text-generation-with-past"),
     }
-    known = {row: 9.0 for row in seconds if not row.startswith(("bert/", "distilbert/", "bart/"))}
+    text = "TextEncoderOnnxConfig"
+    known = {row: 9.0 for row in seconds if middle_end(*_own(row)) != text}
     picks = smoke_set(registry, Durations.over({**known, "bert/fill-mask/dynamo": 99.0}))
     assert Pick(model="bert", task="fill-mask") in picks  # the only one that was measured
     assert {"TextSeq2SeqOnnxConfig", "VisionOnnxConfig", "AudioOnnxConfig"} <= set(kinds.values())
+
+
+def _own(row: str) -> tuple[str, str]:
+    """The architecture and the task of a row."""
+    model, task, _ = row.split("/")
+    return model.partition("~")[0], task

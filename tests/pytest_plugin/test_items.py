@@ -109,7 +109,7 @@ def test_all_passing_is_green(run_pytest: RunPytest) -> None:
     run = result.run
     assert list(run.header.planned.values()) == [LADDER] * 8
     assert run.header.modalities == {"bert": "text", "vit": "vision"}
-    assert "fill-mask" in run.header.not_registered["roberta"]
+    assert "fill-mask" in run.header.not_registered["mra"]
     assert run.footer.ended >= run.header.started
     assert run.header.versions["torch"] != "unknown"
     assert list(run.header.requirements) == LADDER
