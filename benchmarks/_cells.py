@@ -43,8 +43,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def for_pytest(options: argparse.Namespace) -> list[str]:
-    """The same choice as arguments of pytest."""
+    """The same choice as arguments of pytest, whose smoke is few rows unless some are named."""
     chosen = {name: getattr(options, name) for name in OPTIONS}
+    chosen["architecture"] = chosen["architecture"] or "*"
     return [f"--{name}={value}" for name, value in chosen.items() if value is not None]
 
 

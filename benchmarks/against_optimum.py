@@ -117,7 +117,7 @@ class Comparison:
 
     def _our_run(self) -> None:
         items = [f"conformance/test_conformance.py::test_cell[{cell}]" for cell in self.cells]
-        pytest_seconds("-n", "1", f"--profile={self._profile}", *items)
+        pytest_seconds("-n", "1", f"--profile={self._profile}", "--architecture=*", *items)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -24,6 +24,7 @@ from benchmarks._plotting import add_plot, plot
 BAR = Bar.at_most(10.0, " s")
 CELLS = (1_250, 5_000, 20_000)
 OPSETS = "14..18"
+EXPORTERS = "dynamo,torchscript"
 CELLS_OF_ARCHITECTURE = 50
 """5 tasks x 5 opsets x 2 exporters."""
 
@@ -79,7 +80,8 @@ def collect(cells: int) -> Collected:
         done = subprocess.run(
             [
                 *(*command, "--config-module=synthetic_registry", "--architecture=synthetic*"),
-                *(f"--opset={OPSETS}", "conformance/test_conformance.py"),
+                *(f"--opset={OPSETS}", f"--exporter={EXPORTERS}"),
+                "conformance/test_conformance.py",
             ],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": folder},

@@ -16,7 +16,11 @@ from harness.records import Outcome, Run, read_run
 REPOSITORY = Path(__file__).resolve().parents[2]
 NO_EXPECTATIONS = "no_expectations.toml"
 SUITE = ("--pyargs", "conformance.test_conformance")
-SMALL = ("--architecture", "bert,vit", "--task", "fill-mask,image-*", "--opset", "14,18")
+SMALL = (
+    *("--architecture", "bert,vit", "--task", "fill-mask,image-*", "--opset", "14,18"),
+    *("--exporter", "dynamo,torchscript"),
+)
+"""Eight cells."""
 CELL = "bert/fill-mask/opset18/dynamo"
 LADDER = [
     "export",

@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_runs import CELL, LADDER, Result, RunPytest, rule
-from pytest_runs import SMALL as SMALL_RUN
+from pytest_runs import CELL, LADDER, SMALL, Result, RunPytest, rule
 
 from harness.records import CellId, Outcome
 
-SMALL = (*SMALL_RUN, "--exporter", "dynamo,torchscript")
-"""Eight cells."""
 INCREMENTAL = (*SMALL, "--incremental")
 VERIFY = (*SMALL, "--incremental=verify")
 FAILING = rule("failed", cell="vit*", requirement="weights")

@@ -9,7 +9,7 @@ from pytest_runs import SMALL, RunPytest
 
 WRONG = [
     (("--profile", "nihgtly"), "profile 'nihgtly' is not known; did you mean nightly?"),
-    (("--architecture", "brt"), "--architecture 'brt': matches none; did you mean bert or bart?"),
+    (("--architecture", "whispr"), "--architecture 'whispr': matches none; did you mean whisper?"),
     (("--task", "fill-maks"), "--task 'fill-maks': matches none; did you mean fill-mask?"),
     (("--exporter", "dynamoo"), "--exporter 'dynamoo': matches none; did you mean dynamo?"),
     (("--requirement", "chekcer"), "--requirement 'chekcer': matches none; did you mean checker?"),
