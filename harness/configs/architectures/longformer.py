@@ -73,25 +73,29 @@ class LongformerOnnxConfig(RobertaOnnxConfig):
         return {"sequence_length": window if isinstance(window, int) else max(window)}
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        """Score all pairs of tokens and keep those of the window and the global ones. Transformers
-        cuts texts into chunks, for which it pads them by a length that torch.export fixes, and
-        gathers as many global tokens as the data has."""
-        for module in model.modules():
-            if hasattr(module, "_pad_to_window_size"):
-                module._pad_to_window_size = _pad_nothing
-            if hasattr(module, "one_sided_attn_window_size"):
-                module.forward = types.MethodType(_attend_densely, module)
-        return model
+        return score_all_pairs(model)
 
 
-def _pad_nothing(**tensors: Any) -> tuple[Any, ...]:
-    names = ("input_ids", "attention_mask", "token_type_ids", "position_ids", "inputs_embeds")
-    return (0, *(tensors[name] for name in names))
+def score_all_pairs(model: nn.Module) -> nn.Module:
+    """Have an exporter's copy score all pairs of tokens and keep those of the window and the global
+    ones. Transformers cuts texts into chunks, for which it pads them by a length that torch.export
+    fixes, and gathers as many global tokens as the data has."""
+    for module in model.modules():
+        if hasattr(module, "_pad_to_window_size"):
+            module._pad_to_window_size = _pad_nothing
+        if hasattr(module, "one_sided_attn_window_size"):
+            module.forward = types.MethodType(_attend_densely, module)
+    return model
+
+
+def _pad_nothing(*, pad_token_id: int, **tensors: Any) -> tuple[Any, ...]:
+    """No length, and the tensors in the order in which they are given."""
+    return (0, *tensors.values())
 
 
 def _attend_densely(
     module: Any,
-    hidden: torch.Tensor,
+    hidden_states: torch.Tensor,
     *,
     is_index_masked: torch.Tensor,
     is_index_global_attn: torch.Tensor,
@@ -100,12 +104,13 @@ def _attend_densely(
     """What LongformerSelfAttention gives. A global token has projections of its own."""
     import torch
 
-    places = torch.arange(hidden.shape[1], device=hidden.device)
+    places = torch.arange(hidden_states.shape[1], device=hidden_states.device)
     is_near = (places[:, None] - places).abs() <= module.one_sided_attn_window_size
     is_shown = ~is_index_masked[:, None, None, :]
     is_seen = is_shown & (is_near | is_index_global_attn[:, None, None, :])
-    seen = _attended(module, hidden, is_seen, "").masked_fill(is_index_masked[..., None], 0.0)
-    everything = _attended(module, hidden, is_shown, "_global")
+    seen = _attended(module, hidden_states, is_seen, "")
+    everything = _attended(module, hidden_states, is_shown, "_global")
+    seen = seen.masked_fill(is_index_masked[..., None], 0.0)
     return (torch.where(is_index_global_attn[..., None], everything, seen),)
 
 
