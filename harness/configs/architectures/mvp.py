@@ -14,11 +14,11 @@ from harness.configs.tasks import register
 
 @register("mvp", tasks=SEQ2SEQ_TASKS)
 class MvpOnnxConfig(BartOnnxConfig):
-    """MVP: a BART whose layers attend to prompts too, keys and values that are learned."""
+    """MVP: a BART whose layers may attend to prompts, keys and values that are learned."""
 
     ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "feature-extraction-with-past": 3e-5,
+        "feature-extraction": 3e-5,
+        "feature-extraction-with-past": 7e-5,
         "text2text-generation": 1e-4,
     }
 
@@ -33,3 +33,9 @@ class MvpDecoderOnnxConfig(BartDecoderOnnxConfig):
 @register("mvp", tasks=("fill-mask", "question-answering", "text-classification"))
 class MvpReaderOnnxConfig(BartReaderOnnxConfig):
     """MVP reading one text."""
+
+    ATOL_FOR_VALIDATION = {
+        "fill-mask": 4e-5,
+        "question-answering": 3e-5,
+        "text-classification": 1e-5,
+    }
