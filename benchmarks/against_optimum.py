@@ -117,7 +117,9 @@ class Comparison:
 
     def _our_run(self) -> None:
         items = [f"conformance/test_conformance.py::test_cell[{cell}]" for cell in self.cells]
-        pytest_seconds("-n", "1", f"--profile={self._profile}", "--architecture=*", *items)
+        opsets = ",".join(sorted({str(cell.opset) for cell in self.cells}))
+        chosen = (f"--profile={self._profile}", "--architecture=*", f"--opset={opsets}")
+        pytest_seconds("-n", "1", *chosen, *items)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
