@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.interleaved import InterleavedAnglesOnnxConfig
-from harness.configs.architectures.llama import GENERATING_TASKS
+from harness.configs.architectures.interleaved import RepeatsAngles
+from harness.configs.architectures.llama import GENERATING_TASKS, LlamaOnnxConfig
 from harness.configs.tasks import register
 
 
 @register("cohere", tasks=GENERATING_TASKS)
-class CohereOnnxConfig(InterleavedAnglesOnnxConfig):
+class CohereOnnxConfig(RepeatsAngles, LlamaOnnxConfig):
     """Cohere: attention and feed-forward layer side by side, neighbouring pairs are rotated."""
 
     ATOL_FOR_VALIDATION = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.interleaved import InterleavedRotationOnnxConfig
-from harness.configs.architectures.llama import LABELLING_TASKS
+from harness.configs.architectures.interleaved import RotatesByRepeating
+from harness.configs.architectures.llama import LABELLING_TASKS, LlamaOnnxConfig
 from harness.configs.tasks import register
 
 
 @register("glm", tasks=LABELLING_TASKS)
-class GlmOnnxConfig(InterleavedRotationOnnxConfig):
+class GlmOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
     """GLM: half of each head is rotated in neighbouring pairs."""
 
 

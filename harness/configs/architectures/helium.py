@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.interleaved import InterleavedRotationOnnxConfig
-from harness.configs.architectures.llama import GENERATING_TASKS, LABELLING_TASKS
+from harness.configs.architectures.interleaved import RotatesByRepeating
+from harness.configs.architectures.llama import GENERATING_TASKS, LABELLING_TASKS, LlamaOnnxConfig
 from harness.configs.tasks import register
 
 
 @register("ernie4_5", tasks=GENERATING_TASKS)
-class Ernie4_5OnnxConfig(InterleavedRotationOnnxConfig):  # noqa: N801
+class Ernie4_5OnnxConfig(RotatesByRepeating, LlamaOnnxConfig):  # noqa: N801
     """ERNIE 4.5: rotation of neighbouring pairs, without any dropout."""
 
     ATOL_FOR_VALIDATION = {
@@ -18,7 +18,7 @@ class Ernie4_5OnnxConfig(InterleavedRotationOnnxConfig):  # noqa: N801
 
 
 @register("helium", tasks=LABELLING_TASKS)
-class HeliumOnnxConfig(InterleavedRotationOnnxConfig):
+class HeliumOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
     """Helium: rotation of neighbouring pairs."""
 
     ATOL_FOR_VALIDATION = {

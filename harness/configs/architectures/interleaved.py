@@ -10,7 +10,7 @@ import functools
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.base import OnnxConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,22 +21,24 @@ if TYPE_CHECKING:
 ROTATE = "apply_rotary_pos_emb"
 
 
-class InterleavedAnglesOnnxConfig(LlamaOnnxConfig):
-    """Angles are repeated in the module that computes them, as in Cohere."""
+class RepeatsAngles(OnnxConfig):
+    """A capability: the module that computes angles repeats them, as in Cohere."""
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Repeat angles by stacking, where they do not change with the length of the text."""
+        model = super().patch_model_for_export(model)
         for module in model.modules():
             if getattr(module, "rope_type", "dynamic") not in {"dynamic", "longrope"}:
                 vars(module)["forward"] = functools.partial(_angles, module)
         return model
 
 
-class InterleavedRotationOnnxConfig(LlamaOnnxConfig):
-    """Angles are repeated by the function that rotates queries and keys, as in GLM."""
+class RotatesByRepeating(OnnxConfig):
+    """A capability: the function that rotates queries and keys repeats angles, as in GLM."""
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Give the attention of this copy, and of no other, a function that stacks."""
+        model = super().patch_model_for_export(model)
         for module in model.modules():
             forward: Any = type(module).forward
             if ROTATE in getattr(getattr(forward, "__code__", None), "co_names", ()):

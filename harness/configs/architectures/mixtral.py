@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.architectures.gpt2 import BASIC_TASKS
+from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
 from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.base import OnnxConfig
 from harness.configs.dummy_inputs import (
@@ -140,7 +141,7 @@ class MiniMaxM2OnnxConfig(MixtralOnnxConfig):
 
 
 @register("ernie4_5_moe", tasks=BASIC_TASKS)
-class Ernie45MoeOnnxConfig(MixtralOnnxConfig):
+class Ernie45MoeOnnxConfig(RotatesByRepeating, MixtralOnnxConfig):
     """ERNIE 4.5 with experts: further ones take all tokens."""
 
 
@@ -150,7 +151,7 @@ class HunYuanMoEV1OnnxConfig(MixtralOnnxConfig):
 
 
 @register("cohere2_moe", tasks=BASIC_TASKS)
-class Cohere2MoeOnnxConfig(MixtralOnnxConfig):
+class Cohere2MoeOnnxConfig(RepeatsAngles, MixtralOnnxConfig):
     """Cohere2 with experts: attention and experts in parallel, rotary positions within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
