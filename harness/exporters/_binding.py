@@ -25,11 +25,10 @@ _CACHED = re.compile(
 _SIDES = {None: "", "self": ".decoder", "cross": ".encoder"}
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
-ENCODER_OUTPUT = "encoder_outputs.last_hidden_state"
 _OF_DECODERS = {
     "decoder_input_ids": "input_ids",
     "attention_mask": "encoder_attention_mask",
-    ENCODER_OUTPUT: "encoder_hidden_states",
+    "encoder_outputs.last_hidden_state": "encoder_hidden_states",
 }
 
 

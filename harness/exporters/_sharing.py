@@ -10,12 +10,13 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from harness.exporters import Exporter
 from harness.exporters._decompositions import share_decompositions
 from harness.exporters._fingerprint import fingerprint
 from harness.exporters._registries import Registries
+from harness.exporters._torch import SharesTraces
 
 if TYPE_CHECKING:
     import torch
@@ -81,16 +82,8 @@ class SharedTraces:
         return fingerprint(exporter, model, tensors, axes, torch.get_default_dtype())
 
 
-@runtime_checkable
-class Sharer(Protocol):
-    """An exporter that has work to share."""
-
-    def sharing(self, traces: SharedTraces) -> Exporter:
-        """The same exporter, which takes from there what it can and leaves there what it made."""
-
-
 def sharing(exporter: Exporter, traces: SharedTraces | None) -> Exporter:
     """The exporter with what others have made before it, where it is one that shares."""
-    if traces is None or not isinstance(exporter, Sharer):
+    if traces is None or not isinstance(exporter, SharesTraces):
         return exporter
     return exporter.sharing(traces)

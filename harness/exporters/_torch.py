@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
 from harness.exporters import Artifact, why_not_honoured
@@ -20,7 +21,20 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
+    from harness.exporters._sharing import SharedTraces
     from harness.exporters._wrapper import FlatModel
+
+
+class SharesTraces:
+    """An exporter that has work to share: the opsets of one model can have a trace in common."""
+
+    _traces: SharedTraces | None = None
+
+    def sharing(self, traces: SharedTraces) -> Self:
+        """The same exporter, which takes from there what it can and leaves there what it made."""
+        other = copy.copy(self)  # with the opsets that were probed
+        other._traces = traces
+        return other
 
 
 class InProcessExporter(ABC):

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression, AxisSpace
-from harness.exporters._torch import TorchExporter
+from harness.exporters._torch import SharesTraces, TorchExporter
 
 if TYPE_CHECKING:
     import torch
     from torch.export import ExportedProgram
 
     from harness.configs.base import OnnxConfig
-    from harness.exporters._sharing import SharedTraces
     from harness.exporters._wrapper import FlatModel
 
 
-class DynamoExporter(TorchExporter):
+class DynamoExporter(SharesTraces, TorchExporter):
     """The exporter of torch.onnx that is developed today.
 
     Sharing work, all opsets of one model have a trace and what follows from it in common.
     """
 
     name = "dynamo"
-
-    def __init__(self) -> None:
-        self._traces: SharedTraces | None = None
-
-    def sharing(self, traces: SharedTraces) -> DynamoExporter:
-        """The same exporter with traces that others of it share."""
-        other = copy.copy(self)  # with the opsets that were probed
-        other._traces = traces
-        return other
 
     def write(
         self,

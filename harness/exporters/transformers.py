@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.exporters._torch import InProcessExporter
+from harness.exporters._torch import InProcessExporter, SharesTraces
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -23,7 +23,7 @@ LARGE_FILE = 1536 * 2**20
 """Bytes of weights from which on they stand beside the file, as torch.onnx has it."""
 
 
-class TransformersExporter(InProcessExporter):
+class TransformersExporter(SharesTraces, InProcessExporter):
     """The `OnnxExporter` that comes with transformers.
 
     It is called as its users call it: with the model itself, keywords and transformers' own
@@ -32,15 +32,6 @@ class TransformersExporter(InProcessExporter):
     """
 
     name = "transformers"
-
-    def __init__(self) -> None:
-        self._traces: SharedTraces | None = None
-
-    def sharing(self, traces: SharedTraces) -> TransformersExporter:
-        """The same exporter with traces that others of it share."""
-        other = copy.copy(self)  # with the opsets that were probed
-        other._traces = traces
-        return other
 
     def write_part(
         self,
