@@ -49,10 +49,10 @@ class DebertaV2OnnxConfig(DebertaOnnxConfig):
     """DeBERTa v2 and v3: relative positions in logarithmic buckets, and a convolution."""
 
     ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.6e-5,
-        "fill-mask": 4.7e-5,
-        "multiple-choice": 7e-5,
-        "question-answering": 1.8e-5,
+        "feature-extraction": 5.5e-5,
+        "fill-mask": 0.00015,
+        "multiple-choice": 8.5e-5,
+        "question-answering": 4.5e-5,
         "text-classification": 4.6e-5,
-        "token-classification": 3.7e-5,
+        "token-classification": 6.5e-5,
     }

@@ -10,4 +10,4 @@ from harness.configs.tasks import register
 class EncoderDecoderModelOnnxConfig(EncoderDecoderOnnxConfig):
     """Any two models, of which transformers describes no more than their generation."""
 
-    ATOL_FOR_VALIDATION = 5e-5
+    ATOL_FOR_VALIDATION = 1e-4

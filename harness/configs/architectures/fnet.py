@@ -21,7 +21,7 @@ class FNetOnnxConfig(BertOnnxConfig):
         "feature-extraction": 1.6e-5,
         "fill-mask": 4.9e-5,
         "multiple-choice": 1e-5,
-        "question-answering": 1.7e-5,
+        "question-answering": 3e-5,
         "text-classification": 1e-5,
         "token-classification": 5e-5,
     }
