@@ -42,7 +42,7 @@ class BartOnnxConfig(TextSeq2SeqOnnxConfig):
 class BartDecoderOnnxConfig(TextDecoderOnnxConfig):
     """BART's decoder alone, a causal language model that counts its positions itself."""
 
-    ATOL_FOR_VALIDATION = 5.1e-5
+    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 5.1e-5
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
 
 
