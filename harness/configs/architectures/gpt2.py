@@ -32,14 +32,18 @@ class NormalizedMultiQueryConfig(NormalizedTextConfig):
 def with_room_beyond_the_last_position(model: nn.Module) -> nn.Module:
     """Add an unused row and column to each table `bias` of who sees whom.
 
-    Of a slice that may be the whole table, torch.export demands that it never is.
+    Of a slice that may be the whole table, torch.export demands that it never is. Layers with equal
+    tables get one, which dynamo would write once for each of them.
     """
-    from torch.nn.functional import pad
+    import torch
 
+    tables: list[torch.Tensor] = []
     for module in model.modules():
         table = dict(module.named_buffers(recurse=False)).get("bias")
         if table is not None:
-            module.bias = pad(table, (0, 1, 0, 1))
+            wider = torch.nn.functional.pad(table, (0, 1, 0, 1))
+            module.bias = next((one for one in tables if torch.equal(one, wider)), wider)
+            tables.append(module.bias)
     return model
 
 
