@@ -109,9 +109,9 @@ class Gemma3nTextOnnxConfig(Gemma3TextOnnxConfig):
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 1e-3,
-        "feature-extraction-with-past": 1e-4,
+        "feature-extraction-with-past": 3e-4,
         "text-generation": 3e-3,
-        "text-generation-with-past": 3e-4,
+        "text-generation-with-past": 2.5e-3,
     }
 
     NORMALIZED_CONFIG_CLASS = NormalizedSharingConfig

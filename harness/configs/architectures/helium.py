@@ -24,6 +24,6 @@ class HeliumOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 6e-5,
         "text-classification": 1e-4,
-        "text-generation": 1.5e-4,
+        "text-generation": 2.5e-4,
         "token-classification": 8e-5,
     }

@@ -77,7 +77,7 @@ class HunYuanDenseV1OnnxConfig(LlamaOnnxConfig):
     """HunYuan dense: queries and keys are normalised after their rotation."""
 
     ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
+        "feature-extraction": 3.5e-5,
         "text-classification": 2e-5,
         "text-generation": 8e-5,
     }
