@@ -32,6 +32,7 @@ class LEDOnnxConfig(BartOnnxConfig):
 class LEDReaderOnnxConfig(BartReaderOnnxConfig):
     """LED reading one text."""
 
+    ATOL_FOR_VALIDATION = 2.5e-5
     NORMALIZED_CONFIG_CLASS = NormalizedLEDConfig
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:

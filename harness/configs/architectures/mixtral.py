@@ -112,7 +112,7 @@ class GraniteMoeSWAOnnxConfig(GraniteMoeSharedOnnxConfig):
 class Glm4MoeOnnxConfig(MixtralOnnxConfig):
     """GLM-4-MoE: experts are chosen from the best groups of them."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 3e-5, "text-generation": 1e-4}
+    ATOL_FOR_VALIDATION = {"feature-extraction": 5.5e-5, "text-generation": 1e-4}
 
 
 @register("solar_open", tasks=BASIC_TASKS)
