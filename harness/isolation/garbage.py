@@ -1,5 +1,8 @@
 """Keeps a judge as small after the thousandth cell as after the tenth.
 
+torch.fx keeps the source text of every module that it generates, for tracebacks, as long as the
+process lives: half a megabyte for an export of a small decoder, in three dozen texts.
+
 What a cell has made refers to itself in circles, arrays and sessions included, and the interpreter
 looks for circles the less often the more objects there are. What it finds at last has been mixed
 with what stays, so that the allocator cannot give it back by itself.
@@ -10,12 +13,16 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import linecache
+import sys
 
 import psutil
 
 from harness.isolation.family import resident
 
 MIB = 1 << 20
+GENERATED = "<eval_with_key>"
+"""How the files of torch.fx's modules are called, which are on no disk."""
 
 
 class Garbage:
@@ -31,9 +38,19 @@ class Garbage:
 
     def give_back(self) -> None:
         """Free what nothing refers to, and return the pages that it leaves empty to the system."""
+        _forget_generated_sources()
         if resident(self._process) < self._left + self._step:
             return
         gc.collect()
         with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
             ctypes.CDLL(None).malloc_trim(0)
         self._left = resident(self._process)
+
+
+def _forget_generated_sources() -> None:
+    """Modules that are still in use run as before; a traceback shows no lines of theirs."""
+    graph_module = sys.modules.get("torch.fx.graph_module")
+    with contextlib.suppress(AttributeError):
+        graph_module._loader.eval_cache.clear()  # type: ignore[union-attr]
+    for name in [name for name in linecache.cache if name.startswith(GENERATED)]:
+        del linecache.cache[name]
