@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.architectures.roberta import RobertaOnnxConfig
+from harness.configs.base import OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
 from harness.configs.tasks import register
 
@@ -52,8 +53,24 @@ class DummyGlobalMaskInputGenerator(DummyTextInputGenerator):
         return self._integers(0, 2, tuple(dims[axis] for axis in sorted(dims)))
 
 
+class AttendsWithinWindows(OnnxConfig):
+    """A capability: attention is Longformer's, to a window and to tokens that are global."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Score all pairs of tokens and keep those of the window and the global ones. Transformers
+        cuts texts into chunks, for which it pads them by a length that torch.export fixes, and
+        gathers as many global tokens as the data has."""
+        model = super().patch_model_for_export(model)
+        for module in model.modules():
+            if hasattr(module, "_pad_to_window_size"):
+                module._pad_to_window_size = _pad_nothing
+            if hasattr(module, "one_sided_attn_window_size"):
+                module.forward = types.MethodType(_attend_densely, module)
+        return model
+
+
 @register("longformer", tasks=ENCODER_TASKS)
-class LongformerOnnxConfig(RobertaOnnxConfig):
+class LongformerOnnxConfig(AttendsWithinWindows, RobertaOnnxConfig):
     """Longformer: a token sees a window of others, and those that are global."""
 
     ATOL_FOR_VALIDATION = {
@@ -71,21 +88,6 @@ class LongformerOnnxConfig(RobertaOnnxConfig):
     def axis_landmarks(self) -> Mapping[str, int]:
         window = self.config.attention_window
         return {"sequence_length": window if isinstance(window, int) else max(window)}
-
-    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        return score_all_pairs(model)
-
-
-def score_all_pairs(model: nn.Module) -> nn.Module:
-    """Have an exporter's copy score all pairs of tokens and keep those of the window and the global
-    ones. Transformers cuts texts into chunks, for which it pads them by a length that torch.export
-    fixes, and gathers as many global tokens as the data has."""
-    for module in model.modules():
-        if hasattr(module, "_pad_to_window_size"):
-            module._pad_to_window_size = _pad_nothing
-        if hasattr(module, "one_sided_attn_window_size"):
-            module.forward = types.MethodType(_attend_densely, module)
-    return model
 
 
 def _pad_nothing(*, pad_token_id: int, **tensors: Any) -> tuple[Any, ...]:
