@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import linecache
 import traceback
+import weakref
+from typing import Any
 
 import pytest
 import torch
@@ -44,6 +47,37 @@ def test_files_on_disk_keep_their_lines() -> None:
     lines = linecache.getlines(__file__)
     Garbage().give_back()
     assert linecache.cache[__file__][2] == lines  # type: ignore[misc]
+
+
+def test_environments_of_exports_that_are_gone_are_freed() -> None:
+    garbage = Garbage(step=0)
+    environment = weakref.ref(_environment_of(_exported()))
+    _exported()  # torch keeps the last one's proxies
+    gc.collect()
+    assert environment() is not None, "torch frees it by itself: nothing is left to let go of"
+    garbage.give_back()
+    assert environment() is None
+
+
+def test_a_program_that_is_in_use_is_lowered_as_before() -> None:
+    garbage = Garbage(step=0)
+    lowered, kept = torch.onnx.export(_exported(), (), verbose=False), _exported()
+    garbage.give_back()
+    again = torch.onnx.export(kept, (), verbose=False)
+    assert lowered is not None
+    assert again is not None
+    assert again.model_proto.SerializeToString() == lowered.model_proto.SerializeToString()
+
+
+def _exported() -> torch.export.ExportedProgram:
+    """Has a symbol, the axis that both inputs share."""
+    feed, shared = (torch.ones(2, 3), torch.ones(3, 4)), torch.export.Dim("shared")
+    return torch.export.export(Product(), feed, dynamic_shapes=({1: shared}, {0: shared}))
+
+
+def _environment_of(program: torch.export.ExportedProgram) -> Any:
+    fakes = [node.meta["val"] for node in program.graph.nodes if "val" in node.meta]
+    return fakes[0].fake_mode.shape_env
 
 
 def _failure_of(module: GraphModule) -> str:
