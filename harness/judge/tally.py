@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import AtolError
 from harness.records import Worst
 from harness.requirements._base import Failure
+from harness.requirements._blame import is_within_rounding
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, Sides
     from harness.requirements._base import Examined, Finding, Measure, Requirement
+
+    Rounding = Callable[[Failure], float]
+
+
+DECIDED = 20
+"""At most one of so many examples may decide nothing, or the tolerance is below eager's rounding
+and not the example near a tie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +41,22 @@ class _View:
         """One to be explained."""
         return Failure(finding, self.sides, example, self.atol, self.examine)
 
+    def is_undecided(self, examined: Examined, example: Example, rounding: Rounding) -> bool:
+        """Whether eager PyTorch itself is as unsure of what was found."""
+        if any(finding.error is not AtolError for finding in examined.findings):
+            return False
+        failure = self.failure(examined.findings[0], example)
+        return is_within_rounding(examined, rounding(failure), self.atol)
+
 
 class Tally:
     """Counts examples, keeps the worst measure beside the first failing example.
 
     Shrinking drives an error down to just above atol, so the worst is kept on its own.
+
+    An example decides nothing where eager PyTorch in float32 and in float64 are more than atol
+    apart and the file is no further than rounding takes it: two experts of a router that are as
+    good as each other, a norm of next to nothing. It neither passes nor fails, and has to be rare.
     """
 
     def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
@@ -46,6 +66,8 @@ class Tally:
         self._reasons: dict[str, str] = {}
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
         self._doubts: dict[tuple[str, str], str | None] = {}
+        self._undecided: list[tuple[Example, Mapping[str, Examined]]] = []
+        self._is_forgiving = requirement.rounding is not None
         self.observed = 0
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
@@ -57,11 +79,51 @@ class Tally:
         """Axis name -> sizes that were observed."""
         return {name: sorted(sizes) for name, sizes in sorted(self._covered.items())}
 
+    @property
+    def undecided(self) -> list[Example]:
+        """The examples that decided nothing, once all are settled."""
+        return [example for example, _ in self._undecided]
+
     def add(self, example: Example) -> None:
         """Judge one example."""
+        seen = {part: view.examined(example) for part, view in self._views.items()}
+        if self.first_failing is None and self._decides_nothing(example, seen):
+            self._undecided.append((example, seen))
+        else:
+            self._count(example, seen)
+
+    def settle(self) -> None:
+        """After the last example: where too many decided nothing, they count as any other."""
+        total = self.observed + len(self._undecided)
+        if len(self._undecided) > max(1, total // DECIDED):
+            self._is_forgiving = False
+            for example, seen in self._undecided:
+                self._count(example, seen)
+            self._undecided.clear()
+        for example in self.undecided[:1]:
+            reason = f"eager PyTorch in float64 is as far from eager PyTorch at {example}"
+            self._reasons.update(dict.fromkeys(self._unseen - self._reasons.keys(), reason))
+
+    def fails(self, example: Example) -> bool:
+        """Whether an example fails, and is decided if those that failed the cell are."""
+        seen = {part: view.examined(example) for part, view in self._views.items()}
+        is_failing = any(examined.findings for examined in seen.values())
+        return is_failing and not self._decides_nothing(example, seen)
+
+    def _decides_nothing(self, example: Example, seen: Mapping[str, Examined]) -> bool:
+        """Whether there are findings, and eager PyTorch is as unsure wherever there are."""
+        rounding = self._requirement.rounding
+        found = {part: examined for part, examined in seen.items() if examined.findings}
+        if not self._is_forgiving or rounding is None or not found:
+            return False
+        return all(
+            self._views[part].is_undecided(examined, example, rounding)
+            for part, examined in found.items()
+        )
+
+    def _count(self, example: Example, seen: Mapping[str, Examined]) -> None:
         is_observed = False
-        for part, view in self._views.items():
-            examined = view.examined(example)
+        for part, examined in seen.items():
             if examined.why_unobserved is None:
                 is_observed = True
                 self._unseen.discard(part)

@@ -100,20 +100,34 @@ def _measure(judgement: Judgement) -> Measured | Unmeasured:
     (gate,) = climb(judgement)
     if gate.outcome is not Outcome.PASSED:
         return Unmeasured(cell=cell, outcome=gate.outcome, message=gate.message)
+    decided = _decided(judgement)
     peaks = _largest(
         row
-        for example in judgement.examples
+        for example in decided
         for sides in judgement.evidence.sides
         for row in _differences(sides, example)
     )
     return Measured(
         cell=cell,
         atol=judgement.atol,
-        examples=len(judgement.examples),
+        examples=len(decided),
         needed=peaks["needed"],
         eager=peaks["eager"],
         candidate=peaks["candidate"],
     )
+
+
+def _decided(judgement: Judgement) -> list[Example]:
+    """The examples that `agreement` judges at the declared tolerance: those at which eager itself
+    is off by more are rare, and would set it alone."""
+    from harness.judge.tally import Tally
+    from harness.requirements.agreement import REQUIREMENT
+
+    tally = Tally(REQUIREMENT, judgement.evidence, judgement.atol)
+    for example in judgement.examples:
+        tally.add(example)
+    tally.settle()
+    return [example for example in judgement.examples if example not in tally.undecided]
 
 
 def _differences(sides: Sides, example: Example) -> Iterator[tuple[str, Peak]]:

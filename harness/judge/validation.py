@@ -53,9 +53,11 @@ def validate_model_outputs(
     with single_thread():
         for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
             tally.add(example)
-            if tally.first_failing is not None:
-                finding = tally.findings(example)[0]
-                raise finding.error(f"{finding.message} [{onnx_model}, {example}]")
+        tally.settle()
+        failing = tally.first_failing
+        if failing is not None:
+            finding = tally.findings(failing)[0]
+            raise finding.error(f"{finding.message} [{onnx_model}, {failing}]")
     reason = tally.why_inconclusive()
     if reason is not None:
         raise ValidationError(f"{onnx_model}: {reason}")

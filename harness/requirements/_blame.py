@@ -54,7 +54,7 @@ def by_execution(failure: Failure) -> Blame:
         return DICE
     if not _is_right(failure, EAGER):
         return MISDESCRIBED
-    if _is_rounding(failure, again):
+    if is_within_rounding(again, rounding(failure), failure.atol):
         return TOLERANCE
     return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
 
@@ -127,17 +127,21 @@ def by_declaration(failure: Failure) -> Blame:
     return UNDECLARED
 
 
-def _is_rounding(failure: Failure, again: Examined) -> bool:
+def rounding(failure: Failure) -> float:
+    """How far eager PyTorch is from itself in float64 where a failure shows; infinite where that
+    cannot be told."""
+    return largest(failure.again(EXACT))
+
+
+def is_within_rounding(examined: Examined, rounding: float, atol: float) -> bool:
     """Whether eager itself rounds by more than atol here, and the file is not much further off.
     What has no size, such as a refusal or an input without effect, is no rounding."""
-    got = _largest(again)
-    if not math.isfinite(got):
-        return False
-    rounding = _largest(failure.again(EXACT))
-    return math.isfinite(rounding) and rounding > failure.atol and got <= ROUNDINGS * rounding
+    got = largest(examined)
+    return math.isfinite(rounding) and rounding > atol and got <= ROUNDINGS * rounding
 
 
-def _largest(examined: Examined) -> float:
+def largest(examined: Examined) -> float:
+    """The largest difference that was measured; infinite where none was."""
     return max((measure.max_abs_diff for measure in examined.measures), default=math.inf)
 
 

@@ -9,7 +9,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
-from harness.requirements._blame import by_execution_and_module
+from harness.requirements._blame import by_execution_and_module, rounding
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -44,4 +44,5 @@ REQUIREMENT = Requirement(
     examine_example=examine_sides,
     examine_together=examine_sides,
     explain=by_execution_and_module,
+    rounding=rounding,
 )

@@ -14,7 +14,7 @@ from harness.evidence.generation import GenerationError, generate, why_not_gener
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Blame, Examined, Finding, Requirement
-from harness.requirements._blame import by_execution
+from harness.requirements._blame import by_execution, rounding
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
@@ -203,4 +203,5 @@ REQUIREMENT = Requirement(
     examine_example=examine_part,
     examine_together=examine_together,
     explain=by_execution,
+    rounding=rounding,
 )

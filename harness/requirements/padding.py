@@ -18,7 +18,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import by_execution
+from harness.requirements._blame import by_execution, rounding
 from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
 from harness.requirements._movement import REACTION, merged, movement, until_sure
@@ -200,4 +200,5 @@ REQUIREMENT = Requirement(
     examine_example=examine_sides,
     examine_together=examine_sides,
     explain=by_execution,
+    rounding=rounding,
 )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
-from harness.requirements import determinism
-from harness.requirements._base import Examined, Finding, Requirement, refused
-from harness.requirements._blame import by_level
+from harness.evidence.sides import EXACT
+from harness.requirements import agreement, determinism
+from harness.requirements._base import Examined, Failure, Finding, Requirement, refused
+from harness.requirements._blame import by_level, largest
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ def _compared(part: PartEvidence, example: Example, examined: Examined) -> Exami
     return dataclasses.replace(examined, findings=findings)
 
 
+def _rounding(failure: Failure) -> float:
+    """Of eager PyTorch, as `agreement` measures it: between themselves the levels show none."""
+    exact = failure.sides.under(EXACT)
+    return largest(agreement.examine_sides(exact, failure.example, failure.atol))
+
+
 REQUIREMENT = Requirement(
     id="runtime",
     rank=120,
@@ -64,4 +71,5 @@ REQUIREMENT = Requirement(
     "blame",
     examine_example=examine_example,
     explain=by_level,
+    rounding=_rounding,
 )

@@ -364,13 +364,13 @@ def test_what_fails_asks_once_however_long_it_is_made_smaller(
     opened: list[str], agreement: Callable[[Edit], Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    findings = Tally.findings
+    fails = Tally.fails
 
-    def counted(self: Tally, example: Any) -> Any:
+    def counted(self: Tally, example: Any) -> bool:
         seen.append(example)
-        return findings(self, example)
+        return fails(self, example)
 
-    monkeypatch.setattr(Tally, "findings", counted)
+    monkeypatch.setattr(Tally, "fails", counted)
     agreement(ignore_mask)
     assert len(set(seen)) > 3
     assert opened == ["Evaluator", "Departure"]

@@ -108,10 +108,10 @@ class Gemma3nTextOnnxConfig(Gemma3TextOnnxConfig):
     """Gemma 3n without its towers: parallel streams, embeddings of each layer, shared caches."""
 
     ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-3,
+        "feature-extraction": 3e-4,
         "feature-extraction-with-past": 3e-4,
-        "text-generation": 3e-3,
-        "text-generation-with-past": 2.5e-3,
+        "text-generation": 5e-4,
+        "text-generation-with-past": 5e-4,
     }
 
     NORMALIZED_CONFIG_CLASS = NormalizedSharingConfig
