@@ -140,6 +140,21 @@ class Evidence:
         widened: nn.Module = model
         return widened
 
+    def nudged(self, seed: int) -> nn.Module:
+        """A copy each of whose weights is one of the two float32 numbers next to it, as `seed`
+        draws."""
+        import torch
+
+        generator = torch.Generator().manual_seed(seed)
+        model = copy.deepcopy(self.model)
+        with torch.no_grad():
+            for tensor in (*model.parameters(), *model.buffers()):
+                if tensor.is_floating_point():
+                    is_up = torch.rand(tensor.shape, generator=generator) < 0.5
+                    beyond = torch.where(is_up, torch.inf, -torch.inf).to(tensor)
+                    tensor.copy_(torch.nextafter(tensor, beyond))
+        return model
+
     @functools.cached_property
     def decoding(self) -> Decoding:
         """The files as generation runs them, where they continue from a cache."""

@@ -216,6 +216,24 @@ class ExactEager:
 EXACT = ExactEager()
 
 
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    """Eager PyTorch in place of the files, its weights off by their last bit: where that matters,
+    no two ways to compute the model agree."""
+
+    seed: int
+    name: str = "eager PyTorch with nudged weights"
+
+    def open(self, part: PartEvidence) -> Run:
+        def run(feed: Feed) -> Arrays:
+            try:  # a copy for each call, since many are asked once each
+                return part.eager(as_tensors(feed), model=part.owner.nudged(self.seed))
+            except EagerError as error:
+                raise CandidateError(str(error)) from error
+
+        return run
+
+
 class TogetherEvidence(Sides):
     """All files of a cell, run as their users run them, beside one call of the full model."""
 

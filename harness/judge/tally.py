@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     Rounding = Callable[[Failure], float]
 
 
-DECIDED = 20
-"""At most one of so many examples may decide nothing, or the tolerance is below eager's rounding
-and not the example near a tie."""
+FEW = 20
+"""One example in so many may fail and decide nothing; of more it is no example's fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +53,9 @@ class Tally:
 
     Shrinking drives an error down to just above atol, so the worst is kept on its own.
 
-    An example decides nothing where eager PyTorch in float32 and in float64 are more than atol
-    apart and the file is no further than rounding takes it: two experts of a router that are as
-    good as each other, a norm of next to nothing. It neither passes nor fails, and has to be rare.
+    An example decides nothing where eager PyTorch rounded otherwise is more than atol from itself,
+    and the file is no further off than that takes it: two experts of a router that are as good as
+    each other, a norm of next to nothing. It neither passes nor fails, and has to be rare.
     """
 
     def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
@@ -66,8 +65,9 @@ class Tally:
         self._reasons: dict[str, str] = {}
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
         self._doubts: dict[tuple[str, str], str | None] = {}
-        self._undecided: list[tuple[Example, Mapping[str, Examined]]] = []
-        self._is_forgiving = requirement.rounding is not None
+        self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
+        self._is_forgiving = False
+        self.undecided: list[Example] = []
         self.observed = 0
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
@@ -79,39 +79,34 @@ class Tally:
         """Axis name -> sizes that were observed."""
         return {name: sorted(sizes) for name, sizes in sorted(self._covered.items())}
 
-    @property
-    def undecided(self) -> list[Example]:
-        """The examples that decided nothing, once all are settled."""
-        return [example for example, _ in self._undecided]
-
     def add(self, example: Example) -> None:
         """Judge one example."""
         seen = {part: view.examined(example) for part, view in self._views.items()}
-        if self.first_failing is None and self._decides_nothing(example, seen):
-            self._undecided.append((example, seen))
+        if any(examined.findings for examined in seen.values()):
+            self._failing.append((example, seen))
         else:
             self._count(example, seen)
 
     def settle(self) -> None:
-        """After the last example: where too many decided nothing, they count as any other."""
-        total = self.observed + len(self._undecided)
-        if len(self._undecided) > max(1, total // DECIDED):
-            self._is_forgiving = False
-            for example, seen in self._undecided:
+        """After the last example: find out which of those with findings decide nothing."""
+        total = self.observed + len(self._failing)
+        self._is_forgiving = len(self._failing) <= max(1, total // FEW)
+        for example, seen in self._failing:
+            if self._decides_nothing(example, seen):
+                self.undecided.append(example)
+            else:
                 self._count(example, seen)
-            self._undecided.clear()
         for example in self.undecided[:1]:
-            reason = f"eager PyTorch in float64 is as far from eager PyTorch at {example}"
+            reason = f"eager PyTorch rounded otherwise is as far from eager PyTorch at {example}"
             self._reasons.update(dict.fromkeys(self._unseen - self._reasons.keys(), reason))
 
-    def fails(self, example: Example) -> bool:
-        """Whether an example fails, and is decided if those that failed the cell are."""
-        seen = {part: view.examined(example) for part, view in self._views.items()}
-        is_failing = any(examined.findings for examined in seen.values())
-        return is_failing and not self._decides_nothing(example, seen)
+    def decides_nothing(self, example: Example) -> bool:
+        """Whether an example has findings, and would be left out for them."""
+        return self._decides_nothing(
+            example, {part: view.examined(example) for part, view in self._views.items()}
+        )
 
     def _decides_nothing(self, example: Example, seen: Mapping[str, Examined]) -> bool:
-        """Whether there are findings, and eager PyTorch is as unsure wherever there are."""
         rounding = self._requirement.rounding
         found = {part: examined for part, examined in seen.items() if examined.findings}
         if not self._is_forgiving or rounding is None or not found:

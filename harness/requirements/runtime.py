@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
-from harness.evidence.sides import EXACT
 from harness.requirements import agreement, determinism
 from harness.requirements._base import Examined, Failure, Finding, Requirement, refused
-from harness.requirements._blame import by_level, largest
+from harness.requirements._blame import by_level, rounding_by
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
+    from harness.evidence.session import Execution
     from harness.evidence.sides import Example, PartEvidence
 
 
@@ -59,8 +59,12 @@ def _compared(part: PartEvidence, example: Example, examined: Examined) -> Exami
 
 def _rounding(failure: Failure) -> float:
     """Of eager PyTorch, as `agreement` measures it: between themselves the levels show none."""
-    exact = failure.sides.under(EXACT)
-    return largest(agreement.examine_sides(exact, failure.example, failure.atol))
+
+    def run(execution: Execution) -> Examined:
+        sides = failure.sides.under(execution)
+        return agreement.examine_sides(sides, failure.example, failure.atol)
+
+    return rounding_by(run, failure.atol)
 
 
 REQUIREMENT = Requirement(

@@ -21,10 +21,9 @@ FAR = Examined((Finding(message="too far", error=AtolError),), (Measure("y", 0.5
 RIGHT = Examined((), (Measure("y", 1e-4, ATOL, 1.0),), {"y": None})
 SHAPED = Examined((Finding(message="a shape", error=ShapeError),), FAR.measures)
 
-NEAR_A_TIE = CellId(
-    architecture="glm4_moe_lite", task="feature-extraction", opset=18, exporter="torchscript"
-)
-TIED = {"batch_size": 1, "sequence_length": 19}, 211613
+NEAR_A_TIE = CellId(architecture="dots1", task="text-generation", opset=18, exporter="torchscript")
+"""Of two experts, which eager in float64 decides as eager in float32 does, and the file not."""
+TIED = {"batch_size": 12, "sequence_length": 28}, 68575908
 
 
 @pytest.mark.parametrize(
@@ -57,7 +56,7 @@ def test_more_than_one_example_in_twenty_fails(total: int, unsure: int, *, fails
     tally = _tally(total, FAR, at=set(range(unsure)), rounding=0.4)
     assert (tally.first_failing is not None) is fails
     assert len(tally.undecided) == (0 if fails else unsure)
-    assert tally.fails(_example(0)) is fails
+    assert tally.decides_nothing(_example(0)) is not fails
 
 
 def test_what_asks_for_no_rounding_forgives_none() -> None:
@@ -67,21 +66,21 @@ def test_what_asks_for_no_rounding_forgives_none() -> None:
 def test_an_unsure_example_is_not_what_a_failure_shrinks_to() -> None:
     tally = _tally(MANY, SHAPED, at={5}, rounding=0.4, unsure={2})
     assert tally.first_failing == _example(5)
-    assert tally.fails(_example(5))
-    assert not tally.fails(_example(2))
+    assert not tally.decides_nothing(_example(5))
+    assert tally.decides_nothing(_example(2))
 
 
 def test_nothing_is_known_of_a_part_without_a_decided_example() -> None:
     tally = _tally(1, FAR, at={0}, rounding=0.4)
     assert tally.first_failing is None
-    assert "eager PyTorch in float64 is as far" in str(tally.why_inconclusive())
+    assert "eager PyTorch rounded otherwise is as far" in str(tally.why_inconclusive())
 
 
 def test_a_tie_of_experts_alone_is_inconclusive() -> None:
-    report = judge_cell(NEAR_A_TIE, requirements=["padding"], axes=TIED[0], seed=TIED[1])
-    record = report.record("padding")
+    report = judge_cell(NEAR_A_TIE, requirements=["agreement"], axes=TIED[0], seed=TIED[1])
+    record = report.record("agreement")
     assert record.outcome is Outcome.INCONCLUSIVE
-    assert "eager PyTorch in float64 is as far from eager PyTorch" in record.message
+    assert "eager PyTorch rounded otherwise is as far from eager PyTorch" in record.message
 
 
 def _example(number: int) -> Example:
