@@ -107,8 +107,11 @@ def _of_config(value: Any, architecture: str) -> str | None:
 
 
 def _of_perturbation(value: Any, architecture: str) -> str | None:
-    is_recipe = isinstance(value, dict) and "seed" in value
-    return None if is_recipe else "must be an object with a seed"
+    if not (isinstance(value, dict) and "seed" in value):
+        return "must be an object with a seed"
+    globs = value.get("buffers", [])
+    is_list = isinstance(globs, list) and all(isinstance(glob, str) for glob in globs)
+    return None if is_list else "buffers must be a list of names or globs"
 
 
 def _of_tasks(value: Any, architecture: str) -> str | None:

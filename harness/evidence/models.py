@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +60,19 @@ def read_tiny(architecture: str, variant: str = "") -> dict[str, Any]:
     return read_fixture(TinyModel(architecture, variant))
 
 
-def perturb(model: nn.Module, *, seed: int, matrix_std: float, vector_std: float) -> None:
-    """Redraw all weights: matrices around 0, normalisation weights around 1, biases not 0."""
+def perturb(
+    model: nn.Module,
+    *,
+    seed: int,
+    matrix_std: float,
+    vector_std: float,
+    buffers: Sequence[str] = (),
+) -> None:
+    """Redraw all weights: matrices around 0, normalisation weights around 1, biases not 0.
+
+    `buffers` are globs of names of buffers that training moves, such as a bias that balances
+    experts: each is moved from where it stands. Raises UsageError for a glob without a match.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -69,6 +82,20 @@ def perturb(model: nn.Module, *, seed: int, matrix_std: float, vector_std: float
             is_matrix = parameter.ndim > 1
             centre = 1.0 if _scales(name, parameter) else 0.0
             parameter.copy_(centre + noise * (matrix_std if is_matrix else vector_std))
+        for buffer in _matched(dict(model.named_buffers()), buffers):
+            buffer.add_(torch.randn(buffer.shape, generator=generator) * vector_std)
+
+
+def _matched(buffers: Mapping[str, torch.Tensor], globs: Sequence[str]) -> list[torch.Tensor]:
+    """The buffers whose names match, in the order of their names."""
+    found: dict[str, torch.Tensor] = {}
+    for glob in globs:
+        matching = {name: b for name, b in buffers.items() if fnmatch.fnmatchcase(name, glob)}
+        if not matching:
+            got = ", ".join(buffers) or "none"
+            raise UsageError(f"perturbation: buffers {glob!r} match none of the model's: {got}")
+        found |= matching
+    return [found[name] for name in sorted(found)]
 
 
 def _scales(name: str, parameter: torch.Tensor) -> bool:

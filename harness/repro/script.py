@@ -111,6 +111,7 @@ def _constants(case: Case) -> dict[str, str]:
         "SEED": repr(case.perturbation["seed"]),
         "MATRIX_STD": repr(case.perturbation["matrix_std"]),
         "VECTOR_STD": repr(case.perturbation["vector_std"]),
+        "BUFFERS": repr(case.perturbation.get("buffers", [])),
         "OPSET": repr(case.cell.opset),
         "ATOL": repr(config.atol),
         "INPUTS": mapping(config.inputs),

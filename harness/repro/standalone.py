@@ -9,6 +9,7 @@ models, shared traces, kept references), is done in the plainest way here.
 from __future__ import annotations
 
 import base64
+import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ SETTINGS: dict[str, Any]
 SEED: int
 MATRIX_STD: float
 VECTOR_STD: float
+BUFFERS: list[str]
 OPSET: int
 INPUTS: dict[str, dict[int, str]]
 OUTPUTS: dict[str, dict[int, str]]
@@ -47,6 +49,9 @@ def make_model() -> Any:
             is_scale = parameter.ndim == 1 and name.endswith(".weight")
             std = MATRIX_STD if parameter.ndim > 1 else VECTOR_STD
             parameter.copy_(float(is_scale) + noise * std)
+        for name, buffer in sorted(model.named_buffers()):
+            if any(fnmatch.fnmatchcase(name, glob) for glob in BUFFERS):
+                buffer.add_(torch.randn(buffer.shape, generator=generator) * VECTOR_STD)
     return model.eval().requires_grad_(False)
 
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from harness import TasksManager
-from harness.evidence.models import read_tiny
+from harness.errors import UsageError
+from harness.evidence.models import perturb, read_tiny
 
 ARCHITECTURES = TasksManager.architectures()
 PAIRS = [(a, t) for a in ARCHITECTURES for t in TasksManager.get_supported_tasks_for_model_type(a)]
@@ -28,6 +29,12 @@ WITHOUT_DROPOUT = {
     "ernie4_5": "its configuration has none",
     "ernie4_5_moe": "its layers have no dropout, whatever stands in the configuration",
 }
+
+UNTRAINED = {
+    "bros": "the first frequency of a position is 1 by its formula",
+    "ibert": "what is quantised is found anew in each call",
+}
+"""Buffers that are saved, and that no training moves."""
 
 # Settings that are no size of a tensor, or that the rules fix at 4.
 NO_SIZE = (
@@ -74,10 +81,14 @@ def test_weights_are_spread_enough_to_react(architecture: str) -> None:
 def test_weights_are_small_in_bytes_and_none_is_neutral(
     architecture: str, task: str, subject: Callable[..., Any]
 ) -> None:
-    parameters = dict(subject(architecture, task).model.named_parameters())
+    model = subject(architecture, task).model
+    parameters = dict(model.named_parameters())
     assert sum(p.numel() * p.element_size() for p in parameters.values()) < MEGABYTE
     for name, parameter in parameters.items():
         assert not ((parameter == 0) | (parameter == 1)).any(), name
+    if architecture not in UNTRAINED:
+        for name, saved in model.state_dict().items():
+            assert not saved.is_floating_point() or not ((saved == 0) | (saved == 1)).any(), name
 
 
 @pytest.mark.parametrize(("architecture", "task"), PAIRS)
@@ -122,3 +133,20 @@ def test_a_forgotten_eval_shows(architecture: str, task: str, subject: Callable[
 
 def test_the_exceptions_are_of_registered_architectures() -> None:
     assert {*EXCEPTIONS_OF_STD, *EQUAL_SIZES, *UNGROUPED, *WITHOUT_DROPOUT} <= set(ARCHITECTURES)
+
+
+def test_buffers_are_moved_and_all_else_is_as_without_them() -> None:
+    plain, moved = (torch.nn.BatchNorm1d(3) for _ in range(2))
+    recipe: dict[str, Any] = {"seed": 1, "matrix_std": 0.4, "vector_std": 0.3}
+    perturb(plain, **recipe)
+    perturb(moved, **recipe, buffers=["running_*n"])
+    before, after = plain.state_dict(), moved.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"running_mean"}
+
+
+def test_a_glob_without_a_buffer_is_refused() -> None:
+    with pytest.raises(UsageError, match="buffers 'runing_mean' match none of the model's: runn"):
+        perturb(
+            torch.nn.BatchNorm1d(3), seed=1, matrix_std=0.4, vector_std=0.3, buffers=["runing_mean"]
+        )

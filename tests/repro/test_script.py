@@ -76,7 +76,7 @@ def test_a_script_has_every_name_that_it_reads(
         text = script_of(case)
         assert unknown_names(text) == set()
         assert imported(text) <= {
-            *("base64", "sys", "tempfile", "traceback", "pathlib", "typing"),
+            *("base64", "fnmatch", "sys", "tempfile", "traceback", "pathlib", "typing"),
             *("numpy", "onnx", "onnxruntime", "torch", "transformers"),
         }
 
