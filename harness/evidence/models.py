@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +71,7 @@ def perturb(
     """Redraw all weights: matrices around 0, normalisation weights around 1, biases not 0.
 
     `buffers` are globs of names of buffers that training moves, such as a bias that balances
-    experts: each is moved from where it stands. Raises UsageError for a glob without a match.
+    experts: each is moved from where it stands.
     """
     import torch
 
@@ -82,20 +82,9 @@ def perturb(
             is_matrix = parameter.ndim > 1
             centre = 1.0 if _scales(name, parameter) else 0.0
             parameter.copy_(centre + noise * (matrix_std if is_matrix else vector_std))
-        for buffer in _matched(dict(model.named_buffers()), buffers):
-            buffer.add_(torch.randn(buffer.shape, generator=generator) * vector_std)
-
-
-def _matched(buffers: Mapping[str, torch.Tensor], globs: Sequence[str]) -> list[torch.Tensor]:
-    """The buffers whose names match, in the order of their names."""
-    found: dict[str, torch.Tensor] = {}
-    for glob in globs:
-        matching = {name: b for name, b in buffers.items() if fnmatch.fnmatchcase(name, glob)}
-        if not matching:
-            got = ", ".join(buffers) or "none"
-            raise UsageError(f"perturbation: buffers {glob!r} match none of the model's: {got}")
-        found |= matching
-    return [found[name] for name in sorted(found)]
+        for name, buffer in sorted(model.named_buffers()):
+            if any(fnmatch.fnmatchcase(name, glob) for glob in buffers):
+                buffer.add_(torch.randn(buffer.shape, generator=generator) * vector_std)
 
 
 def _scales(name: str, parameter: torch.Tensor) -> bool:
