@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 
 FEW = 20
-"""One example in so many may fail and decide nothing; of more it is no example's fault."""
+"""One example in so many may fail and decide nothing; of more it is no example's fault. One alone is
+judged as it is, so that what is replayed fails again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +91,12 @@ class Tally:
     def settle(self) -> None:
         """After the last example: find out which of those with findings decide nothing."""
         total = self.observed + len(self._failing)
-        self._is_forgiving = len(self._failing) <= max(1, total // FEW)
+        self._is_forgiving = total > 1 and len(self._failing) <= max(1, total // FEW)
         for example, seen in self._failing:
             if self._decides_nothing(example, seen):
                 self.undecided.append(example)
             else:
                 self._count(example, seen)
-        for example in self.undecided[:1]:
-            reason = f"eager PyTorch rounded otherwise is as far from eager PyTorch at {example}"
-            self._reasons.update(dict.fromkeys(self._unseen - self._reasons.keys(), reason))
 
     def decides_nothing(self, example: Example) -> bool:
         """Whether an example has findings, and would be left out for them."""

@@ -10,6 +10,7 @@ import pytest
 from harness.errors import AtolError, ShapeError
 from harness.evidence.sides import Example
 from harness.judge.cell import judge_cell
+from harness.judge.profiles import Profile
 from harness.judge.tally import Tally
 from harness.records import CellId, Outcome
 from harness.requirements._base import Examined, Failure, Finding, Measure, Requirement
@@ -50,7 +51,14 @@ def test_an_example_decides_nothing_where_eager_is_as_unsure(
 
 @pytest.mark.parametrize(
     ("total", "unsure", "fails"),
-    [(MANY, 3, False), (MANY, 4, True), (2, 1, False), (2, 2, True), (39, 2, True)],
+    [
+        (MANY, 3, False),
+        (MANY, 4, True),
+        (39, 2, True),
+        (2, 2, True),
+        (2, 1, False),
+        (1, 1, True),
+    ],
 )
 def test_more_than_one_example_in_twenty_fails(total: int, unsure: int, *, fails: bool) -> None:
     tally = _tally(total, FAR, at=set(range(unsure)), rounding=0.4)
@@ -70,17 +78,16 @@ def test_an_unsure_example_is_not_what_a_failure_shrinks_to() -> None:
     assert tally.decides_nothing(_example(2))
 
 
-def test_nothing_is_known_of_a_part_without_a_decided_example() -> None:
-    tally = _tally(1, FAR, at={0}, rounding=0.4)
-    assert tally.first_failing is None
-    assert "eager PyTorch rounded otherwise is as far" in str(tally.why_inconclusive())
-
-
-def test_a_tie_of_experts_alone_is_inconclusive() -> None:
-    report = judge_cell(NEAR_A_TIE, requirements=["agreement"], axes=TIED[0], seed=TIED[1])
-    record = report.record("agreement")
-    assert record.outcome is Outcome.INCONCLUSIVE
-    assert "eager PyTorch rounded otherwise is as far from eager PyTorch" in record.message
+def test_a_tie_of_experts_fails_alone_and_decides_nothing_among_others() -> None:
+    alone = judge_cell(NEAR_A_TIE, requirements=["agreement"], axes=TIED[0], seed=TIED[1])
+    assert alone.record("agreement").outcome is Outcome.FAILED
+    assert "eager PyTorch rounded otherwise is as far" in alone.record("agreement").message
+    among = judge_cell(
+        NEAR_A_TIE, requirements=["agreement"], profile=Profile("few", (18,), max_examples=150)
+    )
+    record = among.record("agreement")
+    assert (record.outcome, record.examples) == (Outcome.PASSED, 157)
+    assert "examples: got 1 of 158 that decide nothing" in record.message
 
 
 def _example(number: int) -> Example:
