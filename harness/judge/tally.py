@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 FEW = 20
-"""One example in so many may fail and decide nothing; of more it is no example's fault. One alone is
-judged as it is, so that what is replayed fails again."""
+"""One example in so many may fail and decide nothing; of more it is no example's fault. One that
+stands alone is judged as it is, so that what is replayed fails again."""
 
 
 @dataclass(frozen=True, slots=True)
