@@ -174,6 +174,18 @@ class PartEvidence(Sides):
         return next(part for part in parts if part.stem == self.stem)
 
 
+def _standing_in(compute: Callable[[dict[str, torch.Tensor]], Arrays]) -> Run:
+    """Eager PyTorch in place of a file: what it refuses is refused as a file would refuse it."""
+
+    def run(feed: Feed) -> Arrays:
+        try:
+            return compute(as_tensors(feed))
+        except EagerError as error:
+            raise CandidateError(str(error)) from error
+
+    return run
+
+
 @dataclass(frozen=True, slots=True)
 class Eager:
     """Eager PyTorch in place of the files: what disagrees with it then is the description."""
@@ -181,13 +193,7 @@ class Eager:
     name: str = "eager PyTorch"
 
     def open(self, part: PartEvidence) -> Run:
-        def run(feed: Feed) -> Arrays:
-            try:
-                return part.eager(as_tensors(feed))
-            except EagerError as error:
-                raise CandidateError(str(error)) from error
-
-        return run
+        return _standing_in(part.eager)
 
 
 EAGER = Eager()
@@ -201,16 +207,13 @@ class ExactEager:
     name: str = "eager PyTorch in float64"
 
     def open(self, part: PartEvidence) -> Run:
-        def run(feed: Feed) -> Arrays:
+        def compute(feed: dict[str, torch.Tensor]) -> Arrays:
             import numpy as np
 
-            try:
-                wide = part.exact(as_tensors(feed))
-            except EagerError as error:
-                raise CandidateError(str(error)) from error
+            wide = part.exact(feed)
             return {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in wide.items()}
 
-        return run
+        return _standing_in(compute)
 
 
 EXACT = ExactEager()
@@ -225,13 +228,8 @@ class Nudged:
     name: str = "eager PyTorch with nudged weights"
 
     def open(self, part: PartEvidence) -> Run:
-        def run(feed: Feed) -> Arrays:
-            try:  # a copy for each call, since many are asked once each
-                return part.eager(as_tensors(feed), model=part.owner.nudged(self.seed))
-            except EagerError as error:
-                raise CandidateError(str(error)) from error
-
-        return run
+        # A copy of the model for each call, since many are asked once each.
+        return _standing_in(lambda feed: part.eager(feed, model=part.owner.nudged(self.seed)))
 
 
 class TogetherEvidence(Sides):

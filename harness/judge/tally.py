@@ -46,7 +46,7 @@ class _View:
         if any(finding.error is not AtolError for finding in examined.findings):
             return False
         failure = self.failure(examined.findings[0], example)
-        return is_within_rounding(examined, rounding(failure), self.atol)
+        return is_within_rounding(examined, failure, rounding)
 
 
 class Tally:
@@ -82,7 +82,7 @@ class Tally:
 
     def add(self, example: Example) -> None:
         """Judge one example."""
-        seen = {part: view.examined(example) for part, view in self._views.items()}
+        seen = self._examined(example)
         if any(examined.findings for examined in seen.values()):
             self._failing.append((example, seen))
         else:
@@ -100,9 +100,10 @@ class Tally:
 
     def decides_nothing(self, example: Example) -> bool:
         """Whether an example has findings, and would be left out for them."""
-        return self._decides_nothing(
-            example, {part: view.examined(example) for part, view in self._views.items()}
-        )
+        return self._decides_nothing(example, self._examined(example))
+
+    def _examined(self, example: Example) -> dict[str, Examined]:
+        return {part: view.examined(example) for part, view in self._views.items()}
 
     def _decides_nothing(self, example: Example, seen: Mapping[str, Examined]) -> bool:
         rounding = self._requirement.rounding
@@ -136,9 +137,7 @@ class Tally:
 
     def findings(self, example: Example) -> list[Finding]:
         """What is wrong with one example, over all parts."""
-        return [
-            finding for view in self._views.values() for finding in view.examined(example).findings
-        ]
+        return [f for examined in self._examined(example).values() for f in examined.findings]
 
     def explained(self, example: Example) -> list[Finding]:
         """The same with who is to blame. Asking that may take many runs."""

@@ -106,10 +106,10 @@ class Requirement:
     `why_not_applicable` gives the reason where a description lacks the capability that is asked
     about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
     asked of our own exports alone. `explain` finds out who is to blame for what a record shows; the
-    exporter is where there is none. `rounding` is how far eager PyTorch is from itself in float64
-    where numbers were found too far apart: an example at which it is by more than atol may decide
-    nothing. `proves` and `fails_when` are shown beside its verdict, and so is the `interface` of
-    each part where it looks at that.
+    exporter is where there is none. `rounding` is how far eager PyTorch rounded otherwise is from
+    itself where numbers were found too far apart: an example at which it is by more than atol may
+    decide nothing. `proves` and `fails_when` are shown beside its verdict, and so is the
+    `interface` of each part where it looks at that.
     """
 
     id: str

@@ -59,7 +59,7 @@ def by_execution(failure: Failure) -> Blame:
         return DICE
     if not _is_right(failure, EAGER):
         return MISDESCRIBED
-    if is_within_rounding(again, rounding(failure), failure.atol):
+    if is_within_rounding(again, failure, rounding):
         return TOLERANCE
     return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
 
@@ -148,11 +148,16 @@ def rounding_by(run: Callable[[Execution], Examined], atol: float) -> float:
     return next((jump for jump in jumps if jump >= DECISIVE * atol), exact)
 
 
-def is_within_rounding(examined: Examined, rounding: float, atol: float) -> bool:
+def is_within_rounding(
+    examined: Examined, failure: Failure, rounding: Callable[[Failure], float]
+) -> bool:
     """Whether eager itself rounds by more than atol here, and the file is not much further off.
     What has no size, such as a refusal or an input without effect, is no rounding."""
     got = largest(examined)
-    return math.isfinite(rounding) and rounding > atol and got <= ROUNDINGS * rounding
+    if not math.isfinite(got):
+        return False
+    own = rounding(failure)
+    return math.isfinite(own) and own > failure.atol and got <= ROUNDINGS * own
 
 
 def largest(examined: Examined) -> float:
