@@ -9,7 +9,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
-from harness.requirements._blame import by_execution_and_module, rounding
+from harness.requirements._blame import UNLESS_UNSURE, by_execution_and_module, rounding
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ REQUIREMENT = Requirement(
     rank=70,
     proves="outputs agree with unpatched eager PyTorch within atol on corners and drawn examples",
     fails_when="any output of any example differs in shape, dtype, NaN or inf pattern, or by more "
-    "than atol, or one side refuses the feed",
+    "than atol, or one side refuses the feed" + UNLESS_UNSURE,
     examine_example=examine_sides,
     examine_together=examine_sides,
     explain=by_execution_and_module,

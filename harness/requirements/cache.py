@@ -14,7 +14,7 @@ from harness.evidence.generation import GenerationError, generate, why_not_gener
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import DESCRIPTION, Blame, Examined, Finding, Requirement
-from harness.requirements._blame import by_execution, rounding
+from harness.requirements._blame import UNLESS_UNSURE, by_execution, rounding
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
@@ -196,7 +196,7 @@ REQUIREMENT = Requirement(
     "choose the tokens of generate(), and rows of the cache do not mix",
     fails_when="any step differs from the full forward by more than atol, a file refuses what it "
     "returned, a choice with a margin of 10 x atol differs, or rows in another order give other "
-    "outputs",
+    "outputs" + UNLESS_UNSURE,
     why_not_applicable=why_not_applicable,
     sample=30,
     examine=examine,

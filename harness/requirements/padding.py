@@ -18,7 +18,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import by_execution, rounding
+from harness.requirements._blame import UNLESS_UNSURE, by_execution, rounding
 from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
 from harness.requirements._movement import REACTION, merged, movement, until_sure
@@ -194,7 +194,8 @@ REQUIREMENT = Requirement(
     "eager PyTorch",
     fails_when="a value differs by more than atol at a defined position, one where the reference "
     "moves by at most atol / 10 when the masked places are redrawn and when the attention "
-    "implementation is switched; or a value is not finite anywhere that the reference is",
+    "implementation is switched; or a value is not finite anywhere that the reference is"
+    + UNLESS_UNSURE,
     why_not_applicable=_why_not_applicable,
     sample=30,
     examine_example=examine_sides,

@@ -9,7 +9,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
 from harness.requirements import agreement, determinism
 from harness.requirements._base import Examined, Failure, Finding, Requirement, refused
-from harness.requirements._blame import by_level, rounding_by
+from harness.requirements._blame import UNLESS_UNSURE, by_level, rounding_by
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ REQUIREMENT = Requirement(
     rank=120,
     proves="outputs at ORT_ENABLE_ALL and at ORT_DISABLE_ALL agree within atol",
     fails_when="they differ, or one level refuses a feed that the other runs: the runtime is to "
-    "blame",
+    "blame" + UNLESS_UNSURE,
     examine_example=examine_example,
     explain=by_level,
     rounding=_rounding,
