@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.architectures.complex_rotary import RotatesComplexNumbers
 from harness.configs.architectures.gpt2 import BASIC_TASKS
 from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.architectures.mixtral import MixtralOnnxConfig
@@ -49,50 +49,10 @@ class DeepseekV3OnnxConfig(MixtralOnnxConfig):
 
 
 @register("deepseek_v2", tasks=DECODER_TASKS)
-class DeepseekV2OnnxConfig(DeepseekV3OnnxConfig):
+class DeepseekV2OnnxConfig(RotatesComplexNumbers, DeepseekV3OnnxConfig):
     """DeepSeek-V2: experts are scored by a softmax, positions turn complex numbers."""
 
     ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1e-4}
-
-    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        """Write the product of complex numbers out, since no exporter has them."""
-        for module in model.modules():
-            kind: Any = type(module)
-            if kind.__name__ == "DeepseekV2RotaryEmbedding":
-                vars(module)["forward"] = partial(_turns, module)
-            elif kind.__name__ == "DeepseekV2Attention":
-                own = {**kind.forward.__globals__, "apply_rotary_emb": _turn_both}
-                vars(module)["forward"] = MethodType(_with_globals(kind.forward, own), module)
-        return super().patch_model_for_export(model)
-
-
-def _with_globals(function: Any, names: dict[str, Any]) -> FunctionType:
-    """The same function, which finds other objects under some names of its module."""
-    return FunctionType(function.__code__, names, function.__name__, function.__defaults__)
-
-
-def _turns(rotary: Any, hidden: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:
-    """Cosines and sines of each position: [batch, length, half of the rotated size, 2]."""
-    import torch
-
-    angles = position_ids[..., None].float() * rotary.inv_freq
-    return torch.stack((angles.cos(), angles.sin()), dim=-1) * rotary.attention_scaling
-
-
-def _turn_both(
-    queries: torch.Tensor, keys: torch.Tensor, turns: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and keys, whose neighbouring entries are the parts of a complex number."""
-    return _turned(queries, turns), _turned(keys, turns)
-
-
-def _turned(numbers: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
-    import torch
-
-    real, imaginary = numbers.reshape(*numbers.shape[:-1], -1, 2).unbind(-1)
-    cos, sin = turns.unsqueeze(1).unbind(-1)
-    turned = real * cos - imaginary * sin, real * sin + imaginary * cos
-    return torch.stack(turned, dim=-1).flatten(3)
 
 
 @register("glm4_moe_lite", tasks=BASIC_TASKS)
