@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.dummy_inputs import Dims, DummyInputGenerators, DummyTextInputGenerator
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextEncoderOnnxConfig,
@@ -68,7 +68,7 @@ class BartReaderOnnxConfig(TextEncoderOnnxConfig):
 
     ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyBartTextInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyBartTextInputGenerator,)
 
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         """What the decoder begins with, [batch, 1], where the encoder reads `tokens`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.configs.architectures.interleaved import RepeatsAngles
-from harness.configs.architectures.llama import GENERATING_TASKS, LlamaOnnxConfig
+from harness.configs.architectures.llama import DECODER_TASKS, GENERATING_TASKS, LlamaOnnxConfig
 from harness.configs.tasks import register
 
 
@@ -23,5 +23,17 @@ class Cohere2OnnxConfig(CohereOnnxConfig):
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 2e-5,
+        "text-generation": 3e-5,
+    }
+
+
+@register("cohere_compass_text", tasks=DECODER_TASKS)
+class CohereCompassTextOnnxConfig(LlamaOnnxConfig):
+    """Cohere Compass's text model: attention and feed-forward layer side by side, no positions in
+    some layers; a text has the same position on all three axes."""
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 2e-5,
+        "text-classification": 2e-5,
         "text-generation": 3e-5,
     }

@@ -48,6 +48,11 @@ class DeepseekV3OnnxConfig(MixtralOnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedLatentAttentionConfig
 
 
+@register("axk1", tasks=(*DECODER_TASKS, "token-classification"))
+class AXK1OnnxConfig(DeepseekV3OnnxConfig):
+    """A.X-K1: one more norm behind the experts."""
+
+
 @register("deepseek_v2", tasks=DECODER_TASKS)
 class DeepseekV2OnnxConfig(RotatesComplexNumbers, DeepseekV3OnnxConfig):
     """DeepSeek-V2: experts are scored by a softmax, positions turn complex numbers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.architectures.gpt2 import BASIC_TASKS
@@ -137,6 +138,69 @@ class AfmoeOnnxConfig(MixtralOnnxConfig):
     """Arcee's mixture: a gate behind each attention, rotary positions only within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
+
+
+@register("hy_v3", tasks=BASIC_TASKS)
+class HYV3OnnxConfig(Glm4MoeOnnxConfig):
+    """Hunyuan 3: the share of each expert is scaled."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 4e-5, "text-generation": 7e-5}
+
+
+@register("kolibri1", tasks=BASIC_TASKS)
+class Kolibri1OnnxConfig(Glm4MoeOnnxConfig):
+    """Kolibri: norms on both sides of each block, rotary positions only within windows."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
+
+
+@register("beam", tasks=BASIC_TASKS)
+class BeamOnnxConfig(Glm4MoeOnnxConfig):
+    """Beam: residuals scaled by their depth, queries by their position where nothing is rotated."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 3e-5, "text-generation": 5e-5}
+
+
+@register("laguna", tasks=BASIC_TASKS)
+class LagunaOnnxConfig(MixtralOnnxConfig):
+    """Laguna: more heads of queries in some layers, a gate behind each attention."""
+
+
+@register("mellum", tasks=BASIC_TASKS)
+class MellumOnnxConfig(MixtralOnnxConfig):
+    """Mellum: other rotary positions within windows."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 4e-5}
+
+
+@register("flint", tasks=BASIC_TASKS)
+class FlintOnnxConfig(MixtralOnnxConfig):
+    """Flint: a learned sink in each attention, rotary positions only within windows."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
+
+
+@register("aria_text", tasks=BASIC_TASKS)
+class AriaTextOnnxConfig(MixtralOnnxConfig):
+    """Aria's text model: further experts take all tokens."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Give the further experts tokens as they came: joined to one axis and parted again, their
+        strides are a minimum that torch.export asks about
+        (docs/findings/export-collapsed-stride.md)."""
+        patched = super().patch_model_for_export(model)
+        for module in patched.modules():
+            if type(module).__name__ == "AriaTextMoELayer":
+                vars(module)["forward"] = partial(_with_shared, module)
+        return patched
+
+
+def _with_shared(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """What all experts of a layer make of tokens: [batch, length, width] of both."""
+    tokens = hidden.flatten(0, 1)
+    _, shares, chosen = layer.router(tokens)
+    routed: torch.Tensor = layer.experts(tokens, chosen, shares).view(hidden.shape)
+    return routed + layer.shared_experts(hidden)
 
 
 @register("minimax_m2", tasks=BASIC_TASKS)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.llama import DECODER_TASKS
+from typing import ClassVar
+
+from harness.configs.architectures.llama import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextDecoderWithPositionIdsOnnxConfig,
     TextEncoderOnnxConfig,
 )
-from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
 from harness.configs.tasks import register
 
 
@@ -22,7 +24,7 @@ class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
         "text-classification": 3e-5,
         "text-generation": 1e-4,
     }
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
 @register("biogpt", tasks=(*DECODER_TASKS, "token-classification"))
@@ -35,6 +37,14 @@ class BioGptOnnxConfig(OPTOnnxConfig):
         "text-generation": 4e-5,
         "token-classification": 4e-5,
     }
+
+
+@register("xglm", tasks=GENERATING_TASKS)
+class XGLMOnnxConfig(OPTOnnxConfig):
+    """XGLM: sines and cosines for positions, scaled embeddings."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 4e-5, "text-generation": 8e-5}
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(num_layers="num_layers")
 
 
 @register("trocr", tasks=("text-generation", "text-generation-with-past"))

@@ -1,0 +1,28 @@
+"""Llama 4's text model."""
+
+from __future__ import annotations
+
+from harness.configs.architectures.complex_rotary import RotatesComplexNumbers
+from harness.configs.architectures.gpt2 import BASIC_TASKS
+from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+
+class NormalizedLlama4TextConfig(NormalizedTextConfig):
+    """Llama 4's, whose rotated layers see the chunk that a token is in."""
+
+    @property
+    def attention_window(self) -> int | None:
+        chunked = "chunked_attention" in self.layer_types
+        return int(self.attention_chunk_size) if chunked else None
+
+
+@register("llama4_text", tasks=BASIC_TASKS)
+class Llama4TextOnnxConfig(RotatesComplexNumbers, TextDecoderWithPositionIdsOnnxConfig):
+    """Llama 4: chunked attention, queries scaled by their place where nothing is rotated; each
+    expert takes all tokens, most of them scaled to nothing."""
+
+    ATOL_FOR_VALIDATION = {"feature-extraction": 5e-5, "text-generation": 1e-4}
+    HEADS_AXIS = 2
+    NORMALIZED_CONFIG_CLASS = NormalizedLlama4TextConfig

@@ -1,0 +1,36 @@
+"""T5Gemma: a Gemma on each side of an encoder-decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.bart import BartReaderOnnxConfig
+from harness.configs.dummy_inputs import DummyTextInputGenerator
+from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+@register("t5gemma", tasks=("text-classification", "token-classification"))
+class T5GemmaReaderOnnxConfig(BartReaderOnnxConfig):
+    """T5Gemma reading one text: its decoder takes the same tokens, shifted by one."""
+
+    ATOL_FOR_VALIDATION = {"text-classification": 2e-4, "token-classification": 3e-4}
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator,)
+    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
+        hidden_size="decoder.hidden_size",
+        layer_types="decoder.layer_types",
+        max_positions="decoder.max_position_embeddings",
+        sliding_window="decoder.sliding_window",
+    )
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, int]:
+        window = self.normalized_config.attention_window
+        return {"sequence_length": window} if window else {}
+
+    def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
+        return tokens[:, :1] * 0 + self.config.decoder.bos_token_id
