@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from harness.configs.tasks import TasksManager, supported_tasks_mapping
 from harness.configs.transformers_mappings import (
     LIBRARY,
     SOURCE,
+    _registered_tasks,
     architectures_by_task,
     classes_by_task,
     not_registered,
@@ -146,3 +148,19 @@ def test_no_transformers_is_one_clear_line() -> None:
     assert run_python(hide + CALLER) == (
         "transformers is not installed; install it with onnx-conformance\n"
     )
+
+
+def test_each_text_architecture_is_registered_or_left_out_for_a_reason() -> None:
+    root = Path(__file__).resolve().parents[2]
+    (pinned,) = re.findall(r"(?m)^transformers==(\d+\.\d+)", (root / "constraints.txt").read_text())
+    page = (root / "docs" / "left-out.md").read_text()
+    _, _, table = page.partition(f"Of what transformers {pinned} maps")
+    rows = re.findall(r"(?m)^\| ([a-z0-9_, -]+) \| \w.+ \|$", table)
+    named = [name for names in rows for name in names.split(", ") if name != "architecture"]
+    generating = {"fill-mask", "text-generation", "text2text-generation"}
+    left = [
+        name
+        for _, name, tasks in not_registered()
+        if generating & set(tasks) and not generating & _registered_tasks(name)
+    ]
+    assert sorted(named) == sorted(left), "docs/left-out.md says why of what is not registered"
