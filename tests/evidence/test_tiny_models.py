@@ -23,7 +23,10 @@ EXCEPTIONS_OF_STD = {
 }
 
 UNGROUPED = {"esmc": "eager refuses fewer key-value heads than heads, and fills in as many"}
-EQUAL_SIZES = {"squeezebert": ("embedding_size", "eager refuses any other than hidden_size")}
+EQUAL_SIZES = {
+    "axk1": ("num_key_value_heads", "its attention has a head of keys for each of the queries"),
+    "squeezebert": ("embedding_size", "eager refuses any other than hidden_size"),
+}
 WITHOUT_DROPOUT = {
     "diffllama": "its configuration refuses any",
     "ernie4_5": "its configuration has none",
