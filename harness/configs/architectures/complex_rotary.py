@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.base import OnnxConfig
 
 if TYPE_CHECKING:
@@ -25,20 +25,11 @@ class RotatesComplexNumbers(OnnxConfig):
         """Write the product out in this copy, and in no other."""
         model = super().patch_model_for_export(model)
         for module in model.modules():
-            forward: Any = type(module).forward
             if hasattr(module, "inv_freq"):
                 vars(module)["forward"] = partial(_turns, module)
-            elif ROTATE in getattr(getattr(forward, "__code__", None), "co_names", ()):
-                turn = partial(_turn_both, heads_axis=self.HEADS_AXIS)
-                vars(module)["forward"] = MethodType(_turning_with(turn, forward), module)
+        turn = partial(_turn_both, heads_axis=self.HEADS_AXIS)
+        calling_instead(model, ROTATE, lambda _: turn)
         return model
-
-
-def _turning_with(turn: Any, forward: Any) -> FunctionType:
-    names = {**forward.__globals__, ROTATE: turn}
-    return FunctionType(
-        forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__
-    )
 
 
 def _turns(rotary: Any, hidden: torch.Tensor, position_ids: torch.Tensor) -> torch.Tensor:

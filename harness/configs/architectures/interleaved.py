@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.base import OnnxConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import torch
     from torch import nn
@@ -39,23 +39,31 @@ class RotatesByRepeating(OnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Give the attention of this copy, and of no other, a function that stacks."""
         model = super().patch_model_for_export(model)
-        for module in model.modules():
-            forward: Any = type(module).forward
-            if ROTATE in getattr(getattr(forward, "__code__", None), "co_names", ()):
-                vars(module)["forward"] = MethodType(_rotating_by_stacks(forward), module)
+        calling_instead(model, ROTATE, _rotating_by_stacks)
         return model
 
 
-def _rotating_by_stacks(forward: Any) -> FunctionType:
-    scope = forward.__globals__
-    rotate = functools.partial(_rotated, rotate_half=scope["rotate_half"])
-    return FunctionType(
-        forward.__code__,
-        {**scope, ROTATE: rotate},
-        forward.__name__,
-        forward.__defaults__,
-        forward.__closure__,
-    )
+def _rotating_by_stacks(names: Mapping[str, Any]) -> Callable[..., Any]:
+    return functools.partial(_rotated, rotate_half=names["rotate_half"])
+
+
+def calling_instead(
+    model: nn.Module, name: str, replacement: Callable[[Mapping[str, Any]], Any]
+) -> None:
+    """Let modules whose `forward` calls a function of this name call another, made of the names
+    that they see. No other model is touched."""
+    for module in model.modules():
+        forward: Any = type(module).forward
+        if name in getattr(getattr(forward, "__code__", None), "co_names", ()):
+            names = forward.__globals__
+            calling = FunctionType(
+                forward.__code__,
+                {**names, name: replacement(names)},
+                forward.__name__,
+                forward.__defaults__,
+                forward.__closure__,
+            )
+            vars(module)["forward"] = MethodType(calling, module)
 
 
 def _angles(rotary: Any, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
