@@ -1,4 +1,4 @@
-"""What several test folders share: tiny models, their descriptions, and a correct export."""
+"""Shared by the test folders: the gate's selection, tiny models, descriptions, a correct export."""
 
 from __future__ import annotations
 
@@ -12,6 +12,28 @@ import pytest
 from harness import OnnxConfig, TasksManager, export, exporters
 from harness.configs.plugins import fixture_directories
 from harness.evidence.models import tiny_model
+from tests.gate import Gate
+
+GATE = pytest.StashKey[Gate]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--gate-base",
+        metavar="REF",
+        default="origin/main",
+        help="git revision; pairs of architectures that changed since then are tested at the gate",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[GATE] = Gate(config.getoption("--gate-base"), config.rootpath)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test marked `each_pair` one item per (architecture, task)."""
+    if metafunc.definition.get_closest_marker("each_pair"):
+        metafunc.parametrize(("architecture", "task"), metafunc.config.stash[GATE].pairs())
 
 
 @pytest.fixture(autouse=True)
@@ -55,12 +77,22 @@ def subject() -> Callable[[str, str], Subject]:
 
     def make(architecture: str, task: str) -> Subject:
         if (architecture, task) not in made:
-            model: Any = tiny_model(architecture, task)
-            constructor = TasksManager.get_exporter_config_constructor("onnx", model, task=task)
-            made[architecture, task] = Subject(model, constructor(model.config))
+            made[architecture, task] = make_subject(architecture, task)
         return made[architecture, task]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def fresh_subject() -> Callable[[str, str], Subject]:
+    """Make a subject that the test may change."""
+    return make_subject
+
+
+def make_subject(architecture: str, task: str) -> Subject:
+    model: Any = tiny_model(architecture, task)
+    constructor = TasksManager.get_exporter_config_constructor("onnx", model, task=task)
+    return Subject(model, constructor(model.config))
 
 
 @pytest.fixture(scope="session")

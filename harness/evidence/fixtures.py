@@ -15,6 +15,7 @@ from harness.configs.plugins import find_fixture, fixture_directories
 from harness.configs.task_table import TASK_CLASSES
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
+from harness.evidence.exceptions import EXCEPTIONS, exception_problem
 from harness.files import read_json
 
 FOLDER = "models"
@@ -131,6 +132,10 @@ def _of_threshold(value: Any, architecture: str) -> str | None:
     return None if is_size else "must be a positive integer, in bytes"
 
 
+def _of_exceptions(value: Any, architecture: str) -> str | None:
+    return exception_problem(value)
+
+
 def _unknown_task(tasks: Any, known: Mapping[str, Any]) -> str | None:
     unknown = next((task for task in tasks if task not in known), None)
     return unknown and f"task {unknown!r} is not known there; {suggest(unknown, known)}"
@@ -142,4 +147,5 @@ _PROBLEMS: Mapping[str, Callable[[Any, str], str | None]] = {
     "perturbation": _of_perturbation,
     THRESHOLD: _of_threshold,
     ONLY_TASKS: _of_only_tasks,
+    EXCEPTIONS: _of_exceptions,
 }
