@@ -1,4 +1,4 @@
-# Every target sets up .venv from nothing, with the pinned versions of constraints.txt.
+# Every target first sets up .venv with the pinned versions of constraints.txt.
 PYTHON ?= python3
 PROFILE ?= smoke
 MARK ?= not nightly
@@ -10,7 +10,7 @@ BENCH := matrix_overhead opset_sharing cost_of_requirements two_workers against_
     against_plain_loop collection memory page
 CURVES := opset_sharing collection memory page
 BIN := .venv/bin
-# What is newer in .venv-canary: requirements and options of pip.
+# Packages of .venv-canary in newer versions: requirements and options of pip.
 NEWER := torch transformers onnx onnxruntime onnxscript
 CANARIES = $(foreach word,$(or $(CANARY),$(NEWER)),'$(word)')
 
@@ -19,13 +19,13 @@ CANARIES = $(foreach word,$(or $(CANARY),$(NEWER)),'$(word)')
 conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
 
-# SHARD=1/2 and SEED=123 for one of several machines; what failed anew becomes a regression.
+# For one of several machines: SHARD=1/2 SEED=123. New failures become regressions.
 nightly: .venv/.base
 	status=0; $(BIN)/python -m pytest -n auto --profile nightly --run-dir=$(RUN) \
 	    $(if $(SHARD),--shard=$(SHARD)) $(if $(SEED),--hypothesis-seed=$(SEED)) $(ARGS) \
 	    || status=$$?; $(BIN)/python -m harness promote $(RUN) && exit $$status
 
-# RUNS="runs/a runs/b" OUT=runs/whole
+# Usage: make merge RUNS="runs/a runs/b" OUT=runs/whole
 merge: .venv/.base
 	$(BIN)/python -m reports merge $(RUNS) -o $(OUT) $(ARGS)
 
@@ -34,7 +34,7 @@ gate: .venv/.base
 	    '--changed-since=$(BASE)' $(ARGS) \
 	    || status=$$?; $(BIN)/python -m reports summary $(RUN) && exit $$status
 
-# CANARY="onnxscript==0.8.* --pre"; both runs may be red, their difference decides.
+# Usage: make canary CANARY="onnxscript==0.8.* --pre". Both runs may be red; their diff decides.
 canary: .venv/.base .venv-canary/bin/python
 	$(BIN)/python -m harness constraints -- $(CANARIES) > .venv-canary/constraints.txt
 	.venv-canary/bin/python -m pip install --quiet --upgrade \
@@ -54,7 +54,7 @@ faults: .venv/.base
 chaos: .venv/.base
 	$(BIN)/python -m tests.chaos $(ARGS)
 
-# BENCH=memory ARGS="--cells 100" for one of them; PLOTS=docs/images writes the curves.
+# One benchmark: BENCH=memory ARGS="--cells 100". Write the curves: PLOTS=docs/images.
 bench: .venv/.bench
 	$(foreach name,$(BENCH),$(BIN)/python -m benchmarks.$(name) $(ARGS) \
 	    $(if $(PLOTS),$(if $(filter $(name),$(CURVES)),--plot $(PLOTS)/$(name).svg)) &&) true
