@@ -1,1 +1,4 @@
-"""The bars of the project, measured as ratios in one run and never asserted by a test."""
+"""Benchmarks of the project's speed and memory limits, called bars.
+
+Each measures ratios within one run. No test asserts a measured time.
+"""

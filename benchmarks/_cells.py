@@ -1,4 +1,4 @@
-"""The cells that a benchmark is about: how they are chosen, exported bare, and run by pytest."""
+"""The cells of a benchmark: selects them, times their bare exports, times pytest runs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 OPTIONS = ("profile", "architecture", "task", "exporter", "opset")
 JUDGED_ALL = (0, 1)
-"""Statuses with which pytest has judged every cell, green or red."""
+"""Exit statuses of pytest after which every cell has been judged: green or red."""
 
 
 def add_selection(parser: argparse.ArgumentParser) -> None:
-    """Options that choose cells, as pytest has them."""
+    """Add the options that select cells; they are the same as pytest's."""
     parser.add_argument("--profile", default="smoke")
     parser.add_argument("--architecture", help="comma list of globs")
     parser.add_argument("--task", help="comma list of globs")
@@ -43,14 +43,17 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 
 
 def for_pytest(options: argparse.Namespace) -> list[str]:
-    """The same choice as arguments of pytest, whose smoke is few rows unless some are named."""
+    """Return the selection as pytest arguments.
+
+    Without `--architecture`, pytest's smoke profile takes only a few rows, so it is always given.
+    """
     chosen = {name: getattr(options, name) for name in OPTIONS}
     chosen["architecture"] = chosen["architecture"] or "*"
     return [f"--{name}={value}" for name, value in chosen.items() if value is not None]
 
 
 def selected_cells(options: argparse.Namespace) -> list[CellId]:
-    """The chosen cells that are there to be judged, in the order of the matrix."""
+    """Return the selected cells that are applicable, in the order of the matrix."""
     opsets = None if options.opset is None else parse_opsets(options.opset)
     selection = Selection(
         opsets=opsets or get_profile(options.profile).opsets,
@@ -68,7 +71,7 @@ def _is_applicable(cell: CellId) -> bool:
 
 
 def tiny_cell(cell: CellId) -> tuple[nn.Module, OnnxConfig]:
-    """The tiny model of a cell, made anew, and its description."""
+    """Return a new tiny model of a cell, and its description."""
     from harness.evidence.models import read_tiny, tiny_model
 
     model = tiny_model(cell.architecture, cell.task, cell.variant)
@@ -81,7 +84,7 @@ def tiny_cell(cell: CellId) -> tuple[nn.Module, OnnxConfig]:
 def export_seconds(
     exporter: Exporter, cell: CellId, *, clock: Callable[[], float] = time.perf_counter
 ) -> float:
-    """What the export of a cell takes, and nothing beside it, also where it fails."""
+    """Return the seconds of one export call alone, whether it succeeds or raises ExporterError."""
     from harness.evidence.session import single_thread
 
     model, config = tiny_cell(cell)
@@ -93,7 +96,10 @@ def export_seconds(
 
 
 def pytest_seconds(*arguments: str) -> float:
-    """Wall seconds of a run of the suite, from the start of its process to the end."""
+    """Return the wall seconds of a pytest run, from the start of its process to the end.
+
+    Raises SystemExit if the run does not judge every cell.
+    """
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What all benchmarks have in common: bars, and how they ask and tell."""
+"""Shared by all benchmarks: bars, console output, progress and the option parser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A figure that a measurement may reach and not pass, from below or from above."""
+    """An upper or lower limit for a measurement; the limit itself is allowed."""
 
     limit: float
     wrong_side: str
@@ -31,7 +31,7 @@ class Bar:
         return cls(limit, "BELOW", unit)
 
     def verdict(self, value: float) -> str:
-        """The end of the line that a benchmark closes with."""
+        """Return the verdict on a value, such as `within the bar of 2 s`."""
         is_above = value > self.limit
         is_wrong = value != self.limit and is_above == (self.wrong_side == "ABOVE")
         side = self.wrong_side if is_wrong else "within"
@@ -43,10 +43,10 @@ def make_console() -> Console:
 
 
 def progress(items: Sequence[Item], what: str) -> Iterable[Item]:
-    """The items, and on stderr how far the benchmark is."""
+    """Yield the items, with a progress bar on stderr."""
     return track(items, what, console=Console(stderr=True))
 
 
 def make_parser(spec: ModuleSpec | None, description: str | None) -> argparse.ArgumentParser:
-    """The options of the benchmark with this `__spec__` and `__doc__`."""
+    """Return an option parser for the benchmark module with this `__spec__` and `__doc__`."""
     return argparse.ArgumentParser(prog=spec.name if spec else None, description=description)

@@ -1,4 +1,4 @@
-"""optimum-onnx as its users have it: an environment of its own, saved models, its commands."""
+"""Runs optimum-onnx as its users do: in a separate environment, on saved models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.errors import UsageError
 from harness.records import CellId
 
 SAME = ("torch", "onnx", "onnxruntime", "numpy")
-"""What both sides have in one version, the one that is installed here."""
+"""The packages that both environments have in the same version: the version installed here."""
 
 REQUIREMENTS = (
     "optimum-onnx[onnxruntime]==0.1.0",
@@ -29,41 +29,44 @@ REQUIREMENTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """One export with its validation: wall seconds, and what went wrong."""
+class OptimumExport:
+    """One export with its validation: wall seconds, and the error message or None."""
 
     seconds: float
     error: str | None
 
 
 class Optimum:
-    """An environment with optimum-onnx, and the tiny models of cells in a form that it reads."""
+    """An environment with optimum-onnx, and the cells' tiny models as saved folders."""
 
     def __init__(self, folder: Path, models: Path) -> None:
         self._bin = folder / "bin"
         self._models = models
 
-    def exported(self, cells: Sequence[CellId], *, validation: str) -> list[Done]:
-        """All cells in one process, the first of them once more before, to warm up."""
+    def export_all(self, cells: Sequence[CellId], *, validation: str) -> list[OptimumExport]:
+        """Export all cells in one process, after a first export to warm up.
+
+        Raises UsageError if the process fails.
+        """
         jobs = [self._job(cell) for cell in (cells[0], *cells)]
-        side = Path(__file__).with_name("_optimum_side.py")
-        done = _run([str(self._bin / "python"), str(side), validation], json.dumps(jobs))
+        script = Path(__file__).with_name("_optimum_script.py")
+        done = _run([str(self._bin / "python"), str(script), validation], json.dumps(jobs))
         if done.returncode != 0:
             raise UsageError(f"optimum-onnx ended with status {done.returncode}: {done.stderr}")
-        return [Done(**json.loads(line)) for line in done.stdout.splitlines()]
+        return [OptimumExport(**json.loads(line)) for line in done.stdout.splitlines()]
 
-    def commanded(self, cell: CellId) -> Done:
-        """One cell by `optimum-cli export onnx`, from its start to its end."""
-        model, opset = str(self.saved(cell)), str(cell.opset)
+    def export_by_command(self, cell: CellId) -> OptimumExport:
+        """Export one cell with `optimum-cli export onnx`; the seconds are the whole process's."""
+        model, opset = str(self.saved_model(cell)), str(cell.opset)
         options = ["--model", model, "--task", cell.task, "--opset", opset]
         with tempfile.TemporaryDirectory() as output:
             start = time.perf_counter()
             done = _run([str(self._bin / "optimum-cli"), "export", "onnx", *options, output])
             seconds = time.perf_counter() - start
-        return Done(seconds, done.stderr[-200:] if done.returncode else None)
+        return OptimumExport(seconds, done.stderr[-200:] if done.returncode else None)
 
-    def saved(self, cell: CellId) -> Path:
-        """The folder of the cell's tiny model, which is saved when it is first asked for."""
+    def saved_model(self, cell: CellId) -> Path:
+        """Return the folder of the cell's tiny model; the first call saves it."""
         folder = self._models / f"{cell.architecture}~{cell.variant}" / cell.task
         if not folder.is_dir():
             model: Any = tiny_cell(cell)[0]
@@ -71,11 +74,11 @@ class Optimum:
         return folder
 
     def _job(self, cell: CellId) -> dict[str, Any]:
-        return {"model": str(self.saved(cell)), "task": cell.task, "opset": cell.opset}
+        return {"model": str(self.saved_model(cell)), "task": cell.task, "opset": cell.opset}
 
 
 def install(folder: Path) -> Path:
-    """Make the environment where it is not there yet, or is of other versions."""
+    """Create the environment in `folder`, unless it exists with the same requirements."""
     stamp = folder / "requirements.txt"
     text = "\n".join(REQUIREMENTS)
     if not stamp.is_file() or stamp.read_text(encoding="utf-8") != text:

@@ -1,4 +1,4 @@
-"""Growth curves as SVG. Apart, because matplotlib comes with the extra `bench` alone."""
+"""Draws curves as SVG. A separate module, because only the extra `bench` installs matplotlib."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def add_plot(parser: argparse.ArgumentParser) -> None:
 def plot(
     path: Path, curves: Mapping[str, Curve], *, x: str, y: str, bar: Curve, bar_name: str
 ) -> None:
-    """Write the curves, by name, beside the bar that they stay under.
+    """Write an SVG of the named curves and of the bar, their limit.
 
-    The file says nothing of when it was made, so that equal curves give equal files.
+    The file has no date, so that equal curves give equal files.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure

@@ -1,18 +1,18 @@
-"""Cells per second and shapes of each cell, beside optimum-onnx 0.1.0 with transformers 4.57.
+"""Compares cells per second, and shapes per cell, with optimum-onnx 0.1.0 and transformers 4.57.
 
-Both export with TorchScript at the same opset, from the same weights, and validate: optimum at the
-shape that it has traced; ours on every requirement. optimum gets a virtual environment of its own,
-which is made in `--folder` the first time. Settings, each counted as long as its table says:
+Both sides export with TorchScript at the same opset, from the same weights, and validate: optimum
+at the traced shape, the harness with every requirement. optimum has a separate virtual environment,
+which is created in `--folder` on first use. Settings:
 
-- `one process`: main_export again and again beside judge_cell, each in a warm process of its own;
-- `validated apart`: the same, where each of optimum's files is validated by validate_models_outputs
-  with its default, in a process that is started for it; main_export does so on no CPU;
-- `commands`: `optimum-cli export onnx` beside `python -m harness export`, one for each cell;
-- `as they are used`: `optimum-cli export onnx` for each cell beside one run of pytest, one worker.
+- `one process`: main_export against judge_cell, each in one warm process for all cells;
+- `validated apart`: the same, but each of optimum's files is validated in a new process, which is
+  the default of validate_models_outputs; on a CPU, main_export does not do so;
+- `commands`: `optimum-cli export onnx` against `python -m harness export`, one process per cell;
+- `as they are used`: `optimum-cli export onnx` per cell against one pytest run with one worker.
 
-What optimum cannot export is told and counts on neither side.
+Cells that optimum cannot export are listed, and count on neither side.
 
-The bars: at least 5 times the cells per second, at no less than 15 times the shapes.
+The bars: at least 5 times the cells per second, at 15 times the shapes or more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from rich.table import Table
 
 from benchmarks._cells import ROOT, add_selection, pytest_seconds, selected_cells
 from benchmarks._measuring import Bar, make_console, make_parser, progress
-from benchmarks._optimum import Done, Optimum, install
+from benchmarks._optimum import Optimum, OptimumExport, install
 from harness.judge.cell import judge_cell
 from harness.judge.shared_work import SharedWork
 from harness.judge.warm_up import warm_up
@@ -43,71 +43,77 @@ CELLS = {
     "task": "fill-mask,text-classification,image-classification,text*-with-past",
     "exporter": "torchscript",
 }
-"""Unless chosen otherwise. Optimum's own inputs do not fit models as small as bart and whisper."""
+"""The default selection. optimum's dummy inputs do not fit the tiny models of bart and whisper."""
 
 SETTINGS = ("one process", "validated apart", "commands", "as they are used")
 
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """Wall seconds of both sides for the same cells."""
+    """Wall seconds of optimum and of the harness for the same cells."""
 
     optimum: float
-    ours: float
+    harness: float
 
     @property
     def speed(self) -> float:
-        """Our cells per second beside theirs."""
-        return self.optimum / self.ours
+        """The harness's cells per second, divided by optimum's."""
+        return self.optimum / self.harness
 
 
 class Comparison:
-    """The settings, over the cells that optimum can export."""
+    """Measures the settings with the cells that optimum can export.
+
+    `refused` has the error of each cell that optimum cannot export.
+    """
 
     def __init__(self, optimum: Optimum, cells: Sequence[CellId], profile: str) -> None:
         self._optimum = optimum
         self._profile = profile
-        found = optimum.exported(cells, validation="inside")
+        found = optimum.export_all(cells, validation="inside")
         self.refused = {
             str(cell): done.error for cell, done in zip(cells, found, strict=True) if done.error
         }
         self.cells = [cell for cell in cells if str(cell) not in self.refused]
         warm_up()
         judge_cell(self.cells[0], profile=profile)
-        self.shapes = list(self._judged())
+        self.shapes = list(self._judge_all())
 
     def round(self, setting: str) -> Seconds:
-        """Both sides once."""
-        measures: dict[str, tuple[Callable[[], Sequence[Done]], Callable[[], object]]] = {
-            "one process": (lambda: self._exported("inside"), lambda: list(self._judged())),
-            "validated apart": (lambda: self._exported("beside"), lambda: list(self._judged())),
-            "commands": (self._commanded, self._our_commands),
-            "as they are used": (self._commanded, self._our_run),
+        """Measure optimum and the harness once in this setting."""
+        measures: dict[str, tuple[Callable[[], Sequence[OptimumExport]], Callable[[], object]]] = {
+            "one process": (lambda: self._export_all("inside"), lambda: list(self._judge_all())),
+            "validated apart": (
+                lambda: self._export_all("subprocess"),
+                lambda: list(self._judge_all()),
+            ),
+            "commands": (self._export_by_commands, self._run_harness_commands),
+            "as they are used": (self._export_by_commands, self._run_pytest),
         }
-        theirs, ours = measures[setting]
-        optimum = sum(done.seconds for done in theirs())
+        run_optimum, run_harness = measures[setting]
+        optimum = sum(done.seconds for done in run_optimum())
         start = time.perf_counter()
-        ours()
+        run_harness()
         return Seconds(optimum, time.perf_counter() - start)
 
-    def _exported(self, validation: str) -> list[Done]:
-        return self._optimum.exported(self.cells, validation=validation)
+    def _export_all(self, validation: str) -> list[OptimumExport]:
+        return self._optimum.export_all(self.cells, validation=validation)
 
-    def _commanded(self) -> list[Done]:
-        return [self._optimum.commanded(cell) for cell in self.cells]
+    def _export_by_commands(self) -> list[OptimumExport]:
+        return [self._optimum.export_by_command(cell) for cell in self.cells]
 
-    def _judged(self) -> Iterator[int]:
-        """Judge all in this process; yields the shapes of each."""
+    def _judge_all(self) -> Iterator[int]:
+        """Judge all cells in this process and yield each cell's number of shapes."""
         work = SharedWork()
         for cell in self.cells:
             report = judge_cell(cell, profile=self._profile, work=work)
             yield max(record.examples for record in report.records)
 
-    def _our_commands(self) -> None:
+    def _run_harness_commands(self) -> None:
         for cell in self.cells:
             with tempfile.TemporaryDirectory() as output:
                 command = [sys.executable, "-m", "harness", "export", "--exporter", cell.exporter]
-                model = ["--model", str(self._optimum.saved(cell)), "--task", cell.task]
+                model = ["--model", str(self._optimum.saved_model(cell)), "--task", cell.task]
                 subprocess.run(
                     [*command, *model, "--opset", str(cell.opset), output],
                     cwd=ROOT,
@@ -115,7 +121,7 @@ class Comparison:
                     check=False,
                 )
 
-    def _our_run(self) -> None:
+    def _run_pytest(self) -> None:
         items = [f"conformance/test_conformance.py::test_cell[{cell}]" for cell in self.cells]
         opsets = ",".join(sorted({str(cell.opset) for cell in self.cells}))
         chosen = (f"--profile={self._profile}", "--architecture=*", f"--opset={opsets}")
@@ -131,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--setting", choices=SETTINGS, action="append")
     options = parser.parse_args(arguments)
     console = make_console()
-    table = Table("setting", "cells", "optimum s a cell", "ours s a cell", "speed")
+    table = Table("setting", "cells", "optimum s per cell", "harness s per cell", "speed")
     speeds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as models:
         optimum = Optimum(install(options.folder), Path(models))
@@ -141,14 +147,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
             rounds = progress(range(options.rounds), setting)
             measured = [comparison.round(setting) for _ in rounds]
             speeds[setting] = statistics.median(one.speed for one in measured)
-            sides = zip(*((one.optimum / count, one.ours / count) for one in measured), strict=True)
+            per_cell = ((one.optimum / count, one.harness / count) for one in measured)
+            sides = zip(*per_cell, strict=True)
             medians = [f"{statistics.median(side):.2f}" for side in sides]
             table.add_row(setting, str(count), *medians, f"{speeds[setting]:.2f}")
     console.print(table)
     for cell, error in comparison.refused.items():
-        console.print(f"not compared, optimum refuses it: {cell}: {error}")
+        console.print(f"not compared, optimum cannot export it: {cell}: {error}")
     fewest = min(comparison.shapes)
-    console.print(f"{fewest} times the shapes and more: {SHAPES.verdict(fewest)}")
+    console.print(f"{fewest} times the shapes or more: {SHAPES.verdict(fewest)}")
     for setting, speed in speeds.items():
         console.print(
             f"{setting}: {speed:.2f} x the cells per second, median of {options.rounds} rounds: "

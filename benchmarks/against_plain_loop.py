@@ -1,10 +1,9 @@
-"""What judging costs beside the loop that people write instead.
+"""Compares the cost of judging cells with the cost of a plain export-and-compare loop.
 
-The loop calls torch.onnx.export, opens the file in ONNX Runtime and compares with eager PyTorch by
-numpy.allclose, at the shape of the export; every opset and exporter anew. Ours is what a worker
-does with the same cells: every requirement, on corners and drawn examples. Both run in this
-process, whose imports are warm, a task at a time in turn; the seconds are those of the processor.
-There is no bar.
+For each cell, the loop calls torch.onnx.export, opens the file in ONNX Runtime and compares with
+eager PyTorch by numpy.allclose, at the shape of the export. Judging does all that a worker does
+with the same cells: every requirement, on corners and drawn examples. Both run in this process
+with warm imports, one task after the other. Times are processor seconds. There is no bar.
 """
 
 from __future__ import annotations
@@ -36,13 +35,13 @@ if TYPE_CHECKING:
 
 
 EXPORTERS = "dynamo,torchscript"
-"""Those of torch.onnx, which the loop calls."""
+"""The exporters that torch.onnx.export has, which the loop calls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """The cells of one task: seconds of the loop and of judging, what the loop found equal, and
-    the shapes at which each cell was judged."""
+    """The cells of one task: processor seconds of the loop and of judging, the number of cells
+    that the loop found equal, and the number of shapes at which each cell was judged."""
 
     cells: Sequence[CellId]
     loop: float
@@ -56,7 +55,7 @@ class Compared:
 
 
 def measure(cells: Sequence[CellId], profile: str) -> Iterator[Compared]:
-    """A task at a time."""
+    """Measure the loop and judging, one task at a time."""
     work = SharedWork()
     tasks = [list(group) for _, group in groupby(cells, _task)]
     for task in progress(tasks, "tasks"):
@@ -78,7 +77,7 @@ def _task(cell: CellId) -> str:
 
 
 def is_equal(cell: CellId) -> bool:
-    """The loop's verdict on a cell; what cannot be exported or run is not equal."""
+    """Return the loop's verdict on a cell; false if the cell cannot be exported or run."""
     from harness.evidence.session import single_thread
 
     model, config = tiny_cell(cell)
@@ -86,7 +85,7 @@ def is_equal(cell: CellId) -> bool:
         try:
             parts = config.parts.items()
             return all(_compare(model, p, cell, Path(folder, stem)) for stem, p in parts)
-        except Exception:  # exporters and the runtime raise what they like
+        except Exception:  # exporters and the runtime raise many types
             return False
 
 
@@ -141,9 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = Table("task", "cells", "loop s", "judged s", "ratio", "equal to the loop", "shapes")
     for one in compared:
         numbers = (one.loop, one.judged, one.ratio)
-        told = (f"{one.equal} of {len(one.cells)}", f"{min(one.shapes)}")
+        counts = (f"{one.equal} of {len(one.cells)}", f"{min(one.shapes)}")
         table.add_row(
-            _task(one.cells[0]), str(len(one.cells)), *(f"{n:.2f}" for n in numbers), *told
+            _task(one.cells[0]), str(len(one.cells)), *(f"{n:.2f}" for n in numbers), *counts
         )
     whole = sum(one.judged for one in compared) / sum(one.loop for one in compared)
     median = statistics.median(one.ratio for one in compared)
@@ -151,8 +150,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = make_console()
     console.print(table)
     console.print(
-        f"judging {len(cells)} cells at {fewest} shapes and more takes {whole:.2f} x a plain loop "
-        f"at one shape; {median:.2f} is the median of {len(compared)} tasks"
+        f"judging {len(cells)} cells at {fewest} shapes or more takes {whole:.2f} x a plain loop "
+        f"at one shape; the median of {len(compared)} tasks is {median:.2f}"
     )
 
 

@@ -1,6 +1,6 @@
-"""How long pytest takes to collect a matrix, one item a cell, and whether it imports torch.
+"""Measures how long pytest takes to collect a matrix, and whether collection imports torch.
 
-The bar: under 10 s for 20,000 cells, without torch; medians of the rounds.
+The bar: at most 10 s for 20,000 cells (median of the rounds), without importing torch.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ for index in range({architectures}):
     register(f"synthetic{{index}}", tasks=TASKS)(described)
 
 @atexit.register
-def say_whether_torch_was_imported():
-    pathlib.Path({told!r}).write_text(str("torch" in sys.modules))
+def write_whether_torch_was_imported():
+    pathlib.Path({answer!r}).write_text(str("torch" in sys.modules))
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """One collection: its wall seconds, from the start of the process, and what it imported."""
+    """One collection: wall seconds of the whole process, and whether it imported torch."""
 
     cells: int
     seconds: float
@@ -63,17 +63,20 @@ class Collected:
 
 
 def measure(counts: Sequence[int], *, rounds: int) -> Iterator[Collected]:
-    """Collect matrices of so many cells in turn."""
+    """Collect a matrix of each size, in every round."""
     for _ in progress(range(rounds), "rounds"):
         yield from map(collect, counts)
 
 
 def collect(cells: int) -> Collected:
-    """Collect a matrix of so many cells, of architectures that a generated module registers."""
+    """Collect a matrix of `cells` cells; a generated module registers the architectures.
+
+    Raises SystemExit if pytest collects another number of cells.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "told"
+        answer = Path(folder) / "torch-was-imported"
         architectures = cells // CELLS_OF_ARCHITECTURE
-        text = MODULE.format(architectures=architectures, told=str(told))
+        text = MODULE.format(architectures=architectures, answer=str(answer))
         (Path(folder) / "synthetic_registry.py").write_text(text, encoding="utf-8")
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
         start = time.perf_counter()
@@ -91,8 +94,9 @@ def collect(cells: int) -> Collected:
         )
         seconds = time.perf_counter() - start
         if f"\n{cells} tests collected" not in done.stdout:
-            raise SystemExit(f"not {cells} cells: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-        return Collected(cells, seconds, told.read_text(encoding="utf-8") == "True")
+            output = f"{done.stdout[-2000:]}{done.stderr[-2000:]}"
+            raise SystemExit(f"pytest did not collect {cells} cells: {output}")
+        return Collected(cells, seconds, answer.read_text(encoding="utf-8") == "True")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -107,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         count: statistics.median(one.seconds for one in collected if one.cells == count)
         for count in counts
     }
-    table = Table("cells", "seconds", "ms a cell")
+    table = Table("cells", "seconds", "ms per cell")
     for count, seconds in medians.items():
         table.add_row(f"{count:,}", f"{seconds:.2f}", f"{1000 * seconds / count:.2f}")
     imported = "with" if any(one.imported_torch for one in collected) else "without"

@@ -1,4 +1,4 @@
-"""What judging a cell costs beside its bare dynamo export, over the smoke profile.
+"""Measures what judging a cell costs, relative to its bare dynamo export, in the smoke profile.
 
 The bar: at most 0.5 times the export, median, with at least 30 examples for each cell.
 """
@@ -26,7 +26,7 @@ EXPORTER = "dynamo"
 
 
 class Timed:
-    """The exporter, with the seconds that it took."""
+    """An exporter that adds up the seconds of its exports."""
 
     def __init__(self, name: str) -> None:
         self._exporter = get_exporter(name)
@@ -43,8 +43,8 @@ class Timed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """Seconds of one cell: its export, and all that was judged around it."""
+class CellCost:
+    """Seconds of one cell: of its export, and of everything else in judging it."""
 
     report: CellReport
     export: float
@@ -59,18 +59,18 @@ class Cost:
         return max(record.examples for record in self.report.records)
 
 
-def measure(cells: Sequence[CellId], exporter: Timed, profile: str) -> Iterator[Cost]:
-    """Judge each cell as the profile does; what it imports is warm after a first one."""
+def measure(cells: Sequence[CellId], exporter: Timed, profile: str) -> Iterator[CellCost]:
+    """Judge each cell with the profile. One cell is judged before, so that imports are warm."""
     judge_cell(cells[0], profile=profile)
     for cell in progress(cells, "cells"):
         exporter.seconds = 0.0
         start = time.perf_counter()
         report = judge_cell(cell, profile=profile)
         total = time.perf_counter() - start
-        yield Cost(report=report, export=exporter.seconds, judged=total - exporter.seconds)
+        yield CellCost(report=report, export=exporter.seconds, judged=total - exporter.seconds)
 
 
-def by_cell(costs: list[Cost]) -> Table:
+def by_cell(costs: list[CellCost]) -> Table:
     table = Table("cell", "export s", "judged s", "ratio", "examples", "conforms")
     for cost in costs:
         numbers = (f"{cost.export:.2f}", f"{cost.judged:.2f}", f"{cost.ratio:.2f}")
@@ -79,15 +79,15 @@ def by_cell(costs: list[Cost]) -> Table:
     return table
 
 
-def by_requirement(costs: list[Cost]) -> Table:
-    """Shares of what was judged; `export` without the export itself."""
+def by_requirement(costs: list[CellCost]) -> Table:
+    """Return each requirement's share of the judging time; `export` excludes the export itself."""
     seconds: defaultdict[str, float] = defaultdict(float)
     for cost in costs:
         for record in cost.report.records:
             seconds[record.requirement] += record.seconds
         seconds["export"] -= cost.export
     whole = sum(cost.judged for cost in costs)
-    seconds["the model, its reference and what lies between"] = whole - sum(seconds.values())
+    seconds["everything else, such as building the model"] = whole - sum(seconds.values())
     table = Table("requirement", "seconds", "share")
     for name, value in seconds.items():
         table.add_row(name, f"{value:.1f}", f"{value / whole:.0%}")

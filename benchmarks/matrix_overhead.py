@@ -1,9 +1,9 @@
-"""What a run of the matrix costs beside the bare exports of its cells.
+"""Measures what a run of the matrix costs, relative to the bare exports of its cells.
 
-The wall seconds of pytest, from its start to its end, times the workers, beside the wall seconds
-of all exports of the same cells one after the other, in one process that has its imports behind it.
-A bare export shares nothing; what they take where the opsets of a task share their work stands
-beside it, as the smallest that a run could take.
+The cost of a run is the wall time of pytest times the number of workers. The cost of the exports is
+the wall time of exporting the same cells one after the other, in one process with warm imports.
+Bare exports share no work. The table also shows exports in which the opsets of a task share their
+work: no run can cost less.
 
 The bar: at most 1.3 times the bare exports, median of the rounds.
 """
@@ -25,7 +25,7 @@ from benchmarks._cells import (
 )
 from benchmarks._measuring import Bar, make_console, make_parser, progress
 from harness.exporters import exporter_names, get_exporter
-from harness.exporters._sharing import SharedTraces, sharing
+from harness.exporters._sharing import SharedTraces, with_shared_traces
 from harness.judge.warm_up import warm_up
 from harness.records import CellId
 
@@ -33,8 +33,8 @@ BAR = Bar.at_most(1.3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """Seconds of one run, of the bare exports, and of those that share their work."""
+class OverheadRound:
+    """Seconds of one run, of the bare exports, and of the exports that share work."""
 
     wall: float
     workers: int
@@ -50,21 +50,21 @@ class Round:
         return self.wall * self.workers / self.shared
 
 
-def measure(cells: Sequence[CellId], arguments: Sequence[str], *, workers: int) -> Round:
-    """A round: the run, then its cells exported in both ways."""
-    return Round(
+def measure(cells: Sequence[CellId], arguments: Sequence[str], *, workers: int) -> OverheadRound:
+    """Measure a run, then the exports of its cells without and with shared work."""
+    return OverheadRound(
         wall=pytest_seconds("-n", str(workers), *arguments),
         workers=workers,
-        bare=exports(cells, None),
-        shared=exports(cells, SharedTraces()),
+        bare=time_exports(cells, None),
+        shared=time_exports(cells, SharedTraces()),
     )
 
 
-def exports(cells: Sequence[CellId], traces: SharedTraces | None) -> float:
-    """Seconds of all exports, one after the other."""
+def time_exports(cells: Sequence[CellId], traces: SharedTraces | None) -> float:
+    """Return the seconds of all exports, one after the other."""
     what = "bare exports" if traces is None else "exports that share"
     return sum(
-        export_seconds(sharing(get_exporter(cell.exporter), traces), cell)
+        export_seconds(with_shared_traces(get_exporter(cell.exporter), traces), cell)
         for cell in progress(cells, what)
     )
 
@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cells = selected_cells(options)
     warm_up()
     for name in exporter_names():
-        exports([cell for cell in cells if cell.exporter == name][:1], None)
+        time_exports([cell for cell in cells if cell.exporter == name][:1], None)
     chosen = for_pytest(options)
     rounds = [measure(cells, chosen, workers=options.workers) for _ in range(options.rounds)]
     table = Table("run s", "x workers", "bare exports s", "ratio", "shared exports s", "ratio")

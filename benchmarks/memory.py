@@ -1,6 +1,6 @@
-"""The memory of one judge that is never replaced, over 1,000 cells of many tasks.
+"""Measures the memory of one judge process that judges 1,000 cells and is never replaced.
 
-The bars: it grows by at most 10 % from the 100th cell to the last, and stays under 1.5 GB.
+The bars: at most 10 % growth from the 100th cell to the last, and at most 1.5 GB.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ GROWTH = Bar.at_most(10.0, " %")
 SIZE = Bar.at_most(1500.0, " MB")
 ARCHITECTURES = "bert,gpt2~,llama,vit"
 WARM = 100
-"""Cells after which every task has been met, and caches are full."""
+"""Number of cells after which every task has been judged and caches are full."""
 
 NEVER = Limits(seconds=600.0, memory=64 * GIB, retire=64 * GIB)
 MB = 10**6
 
 Sample = tuple[int, float]
-"""Cells judged, and MB resident after them."""
+"""The number of cells judged so far, and the resident memory in MB."""
 
 
 class LastingJudge:
-    """A judge as a run has it, without its replacement."""
+    """A judge process as in a run, but never replaced."""
 
     def __init__(self, folder: Path, profile: str) -> None:
         self._folder = folder
@@ -54,9 +54,9 @@ class LastingJudge:
             expectations=None,
         )
         self._judge = SupervisedJudge(setup, NEVER)
-        self._judge.get_ready()
+        self._judge.wait_until_ready()
         self.changes: Counter[str] = Counter()
-        """Why a run would have replaced it, and how often."""
+        """Reasons for which a run would have replaced the process, with their counts."""
 
     def judge(self, cell: CellId, *, seed: int) -> None:
         request = Request(
@@ -66,7 +66,7 @@ class LastingJudge:
             seed=seed,
             folder=str(self._folder / "cell"),
         )
-        ending = self._judge.judge(request)
+        ending = self._judge.request_cell(request)
         if ending.outcome is not None:
             raise SystemExit(f"{cell}: {ending.got}\n{ending.traceback}")
         self.changes.update(filter(None, [ending.why_retired]))
@@ -82,7 +82,7 @@ class LastingJudge:
 def measure(
     judge: LastingJudge, cells: Sequence[CellId], *, count: int, every: int
 ) -> Iterator[Sample]:
-    """Have `count` cells judged, those given again and again, with new examples each time."""
+    """Judge `count` cells, repeating `cells` with new examples; yield a sample every `every`."""
     passes = ((cell, seed) for seed in itertools.count() for cell in cells)
     numbered = list(enumerate(itertools.islice(passes, count), start=1))
     for index, (cell, seed) in progress(numbered, "cells"):
@@ -92,7 +92,7 @@ def measure(
 
 
 def growth(samples: Sequence[Sample]) -> float:
-    """Percent from the first sample of a warm judge to the last."""
+    """Return the growth in percent, from the first sample after WARM cells to the last sample."""
     warm = next((size for index, size in samples if index >= WARM), samples[0][1])
     return 100 * (samples[-1][1] / warm - 1)
 

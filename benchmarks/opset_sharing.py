@@ -1,4 +1,4 @@
-"""What k opsets of one (architecture, task) cost beside one export, when they share their work.
+"""Measures what k opsets of one (architecture, task) cost if they share work.
 
 The bar: at most 1 + 0.3 (k - 1) times one export that shares nothing, median of the rounds.
 """
@@ -19,7 +19,7 @@ from benchmarks._plotting import add_plot, plot
 from harness import CellId, Exporter
 from harness.exporters import get_exporter
 from harness.exporters._registries import Registries
-from harness.exporters._sharing import SharedTraces, sharing
+from harness.exporters._sharing import SharedTraces, with_shared_traces
 
 SLOPE = 0.3
 OPSETS = (18, 17, 20, 21, 22, 23, 24, 25)
@@ -33,8 +33,8 @@ TASKS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
-    """Seconds of one export alone, and of each opset after the other with what they share."""
+class SharingRound:
+    """Processor seconds of one export alone, and of each opset's export with shared work."""
 
     alone: float
     shared: tuple[float, ...]
@@ -43,22 +43,25 @@ class Round:
         return sum(self.shared[:count]) / self.alone
 
 
-def measure(name: str, *, rounds: int) -> Iterator[Round]:
-    """Rounds of a task, each with a new model. Imports and registries are warm after a first one,
-    as they are in a worker that has judged a task."""
+def measure(name: str, *, rounds: int) -> Iterator[SharingRound]:
+    """Measure rounds of a task, each with a new model.
+
+    A first round is not counted: it warms imports and registries, as in a worker that has judged
+    a task.
+    """
     alone, registries = get_exporter("dynamo"), Registries()
     for index in progress(range(rounds + 1), name):
         traces = SharedTraces()
         traces.registries = registries
-        shared = sharing(alone, traces)
+        shared = with_shared_traces(alone, traces)
         first = _seconds(alone, name, OPSETS[0])
         each = tuple(_seconds(shared, name, opset) for opset in OPSETS)
         if index:
-            yield Round(first, each)
+            yield SharingRound(first, each)
 
 
 def _seconds(exporter: Exporter, name: str, opset: int) -> float:
-    """Of the processor: an export waits for nothing, and other processes do not count."""
+    """Return processor seconds: an export never waits, and other processes do not count."""
     cell = CellId.parse(f"{name}/opset{opset}/dynamo")
     return export_seconds(exporter, cell, clock=time.process_time)
 
@@ -67,12 +70,12 @@ def bar(count: int) -> float:
     return 1 + SLOPE * (count - 1)
 
 
-def medians_of(rounds: Sequence[Round]) -> dict[int, float]:
-    """k -> what k opsets cost beside one export."""
+def medians_of(rounds: Sequence[SharingRound]) -> dict[int, float]:
+    """Return k -> cost of k opsets, relative to one export."""
     return {count: statistics.median(one.ratio(count) for one in rounds) for count in COUNTS}
 
 
-def row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
+def row(name: str, rounds: Sequence[SharingRound]) -> tuple[str, ...]:
     seconds = statistics.median(one.alone for one in rounds)
     pairs = itertools.product(rounds, range(1, len(OPSETS)))
     further = statistics.median(one.shared[index] / one.alone for one, index in pairs)
@@ -97,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     console = make_console()
     console.print(table)
     console.print(
-        f"k opsets beside one export, medians of {options.rounds} rounds: "
+        f"k opsets relative to one export, medians of {options.rounds} rounds: "
         f"{'within' if is_within else 'ABOVE'} the bar of 1 + {SLOPE} (k - 1)"
     )
     if options.plot:

@@ -1,6 +1,6 @@
-"""What the page of a run costs: seconds to write, bytes, and how quickly a browser filters it.
+"""Measures the pages of a run: seconds to write, bytes, and seconds to open and filter.
 
-The bar: the matrix of 20,000 cells opens and filters in under a second each in Chromium.
+The bar: Chromium opens the matrix of 20,000 cells in at most 1 s, and filters it in at most 1 s.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ REQUIREMENTS = (
 )
 COMPARING = {"agreement", "padding", "cache", "runtime"}
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-# Until the frame after the next one: what was asked for has been laid out and painted by then.
+# Waits until after the next frame: by then, the browser has laid out and painted the change.
 PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
 FILTER = """async (text) => {
   const start = performance.now();
@@ -58,8 +58,12 @@ FILTER = """async (text) => {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """One run of so many cells; browser times are None without a browser."""
+class PageCost:
+    """The cost of the pages of one run.
+
+    `seconds` is the time to write them; `first` and `whole` are bytes of the first page and of all
+    pages; `opens` and `filters` are seconds in a browser, None without a browser.
+    """
 
     cells: int
     seconds: float
@@ -70,7 +74,7 @@ class Cost:
 
 
 def synthetic(count: int) -> Run:
-    """A run of `count` cells as a nightly has them: a third does not apply, some fail."""
+    """Return a run of `count` cells like a nightly's: a quarter is not applicable, some fail."""
     planned = {str(cell): list(REQUIREMENTS) for cell in islice(_cells(), count)}
     header = Header(
         run=f"synthetic-{count}",
@@ -135,7 +139,7 @@ def _record(cell: CellId, name: str, index: int) -> Record:
 
 @cache
 def _interface() -> PartInterface:
-    """A decoder that continues from a cache of two layers."""
+    """Return the interface of a decoder with a cache of two layers."""
     ids, cache_type = "int64[batch_size, sequence_length]", "float32[batch_size, 4, length, 8]"
     kinds = [f"{layer}.{kind}" for layer in range(2) for kind in ("key", "value")]
     inputs = {"input_ids": ids} | {f"past_key_values.{kind}": cache_type for kind in kinds}
@@ -149,14 +153,14 @@ def _interface() -> PartInterface:
     return PartInterface(inputs=next(sides), outputs=next(sides))
 
 
-def measure(count: int, folder: Path, browser: Any) -> Cost:
+def measure(count: int, folder: Path, browser: Any) -> PageCost:
     """Write the pages of a synthetic run, open the first one and filter it three times."""
     run = synthetic(count)
     start = time.perf_counter()
     page = write_page(run, folder)
     seconds = time.perf_counter() - start
     opens, filters = (None, None) if browser is None else _browse(page, browser)
-    return Cost(
+    return PageCost(
         cells=count,
         seconds=seconds,
         first=page.stat().st_size,
@@ -177,8 +181,8 @@ def _browse(path: Path, browser: Any) -> tuple[float, float]:
     return opens, filters
 
 
-def costs_of(sizes: Sequence[int]) -> list[Cost]:
-    """Without Playwright or a browser, the costs of writing alone."""
+def costs_of(sizes: Sequence[int]) -> list[PageCost]:
+    """Return the costs for each size; without Playwright or a browser, without browser times."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             from playwright.sync_api import sync_playwright
@@ -194,9 +198,9 @@ def costs_of(sizes: Sequence[int]) -> list[Cost]:
             return [measure(count, Path(folder, str(count)), browser) for count in sizes]
 
 
-def table_of(costs: list[Cost]) -> Table:
+def table_of(costs: list[PageCost]) -> Table:
     table = Table(
-        "cells", "build s", "first page kB", "all kB", "bytes a cell", "opens s", "filters s"
+        "cells", "write s", "first page kB", "all kB", "bytes per cell", "opens s", "filters s"
     )
     for cost in costs:
         browser = ("-" if value is None else f"{value:.2f}" for value in (cost.opens, cost.filters))

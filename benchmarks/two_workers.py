@@ -1,4 +1,4 @@
-"""What a second worker brings: `pytest -n 1` beside `-n 2`, in alternating pairs.
+"""Measures how much faster two workers are: `pytest -n 1` against `-n 2`, in alternating order.
 
 The bar: at least 1.7 times as fast, median of the pairs.
 """
@@ -18,8 +18,8 @@ BAR = Bar.at_least(1.7)
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """Wall seconds of the same run by one worker and by two."""
+class WorkerPair:
+    """Wall seconds of the same run with one worker and with two."""
 
     one: float
     two: float
@@ -29,11 +29,11 @@ class Pair:
         return self.one / self.two
 
 
-def measure(arguments: Sequence[str], *, first: int) -> Pair:
-    """Both runs, the one with `first` workers first: whatever warms up favours neither."""
+def measure(arguments: Sequence[str], *, first: int) -> WorkerPair:
+    """Measure both runs, first with `first` workers; alternating it cancels warm-up effects."""
     order = (first, 3 - first)
     seconds = {workers: pytest_seconds("-n", str(workers), *arguments) for workers in order}
-    return Pair(seconds[1], seconds[2])
+    return WorkerPair(seconds[1], seconds[2])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

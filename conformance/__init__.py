@@ -1,4 +1,4 @@
-"""The suite: one item per cell, and proof that what is registered is complete.
+"""The conformance suite: one item per cell, and tests that the registry is complete.
 
 Other projects run it with `pytest --pyargs conformance -p harness.pytest_plugin`.
 """

@@ -1,4 +1,4 @@
-"""Every planned cell conforms, or fails as an expectation says."""
+"""Every planned cell conforms, or fails as an expectation declares."""
 
 from __future__ import annotations
 

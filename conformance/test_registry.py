@@ -1,4 +1,4 @@
-"""Whatever is registered can be judged: tiny models, outputs, dummy inputs, expectations."""
+"""Registered architectures are complete: tiny models, outputs, dummy inputs, expectations."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from harness.pytest_plugin.context import CONTEXT
 
 @pytest.fixture
 def registry(pytestconfig: pytest.Config) -> Registry:
-    """What is registered, `--config-module` included."""
+    """The registry, with the modules of `--config-module`."""
     return pytestconfig.stash[CONTEXT].registry
 
 
 @pytest.fixture
 def descriptions(registry: Registry) -> list[OnnxConfig]:
-    """A description of every (tiny model, task), over its configuration."""
+    """One description per (tiny model, task), made from the configuration of the tiny model."""
     return [description for model in registry.models for description in _describe(model, registry)]
 
 
@@ -60,9 +60,9 @@ def test_no_expectation_is_stale(pytestconfig: pytest.Config) -> None:
 
 def _describe(model: TinyModel, registry: Registry) -> Iterator[OnnxConfig]:
     if find_fixture(f"models/{model.architecture}.json") is None:
-        return  # said by the test above
+        return  # reported by test_every_architecture_has_a_tiny_model
     text = json.dumps(read_fixture(model)["config"])
-    # A namespace stands for transformers' configuration, whose classes would import torch.
+    # A namespace replaces transformers' configuration classes, which would import torch.
     config = json.loads(text, object_hook=lambda table: SimpleNamespace(**table))
     for task in registry.tasks[model]:
         yield TasksManager.get_exporter_config_constructor(

@@ -1,7 +1,7 @@
 """Conformance harness for the export of transformer architectures from PyTorch to ONNX.
 
-The public API is what `__init__.pyi` lists. It is lazy: importing `harness` imports neither torch
-nor transformers.
+`__init__.pyi` lists the public API. Its names are imported at first use: importing `harness`
+imports neither torch nor transformers.
 """
 
 import lazy_loader

@@ -1,4 +1,4 @@
-"""`python -m harness`."""
+"""Run the command line: `python -m harness`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The errors that users meet. A leaf: standard library only, so that every layer can raise them."""
+"""The public errors. Uses the standard library only, so that every layer can raise them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class HarnessError(Exception):
 class UsageError(HarnessError):
     """Bad input: an option, a file, a configuration or a cell id that cannot be used.
 
-    The message is one line that names the thing, says what is wrong with it and what to do.
-    The command line ends with status 2, pytest with its usage status 4.
+    The message is one line: the subject, what is wrong with it, and what to do. The command line
+    then exits with status 2, and pytest with its usage status 4.
     """
 
 
 class DescriptionError(HarnessError):
-    """An architecture is described in a way that contradicts itself or its model."""
+    """The description of an architecture contradicts itself or its model."""
 
 
 class ExporterError(HarnessError):
@@ -27,46 +27,46 @@ class ExporterError(HarnessError):
 
 
 class UnsupportedOpsetError(ExporterError):
-    """The exporter does not honour this opset with the installed versions."""
+    """With the installed versions, the exporter cannot export to this opset."""
 
 
 class ValidationError(HarnessError):
-    """Base of what `validate_model_outputs` raises when the two sides disagree."""
+    """Base of the errors that `validate_model_outputs` raises for a mismatch."""
 
 
 class OutputMatchError(ValidationError):
-    """The output names differ."""
+    """The file's output names differ from the declared or given names."""
 
 
 class ShapeError(ValidationError):
-    """An output has another shape."""
+    """An output has another shape than in eager PyTorch."""
 
 
 class DtypeError(ValidationError):
-    """An output has another element type."""
+    """An output has another element type than in eager PyTorch."""
 
 
 class NonFiniteError(ValidationError):
-    """NaN or infinity stand at different positions."""
+    """NaN or infinity is at other positions than in eager PyTorch."""
 
 
 class AtolError(ValidationError):
-    """A value differs by more than `atol`."""
+    """A value differs from eager PyTorch by more than `atol`."""
 
 
 class RuntimeRefusalError(ValidationError):
-    """ONNX Runtime refuses to load the file or to run it on a valid feed."""
+    """ONNX Runtime cannot load the file or run it on a valid feed."""
 
 
 def one_line(error: BaseException) -> str:
-    """The text of an error with its line breaks folded: every message here is one line."""
+    """Return the text of an error as one line: each run of white space becomes one space."""
     return " ".join(str(error).split())
 
 
 def suggest(value: str, known: Iterable[str]) -> str:
-    """Say which known names are near `value`, or list them where none is.
+    """Return a hint for the end of an error message: known names that are similar to `value`.
 
-    Returns a sentence fragment for the end of an error message.
+    If no name is similar, the hint lists all names, or their number if there are many.
     """
     names = sorted(set(known))
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""How files of ours are read and written: one clear line for a bad one, none half-written."""
+"""Read JSON files with clear errors, and write files that are never incomplete."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from harness.errors import UsageError
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds; raises UsageError that names it where it is not JSON."""
+    """Return the contents of a JSON file; raises UsageError that names it if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError
-        raise UsageError(f"{path}: is not JSON ({error}); correct that line") from error
+        raise UsageError(f"{path}: is not JSON ({error}); correct the file") from error
 
 
 class LineFile:
-    """A file of lines, each on disk when `append` returns.
+    """A file to which lines are appended, each written when `append` returns.
 
-    Unbuffered: after a refusal by the disk nothing waits to be written again, and what stands there
-    is whole lines and at most the beginning of one. Raises OSError.
+    Unbuffered: if a write fails, no text stays in a buffer to be written later. The file then has
+    whole lines and at most one incomplete last line. Raises OSError.
     """
 
     def __init__(self, path: Path, *, is_new: bool = True) -> None:
@@ -37,8 +37,11 @@ class LineFile:
         self._stream.close()
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write beside `path`, then rename: nobody ever meets half of it. Raises OSError."""
+def write_atomically(path: Path, text: str) -> None:
+    """Write a temporary file, then rename it to `path`, so that readers never see half a file.
+
+    Raises OSError.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which versions are installed, read without importing anything. A leaf: any layer may ask."""
+"""Installed versions of the relevant packages, read without importing them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DISTRIBUTIONS = {
 
 
 def versions() -> dict[str, str]:
-    """Name -> installed version; `unknown` where not installed."""
+    """Return name -> installed version, `unknown` if it is not installed."""
     installed = {
         name: installed_version(distribution) or "unknown"
         for name, distribution in DISTRIBUTIONS.items()
@@ -25,17 +25,20 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **installed}
 
 
-def difference(expected: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """The first name whose version differs here, with the expected one and ours."""
-    ours = versions()
-    for name, version_there in expected.items():
-        if ours.get(name) != version_there:
-            return name, version_there, ours.get(name, "unknown")
+def differing_version(expected: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Return (name, expected version, installed version) of the first mismatch; None if all match.
+
+    `expected` is a mapping such as `versions` returns.
+    """
+    installed = versions()
+    for name, expected_version in expected.items():
+        if installed.get(name) != expected_version:
+            return name, expected_version, installed.get(name, "unknown")
     return None
 
 
 def installed_version(distribution: str) -> str | None:
-    """None where it is not installed."""
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return version(distribution)
     except PackageNotFoundError:

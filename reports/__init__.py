@@ -1,4 +1,4 @@
-"""Turns run files into something to read: pages, merged runs, differences, summaries, badges.
+"""Reports from run files: pages, merged runs, differences, summaries, badges, a history.
 
-Imports leaves of the harness only, so that it works where torch is not installed.
+Imports only `harness.records`, `harness.errors` and `harness.files`, so it runs without torch.
 """

@@ -1,4 +1,4 @@
-"""`python -m reports`: run files in, something to read out."""
+"""The command `python -m reports`, which turns run files into reports."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ EXIT_USAGE = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit status, 2 for bad input after one line on stderr."""
+    """Run one command and return its exit status.
+
+    Bad input gives status 2 and one line on stderr.
+    """
     try:
-        # Not standalone: typer's own report of a bad option takes several lines.
+        # standalone_mode=False: in standalone mode, typer prints several lines for a bad option.
         status = app(arguments, prog_name="python -m reports", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(f"{error.format_message()} Try --help.")

@@ -1,4 +1,4 @@
-"""Badges of a run: how much of the project, of an architecture and at an opset conforms."""
+"""Badges that say how many cells conform: in the whole run, per architecture and per opset."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from harness.errors import UsageError
-from harness.files import write_whole
+from harness.files import write_atomically
 from harness.records import CellReport, Outcome, Run
 from reports.tally import architecture_of
 from reports.text import file_part, one_line
 from reports.verdict import verdict_of
 
-# The first share that is reached gives the colour, by the name that shields.io has for it.
+# (smallest share of conforming cells, shields.io's name of the colour): the first match counts.
 _COLOURS: Sequence[tuple[float, str]] = (
     (1.0, "brightgreen"),
     (0.9, "green"),
@@ -27,7 +27,7 @@ _COLOURS: Sequence[tuple[float, str]] = (
     (0.0, "red"),
 )
 _UNKNOWN = "lightgrey"
-# Dark enough for white text: contrast 4.5:1 or more, which shields.io's own colours have not.
+# White text on these has a contrast of at least 4.5:1; on shields.io's own colours it has less.
 _FILLS: Mapping[str, str] = {
     "brightgreen": "#2a7d00",
     "green": "#3b7a1e",
@@ -42,7 +42,7 @@ _CHARACTER, _PADDING = 7, 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Badge:
-    """A label and what is said of it; `name` is the stem of its files, stable between runs."""
+    """A label and its message. `name` is the stem of the badge's files, the same in every run."""
 
     name: str
     label: str
@@ -50,7 +50,7 @@ class Badge:
     colour: str
 
     def endpoint(self) -> dict[str, object]:
-        """The JSON that https://shields.io/badges/endpoint-badge reads."""
+        """Return the JSON object that https://shields.io/badges/endpoint-badge reads."""
         return {
             "schemaVersion": 1,
             "label": self.label,
@@ -59,7 +59,7 @@ class Badge:
         }
 
     def svg(self) -> str:
-        """A static image that needs nobody's server; its title is for screen readers."""
+        """Return an SVG image that needs no server; its title is for screen readers."""
         split, right = (_width(text) for text in (self.label, self.message))
         return _template().render(
             title=f"{self.label}: {self.message}",
@@ -72,7 +72,7 @@ class Badge:
 
 
 def badges_of(run: Run) -> list[Badge]:
-    """The badges of the project, then of each architecture, then of each opset."""
+    """Return the badge of the whole run, then one per architecture, then one per opset."""
     reports = run.reports()
     is_whole = verdict_of(run, reports).level != "incomplete"
     architectures: dict[str, list[CellReport]] = {}
@@ -94,7 +94,10 @@ def badges_of(run: Run) -> list[Badge]:
 
 
 def write_badges(badges: Iterable[Badge], directory: Path) -> list[Path]:
-    """Write `NAME.json` and `NAME.svg` of each; raises UsageError where that is impossible."""
+    """Write `NAME.json` and `NAME.svg` for each badge and return the paths.
+
+    Raises UsageError if a file cannot be written.
+    """
     written: list[Path] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -102,7 +105,7 @@ def write_badges(badges: Iterable[Badge], directory: Path) -> list[Path]:
             endpoint = json.dumps(badge.endpoint(), indent=2) + "\n"
             for suffix, text in (("json", endpoint), ("svg", badge.svg())):
                 path = directory / f"{badge.name}.{suffix}"
-                write_whole(path, text)
+                write_atomically(path, text)
                 written.append(path)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -113,7 +116,7 @@ def write_badges(badges: Iterable[Badge], directory: Path) -> list[Path]:
 
 
 def _badge(name: str, label: str, reports: Sequence[CellReport], *, is_whole: bool) -> Badge:
-    """Cells to which nothing applies are not counted; expected failures do not conform."""
+    """Return one badge. Cells that are not applicable do not count; an xfail does not conform."""
     applicable = [report for report in reports if report.outcome is not Outcome.NOT_APPLICABLE]
     conforming, count = sum(report.conforms for report in applicable), len(applicable)
     message = f"{conforming} of {count} conform" if count else "nothing applies"

@@ -1,4 +1,4 @@
-"""The commands of `python -m reports`: they read, call one function each, and print."""
+"""The commands of `python -m reports`: each reads its input, calls one function and prints."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reports.diff import compare
 from reports.diff_output import Format, write_diff
 from reports.history import open_history
 from reports.html import write_page
-from reports.merge import Source, merge, write_run
+from reports.merge import SourceRun, merge, write_run
 from reports.other_pages import diff_page, write_trend
 from reports.summary import summary_lines
 from reports.trend import to_json, trend_lines, trend_of
@@ -38,36 +38,40 @@ RunArgument = Annotated[
 
 @app.callback()
 def reports() -> None:
-    """Turn run files into reports; needs neither torch nor onnx."""
+    """Turn run files into reports. torch and onnx need not be installed."""
 
 
 @app.command("html")
 def html(
     run: RunArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the page, index.html.")
+        Path,
+        typer.Option("--output", "-o", metavar="DIR", help="Folder for the pages (index.html)."),
     ],
 ) -> None:
-    """Write one self-contained page: the matrix, and what is behind each of its cells."""
-    typer.echo(write_page(read_run(run), output, beside=run if run.is_dir() else run.parent))
+    """Write the HTML pages of a run. They have the matrix and the details of every cell."""
+    run_directory = run if run.is_dir() else run.parent
+    typer.echo(write_page(read_run(run), output, run_directory=run_directory))
 
 
 @app.command("merge")
 def merge_runs(
     runs: Annotated[
         list[Path],
-        typer.Argument(metavar="RUN", help="The shards of one run, and what resumed them."),
+        typer.Argument(metavar="RUN", help="The shards of one run, and the runs that resumed it."),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the merged run.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="New folder for the merged run.")
     ],
     allow_missing: Annotated[
         bool,
-        typer.Option("--allow-missing", help="Merge without all shards; the run is incomplete."),
+        typer.Option(
+            "--allow-missing", help="Merge although shards are missing, as an incomplete run."
+        ),
     ] = False,
 ) -> None:
-    """Join the shards of one run into the run that they are, and write its page."""
-    sources = [Source(path, read_run(path)) for path in runs]
+    """Merge the shards of one run. Writes the merged run file and its pages."""
+    sources = [SourceRun(path, read_run(path)) for path in runs]
     merged = merge(sources, name=output.resolve().name, allow_missing=allow_missing)
     typer.echo(write_run(merged, output))
     typer.echo(write_page(merged, output))
@@ -75,15 +79,15 @@ def merge_runs(
 
 @app.command("diff")
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The run to compare with.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The run to judge.")],
-    form: Annotated[Format, typer.Option("--format", help="What to print.")] = Format.TEXT,
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier run.")],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later run.")],
+    form: Annotated[Format, typer.Option("--format", help="The output format.")] = Format.TEXT,
     allow_different: Annotated[
-        bool, typer.Option("--allow-different", help="Compare runs of different plans, too.")
+        bool, typer.Option("--allow-different", help="Compare the runs although plans differ.")
     ] = False,
 ) -> int:
-    """Say what changed between two runs; the exit status is 1 where something regressed, or where
-    the new run was cut short."""
+    """Show what changed between two runs. The exit status is 1 if a cell regressed or lost its
+    verdict, or if only the new run is incomplete."""
     found = compare(read_run(old), read_run(new), allow_different=allow_different)
     typer.echo(diff_page(found) if form is Format.HTML else write_diff(found, form))
     return EXIT_REGRESSED if found.regressions or found.is_cut_short else 0
@@ -93,10 +97,11 @@ def diff(
 def summary(
     run: RunArgument,
     baseline: Annotated[
-        Path | None, typer.Option("--baseline", metavar="OLD", help="The run to compare with.")
+        Path | None, typer.Option("--baseline", metavar="OLD", help="An earlier run to compare.")
     ] = None,
 ) -> None:
-    """Print a run in at most 20 lines of Markdown, and append them to $GITHUB_STEP_SUMMARY."""
+    """Summarise a run in Markdown. Prints at most 20 lines, and appends them to the file
+    $GITHUB_STEP_SUMMARY if that is set."""
     old = None if baseline is None else read_run(baseline)
     text = "".join(f"{line}\n" for line in summary_lines(read_run(run), old))
     if path := os.environ.get(STEP_SUMMARY):
@@ -109,10 +114,11 @@ def summary(
 def badges(
     run: RunArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder of the badges.")
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Folder for the badges.")
     ],
 ) -> None:
-    """Write badges of the project, each architecture and opset: for shields.io, and as images."""
+    """Write the badges of a run. There is one for the whole run, one per architecture and one per
+    opset, each as JSON for shields.io and as SVG."""
     for path in write_badges(badges_of(read_run(run)), output):
         typer.echo(path)
 
@@ -120,22 +126,25 @@ def badges(
 @app.command("trend")
 def trend(
     history: Annotated[
-        Path, typer.Argument(metavar="HISTORY", help="An SQLite file, made where it is missing.")
+        Path,
+        typer.Argument(metavar="HISTORY", help="An SQLite file; created if it does not exist."),
     ],
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="RUN", help="Runs to take in.")
+        list[Path] | None, typer.Argument(metavar="RUN", help="Runs to add to the history.")
     ] = None,
     cell: Annotated[
         str | None,
-        typer.Option("--cell", metavar="GLOB", help="Say since when these cells are red or green."),
+        typer.Option(
+            "--cell", metavar="GLOB", help="Show since when the matching cells are red or green."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Write a page with charts, too."),
+        typer.Option("--output", "-o", metavar="FILE", help="Also write a page with charts."),
     ] = None,
 ) -> None:
-    """Take runs into a history, and say how they went and since when."""
+    """Add runs to a history, and show how results changed over time."""
     new = [read_run(path) for path in runs or ()]
     with open_history(history, writable=bool(new)) as opened:
         for run in new:

@@ -1,4 +1,7 @@
-"""What changed between two runs of one plan, pair by pair: what a gate and a canary decide on."""
+"""Compares two runs of the same plan, (cell, requirement) pair by pair.
+
+Gates and canary runs pass or fail by this comparison.
+"""
 
 from __future__ import annotations
 
@@ -10,15 +13,15 @@ from itertools import groupby
 
 from harness.errors import UsageError
 from harness.records import SEVERITY, CellReport, Header, Outcome, Record, Run
-from reports.verdict import lack_of
+from reports.verdict import why_incomplete
 
 GROWTH = 2
 NOISE = 1e-7
-"""Needed tolerances drift where they grow more than GROWTH times, and by more than NOISE."""
+"""An output drifts if its needed atol grew by more than a factor GROWTH and by more than NOISE."""
 
 
-class Kind(StrEnum):
-    """How a pair changed, in the order in which changes are read."""
+class ChangeKind(StrEnum):
+    """How a pair changed, in the order of reports: the most important kind first."""
 
     REGRESSED = "regressed"
     LOST = "lost"
@@ -33,7 +36,7 @@ class Kind(StrEnum):
         return self.value.replace("_", " ")
 
 
-REGRESSIONS = (Kind.REGRESSED, Kind.LOST)
+REGRESSIONS = (ChangeKind.REGRESSED, ChangeKind.LOST)
 
 
 class _State(Enum):
@@ -46,60 +49,60 @@ class _State(Enum):
     BAD = auto()
 
 
-# Old state -> new state -> what that is; what stands in no row has not changed. A failure that
-# the old run gave no verdict on counts as new: nobody has seen it before.
-_KINDS: Mapping[_State, Mapping[_State, Kind]] = {
-    _State.ABSENT: dict.fromkeys(_State, Kind.ADDED),
+# Old state -> new state -> kind of change. Combinations that are not listed are no change.
+# A failure counts as a regression if the old run had no verdict, since it was never reported.
+_KINDS: Mapping[_State, Mapping[_State, ChangeKind]] = {
+    _State.ABSENT: dict.fromkeys(_State, ChangeKind.ADDED),
     _State.UNJUDGED: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.STILL_FAILING,
-        _State.NOT_APPLICABLE: Kind.ADDED,
-        _State.GOOD: Kind.ADDED,
-        _State.EXPECTED: Kind.NEWLY_EXPECTED,
-        _State.XPASSED: Kind.REGRESSED,
-        _State.BAD: Kind.REGRESSED,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.STILL_FAILING,
+        _State.NOT_APPLICABLE: ChangeKind.ADDED,
+        _State.GOOD: ChangeKind.ADDED,
+        _State.EXPECTED: ChangeKind.NEWLY_EXPECTED,
+        _State.XPASSED: ChangeKind.REGRESSED,
+        _State.BAD: ChangeKind.REGRESSED,
     },
     _State.NOT_APPLICABLE: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.LOST,
-        _State.GOOD: Kind.ADDED,
-        _State.EXPECTED: Kind.NEWLY_EXPECTED,
-        _State.XPASSED: Kind.REGRESSED,
-        _State.BAD: Kind.REGRESSED,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.LOST,
+        _State.GOOD: ChangeKind.ADDED,
+        _State.EXPECTED: ChangeKind.NEWLY_EXPECTED,
+        _State.XPASSED: ChangeKind.REGRESSED,
+        _State.BAD: ChangeKind.REGRESSED,
     },
     _State.GOOD: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.LOST,
-        _State.NOT_APPLICABLE: Kind.REMOVED,
-        _State.EXPECTED: Kind.NEWLY_EXPECTED,
-        _State.XPASSED: Kind.REGRESSED,
-        _State.BAD: Kind.REGRESSED,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.LOST,
+        _State.NOT_APPLICABLE: ChangeKind.REMOVED,
+        _State.EXPECTED: ChangeKind.NEWLY_EXPECTED,
+        _State.XPASSED: ChangeKind.REGRESSED,
+        _State.BAD: ChangeKind.REGRESSED,
     },
     _State.EXPECTED: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.LOST,
-        _State.NOT_APPLICABLE: Kind.REMOVED,
-        _State.GOOD: Kind.FIXED,
-        _State.XPASSED: Kind.FIXED,
-        _State.BAD: Kind.REGRESSED,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.LOST,
+        _State.NOT_APPLICABLE: ChangeKind.REMOVED,
+        _State.GOOD: ChangeKind.FIXED,
+        _State.XPASSED: ChangeKind.FIXED,
+        _State.BAD: ChangeKind.REGRESSED,
     },
     _State.XPASSED: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.LOST,
-        _State.NOT_APPLICABLE: Kind.REMOVED,
-        _State.GOOD: Kind.FIXED,
-        _State.EXPECTED: Kind.NEWLY_EXPECTED,
-        _State.XPASSED: Kind.STILL_FAILING,
-        _State.BAD: Kind.REGRESSED,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.LOST,
+        _State.NOT_APPLICABLE: ChangeKind.REMOVED,
+        _State.GOOD: ChangeKind.FIXED,
+        _State.EXPECTED: ChangeKind.NEWLY_EXPECTED,
+        _State.XPASSED: ChangeKind.STILL_FAILING,
+        _State.BAD: ChangeKind.REGRESSED,
     },
     _State.BAD: {
-        _State.ABSENT: Kind.REMOVED,
-        _State.UNJUDGED: Kind.LOST,
-        _State.NOT_APPLICABLE: Kind.REMOVED,
-        _State.GOOD: Kind.FIXED,
-        _State.EXPECTED: Kind.NEWLY_EXPECTED,
-        _State.XPASSED: Kind.FIXED,
-        _State.BAD: Kind.STILL_FAILING,
+        _State.ABSENT: ChangeKind.REMOVED,
+        _State.UNJUDGED: ChangeKind.LOST,
+        _State.NOT_APPLICABLE: ChangeKind.REMOVED,
+        _State.GOOD: ChangeKind.FIXED,
+        _State.EXPECTED: ChangeKind.NEWLY_EXPECTED,
+        _State.XPASSED: ChangeKind.FIXED,
+        _State.BAD: ChangeKind.STILL_FAILING,
     },
 }
 _STATES: Mapping[Outcome, _State] = {
@@ -112,8 +115,8 @@ _STATES: Mapping[Outcome, _State] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
-    """Something that the headers say otherwise, such as a version; None where one says nothing."""
+class ChangedSetting:
+    """A version or setting that differs between two headers; None if a header lacks it."""
 
     name: str
     old: str | None
@@ -122,7 +125,7 @@ class Fact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairChange:
-    """One (cell, requirement) pair; an outcome is None where that run did not plan the pair."""
+    """A changed (cell, requirement) pair; an outcome is None if that run did not plan the pair."""
 
     requirement: str
     old: Outcome | None
@@ -131,27 +134,27 @@ class PairChange:
 
     @property
     def severity(self) -> int:
-        """The worse of both outcomes, as a rank from worst to best."""
+        """The rank of the worse outcome; 0 is the worst."""
         return min(SEVERITY[outcome] for outcome in (self.old, self.new) if outcome is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellChange:
-    """The pairs of one cell that changed in the same way."""
+    """The pairs of one cell that have the same kind of change."""
 
     cell: str
-    kind: Kind
+    kind: ChangeKind
     pairs: tuple[PairChange, ...]
 
     @property
     def lead(self) -> PairChange:
-        """The pair that explains the others: skips stand behind the failure that they name."""
+        """The pair with the worst outcome; it explains the others, such as skips."""
         return min(self.pairs, key=lambda pair: pair.severity)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """An output of a pair that passed twice and needs a much larger tolerance than before."""
+    """An output that passed in both runs, but needs a much larger atol in the new run."""
 
     cell: str
     requirement: str
@@ -162,25 +165,26 @@ class Drift:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diff:
-    """All that changed from `old` to `new`, which are the names of runs; `facts` explain it.
+    """All changes between the runs named `old` and `new`.
 
-    `incomplete` says of either run what it lacks, `is_cut_short` that only the new one does.
+    `incomplete` has a sentence for each run that is incomplete. `is_cut_short` is true if only the
+    new run is incomplete.
     """
 
     old: str
     new: str
     incomplete: tuple[str, ...]
     is_cut_short: bool
-    facts: tuple[Fact, ...]
+    changed_settings: tuple[ChangedSetting, ...]
     cells: tuple[CellChange, ...]
     drifted: tuple[Drift, ...]
 
-    def of(self, kind: Kind) -> tuple[CellChange, ...]:
+    def of(self, kind: ChangeKind) -> tuple[CellChange, ...]:
         return tuple(change for change in self.cells if change.kind is kind)
 
     @property
     def regressions(self) -> tuple[CellChange, ...]:
-        """What makes a gate red: new failures, and verdicts that are not given any more."""
+        """The changes that fail a gate: new failures and lost verdicts."""
         return tuple(change for change in self.cells if change.kind in REGRESSIONS)
 
 
@@ -190,40 +194,43 @@ class _Pair:
     requirement: str
     old: Record | None
     new: Record | None
-    kind: Kind | None
+    kind: ChangeKind | None
 
 
 def compare(old: Run, new: Run, *, allow_different: bool = False) -> Diff:
-    """Return what changed; raises UsageError for runs of other plans unless `allow_different`."""
+    """Return the changes from `old` to `new`.
+
+    Raises UsageError if the runs have different plans, unless `allow_different`.
+    """
     if not allow_different:
-        _refuse_other_plan(old, new)
+        _refuse_different_plans(old, new)
     pairs = list(_pairs(old, new))
-    lacks = [lack_of(run) for run in (old, new)]
+    reasons = [why_incomplete(run) for run in (old, new)]
     return Diff(
         old=old.header.run,
         new=new.header.run,
         incomplete=tuple(
-            f"{side} run {run.header.run}: {lack}"
-            for side, run, lack in zip(("old", "new"), (old, new), lacks, strict=True)
-            if lack
+            f"{side} run {run.header.run}: {reason}"
+            for side, run, reason in zip(("old", "new"), (old, new), reasons, strict=True)
+            if reason
         ),
-        is_cut_short=bool(lacks[1] and not lacks[0]),
-        facts=changed_facts(_facts(old.header), _facts(new.header)),
+        is_cut_short=bool(reasons[1] and not reasons[0]),
+        changed_settings=changed_settings(_settings(old.header), _settings(new.header)),
         cells=tuple(_cells(pairs)),
         drifted=tuple(drift for pair in pairs for drift in _drifts(pair)),
     )
 
 
-def changed_facts(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[Fact, ...]:
-    """What two sets of named values, such as versions, say otherwise."""
+def changed_settings(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[ChangedSetting, ...]:
+    """Return the versions or settings that differ between two runs, by name."""
     return tuple(
-        Fact(name=name, old=old.get(name), new=new.get(name))
+        ChangedSetting(name=name, old=old.get(name), new=new.get(name))
         for name in {**old, **new}
         if old.get(name) != new.get(name)
     )
 
 
-def _refuse_other_plan(old: Run, new: Run) -> None:
+def _refuse_different_plans(old: Run, new: Run) -> None:
     before, after = (
         {(cell, name) for cell, names in run.header.planned.items() for name in names}
         for run in (old, new)
@@ -231,15 +238,15 @@ def _refuse_other_plan(old: Run, new: Run) -> None:
     profiles = (old.header.profile, new.header.profile)
     if before != after or len(set(profiles)) > 1:
         raise UsageError(
-            f"{old.header.run} and {new.header.run} are runs of different plans (profiles "
-            f"{' and '.join(profiles)}; {len(before - after)} pairs only in the old one, "
-            f"{len(after - before)} only in the new one); give --allow-different to compare them"
+            f"{old.header.run} and {new.header.run} have different plans (profiles "
+            f"{' and '.join(profiles)}; {len(before - after)} pairs only in the old run, "
+            f"{len(after - before)} only in the new run); give --allow-different to compare them"
         )
 
 
-def _facts(header: Header) -> dict[str, str]:
-    own = {"platform": header.platform, "profile": header.profile, "seed": str(header.seed)}
-    return {**header.versions, **own}
+def _settings(header: Header) -> dict[str, str]:
+    others = {"platform": header.platform, "profile": header.profile, "seed": str(header.seed)}
+    return {**header.versions, **others}
 
 
 def _pairs(old: Run, new: Run) -> Iterator[_Pair]:
@@ -254,7 +261,7 @@ def _pairs(old: Run, new: Run) -> Iterator[_Pair]:
 
 
 def _states(report: CellReport | None) -> dict[str, tuple[_State, Record]]:
-    """A skip is as expected as the failure that it names, see `is_expected`."""
+    """Return requirement -> (state, record). A skip counts as expected if its cell is expected."""
     if report is None:
         return {}
     skip = _State.EXPECTED if report.expected else _State.BAD
@@ -263,7 +270,7 @@ def _states(report: CellReport | None) -> dict[str, tuple[_State, Record]]:
 
 
 def _cells(pairs: list[_Pair]) -> Iterator[CellChange]:
-    order = list(Kind)
+    order = list(ChangeKind)
     changed = [(order.index(pair.kind), pair) for pair in pairs if pair.kind is not None]
     changed.sort(key=lambda entry: entry[0])  # stable: cells stay as planned
     for (rank, cell), group in groupby(changed, key=lambda entry: (entry[0], entry[1].cell)):
@@ -272,13 +279,13 @@ def _cells(pairs: list[_Pair]) -> Iterator[CellChange]:
 
 
 def _change(pair: _Pair) -> PairChange:
-    """With the message of the side that has something to say, the new one first."""
-    told = [r for r in (pair.new, pair.old) if r is not None and r.message]
+    """Return the change, with the new record's message or else the old record's."""
+    with_message = [r for r in (pair.new, pair.old) if r is not None and r.message]
     return PairChange(
         requirement=pair.requirement,
         old=pair.old.outcome if pair.old else None,
         new=pair.new.outcome if pair.new else None,
-        message=told[0].headline if told else "",
+        message=with_message[0].headline if with_message else "",
     )
 
 

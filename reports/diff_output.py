@@ -1,4 +1,4 @@
-"""A difference as text for a terminal, Markdown for a comment, a page, and JSON for tools."""
+"""Writes a diff as text for terminals, Markdown for comments and JSON for tools."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from typing import Any
 
-from reports.diff import CellChange, Diff, Drift, Fact, Kind
+from reports.diff import CellChange, ChangedSetting, ChangeKind, Diff, Drift
 from reports.text import code, one_line
 
 SCHEMA_VERSION = 1
-FOLDED = frozenset({Kind.ADDED, Kind.REMOVED, Kind.STILL_FAILING})
-_NOTHING = "nothing"
+FOLDED = frozenset({ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.STILL_FAILING})
+_ABSENT = "nothing"
 
 Quote = Callable[[str], str]
 
 
 class Format(StrEnum):
-    """What a difference can be written as."""
+    """The formats in which a diff can be written."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -27,31 +27,31 @@ class Format(StrEnum):
 
 
 def write_diff(diff: Diff, form: Format) -> str:
-    """`diff` in one of the forms but HTML, without a last newline."""
+    """Return `diff` in any format except HTML, without a final newline."""
     if form is Format.JSON:
         return json.dumps(to_json(diff), indent=2, allow_nan=False)
     return "\n".join(_text(diff) if form is Format.TEXT else _markdown(diff))
 
 
 def verdict(diff: Diff) -> str:
-    """One sentence: whether and how much regressed."""
-    counts = [f"{len(diff.of(kind))} {kind.label}" for kind in Kind if diff.of(kind)]
+    """Return one sentence: whether something regressed, and how many cells changed how."""
+    counts = [f"{len(diff.of(kind))} {kind.label}" for kind in ChangeKind if diff.of(kind)]
     counts += [f"{len(diff.drifted)} drifted"] if diff.drifted else []
-    told = ", ".join(counts) or "nothing changed"
-    cut = "the new run was cut short; " if diff.is_cut_short else ""
-    return f"{cut}{'regressions' if diff.regressions else 'no regressions'} (cells: {told})"
+    changes = ", ".join(counts) or "nothing changed"
+    cut = "the new run is incomplete; " if diff.is_cut_short else ""
+    return f"{cut}{'regressions' if diff.regressions else 'no regressions'} (cells: {changes})"
 
 
-def facts_line(facts: Iterable[Fact], *, quote: Quote = one_line) -> str:
-    """Each changed fact as `torch 2.9.0 -> 2.10.0`."""
+def settings_line(settings: Iterable[ChangedSetting], *, quote: Quote = one_line) -> str:
+    """Return each changed setting as `torch 2.9.0 -> 2.10.0`, joined by commas."""
     return ", ".join(
-        f"{quote(fact.name)} {quote(fact.old or _NOTHING)} -> {quote(fact.new or _NOTHING)}"
-        for fact in facts
+        f"{quote(one.name)} {quote(one.old or _ABSENT)} -> {quote(one.new or _ABSENT)}"
+        for one in settings
     )
 
 
 def cell_line(change: CellChange, *, quote: Quote = one_line) -> str:
-    """A cell with the pair that explains it, how many more changed, and the message."""
+    """Return one line: the cell, its worst changed pair, how many more changed, the message."""
     lead, more = change.lead, len(change.pairs) - 1
     outcomes = f"{lead.old or 'not planned'} -> {lead.new or 'not planned'}"
     others = f" (and {more} more)" if more else ""
@@ -60,15 +60,15 @@ def cell_line(change: CellChange, *, quote: Quote = one_line) -> str:
 
 
 def to_json(diff: Diff) -> dict[str, Any]:
-    """The form that `diff --format json` prints; its schema is `schemas/diff.schema.json`."""
+    """Return the object that `diff --format json` prints; see `schemas/diff.schema.json`."""
     return {
         "schema_version": SCHEMA_VERSION,
         "regressions": bool(diff.regressions),
         "old": diff.old,
         "new": diff.new,
         "incomplete": list(diff.incomplete),
-        "changed": [{"name": f.name, "old": f.old, "new": f.new} for f in diff.facts],
-        **{str(kind): [_cell_json(change) for change in diff.of(kind)] for kind in Kind},
+        "changed": [{"name": f.name, "old": f.old, "new": f.new} for f in diff.changed_settings],
+        **{str(kind): [_cell_json(change) for change in diff.of(kind)] for kind in ChangeKind},
         "drifted": [
             {
                 "cell": drift.cell,
@@ -96,20 +96,20 @@ def _cell_json(change: CellChange) -> dict[str, Any]:
 
 
 def _text(diff: Diff) -> Iterator[str]:
-    if diff.facts:
-        yield f"changed: {facts_line(diff.facts)}"
+    if diff.changed_settings:
+        yield f"changed: {settings_line(diff.changed_settings)}"
     yield f"{one_line(diff.old)} -> {one_line(diff.new)}: {verdict(diff)}"
-    yield from (f"incomplete: {one_line(lack)}" for lack in diff.incomplete)
+    yield from (f"incomplete: {one_line(reason)}" for reason in diff.incomplete)
     for _, title, lines in _sections(diff, one_line):
         yield from ("", title, *(f"  {line}" for line in lines))
 
 
 def _markdown(diff: Diff) -> Iterator[str]:
     sign = "❌" if diff.regressions or diff.is_cut_short else "✅"
-    if diff.facts:
-        yield from (f"**Changed:** {facts_line(diff.facts, quote=code)}", "")
+    if diff.changed_settings:
+        yield from (f"**Changed:** {settings_line(diff.changed_settings, quote=code)}", "")
     yield f"{sign} {code(diff.old)} -> {code(diff.new)}: {verdict(diff)}"
-    yield from (f"\n⚠️ Incomplete: {code(lack)}" for lack in diff.incomplete)
+    yield from (f"\n⚠️ Incomplete: {code(reason)}" for reason in diff.incomplete)
     for is_folded, title, lines in _sections(diff, code):
         items = (f"- {line}" for line in lines)
         if is_folded:
@@ -120,8 +120,8 @@ def _markdown(diff: Diff) -> Iterator[str]:
 
 
 def _sections(diff: Diff, quote: Quote) -> Iterator[tuple[bool, str, list[str]]]:
-    """Whether it is of less interest, its title, its lines."""
-    for kind in Kind:
+    """Yield (whether the section is folded, title, lines) of each section."""
+    for kind in ChangeKind:
         if changes := diff.of(kind):
             lines = [cell_line(change, quote=quote) for change in changes]
             yield kind in FOLDED, f"{kind.label}: {len(changes)}", lines

@@ -1,7 +1,7 @@
-"""Runs over time, in one SQLite file: what became of every cell in each of them.
+"""Keeps the outcome of every cell of many runs in one SQLite file, called a history.
 
-Run files are large and are deleted after a while; what a history has of them is enough to say when
-a cell turned, and with which versions.
+Run files are large and get deleted. The history keeps enough to answer in which run a cell turned
+red or green, and which versions changed with it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from harness.records import CellReport, Header, Outcome, Run
 from reports.text import one_line
 from reports.verdict import verdict_of
 
-_APPLICATION_ID = 0x6F6E7866  # "onxf", in the file's header: any other database is refused
+_APPLICATION_ID = 0x6F6E7866  # "onxf" in the SQLite header; other databases are refused
 _VERSION = 2
 _SCHEMA = f"""
 PRAGMA application_id = {_APPLICATION_ID};
@@ -46,17 +46,18 @@ CREATE TABLE state (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """A run as a history knows it; `facts` are its versions and platform, `counts` its cells.
+    """A run in a history.
 
-    `seconds` is what its requirements took, whatever the number of workers; `ratio` the largest
-    error ratio of the cells that passed, None where none of them was compared.
+    `versions` also has the platform. `counts` is outcome -> number of cells. `seconds` is the time
+    of all requirements, summed over all workers. `ratio` is the largest error ratio of the cells
+    that passed, or None if no passed cell has one.
     """
 
     name: str
     started: str
     profile: str
     level: str
-    facts: Mapping[str, str]
+    versions: Mapping[str, str]
     counts: Mapping[Outcome, int]
     seconds: float
     ratio: float | None
@@ -64,8 +65,10 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """What became of a cell in one run, with the requirement that decided it; `ratio` is the
-    largest of its finite error ratios."""
+    """The outcome of a cell in one run.
+
+    `requirement` is the one with the worst outcome. `ratio` is the largest finite error ratio.
+    """
 
     run: PastRun
     outcome: Outcome
@@ -78,9 +81,10 @@ class State:
 
 @contextmanager
 def open_history(path: Path, *, writable: bool) -> Iterator[History]:
-    """Open the history in `path`; `writable` makes a missing one, and keeps all or nothing.
+    """Open the history in `path`.
 
-    Raises UsageError for a file that is no history, is in use or cannot be read.
+    With `writable`, a missing file is created, and the changes are committed at the end, all or
+    none. Raises UsageError if the file is not a history, is in use or cannot be read.
     """
     if not writable and not (path.is_file() and path.stat().st_size):
         raise UsageError(f"{path}: no history here; give runs to start one")
@@ -97,16 +101,16 @@ def open_history(path: Path, *, writable: bool) -> Iterator[History]:
 
 
 class History:
-    """All runs that were added. Made by `open_history`."""
+    """The runs that were added to a history file. `open_history` returns one."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
     def add(self, run: Run) -> None:
-        """Take in a run, known by its name and start; adding it again changes nothing.
+        """Add a run, identified by its name and start time.
 
-        One that was gone on with since takes the place of what was known of it. Raises UsageError
-        for a shard, which shares its name with others.
+        Adding a run again replaces its entry, for example after it was resumed. Raises UsageError
+        if the run is a shard: shards must be merged first.
         """
         header = run.header
         if header.shard is not None:
@@ -129,11 +133,11 @@ class History:
         )
 
     def runs(self) -> list[PastRun]:
-        """All runs, the oldest first."""
+        """Return all runs, the oldest first."""
         return list(self._runs().values())
 
     def cells(self, pattern: str) -> dict[str, list[State]]:
-        """What became of each cell that a glob matches, the oldest run first."""
+        """Return cell -> its states, the oldest run first, for the cells that match a glob."""
         runs = self._runs()
         order = {number: place for place, number in enumerate(runs)}
         found: dict[str, list[State]] = {}
@@ -146,7 +150,7 @@ class History:
         return {name: states for name, states in found.items() if states}
 
     def _number_of(self, header: Header, *, level: str) -> int:
-        """The number of a run, of which nothing but its own row is known any more."""
+        """Return the id of the run's row; facts and states of an earlier entry are deleted."""
         execute, key = self._connection.execute, (one_line(header.run), one_line(header.started))
         execute(
             "INSERT OR IGNORE INTO run (name, started, profile, level) VALUES (?, ?, '', '')", key
@@ -176,7 +180,7 @@ class History:
                 started=started,
                 profile=profile,
                 level=level,
-                facts=facts.get(number, {}),
+                versions=facts.get(number, {}),
                 counts={o: counts[number][o] for o in Outcome if o in counts.get(number, {})},
                 seconds=float(seconds.get(number, 0)),
                 ratio=ratios.get(number),
@@ -188,7 +192,7 @@ class History:
 
 
 def _state(report: CellReport) -> tuple[str, bool, str, str, float, float | None, str]:
-    """The columns of `state` that follow from a report, and its cell."""
+    """Return the values of the columns of table `state`, from `outcome` on, and the cell's name."""
     cell, outcome = one_line(str(report.cell)), str(report.outcome)
     if not report.records:
         return outcome, report.expected, "", "", 0.0, None, cell
@@ -214,7 +218,10 @@ def _read_state(run: PastRun, row: tuple[Any, ...]) -> State:
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> None:
-    """Begin, and refuse what is no history; a new file becomes one."""
+    """Begin a transaction if `writable`, and create the tables in an empty file.
+
+    Raises UsageError if the file is another database or a history of another version.
+    """
     if writable:
         connection.execute("BEGIN IMMEDIATE")
     tables = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
@@ -224,10 +231,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, writable: bool) -> N
             connection.execute(statement)
         return
     if found != _APPLICATION_ID:
-        raise UsageError(f"{path}: is no history but another SQLite file; give another file")
+        raise UsageError(f"{path}: not a history but another SQLite file; give another file")
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != _VERSION:
         raise UsageError(
-            f"{path}: history of version {version}, this harness reads {_VERSION}; "
-            "read it with the harness that wrote it"
+            f"{path}: got history version {version}, expected {_VERSION}; "
+            "read it with the version of the harness that wrote it"
         )

@@ -1,7 +1,8 @@
-"""Writes the pages of a run: one folder, no network, no assets, readable with scripts off.
+"""Writes the HTML pages of a run into one folder.
 
-The first page has the matrix; what is behind its cells stands on one page for each architecture, so
-that the first one opens quickly however many cells there are.
+The first page, index.html, has the matrix. The details of the cells are on one page per
+architecture, so that the first page opens quickly for any number of cells. Pages load nothing from
+a network, and they can be read without scripts.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.errors import UsageError
-from harness.files import write_whole
+from harness.files import write_atomically
 from harness.records import Run
 from reports.page.architecture import architecture_pages
-from reports.page.assets import Sheet, script, sheet_of
+from reports.page.assets import InlineAsset, script, style_sheet_for
 from reports.page.facets import as_json
 from reports.page.index import index_of
-from reports.repro import scripts_beside
+from reports.repro import scripts_in
 from reports.text import visible
 
 PAGE_FILE = "index.html"
@@ -30,21 +31,20 @@ _OF_INDEX = (*_COMMON, "filters", "lookup")
 _OF_ARCHITECTURE = (*_COMMON, "explain")
 
 
-def write_page(run: Run, directory: Path, *, beside: Path | None = None) -> Path:
-    """Write the pages of `run` to `directory`, which is made where it is missing.
+def write_page(run: Run, directory: Path, *, run_directory: Path | None = None) -> Path:
+    """Write the pages of `run` to `directory` and return the path of the first page.
 
-    The same run gives the same bytes. A reader sees an old page or a new one, never half of one,
-    and the first page is written last. Scripts that lie in the folder of the run, `beside`, or else
-    in `directory`, are linked to and come along. Returns the path of the first page; raises
-    UsageError where a page cannot be written.
+    `directory` is created if it does not exist. The same run gives the same bytes. Each file is
+    replaced as a whole, and the first page is written last. Standalone scripts in `run_directory`
+    (default: `directory`) are copied and linked. Raises UsageError if a file cannot be written.
     """
     path = directory
-    scripts = dict(scripts_beside(run, beside or directory))
+    scripts = dict(scripts_in(run, run_directory or directory))
     try:
         for name, content in (*_copied(scripts, directory), *render(run, frozenset(scripts))):
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, content)
+            write_atomically(path, content)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{path}: cannot be written ({reason}); give another folder") from error
@@ -58,23 +58,27 @@ def _copied(scripts: Mapping[str, Path], directory: Path) -> Iterator[tuple[str,
 
 
 def render(run: Run, scripts: Collection[str] = ()) -> Iterator[tuple[str, str]]:
-    """The path within the folder and the HTML of each page, the first page last.
+    """Yield the relative path and the HTML of each page, the first page last.
 
-    `scripts` are the paths of those that lie in the same folder.
+    `scripts` are the relative paths of the standalone scripts in the same folder.
     """
     index = index_of(run)
-    sheet = sheet_of(index.columns, (group for same in index.groups.values() for group in same))
+    sheet = style_sheet_for(
+        index.columns, (group for same in index.groups.values() for group in same)
+    )
     for page in architecture_pages(run, scripts):
-        own = sheet_of(page.columns, page.groups)
-        yield page.path, render_template("architecture", own, _OF_ARCHITECTURE, page=page)
+        page_sheet = style_sheet_for(page.columns, page.groups)
+        yield page.path, render_template("architecture", page_sheet, _OF_ARCHITECTURE, page=page)
     yield (
         PAGE_FILE,
         render_template("index", sheet, _OF_INDEX, page=index, data=Markup(as_json(index.facets))),
     )
 
 
-def render_template(template: str, sheet: Sheet, scripts: Sequence[str], **values: Any) -> str:
-    """The HTML of a page whose template, style sheet and scripts are these."""
+def render_template(
+    template: str, sheet: InlineAsset, scripts: Sequence[str], **values: Any
+) -> str:
+    """Return the HTML of a template with this style sheet, these scripts and these values."""
     return (
         _environment()
         .get_template(f"{template}.html.j2")

@@ -1,5 +1,5 @@
-"""Scripts that show a defect without the harness: the command that writes one, and those that lie
-beside a run already."""
+"""Standalone scripts that show a defect without the harness: their paths, and the command that
+writes one."""
 
 from __future__ import annotations
 
@@ -16,24 +16,26 @@ _DEFECTS = {Outcome.FAILED, Outcome.XFAILED, Outcome.CRASHED, Outcome.TIMED_OUT}
 
 
 def script_path(cell: CellId) -> str:
-    """Where the script of a cell lies, seen from its run: one for each cell, whatever it is called.
+    """Return the path of a cell's script, relative to its run; no two cells share a path.
 
-    The parts of the name hold no plus of their own.
+    A plus joins the parts of the cell id; within a part, a plus is escaped.
     """
     return f"{FOLDER}/{'+'.join(file_part(part) for part in str(cell).split('/'))}.py"
 
 
 def command_of(record: Record) -> str | None:
-    """What writes the script that shows what the replay command shows; None where nothing failed,
-    or where a run of another kind says how to judge it again."""
+    """Return the command that writes a standalone script for a failed record.
+
+    None if the record shows no defect, or if its replay command is not `harness replay`.
+    """
     if record.outcome not in _DEFECTS or not (record.replay or "").startswith(_REPLAY):
         return None
     rest = (record.replay or "").removeprefix(_REPLAY)
     return f"{_REPRO}{rest} -o {shlex.quote(script_path(record.cell))}"
 
 
-def scripts_beside(run: Run, directory: Path) -> Iterator[tuple[str, Path]]:
-    """The path within the run, and the file, of each planned cell's script that is there."""
+def scripts_in(run: Run, directory: Path) -> Iterator[tuple[str, Path]]:
+    """Yield the relative path and the file of each planned cell's script in a run's directory."""
     if not (directory / FOLDER).is_dir():
         return
     for cell in run.header.planned:

@@ -1,4 +1,4 @@
-"""How an outcome looks in reports: its glyph, one letter and one sentence."""
+"""How reports show each outcome: a glyph, a letter and a meaning."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from harness.records import GLYPHS, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """The face of an outcome.
+    """How one outcome is shown.
 
-    Colour is never the only difference: glyphs and letters are distinct, too. The letters of
-    expected failures and unexpected passes are pytest's.
+    Glyphs and letters are unique, so that colour is never the only difference. The letters of
+    xfailed and xpassed are pytest's.
     """
 
     name: str
@@ -23,12 +23,12 @@ class Sign:
 
     @property
     def css(self) -> str:
-        """The class of elements that show it; short, since a matrix has thousands of them."""
+        """The CSS class of the outcome; short, because a matrix has thousands of squares."""
         return f"o{self.letter}"
 
     @property
     def label(self) -> str:
-        """The outcome in words, as the documentation writes it."""
+        """The outcome's name with spaces, as in the documentation."""
         return self.name.replace("_", " ")
 
 
@@ -38,16 +38,16 @@ def _sign(outcome: Outcome, letter: str, meaning: str) -> tuple[Outcome, Sign]:
 
 SIGNS: Mapping[Outcome, Sign] = dict(
     (
-        _sign(Outcome.CRASHED, "C", "the process died on this cell"),
+        _sign(Outcome.CRASHED, "C", "the process died while it judged this cell"),
         _sign(Outcome.TIMED_OUT, "T", "no verdict within the time limit"),
-        _sign(Outcome.ERRORED, "E", "a defect of the harness, not of the model"),
+        _sign(Outcome.ERRORED, "E", "an error in the harness, not in the model or the file"),
         _sign(Outcome.FAILED, "F", "a requirement is violated"),
-        _sign(Outcome.XPASSED, "X", "passed although a failure is expected"),
-        _sign(Outcome.INCONCLUSIVE, "I", "the check could not have failed here"),
-        _sign(Outcome.NOT_RUN, "R", "planned, but there is no verdict"),
-        _sign(Outcome.XFAILED, "x", "failed as an expectation declares"),
-        _sign(Outcome.SKIPPED, "S", "an earlier requirement failed"),
-        _sign(Outcome.PASSED, "P", "judged and satisfied"),
-        _sign(Outcome.NOT_APPLICABLE, "N", "the requirement or exporter does not apply"),
+        _sign(Outcome.XPASSED, "X", "passed, but a failure was expected"),
+        _sign(Outcome.INCONCLUSIVE, "I", "the check could not have failed here: nothing is proved"),
+        _sign(Outcome.NOT_RUN, "R", "planned, but without a verdict"),
+        _sign(Outcome.XFAILED, "x", "failed as expected: a known, declared failure"),
+        _sign(Outcome.SKIPPED, "S", "not judged, because an earlier requirement failed"),
+        _sign(Outcome.PASSED, "P", "the requirement is satisfied"),
+        _sign(Outcome.NOT_APPLICABLE, "N", "the requirement or the exporter does not apply here"),
     )
 )

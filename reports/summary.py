@@ -1,4 +1,4 @@
-"""A run in at most 20 lines of Markdown: what a pull request shows of it."""
+"""Summarises a run in at most 20 lines of Markdown, for pull requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from harness.records import CellReport, Header, Run
 from reports.diff import Diff, compare
-from reports.diff_output import facts_line, verdict
+from reports.diff_output import settings_line, verdict
 from reports.tally import architecture_of, collapsed, modality_of, rows, tally, unexpected
 from reports.text import code, table_row
 from reports.verdict import verdict_of
@@ -18,9 +18,9 @@ _SIGNS = {"green": "✅", "red": "❌", "incomplete": "⚠️"}
 
 
 def summary_lines(run: Run, baseline: Run | None = None) -> list[str]:
-    """The verdict, counts, the worst cells, and what is new against `baseline`.
+    """Return the verdict, a table of counts, the worst cells, and the changes since `baseline`.
 
-    A baseline may be a run of another plan: pull requests judge a part of what a night does.
+    The plans may differ: a pull request judges only a part of a nightly run's cells.
     """
     reports = run.reports()
     diff = None if baseline is None else compare(baseline, run, allow_different=True)
@@ -42,7 +42,7 @@ def _head(run: Run, reports: Sequence[CellReport]) -> Iterator[str]:
 
 
 def _table(header: Header, reports: Sequence[CellReport]) -> Iterator[str]:
-    """By architecture where they are few, else by modality."""
+    """Yield a table with a row per architecture, or per modality if there are many."""
     title, counts = "architecture", tally(reports, architecture_of)
     if len(counts) > _MAX_GROUPS:
         title, counts = "modality", tally(reports, lambda cell: modality_of(header, cell))
@@ -54,7 +54,7 @@ def _table(header: Header, reports: Sequence[CellReport]) -> Iterator[str]:
 
 
 def _worst(reports: Sequence[CellReport], diff: Diff | None, *, room: int) -> Iterator[str]:
-    """In at most `room` lines: what is new first, then the worst."""
+    """Yield at most `room` lines about unexpected cells: new regressions first, then the worst."""
     new = {change.cell for change in diff.regressions} if diff else set()
     bad = sorted(unexpected(reports), key=lambda report: str(report.cell) not in new)
     shown = bad if len(bad) <= room else bad[: room - 1]
@@ -69,8 +69,12 @@ def _worst(reports: Sequence[CellReport], diff: Diff | None, *, room: int) -> It
 
 
 def _against(diff: Diff) -> Iterator[str]:
-    changed = f"; changed: {facts_line(diff.facts, quote=_short)}" if diff.facts else ""
-    yield f"Against {_short(diff.old)}: {verdict(diff)}{changed}"
+    changed = (
+        f"; changed: {settings_line(diff.changed_settings, quote=_short)}"
+        if diff.changed_settings
+        else ""
+    )
+    yield f"Compared with {_short(diff.old)}: {verdict(diff)}{changed}"
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""How many cells of each kind ended how, for whatever table shows it."""
+"""Counts cells by outcome, per architecture or modality, for tables."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Tally = Mapping[str, Counter[Outcome]]
 
 
 def modality_of(header: Header, cell: CellId) -> str:
-    """The modality of a cell's architecture; files of before may not say it."""
+    """Return the modality of a cell's architecture; older run files may lack it."""
     return str(header.modalities.get(cell.architecture, UNCLASSIFIED))
 
 
 def architecture_of(cell: CellId) -> str:
-    """The architecture of a cell, whatever its variant, with a library that is not transformers."""
+    """Return a cell's architecture without its variant, with its library unless transformers."""
     return (
         cell.architecture
         if cell.library == "transformers"
@@ -27,7 +27,7 @@ def architecture_of(cell: CellId) -> str:
 
 
 def tally(reports: Sequence[CellReport], name_of: Callable[[CellId], str]) -> Tally:
-    """Cells by their outcome, for each name that `name_of` gives them; sorted by name."""
+    """Return name -> (outcome -> number of cells), sorted by name; `name_of` names a cell."""
     counts: dict[str, Counter[Outcome]] = {}
     for report in reports:
         counts.setdefault(name_of(report.cell), Counter())[report.outcome] += 1
@@ -35,7 +35,7 @@ def tally(reports: Sequence[CellReport], name_of: Callable[[CellId], str]) -> Ta
 
 
 def rows(counts: Tally, *, title: str) -> Iterator[tuple[str, ...]]:
-    """A table: its head, a row for each name, the total. Outcomes that nothing has are left out."""
+    """Yield a table: its head, a row per name, the total. Outcomes without cells are left out."""
     total = sum(counts.values(), Counter[Outcome]())
     shown = [outcome for outcome in Outcome if total[outcome]]
     yield (title, "cells", *map(str, shown))
@@ -44,7 +44,7 @@ def rows(counts: Tally, *, title: str) -> Iterator[tuple[str, ...]]:
 
 
 def collapsed(counts: Tally, limit: int) -> Tally:
-    """At most `limit` names: those with the most cells, and the others as one."""
+    """Return at most `limit` entries: the names with the most cells, and one for all others."""
     if len(counts) <= limit:
         return counts
     largest = sorted(counts, key=lambda name: -counts[name].total())[: limit - 1]
@@ -54,6 +54,6 @@ def collapsed(counts: Tally, limit: int) -> Tally:
 
 
 def unexpected(reports: Sequence[CellReport]) -> list[CellReport]:
-    """The cells that leave a run red, the worst first and else as planned."""
+    """Return the cells that make a run red, the worst first, then in planned order."""
     found = [report for report in reports if not report.expected]
     return sorted(found, key=lambda report: SEVERITY[report.outcome])

@@ -1,4 +1,4 @@
-"""Makes text of a run file safe to show: it is what other people's models and files are called."""
+"""Makes texts of a run file safe to show: names of models and files may hold any character."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-# Control characters would vanish or colour a terminal, bidirectional overrides reorder what is
-# read (CVE-2021-42574), lone surrogates, which JSON allows, have no UTF-8 form, and XML has no
-# form of any of them nor of the two last.
+# Control characters are invisible or change a terminal's colours. Bidirectional overrides reorder
+# the displayed text (CVE-2021-42574). Lone surrogates, which JSON allows, cannot be written as
+# UTF-8. XML allows none of these, nor U+FFFE and U+FFFF.
 _VISIBLE: Mapping[int, str] = {
     **{code: chr(0x2400 + code) for code in range(0x20) if code not in (0x09, 0x0A)},
     **dict.fromkeys((*range(0x7F, 0xA0), *range(0xD800, 0xE000)), "\N{REPLACEMENT CHARACTER}"),
@@ -18,12 +18,12 @@ _VISIBLE: Mapping[int, str] = {
 
 
 def visible(text: str) -> str:
-    """`text` with everything that is not seen as it is made visible; lines stay lines."""
+    """Return `text` with invisible and misleading characters replaced; line breaks stay."""
     return text if text.isprintable() else text.translate(_VISIBLE)
 
 
 def one_line(text: str, *, limit: int | None = None) -> str:
-    """Visible text on one line, cut to `limit` characters with an ellipsis."""
+    """Return visible text on one line, cut to `limit` characters with an ellipsis."""
     folded = " ".join(visible(text).split())
     if limit is None or len(folded) <= limit:
         return folded
@@ -31,14 +31,14 @@ def one_line(text: str, *, limit: int | None = None) -> str:
 
 
 def file_part(name: str) -> str:
-    """A part of a file name that also stands in an address as it is; other names, other parts."""
+    """Return a unique part of a file name, which needs no escaping in a URL."""
     return quote(name, safe="", errors="surrogatepass").replace("%", "=")
 
 
 def code(text: str, *, limit: int | None = None) -> str:
-    """A span of code in Markdown, in which nothing is markup or a mention; empty for no text.
+    """Return a Markdown code span, in which nothing is markup or a mention; empty for no text.
 
-    A fence longer than any run of backticks within holds it,
+    The fence is longer than any run of backticks in the text, see
     https://spec.commonmark.org/0.31.2/#code-spans.
     """
     shown = one_line(text, limit=limit)
@@ -48,6 +48,6 @@ def code(text: str, *, limit: int | None = None) -> str:
 
 
 def table_row(*texts: str) -> str:
-    """A row of a table in Markdown; a bar divides columns even within a span of code."""
+    """Return a row of a Markdown table; bars are escaped, since they split even code spans."""
     escaped = (text.replace("|", "\\|") for text in texts)
     return f"| {' | '.join(escaped)} |"

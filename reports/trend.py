@@ -1,4 +1,4 @@
-"""What a history says: how runs went one after the other, and since when a cell is as it is."""
+"""Reads a history: all runs in order of time, and since when a cell is red or green."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.records import Outcome
-from reports.diff import Fact, changed_facts
-from reports.diff_output import facts_line
+from reports.diff import ChangedSetting, changed_settings
+from reports.diff_output import settings_line
 from reports.history import History, PastRun, State
 
 SCHEMA_VERSION = 2
@@ -18,18 +18,19 @@ SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A run, and the versions that changed since the run before it."""
+    """A run, and the versions that changed since the previous run."""
 
     run: PastRun
-    changed: tuple[Fact, ...]
+    changed: tuple[ChangedSetting, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellTrend:
-    """Since when a cell is red, or green; runs that did not judge it say nothing.
+    """Since when a cell is red or green; runs that did not judge it are ignored.
 
-    `last` is the run that judged it last. `before` is the last one of the other colour, None where
-    there is none; `changed` is what changed between it and `since`, the run in which it turned.
+    `last` is its latest state, `since` the first run of the current colour and `runs` their
+    number. `before` is the run just before `since`, which had the other colour, or None if `since`
+    is the first run; `changed` are the versions that changed between the two.
     """
 
     cell: str
@@ -37,7 +38,7 @@ class CellTrend:
     since: PastRun
     runs: int
     before: PastRun | None
-    changed: tuple[Fact, ...]
+    changed: tuple[ChangedSetting, ...]
 
     @property
     def colour(self) -> str:
@@ -46,18 +47,18 @@ class CellTrend:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
-    """All runs of a history, the oldest first, and the cells that were asked for."""
+    """All runs of a history, the oldest first, and the selected cells."""
 
     steps: tuple[Step, ...]
     cells: tuple[CellTrend, ...] = ()
 
 
 def trend_of(history: History, *, cell: str | None = None) -> Trend:
-    """Read a history; `cell` is a glob. Raises UsageError where no judged cell matches it."""
+    """Read a history; `cell` is a glob. Raises UsageError if no judged cell matches it."""
     runs = history.runs()
     first = [Step(run=run, changed=()) for run in runs[:1]]
     rest = [
-        Step(run=run, changed=changed_facts(before.facts, run.facts))
+        Step(run=run, changed=changed_settings(before.versions, run.versions))
         for before, run in pairwise(runs)
     ]
     return Trend(steps=(*first, *rest), cells=() if cell is None else tuple(_cells(history, cell)))
@@ -71,7 +72,7 @@ def _cells(history: History, pattern: str) -> list[CellTrend]:
             found.append(_cell(name, judged))
     if not found:
         raise UsageError(
-            f"--cell {pattern!r}: no run of the history judged such a cell; "
+            f"--cell {pattern!r}: no run of the history judged a matching cell; "
             "an example is 'bert/*/opset18/dynamo'"
         )
     return found
@@ -88,23 +89,23 @@ def _cell(name: str, judged: Sequence[State]) -> CellTrend:
         since=since,
         runs=len(judged) - start,
         before=before,
-        changed=changed_facts(before.facts, since.facts) if before else (),
+        changed=changed_settings(before.versions, since.versions) if before else (),
     )
 
 
 def trend_lines(trend: Trend) -> Iterator[str]:
-    """The cells that were asked for, or else one line per run, changed versions above it."""
+    """Yield lines about the selected cells, or else one line per run below changed versions."""
     if trend.cells:
         for cell in trend.cells:
             yield from _cell_lines(cell)
         return
     for step in trend.steps:
         if step.changed:
-            yield f"  changed: {facts_line(step.changed)}"
+            yield f"  changed: {settings_line(step.changed)}"
         run = step.run
         counts = ", ".join(f"{count} {outcome}" for outcome, count in run.counts.items())
-        told = f"{sum(run.counts.values())} cells: {counts or 'none'}"
-        yield f"{run.started} {run.name} {run.profile} {run.level}, {told}"
+        cells = f"{sum(run.counts.values())} cells: {counts or 'none'}"
+        yield f"{run.started} {run.name} {run.profile} {run.level}, {cells}"
 
 
 def _cell_lines(trend: CellTrend) -> Iterator[str]:
@@ -113,15 +114,15 @@ def _cell_lines(trend: CellTrend) -> Iterator[str]:
     if not last.expected:
         yield f"  {last.outcome} {last.requirement}: {last.message}"
     if trend.before is None:
-        yield "  never judged otherwise before"
+        yield "  no earlier change of colour"
         return
-    yield f"  turned after {trend.before.started} {trend.before.name}, with " + (
-        facts_line(trend.changed) or "the same versions"
+    yield f"  changed colour after {trend.before.started} {trend.before.name}, with " + (
+        settings_line(trend.changed) or "the same versions"
     )
 
 
 def to_json(trend: Trend) -> dict[str, Any]:
-    """The form that `trend --json` prints; its schema is `schemas/trend.schema.json`."""
+    """Return the object that `trend --json` prints; see `schemas/trend.schema.json`."""
     return {
         "schema_version": SCHEMA_VERSION,
         "runs": [
@@ -129,7 +130,7 @@ def to_json(trend: Trend) -> dict[str, Any]:
                 **_key(step.run),
                 "profile": step.run.profile,
                 "level": step.run.level,
-                "versions": dict(step.run.facts),
+                "versions": dict(step.run.versions),
                 "counts": {str(outcome): count for outcome, count in step.run.counts.items()},
                 "seconds": round(step.run.seconds, 3),
                 "error_ratio": step.run.ratio,
@@ -158,5 +159,5 @@ def _key(run: PastRun) -> dict[str, str]:
     return {"run": run.name, "started": run.started}
 
 
-def _facts_json(facts: Sequence[Fact]) -> list[dict[str, str | None]]:
+def _facts_json(facts: Sequence[ChangedSetting]) -> list[dict[str, str | None]]:
     return [{"name": fact.name, "old": fact.old, "new": fact.new} for fact in facts]

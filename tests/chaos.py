@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.isolation.family import of_run
+from harness.isolation.process_tree import processes_of_run
 from harness.records import read_run
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -76,7 +76,7 @@ def play(seed: int, folder: Path) -> Found:
         if not (folder / "run" / "run.jsonl").exists():
             status = None  # killed as execnet started the workers: no run began, none is lost
     cells, problems = _judge_round(folder / "run", rules, status)
-    left = [f"{process} is left" for process in of_run(str(folder / "run"))]
+    left = [f"{process} is left" for process in processes_of_run(str(folder / "run"))]
     return Found(lives, killed, cells, [*problems, *left])
 
 

@@ -81,6 +81,6 @@ def architectures_of(files: Iterable[ChangedFile], registered: Iterable[str]) ->
         path = Path(file.path)
         if path.match("fixtures/models/*.json"):
             found.add(path.stem.partition("~")[0])
-        elif file.path.startswith("harness/configs/") and not file.is_reworded_only:
+        elif file.path.startswith("harness/configs/") and not file.is_cosmetic:
             found.update(dependents.of(file) or ())
     return frozenset(found & set(known))

@@ -1,7 +1,7 @@
-"""Small runs of every kind that reports have to show; `python -m tests.golden_runs` writes them.
+"""Small runs of every kind that reports must show; `python -m tests.golden_runs` writes them.
 
-They stand in `fixtures/runs`, so that a page can be looked at without judging anything, and a test
-holds them to this module.
+They are committed in `fixtures/runs`, so that a page can be viewed without judging any cell. A test
+checks that they equal this module's output.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.files import write_whole
+from harness.files import write_atomically
 from harness.records import (
     RUN_FILE,
     CellId,
-    Failing,
+    FailingExample,
     Header,
     InterfaceValue,
     Line,
@@ -61,7 +61,7 @@ KNOWN = {
 
 
 def runs() -> dict[str, Iterable[Line]]:
-    """Name -> the lines of each golden run."""
+    """Return name -> lines of each golden run."""
     return {
         "healthy": _run("healthy", _records({})),
         "failing": _run("failing", _records(_failures())),
@@ -76,10 +76,11 @@ def runs() -> dict[str, Iterable[Line]]:
 
 
 def write(folder: Path) -> None:
-    """Write every golden run as a folder of its own."""
+    """Write each golden run to its folder within `folder`."""
     for name, lines in runs().items():
         (folder / name).mkdir(parents=True, exist_ok=True)
-        write_whole(folder / name / RUN_FILE, "".join(f"{dump_line(line)}\n" for line in lines))
+        text = "".join(f"{dump_line(line)}\n" for line in lines)
+        write_atomically(folder / name / RUN_FILE, text)
 
 
 def _header(name: str, **fields: Any) -> Header:
@@ -108,7 +109,7 @@ def _header(name: str, **fields: Any) -> Header:
 def _records(
     others: Mapping[str, Iterable[Record]], *, needed: float = 1.0
 ) -> dict[tuple[str, str], Record]:
-    """What passes everywhere where it applies, but for the records of `others`."""
+    """Return passed or not_applicable records for all pairs, except the records in `others`."""
     records = {
         (cell, name): _passing(CellId.parse(cell), name, needed=needed)
         for cell in _header("").planned
@@ -130,7 +131,7 @@ def _passing(cell: CellId, name: str, *, needed: float) -> Record:
 
 
 def _interface(ids: str = "int64") -> dict[str, PartInterface]:
-    """As declared, unless the file takes other ids."""
+    """Return an interface in which the file has dtype `ids` for input_ids, declared as int64."""
     axes = "[batch_size, sequence_length]"
     inputs = [
         InterfaceValue(name="input_ids", declared=f"int64{axes}", actual=f"{ids}{axes}"),
@@ -171,7 +172,7 @@ def _failures() -> dict[str, list[Record]]:
         "agreement",
         Outcome.FAILED,
         message=message,
-        failing=Failing(axes={"batch_size": 1, "sequence_length": 2}, seed=9),
+        failing=FailingExample(axes={"batch_size": 1, "sequence_length": 2}, seed=9),
         blame="onnxruntime",
         replay=f"python -m harness replay {BERT} --requirement agreement --seed 9",
         **_compared(0.25),

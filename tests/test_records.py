@@ -16,7 +16,7 @@ from harness.records import (
     SCHEMA_VERSION,
     TRACEBACK_LIMIT,
     CellId,
-    Failing,
+    FailingExample,
     Footer,
     Header,
     InterfaceValue,
@@ -25,7 +25,7 @@ from harness.records import (
     Outcome,
     PartInterface,
     Record,
-    Shard,
+    RunShard,
     Started,
     Worst,
     dump_line,
@@ -46,7 +46,7 @@ HEADER = Header(
     modalities={"bert": "text"},
     requirements={"export": Meaning(proves="a file comes out", fails_when="none does")},
 )
-SHARDED = dataclasses.replace(HEADER, shard=Shard(index=2, count=3, cells=40))
+SHARDED = dataclasses.replace(HEADER, shard=RunShard(index=2, count=3, cells=40))
 EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
 FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
 TELLING = dataclasses.replace(HEADER, not_registered={"roberta": ["fill-mask"]})
@@ -68,7 +68,7 @@ FULL = Record(
     examples=30,
     covered={"batch_size": [1, 2]},
     worst=worst(0.25),
-    failing=Failing(axes={"batch_size": 1}, seed=9),
+    failing=FailingExample(axes={"batch_size": 1}, seed=9),
     message="a\nb \u2028 \ud800",
     traceback="Traceback ...",
     expectation={"reason": "known", "opsets": "14..18"},

@@ -1,7 +1,7 @@
 """The command line: `python -m harness`, installed as `onnx-conformance`.
 
-One module per command. Printing happens here and nowhere else, and nothing heavy is imported
-before a command needs it.
+One module per command. Only this package prints. Heavy packages are imported only by the commands
+that need them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The commands together, and what every one of them does with an error."""
+"""The command-line application: all commands, and how errors end them."""
 
 from __future__ import annotations
 
@@ -71,57 +71,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except typer.Exit as stop:
         return int(stop.exit_code)
     except typer.TyperException as error:
-        help_command = " ".join([PROGRAM, *_command(argv), "--help"])
-        return _refuse(f"{error.format_message().rstrip('.')}; see {help_command}")
+        help_command = " ".join([PROGRAM, *_command_names(argv), "--help"])
+        return _report_usage_error(f"{error.format_message().rstrip('.')}; see {help_command}")
     except UsageError as error:
-        return _refuse(str(error))
+        return _report_usage_error(str(error))
     except (KeyboardInterrupt, typer.Abort):
-        _say("interrupted")
+        _print_error_line("interrupted")
         return INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone, as in `list | head`
+    except BrokenPipeError:  # the reader of our output has ended, as in `list | head`
         return BROKEN_PIPE
     except Exception as error:
-        return _apologise(error)
+        return _report_internal_error(error)
 
 
 def _run(argv: list[str]) -> int:
-    # Not `app(...)`: it replaces errors and interrupts with reports of several lines.
+    # Not `app(...)`, which prints errors and interrupts in several lines.
     command = get_command(app)
     with command.make_context(PROGRAM, argv) as context:
         status = command.invoke(context)
     return status if isinstance(status, int) else CONFORMS
 
 
-def _command(argv: Sequence[str]) -> list[str]:
-    """The words of a call that name a command, or a command of commands."""
-    names, commands = [], _commands(get_command(app))
+def _command_names(argv: Sequence[str]) -> list[str]:
+    """Return the leading words of a call that name a command and its subcommand."""
+    names, commands = [], _subcommands(get_command(app))
     for word in argv:
         if word not in commands:
             break
         names.append(word)
-        commands = _commands(commands[word])
+        commands = _subcommands(commands[word])
     return names
 
 
-def _commands(command: object) -> Mapping[str, object]:
+def _subcommands(command: object) -> Mapping[str, object]:
     found: Mapping[str, object] = getattr(command, "commands", {})
     return found
 
 
-def _refuse(message: str) -> int:
-    _say(f"error: {message}")
+def _report_usage_error(message: str) -> int:
+    _print_error_line(f"error: {message}")
     return USAGE
 
 
-def _apologise(error: Exception) -> int:
+def _report_internal_error(error: Exception) -> int:
     with tempfile.NamedTemporaryFile(
         "w", prefix="onnx-conformance-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
         log.writelines(traceback.format_exception(error))
     reason = str(error).strip().split("\n")[0]
-    _say(f"internal error: {type(error).__name__}: {reason}; traceback in {Path(log.name)}")
+    _print_error_line(
+        f"internal error: {type(error).__name__}: {reason}; traceback in {Path(log.name)}"
+    )
     return INTERNAL
 
 
-def _say(message: str) -> None:
+def _print_error_line(message: str) -> None:
     typer.echo(" ".join(message.split()), err=True)

@@ -1,4 +1,4 @@
-"""`check`: judges an export that any exporter made."""
+"""`check`: judges existing ONNX files, made by any exporter."""
 
 from __future__ import annotations
 
@@ -20,30 +20,39 @@ from harness.cli.common import (
     require_requirements,
     require_tolerance,
 )
-from harness.cli.output import own_stdout, write_report
+from harness.cli.output import clean_stdout, write_report
 
 
 def check(
     file_or_folder: Annotated[
-        Path, typer.Argument(metavar="FILE_OR_FOLDER", help="An ONNX file, or a folder of parts.")
+        Path,
+        typer.Argument(
+            metavar="FILE_OR_FOLDER", help="An ONNX file, or a folder with the files of all parts."
+        ),
     ],
     *,
     model: Model,
-    task: Annotated[str, typer.Option("--task", metavar="T", help="What the model was made for.")],
+    task: Annotated[
+        str, typer.Option("--task", metavar="T", help="Task of the model, such as fill-mask.")
+    ],
     opset: Opset = None,
     atol: Annotated[
         float | None,
-        typer.Option("--atol", metavar="A", help="Tolerance; by default the description's."),
+        typer.Option(
+            "--atol", metavar="A", help="Absolute tolerance; default: the architecture's."
+        ),
     ] = None,
     requirement: Requirements = None,
-    profile: Annotated[str, typer.Option("--profile", metavar="P", help="How thorough.")] = "pr",
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="P", help="How thorough: smoke, pr or nightly.")
+    ] = "pr",
     seed: Seed = 0,
     json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
 ) -> int:
     """Judge an existing export against the PyTorch model."""
-    with own_stdout() as stdout:
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         require_requirements(requirement)
         require_profile(profile)

@@ -1,4 +1,4 @@
-"""The options that several commands share, and how their values are checked."""
+"""Options that several commands share, and checks of their values."""
 
 from __future__ import annotations
 
@@ -16,59 +16,71 @@ from harness.records import CellId
 AUTO = "auto"
 
 Architectures = Annotated[
-    str | None, typer.Option("--architecture", metavar="A", help="Globs, a comma list.")
+    str | None,
+    typer.Option(
+        "--architecture", metavar="A", help="Architectures to select: globs, comma-separated."
+    ),
 ]
 ConfigModules = Annotated[
     list[str] | None,
     typer.Option(
-        "--config-module", metavar="MODULE", help="Import descriptions from here; repeatable."
+        "--config-module",
+        metavar="MODULE",
+        help="Import this module, which registers configs or exporters; repeatable.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else.")]
 Exporters = Annotated[
-    str | None, typer.Option("--exporter", metavar="E", help="Globs, a comma list.")
+    str | None,
+    typer.Option("--exporter", metavar="E", help="Exporters to select: globs, comma-separated."),
 ]
 Model = Annotated[
-    str, typer.Option("--model", metavar="DIR_OR_HUB_ID", help="The PyTorch model to compare with.")
+    str,
+    typer.Option(
+        "--model", metavar="DIR_OR_HUB_ID", help="The PyTorch model: a folder or a Hub id."
+    ),
 ]
 Opset = Annotated[
-    int | None, typer.Option("--opset", min=1, metavar="N", help="Version of the ai.onnx domain.")
+    int | None,
+    typer.Option("--opset", min=1, metavar="N", help="Opset version of the ai.onnx domain."),
 ]
 Requirements = Annotated[
     list[str] | None,
-    typer.Option("--requirement", metavar="R", help="Judge this requirement only; repeatable."),
+    typer.Option("--requirement", metavar="R", help="Judge only this requirement; repeatable."),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the values that are drawn.")]
-Tasks = Annotated[str | None, typer.Option("--task", metavar="T", help="Globs, a comma list.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawn examples.")]
+Tasks = Annotated[
+    str | None, typer.Option("--task", metavar="T", help="Tasks to select: globs, comma-separated.")
+]
 TrustRemoteCode = Annotated[
     bool,
-    typer.Option("--trust-remote-code", help="Run the code that the model's repository brings."),
+    typer.Option("--trust-remote-code", help="Run Python code from the model's repository."),
 ]
 
 
 def load_descriptions(modules: Iterable[str] | None) -> None:
-    """Import the modules of `--config-module`; raises UsageError where one cannot be imported."""
+    """Import the modules of `--config-module`. Raises UsageError if one cannot be imported."""
     from harness.configs.plugins import load_config_modules
 
     load_config_modules(modules or ())
 
 
 def require_exporter(name: str) -> None:
-    """Raise UsageError, with the nearest names, for an exporter that there is not."""
+    """Raise UsageError, with the nearest names, if the exporter is unknown."""
     from harness.exporters import get_exporter
 
     get_exporter(name)
 
 
 def require_requirements(names: Sequence[str] | None) -> None:
-    """Raise UsageError, with the nearest names, for a requirement that there is not."""
+    """Raise UsageError, with the nearest names, if a requirement is unknown."""
     from harness.requirements import check_requirement_ids
 
     check_requirement_ids(list(names or ()))
 
 
 def require_registered(cell: CellId) -> None:
-    """Raise UsageError, with the nearest names, for a cell that nothing describes."""
+    """Raise UsageError, with the nearest names, if a name in the cell id is not registered."""
     from harness.configs.tasks import TasksManager
     from harness.configs.transformers_mappings import LIBRARY
     from harness.evidence.models import read_tiny
@@ -84,29 +96,29 @@ def require_registered(cell: CellId) -> None:
 
 
 def require_profile(name: str) -> None:
-    """Raise UsageError, with the nearest names, for a profile that there is not."""
+    """Raise UsageError, with the nearest names, if the profile is unknown."""
     from harness.judge.profiles import get_profile
 
     get_profile(name)
 
 
 def require_folder(path: Path) -> None:
-    """Raise UsageError where `path` is no folder that can be written, and cannot become one."""
+    """Raise UsageError unless `path` is a writable folder, or can be created as one."""
     existing = next(p for p in (path.absolute(), *path.absolute().parents) if p.exists())
     if not (existing.is_dir() and os.access(existing, os.W_OK)):
-        raise UsageError(f"output {path}: {existing} is not a folder that can be written")
+        raise UsageError(f"output {path}: {existing} is not a writable folder; give another")
 
 
 def require_tolerance(atol: float | None) -> None:
-    """Raise UsageError for a tolerance with which no comparison could pass, or none fail."""
+    """Raise UsageError unless the tolerance is None or a finite number that is at least 0."""
     if atol is not None and not (math.isfinite(atol) and atol >= 0):
-        raise UsageError(f"--atol {atol} is no tolerance; give a finite number, at least 0")
+        raise UsageError(f"--atol {atol}: not a tolerance; give a finite number, at least 0")
 
 
 def parse_axes(text: str | None) -> dict[str, int] | None:
-    """Read `batch_size=1,sequence_length=17`; which sizes are possible, the model decides.
+    """Parse `batch_size=1,sequence_length=17`. Raises UsageError if the text has another form.
 
-    Raises UsageError for anything that is not of this form.
+    Names and sizes are checked against the model later.
     """
     if text is None:
         return None
@@ -114,8 +126,8 @@ def parse_axes(text: str | None) -> dict[str, int] | None:
     for item in text.split(","):
         name, _, size = (part.strip() for part in item.partition("="))
         if not (name and size.isascii() and size.isdigit()):
-            raise UsageError(f"--axes: {item!r} is not of the form axis=size, as batch_size=1 is")
+            raise UsageError(f"--axes: got {item!r}, expected axis=size, such as batch_size=1")
         if name in axes:
-            raise UsageError(f"--axes: {name} is given twice")
+            raise UsageError(f"--axes: {name} is given twice; give it once")
         axes[name] = int(size)
     return axes

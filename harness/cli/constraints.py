@@ -1,4 +1,4 @@
-"""`constraints`: the pins with which pip installs a second environment with newer versions."""
+"""`constraints`: prints pip constraints for an environment with other versions of some packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.cli.output import own_stdout
+from harness.cli.output import clean_stdout
 from harness.errors import UsageError
 
 
@@ -16,18 +16,21 @@ def constraints(
         list[str],
         typer.Argument(
             metavar="REQUIREMENT...",
-            help="What is to be newer, after --: torch==2.14.* and options of pip, which are "
-            "passed over.",
+            help="Requirements to install in other versions, after --, such as torch==2.14.*; "
+            "options of pip among them are ignored.",
         ),
     ],
     *,
     pins: Annotated[
-        Path, typer.Option("--constraints", metavar="FILE", help="The pinned versions.")
+        Path, typer.Option("--constraints", metavar="FILE", help="File of pinned versions.")
     ] = Path("constraints.txt"),
 ) -> int:
-    """Print the pinned versions without those of some packages and of what only they require."""
-    with own_stdout() as stdout:
-        from harness.matrix.constraints import chosen_names, loosened
+    """Print the pinned versions without those of some packages.
+
+    Pins of packages that only they require are left out too.
+    """
+    with clean_stdout() as stdout:
+        from harness.matrix.constraints import chosen_names, loosen_pins
 
         try:
             lines = pins.read_text(encoding="utf-8").splitlines()
@@ -35,6 +38,6 @@ def constraints(
             raise UsageError(
                 f"{pins}: cannot be read ({error.strerror}); run this in a checkout"
             ) from error
-        for line in loosened(lines, chosen_names(chosen)):
+        for line in loosen_pins(lines, chosen_names(chosen)):
             typer.echo(line, file=stdout)
     return 0

@@ -1,4 +1,4 @@
-"""`doctor`: what an environment has and lacks, before a run finds out the hard way."""
+"""`doctor`: checks the environment before a run fails in it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from importlib import metadata
 import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
-from harness.cli.output import own_stdout
+from harness.cli.output import clean_stdout
 from harness.versions import installed_version
 
 DISTRIBUTION = "onnx-conformance"
@@ -21,7 +21,7 @@ UNSUITABLE = 1
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line about the environment, and what to do where something is wrong with it."""
+    """One line about the environment. `remedy` says what to do if it is a problem."""
 
     subject: str
     state: str
@@ -29,8 +29,11 @@ class Finding:
 
 
 def doctor(*, config_module: ConfigModules = None) -> int:
-    """Show versions, probed opset ranges, threads, cache and fixtures; exit 1 if one is amiss."""
-    with own_stdout() as stdout:
+    """Check the environment; exit 1 if there is a problem.
+
+    Shows versions, opset ranges of exporters, threads, cache and fixtures.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         problems: list[Finding] = []
         for title, examine in SECTIONS.items():
@@ -39,7 +42,7 @@ def doctor(*, config_module: ConfigModules = None) -> int:
             typer.echo("\n".join([title, *map(_line, findings)]), file=stdout)
         for problem in problems:
             typer.echo(f"{problem.subject}: {problem.state}; {problem.remedy}", file=stdout)
-        typer.echo("something needs attention" if problems else "all is well", file=stdout)
+        typer.echo("problems found" if problems else "no problems found", file=stdout)
     return UNSUITABLE if problems else 0
 
 
@@ -56,7 +59,7 @@ def _packages() -> list[Finding]:
 def _package(name: str, declared: str | None) -> Finding:
     version = installed_version(name)
     if version is None and name == DISTRIBUTION:
-        return Finding(name, "not installed, running from its sources")
+        return Finding(name, "not installed, running from source")
     if version is None:
         return Finding(name, "not installed", f"pip install '{name}{declared or ''}'")
     if declared and not _suits(version, declared):
@@ -71,7 +74,7 @@ def _suits(version: str, declared: str) -> bool:
 
 
 def _declared_ranges() -> dict[str, str]:
-    """Package -> version range that our own metadata asks for; none where not installed."""
+    """Package -> version range required by the installed harness; empty if not installed."""
     from packaging.requirements import Requirement
 
     try:
@@ -90,7 +93,7 @@ def _exporters() -> list[Finding]:
     from harness.exporters import exporter_names
 
     if any(installed_version(name) is None for name in NEEDED):
-        return [Finding("all", "not probed, because a package is missing")]
+        return [Finding("all", "not probed, because a required package is missing")]
     return [_exporter(name) for name in exporter_names()]
 
 
@@ -133,7 +136,7 @@ def _cache() -> list[Finding]:
         writable = False
     if writable:
         return [Finding("opset ranges", str(directory))]
-    remedy = "set ONNX_CONFORMANCE_CACHE to a folder that is"
+    remedy = "set ONNX_CONFORMANCE_CACHE to a writable folder"
     return [Finding("opset ranges", f"{directory} is not writable", remedy)]
 
 

@@ -1,4 +1,4 @@
-"""`expectations check` and `expectations update`: keep known failures honest."""
+"""`expectations check` and `expectations update`: keep known failures up to date."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
-from harness.cli.output import own_stdout, table_lines
+from harness.cli.output import clean_stdout, table_lines
 from harness.errors import UsageError
 from harness.records import GLYPHS, Outcome
 from harness.versions import installed_version
@@ -29,14 +29,19 @@ expectations = typer.Typer(
 
 ExpectationFile = Annotated[
     Path | None,
-    typer.Option("--expectations", metavar="FILE", help="Instead of those that are committed."),
+    typer.Option(
+        "--expectations", metavar="FILE", help="Use this file instead of the committed files."
+    ),
 ]
 
 
 @expectations.command("check")
 def check(*, expectations: ExpectationFile = None, config_module: ConfigModules = None) -> int:
-    """Say whether every entry can hold, and which do; exit 1 where something is wrong."""
-    with own_stdout() as stdout:
+    """Check every entry; exit 1 if one is wrong.
+
+    Prints a table of the files, then the inactive entries and all problems.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         files = _files(expectations)
         examined, matrix = _examine(files, installed_version)
@@ -49,12 +54,15 @@ def check(*, expectations: ExpectationFile = None, config_module: ConfigModules 
 def update(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or run file.")],
     *,
-    write: Annotated[bool, typer.Option("--write", help="Write the files.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Write the files too.")] = False,
     expectations: ExpectationFile = None,
     config_module: ConfigModules = None,
 ) -> int:
-    """Propose edits after which this run is as expected, as a diff on stdout; notes on stderr."""
-    with own_stdout() as stdout:
+    """Propose edits that make all outcomes of a run expected.
+
+    Prints a diff of the files to stdout, and notes to stderr.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         from harness.matrix.expectation_update import home_of, propose_update, versions_of
         from harness.records import read_run
@@ -88,13 +96,13 @@ def _examine(files: Sequence[Path], version_of: VersionOf) -> tuple[Examined, Ma
 
 
 def _lines(files: Sequence[Path], examined: Examined, matrix: Matrix) -> Iterator[str]:
-    """A row for each file, then what does not hold here, then what is wrong."""
+    """Yield a row for each file, then the inactive entries, then the problems."""
     yield from table_lines(COLUMNS, (_row(path, examined, matrix) for path in files))
     for one in examined.known:
         if one.inactive:
             yield f"inactive: {one.written.place.source} {one.inactive}"
     yield from examined.problems
-    yield f"{len(examined.problems)} problems" if examined.problems else "all can hold"
+    yield f"{len(examined.problems)} problems" if examined.problems else "no problems"
 
 
 def _row(path: Path, examined: Examined, matrix: Matrix) -> Sequence[str]:
@@ -116,7 +124,7 @@ def _next_expiry(known: Sequence[Known]) -> date | None:
 
 
 def _name(path: Path) -> str:
-    """The file as diffs name it, for `git apply` in the folder of this call."""
+    """Return the path of a file in the diff, for `git apply` in the current folder."""
     here = Path.cwd()
     absolute = path.absolute()
     shown = absolute.relative_to(here) if absolute.is_relative_to(here) else path
@@ -124,11 +132,11 @@ def _name(path: Path) -> str:
 
 
 def _write(file: FileEdit) -> None:
-    from harness.files import write_whole
+    from harness.files import write_atomically
 
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file.path, file.after)
+        write_atomically(file.path, file.after)
     except OSError as error:
         raise UsageError(
             f"{file.path}: cannot be written ({error.strerror}); make it writable"

@@ -1,4 +1,4 @@
-"""`export`: makes the ONNX files of a model, and judges them."""
+"""`export`: exports a model to ONNX files, and judges them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.cli.common import (
     require_exporter,
     require_folder,
 )
-from harness.cli.output import own_stdout, write_report
+from harness.cli.output import clean_stdout, write_report
 from harness.cli.task_inference import infer_task
 
 
@@ -28,16 +28,21 @@ def export(
     model: Model,
     task: Annotated[
         str | None,
-        typer.Option("--task", metavar="T", help="Follows from the model's class by default."),
+        typer.Option("--task", metavar="T", help="Task; default: inferred from the model's class."),
     ] = None,
     opset: Opset = None,
-    exporter: Annotated[str, typer.Option("--exporter", metavar="E")] = AUTO,
+    exporter: Annotated[
+        str, typer.Option("--exporter", metavar="E", help="Exporter; auto chooses by opset.")
+    ] = AUTO,
     json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Export a model (`model.onnx`, or one file per part), then judge the result."""
-    with own_stdout() as stdout:
+    """Export a model to ONNX, then judge the result.
+
+    The output is `model.onnx`, or one file per part.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         require_folder(output)
         if exporter != AUTO:

@@ -1,6 +1,6 @@
-"""`list`: what is registered, and what transformers has that is not.
+"""`list`: the registered architectures, and those of transformers that are not registered.
 
-Called by tools and by people who wait for it, so it imports neither torch nor, for JSON, rich.
+It has to be fast, so it does not import torch, and for JSON it does not import rich.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any, TextIO
 import typer
 
 from harness.cli.common import Architectures, AsJson, ConfigModules, Tasks, load_descriptions
-from harness.cli.output import own_stdout, write_json
+from harness.cli.output import clean_stdout, write_json
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An architecture with tasks that it is, or is not, registered for."""
+    """An architecture, with the tasks that it is registered for, or the tasks it is not."""
 
     library: str
     architecture: str
@@ -28,16 +28,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What `list` shows; each exporter takes every registered architecture."""
+    """The content of `list`. Every exporter applies to every registered architecture."""
 
     registered: tuple[Row, ...]
     not_registered: tuple[Row, ...]
     exporters: tuple[str, ...]
 
     def select(self, architecture: str | None, task: str | None) -> Listing:
-        """The rows, and of them the tasks, that match globs (comma lists of them).
+        """Return the rows and tasks that match comma-separated globs.
 
-        Raises UsageError for a glob that matches nothing that is known at all.
+        Raises UsageError if a glob matches no architecture or task at all.
         """
         from harness.matrix.names import select
 
@@ -48,7 +48,9 @@ class Listing:
             subject="--architecture",
         )
         tasks = select(
-            _own_names(task), sorted({name for row in rows for name in row.tasks}), subject="--task"
+            _resolve_synonyms(task),
+            sorted({name for row in rows for name in row.tasks}),
+            subject="--task",
         )
         return replace(
             self,
@@ -57,7 +59,7 @@ class Listing:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `list --json` prints; its schema is `schemas/list.schema.json`."""
+        """Return the form that `list --json` prints; its schema is `schemas/list.schema.json`."""
         return {
             "schema_version": SCHEMA_VERSION,
             "architectures": [
@@ -74,8 +76,11 @@ def list_architectures(
     json: AsJson = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Show what is registered, and what transformers has that is not."""
-    with own_stdout() as stdout:
+    """List the registered architectures and the unregistered ones.
+
+    Unregistered are the architectures and tasks of transformers without a description here.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         listing = read_listing().select(architecture, task)
         if json:
@@ -86,7 +91,7 @@ def list_architectures(
 
 
 def read_listing() -> Listing:
-    """Everything that is known, sorted."""
+    """Read all registered and unregistered architectures, sorted."""
     from harness.configs.tasks import TasksManager
     from harness.configs.transformers_mappings import LIBRARY, not_registered
     from harness.exporters import exporter_names
@@ -101,7 +106,7 @@ def read_listing() -> Listing:
     )
 
 
-def _own_names(tasks: str | None) -> str | None:
+def _resolve_synonyms(tasks: str | None) -> str | None:
     from harness.configs.task_table import map_from_synonym
 
     return tasks and ",".join(map_from_synonym(task.strip()) for task in tasks.split(","))
@@ -120,10 +125,10 @@ def _narrow(
 
 def _write_tables(listing: Listing, stdout: TextIO) -> None:
     _write_table("registered", listing.registered, stdout)
-    _write_table("in transformers, not registered", listing.not_registered, stdout)
+    _write_table("in transformers, but not registered", listing.not_registered, stdout)
     typer.echo(
         f"{len(listing.registered)} architectures registered, with the exporters "
-        f"{', '.join(listing.exporters)}; {len(listing.not_registered)} with tasks that are not",
+        f"{', '.join(listing.exporters)}; {len(listing.not_registered)} have unregistered tasks",
         file=stdout,
     )
 
@@ -139,6 +144,6 @@ def _write_table(title: str, rows: Sequence[Row], stdout: TextIO) -> None:
     for row in rows:
         table.add_row(row.architecture, ", ".join(row.tasks))
     console = Console(file=stdout)
-    with console.capture() as captured:  # printing itself, rich exits with 1 on a broken pipe
+    with console.capture() as captured:  # if rich printed, it would exit with 1 on a broken pipe
         console.print(table)
     typer.echo(captured.get(), file=stdout, nl=False)

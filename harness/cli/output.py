@@ -1,4 +1,4 @@
-"""What a command prints, kept apart from what libraries print while it works."""
+"""Output of commands, kept apart from the output of libraries."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ QUIET_ENVIRONMENT: Mapping[str, str] = {
 
 
 @contextlib.contextmanager
-def own_stdout() -> Iterator[TextIO]:
-    """Yield the real stdout; whatever else is written to it, also from C++, goes to stderr."""
+def clean_stdout() -> Iterator[TextIO]:
+    """Yield the real stdout, and redirect all other output to stderr, output from C++ included."""
     _silence_libraries()
     sys.stdout.flush()
     kept, saved = os.dup(1), os.dup(1)
@@ -41,7 +41,7 @@ def own_stdout() -> Iterator[TextIO]:
         ):
             yield stdout
     finally:
-        _flush_c_streams()  # or what is left in them is written after the restoration
+        _flush_c_streams()  # else buffered output would reach stdout after the restoration
         os.dup2(kept, 1)
         os.close(kept)
 
@@ -59,12 +59,12 @@ def _silence_libraries() -> None:
 
 
 def write_json(data: Mapping[str, Any], stdout: TextIO) -> None:
-    """One JSON object, strict: NaN and infinities must have become text before."""
+    """Print one JSON object. Raises ValueError if it has a NaN or an infinity as number."""
     typer.echo(json.dumps(data, allow_nan=False, indent=2), file=stdout)
 
 
 def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """A sign and a name on the left, numbers on the right; one line each, however long it is."""
+    """Yield the lines of a table: glyph and name left-aligned, numbers right-aligned, unwrapped."""
     lines = [columns, *rows]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for glyph, name, *numbers in lines:
@@ -73,7 +73,7 @@ def table_lines(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterat
 
 
 def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
-    """Print a verdict; returns the exit status that says the same."""
+    """Print a verdict, and return the exit status for it: 0 conforms, 1 does not conform."""
     if as_json:
         write_json(report.to_json(), stdout)
     else:
@@ -83,14 +83,14 @@ def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
 
 
 def report_lines(report: CellReport) -> Iterator[str]:
-    """One line per requirement, notes below those that passed, then why others did not, then the
-    verdict."""
+    """Yield one line per requirement with notes on passed ones, then explanations of the others,
+    then the verdict."""
     width = max((len(record.requirement) for record in report.records), default=0)
     for record in report.records:
         yield _summary(record, width)
         if record.outcome is Outcome.PASSED:
             yield from (f"   note: {line}".rstrip() for line in record.message.splitlines())
-    for records in _alike(report.records):
+    for records in _group_unpassed(report.records):
         yield from _explanation(records)
     yield f"{'conforms' if report.conforms else 'does not conform'}: {report.cell}"
 
@@ -106,8 +106,8 @@ def _summary(record: Record, width: int) -> str:
     return "  ".join(columns).rstrip()
 
 
-def _alike(records: Iterable[Record]) -> Iterable[list[Record]]:
-    """Those that did not pass; one failure skips many, for the same reason."""
+def _group_unpassed(records: Iterable[Record]) -> Iterable[list[Record]]:
+    """Group the records that did not pass by outcome and message: one failure may skip many."""
     groups: dict[tuple[Outcome, str], list[Record]] = {}
     for record in records:
         if record.outcome is not Outcome.PASSED:

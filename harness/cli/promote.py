@@ -1,4 +1,4 @@
-"""`promote`: keeps the failures of a run as examples that are always run."""
+"""`promote`: adds the failing examples of a run to the regressions, which always run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.common import require_folder
-from harness.cli.output import own_stdout
+from harness.cli.output import clean_stdout
 
 
 def promote(
@@ -18,8 +18,8 @@ def promote(
         Path, typer.Option("--output", metavar="DIR", help="A folder with the layout of fixtures/.")
     ] = Path("fixtures"),
 ) -> int:
-    """Add the minimal failing examples of a run to the regressions."""
-    with own_stdout() as stdout:
+    """Add the failing examples of a run to the regressions."""
+    with clean_stdout() as stdout:
         from harness.judge.regressions import FOLDER
         from harness.judge.regressions import promote as add
         from harness.records import Outcome, read_run

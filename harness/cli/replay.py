@@ -1,4 +1,4 @@
-"""`replay`: reruns one example of a cell, as the message of its failure says."""
+"""`replay`: judges one example of a cell again; failure messages print the command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.cli.common import (
     require_registered,
     require_requirements,
 )
-from harness.cli.output import own_stdout, write_report
+from harness.cli.output import clean_stdout, write_report
 from harness.records import CellId
 
 
@@ -31,7 +31,7 @@ def replay(
         typer.Option(
             "--axes",
             metavar="batch_size=1,sequence_length=17",
-            help="Run this example only; without it, all of the pr profile.",
+            help="Run only this example; default: all examples of the profile pr.",
         ),
     ] = None,
     seed: Seed = 0,
@@ -39,8 +39,8 @@ def replay(
     json: AsJson = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Judge one example of a cell, or the whole cell, once more."""
-    with own_stdout() as stdout:
+    """Judge one example of a cell again, or the whole cell."""
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         cell, sizes = CellId.parse(cell_id), parse_axes(axes)
         require_exporter(cell.exporter)

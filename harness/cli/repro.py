@@ -1,4 +1,4 @@
-"""`repro`: writes a script that shows the defect of a cell to people who have no harness."""
+"""`repro`: writes a script that shows a defect of a cell without this package."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.cli.common import (
     require_registered,
     require_requirements,
 )
-from harness.cli.output import ONLY_PART, own_stdout
+from harness.cli.output import ONLY_PART, clean_stdout
 from harness.records import CellId
 
 _SHOWN_LINES = 12
@@ -32,33 +32,41 @@ def repro(
     ],
     *,
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The script, such as repro.py.")
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Path of the script, such as repro.py."
+        ),
     ],
     axes: Annotated[
         str | None,
         typer.Option(
             "--axes",
             metavar="batch_size=1,sequence_length=17",
-            help="Show this example; without it, the minimal one of what fails.",
+            help="Use this example; default: the minimal failing one.",
         ),
     ] = None,
     seed: Seed = 0,
     requirement: Requirements = None,
     exporter: Annotated[
-        str | None, typer.Option("--exporter", metavar="E", help="In place of the cell's own.")
+        str | None,
+        typer.Option("--exporter", metavar="E", help="Exporter to use instead of the cell's."),
     ] = None,
     part: Annotated[
         str | None,
-        typer.Option("--part", metavar="STEM", help="Of several files, the one to show it with."),
+        typer.Option(
+            "--part",
+            metavar="STEM",
+            help="Part to use, of several files; default: the one with the largest error.",
+        ),
     ] = None,
     config_module: ConfigModules = None,
 ) -> int:
-    """Write a script that shows a defect with torch, transformers, onnx and onnxruntime alone.
+    """Write a script that shows a defect without this package.
 
-    It is run before it is written. It ends with status 1 where the defect shows, with 0 where it
-    does not.
+    The script imports torch, transformers, onnx and onnxruntime. It is run before it is written.
+    It ends with status 1 if the defect shows, with 0 if it does not.
     """
-    with own_stdout() as stdout:
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         cell, sizes = CellId.parse(cell_id), parse_axes(axes)
         if exporter is not None:
@@ -76,12 +84,12 @@ def repro(
             typer.echo(f"  {line}", file=stdout)
         case = written.case
         part = f" in {case.part}" if case.part != ONLY_PART else ""
-        what = f"{case.requirement} of {cell}{part}"
-        told = f"shows {what}" if written.shows else f"shows no defect: {what} holds"
-        typer.echo(f"{output} {told}", file=stdout)
+        subject = f"{case.requirement} of {cell}{part}"
+        result = f"shows {subject}" if written.shows else f"shows no defect: {subject} holds"
+        typer.echo(f"{output} {result}", file=stdout)
     return 0
 
 
 def _short_lines(printed: str) -> list[str]:
-    """What the script itself says: an exporter that fails may print a graph."""
+    """Return the short lines: an exporter that fails may print a graph on long ones."""
     return [line for line in printed.splitlines() if len(line) <= _LINE_LIMIT]

@@ -1,4 +1,4 @@
-"""`scaffold`: describes an architecture that behaves like a registered one."""
+"""`scaffold`: writes the description of an architecture that behaves like a registered one."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from typing import Annotated
 import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
-from harness.cli.output import DOES_NOT_CONFORM, own_stdout, write_report
+from harness.cli.output import DOES_NOT_CONFORM, clean_stdout, write_report
 from harness.cli.scaffold_draft import Draft, draft_like, nearest, require_new
-from harness.cli.scaffold_files import Place, find_place, write_new
+from harness.cli.scaffold_files import ScaffoldPaths, choose_paths, write_new
 from harness.cli.scaffold_text import fixture_text, module_text
 from harness.records import CellId, CellReport
 
 
 def scaffold(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCHITECTURE", help="A model type of transformers.")
+        str, typer.Argument(metavar="ARCHITECTURE", help="Model type in transformers.")
     ],
     *,
     like: Annotated[
@@ -29,43 +29,48 @@ def scaffold(
         typer.Option(
             "--like",
             metavar="OTHER",
-            help="The registered architecture to follow; by default the nearest that fits.",
+            help="Registered architecture to copy from; default: the most similar that fits.",
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", metavar="DIR", help="Write here, not into the checkout."),
+        typer.Option(
+            "--output", metavar="DIR", help="Write to this folder instead of the checkout."
+        ),
     ] = None,
     config_module: ConfigModules = None,
 ) -> int:
-    """Write the config class and the tiny model of a new architecture, then judge a cell of it.
+    """Describe a new architecture, then judge a cell of it.
 
-    Nothing is written where eager PyTorch does not accept what would be declared.
+    Writes the config class and the tiny model. Nothing is written if eager PyTorch does not agree
+    with the description.
     """
-    with own_stdout() as stdout:
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         require_new(architecture)
-        place = find_place(architecture, output)
-        draft, problems = _first_that_fits(architecture, [like] if like else nearest(architecture))
+        paths = choose_paths(architecture, output)
+        draft, problems = _first_fitting_draft(
+            architecture, [like] if like else nearest(architecture)
+        )
         if problems:
-            for line in _refusal(draft, problems):
+            for line in _refusal_lines(draft, problems):
                 typer.echo(line, file=stdout)
             return DOES_NOT_CONFORM
-        standalone = place.folder is not None
+        standalone = paths.folder is not None
         write_new(
             {
-                place.module: module_text(draft, standalone=standalone),
-                place.fixture: fixture_text(draft),
+                paths.module: module_text(draft, standalone=standalone),
+                paths.fixture: fixture_text(draft),
             }
         )
-        for line in _next_steps(draft, place):
+        for line in _next_steps(draft, paths):
             typer.echo(line, file=stdout)
         stdout.flush()
-        return write_report(_judge_one_cell(draft, place), stdout, as_json=False)
+        return write_report(_judge_one_cell(draft, paths), stdout, as_json=False)
 
 
-def _first_that_fits(architecture: str, patterns: Sequence[str]) -> tuple[Draft, list[str]]:
-    """The draft that eager accepts, else the first one with what speaks against it."""
+def _first_fitting_draft(architecture: str, patterns: Sequence[str]) -> tuple[Draft, list[str]]:
+    """Return the first draft that eager agrees with, else the first draft with its problems."""
     from harness.cli.scaffold_trial import try_on_eager
 
     tried = []
@@ -77,39 +82,39 @@ def _first_that_fits(architecture: str, patterns: Sequence[str]) -> tuple[Draft,
     return tried[0]
 
 
-def _refusal(draft: Draft, problems: Sequence[str]) -> Iterator[str]:
+def _refusal_lines(draft: Draft, problems: Sequence[str]) -> Iterator[str]:
     yield from problems
     yield (
         f"nothing was written: {draft.architecture} does not behave like {draft.like}; try another "
-        f"--like, or describe it by hand as CONTRIBUTING.md shows"
+        f"--like, or write the description by hand (see CONTRIBUTING.md)"
     )
 
 
-def _next_steps(draft: Draft, place: Place) -> Iterator[str]:
-    yield from (f"wrote {path}" for path in place.files)
+def _next_steps(draft: Draft, paths: ScaffoldPaths) -> Iterator[str]:
+    yield from (f"wrote {path}" for path in paths.files)
     yield from (f"note: {note}" for note in draft.notes)
     command = ["pytest", "--profile", "smoke", "--architecture", draft.architecture]
-    if place.folder is None:
+    if paths.folder is None:
         yield f"run its cells:  {shlex.join(command)}"
     else:
         command[1:1] = ["--pyargs", "conformance", "-p", "harness.pytest_plugin"]
-        command += ["--config-module", place.import_name]
-        yield f"run its cells:  PYTHONPATH={shlex.quote(str(place.folder))} {shlex.join(command)}"
-    yield f"open the files: $EDITOR {shlex.join(map(str, place.files))}"
+        command += ["--config-module", paths.import_name]
+        yield f"run its cells:  PYTHONPATH={shlex.quote(str(paths.folder))} {shlex.join(command)}"
+    yield f"open the files: $EDITOR {shlex.join(map(str, paths.files))}"
     yield ""
 
 
-def _judge_one_cell(draft: Draft, place: Place) -> CellReport:
-    """The first task at the default opset, from the files that have been written."""
+def _judge_one_cell(draft: Draft, paths: ScaffoldPaths) -> CellReport:
+    """Judge the first task at the default opset, from the written files."""
     from harness.exporters import resolve_auto
     from harness.judge import judge_cell
 
     importlib.invalidate_caches()
-    if place.folder is None:
-        importlib.import_module(place.import_name)
+    if paths.folder is None:
+        importlib.import_module(paths.import_name)
     else:
-        sys.path.insert(0, str(place.folder))
-        load_descriptions([place.import_name])
+        sys.path.insert(0, str(paths.folder))
+        load_descriptions([paths.import_name])
     opset = draft.parent.DEFAULT_ONNX_OPSET
     cell = CellId(
         architecture=draft.architecture,

@@ -1,4 +1,4 @@
-"""What `scaffold` is about to write: a description that follows a registered architecture's."""
+"""Drafts of `scaffold`: the description of a new architecture, copied from a registered one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ MAX_SHOWN = 40
 class Draft:
     """A config class and a tiny model that are not written yet.
 
-    `unreached` is how many positions fewer eager takes than the configuration counts; `notes`
-    say where the new architecture may not behave like the other one.
+    `like` is the registered architecture that the draft copies. `unreached` is how many positions
+    fewer eager accepts than the configuration declares. `notes` list settings and tasks in which
+    the two architectures differ.
     """
 
     architecture: str
@@ -34,7 +35,7 @@ class Draft:
 
     @property
     def title(self) -> str:
-        """The name as transformers spells it in its classes, such as `Roberta`."""
+        """Name as in the classes of transformers, such as `Roberta`."""
         names = classes_by_task()["feature-extraction"].get(self.architecture)
         if names:
             return names[0].removesuffix("Model")
@@ -45,13 +46,13 @@ class Draft:
         return f"{self.title}OnnxConfig"
 
     def settings(self, task: str) -> dict[str, Any]:
-        """The configuration of the tiny model for a task."""
+        """Return the configuration of the tiny model for a task."""
         common: dict[str, Any] = self.fixture["config"]
         return {**common, **self.fixture.get("tasks", {}).get(base_task(task), {})}
 
 
 def require_new(architecture: str) -> None:
-    """Raise UsageError for what transformers does not have, and for what is registered."""
+    """Raise UsageError if transformers lacks the architecture, or if it is registered already."""
     known = {name for members in architectures_by_task().values() for name in members}
     if architecture not in known:
         hint = suggest(architecture, known)
@@ -66,7 +67,10 @@ def require_new(architecture: str) -> None:
 
 
 def nearest(architecture: str) -> list[str]:
-    """Registered architectures that share a task with this one, most alike in tasks first."""
+    """Return registered architectures that share a task with this one, most similar first.
+
+    Similarity is the Jaccard index of their sets of tasks.
+    """
     wanted = _tasks_in_transformers(architecture)
 
     def likeness(other: str) -> float:
@@ -78,9 +82,10 @@ def nearest(architecture: str) -> list[str]:
 
 
 def draft_like(architecture: str, like: str) -> Draft:
-    """The draft that follows `like` in everything that `architecture` knows.
+    """Draft a description that copies `like`, with the settings that `architecture` has too.
 
-    Raises UsageError for an unknown `like`, and where the two have no task in common.
+    Raises UsageError if `like` is unknown, has a class for each task, or has no task in common
+    with the architecture.
     """
     constructors = TasksManager.get_supported_tasks_for_model_type(like)
     available = _tasks_in_transformers(architecture)
@@ -94,18 +99,23 @@ def draft_like(architecture: str, like: str) -> Draft:
     if len(parents) > 1:
         names = ", ".join(sorted(parent.__name__ for parent in parents))
         raise UsageError(
-            f"{like} has a class for each task ({names}); describe the new one by hand"
+            f"{like} has a class for each task ({names}); write the description by hand"
         )
-    ours, theirs = _default_config(architecture), _default_config(like)
+    new_settings, pattern_settings = _default_config(architecture), _default_config(like)
     return Draft(
         architecture=architecture,
         like=like,
         parent=parents.pop(),
         tasks=tasks,
-        fixture=_fixture(architecture, like, tasks=tasks, defaults=ours),
+        fixture=_fixture(architecture, like, tasks=tasks, defaults=new_settings),
         notes=(
             *_left_out(architecture, (task for task in constructors if task not in tasks)),
-            *_differences(architecture, like, ours=ours.to_dict(), theirs=theirs.to_dict()),
+            *_differences(
+                architecture,
+                like,
+                new_settings=new_settings.to_dict(),
+                pattern_settings=pattern_settings.to_dict(),
+            ),
         ),
     )
 
@@ -122,7 +132,7 @@ def _default_config(architecture: str) -> Any:
     except ValueError as error:
         raise UsageError(
             f"architecture {architecture!r} has no configuration of its own in transformers; "
-            "scaffold the model that it is a part of"
+            "scaffold the model that contains it"
         ) from error
 
 
@@ -146,7 +156,7 @@ def _fixture(
 
 
 def _known(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
-    """The settings that a configuration has a name for, nested ones too."""
+    """Return the settings that a configuration has by name, nested ones too."""
     return {
         name: _known(value, getattr(defaults, name))
         if isinstance(value, dict) and hasattr(getattr(defaults, name), "model_type")
@@ -157,7 +167,7 @@ def _known(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
 
 
 def _seed(architecture: str) -> int:
-    """Another perturbation than the pattern's, the same on every machine."""
+    """Return a seed other than the copied architecture's, the same on every machine."""
     from zlib import crc32
 
     return crc32(architecture.encode()) % 10_000
@@ -165,18 +175,27 @@ def _seed(architecture: str) -> int:
 
 def _left_out(architecture: str, tasks: Iterable[str]) -> Iterable[str]:
     if names := ", ".join(tasks):
-        yield f"Left out, because transformers has no {architecture} for it: {names}."
+        yield f"Left out, because transformers has no {architecture} model for it: {names}."
 
 
 def _differences(
-    architecture: str, like: str, *, ours: Mapping[str, Any], theirs: Mapping[str, Any]
+    architecture: str,
+    like: str,
+    *,
+    new_settings: Mapping[str, Any],
+    pattern_settings: Mapping[str, Any],
 ) -> Iterable[str]:
-    """Settings that only the new architecture has, and that do something by default."""
-    own = [_shown(name, value) for name, value in ours.items() if name not in theirs and value]
+    """Name settings that only the new architecture has, and that are on by default."""
+    own = [
+        _shown(name, value)
+        for name, value in new_settings.items()
+        if name not in pattern_settings and value
+    ]
     if own:
         yield (
-            f"Unlike {like}, {architecture} is configured by {', '.join(own)}. Its tiny model "
-            "leaves that at its default, which no example may reach: set it small where you can."
+            f"Unlike {like}, {architecture} is configured by {', '.join(own)}. The tiny model "
+            "keeps the default, whose effect the examples may not reach: set a small value if you "
+            "can."
         )
 
 

@@ -1,4 +1,4 @@
-"""Where `scaffold` writes, and how: new files only, both or none."""
+"""Paths that `scaffold` writes. It creates new files only, and both or none of them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from harness.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where the files of one architecture go; `folder` is set outside of this repository."""
+class ScaffoldPaths:
+    """Paths of the two files of an architecture.
+
+    `folder` is the output folder if they are written outside of this repository, else None.
+    """
 
     module: Path
     fixture: Path
@@ -27,34 +30,35 @@ class Place:
 
     @property
     def import_name(self) -> str:
-        """The name under which the module can be imported."""
+        """Name under which the module can be imported."""
         if self.folder is not None:
             return self.module.stem
         return f"harness.configs.architectures.{self.module.stem}"
 
 
-def find_place(architecture: str, output: Path | None) -> Place:
-    """In `output`, else in the checkout that the harness runs from.
+def choose_paths(architecture: str, output: Path | None) -> ScaffoldPaths:
+    """Return paths in `output`, or if that is None, in the checkout that the harness runs from.
 
-    Raises UsageError where that is none, where nothing can be written, or a file exists.
+    Raises UsageError if the harness does not run from a checkout, if a folder is not writable, or
+    if a file exists.
     """
     stem, tiny = module_stem(architecture), Path("models", f"{architecture}.json")
     if output is not None:
         output = output.absolute()
         module = output / f"{stem}_onnx_config.py"
-        place = Place(module, output / "fixtures" / tiny, folder=output)
+        paths = ScaffoldPaths(module, output / "fixtures" / tiny, folder=output)
     else:
         root = _checkout()
         module = root / "harness" / "configs" / "architectures" / f"{stem}.py"
-        place = Place(module, root / "fixtures" / tiny)
-    for path in place.files:
+        paths = ScaffoldPaths(module, root / "fixtures" / tiny)
+    for path in paths.files:
         require_folder(path.parent)
-    _require_absent(place.files)
-    return place
+    _require_absent(paths.files)
+    return paths
 
 
 def write_new(texts: Mapping[Path, str]) -> None:
-    """Write all of these files or none; raises UsageError where one exists or cannot be written."""
+    """Write all files or none. Raises UsageError if one exists or cannot be written."""
     drafts = {path.with_name(f".{path.name}.{os.getpid()}"): path for path in texts}
     placed: list[Path] = []
     try:
@@ -69,20 +73,22 @@ def write_new(texts: Mapping[Path, str]) -> None:
         for path in (*drafts, *placed):
             path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise UsageError(f"{error.filename} cannot be written: {error.strerror}") from error
+            raise UsageError(f"{error.filename}: cannot be written ({error.strerror})") from error
         raise
 
 
 def _checkout() -> Path:
-    """The root of the source checkout, which has its fixtures beside the package."""
+    """Return the root of the source checkout, which has the package and its fixtures."""
     package = Path(__file__).resolve().parents[1]
     fixtures = fixture_directories()[-1]
     if fixtures.is_dir() and fixtures == package.parent / "fixtures":
         return package.parent
-    raise UsageError("the harness is installed, not a checkout; give --output, a folder of yours")
+    raise UsageError(
+        "the harness is installed and not run from a checkout; give a folder with --output"
+    )
 
 
 def _require_absent(paths: Iterable[Path]) -> None:
     for path in paths:
         if path.exists():
-            raise UsageError(f"{path} exists already; remove or rename it first")
+            raise UsageError(f"{path}: exists already; remove or rename it first")

@@ -1,4 +1,4 @@
-"""The text of the two files that `scaffold` writes."""
+"""Text of the two files that `scaffold` writes."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ WIDTH = 100
 
 
 def module_stem(architecture: str) -> str:
-    """A name that can be imported; model types may have hyphens."""
+    """Return an importable module name: model types may have hyphens."""
     return re.sub(r"\W", "_", architecture)
 
 
 def fixture_text(draft: Draft) -> str:
-    """The tiny model."""
+    """Return the text of the file of the tiny model."""
     return json.dumps(draft.fixture, indent=2) + "\n"
 
 
 def module_text(draft: Draft, *, standalone: bool) -> str:
-    """The module of the config class.
+    """Return the text of the module with the config class.
 
-    One that is `standalone` lives outside of this repository: it imports the public API and
-    brings its own fixtures folder.
+    A `standalone` module lives outside of this repository: it imports the public API and registers
+    its own fixtures folder.
     """
-    head = f'"""{draft.title}, which is described as {draft.like} is."""\n'
+    head = f'"""{draft.title}, described like {draft.like}."""\n'
     imports = "from __future__ import annotations\n\n" + _imports(draft, standalone=standalone)
     setup = '\nregister_fixtures(Path(__file__).parent / "fixtures")\n' if standalone else ""
     described = "".join(_comments(draft)) + _registration(draft) + _class(draft)
@@ -69,14 +69,14 @@ def _registration(draft: Draft) -> str:
 
 def _class(draft: Draft) -> str:
     text = f"class {draft.class_name}({draft.parent.__name__}):\n"
-    text += f'    """{draft.title}: {draft.like} under another name."""\n'
+    text += f'    """{draft.title} behaves like {draft.like}."""\n'
     if not draft.unreached:
         return text
     return text + (
         "\n"
         "    @property\n"
         "    def axis_ceilings(self) -> Mapping[str, int]:\n"
-        "        # Measured: eager takes fewer positions than the configuration counts.\n"
+        "        # Measured: eager accepts fewer positions than the configuration declares.\n"
         "        ceilings = super().axis_ceilings\n"
         f"        return {{axis: limit - {draft.unreached} for axis, limit in ceilings.items()}}\n"
     )

@@ -1,7 +1,7 @@
 """Tries a draft of `scaffold` on eager PyTorch, before anything is written.
 
-It is tried as the files that will be written, in a scratch folder, through the same calls that
-judge cells.
+The draft is written to a temporary folder, registered, and checked with the calls that judge
+cells.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ if TYPE_CHECKING:
     import torch
 
 MAX_BYTES = 1 << 20
-# Attention takes memory with the square of the length; longer tables are not measured.
+# Longer position tables are not measured: attention takes memory quadratic in the length.
 MAX_LENGTH = 512
 
 
 def try_on_eager(draft: Draft) -> tuple[Draft, list[str]]:
-    """The draft with what eager showed about it, and one line for each way it does not fit."""
+    """Return the draft with its measured `unreached`, and one line for each problem in eager."""
     from harness.evidence.session import single_thread
 
-    if too_heavy := _gather(draft, _weight):
+    if too_heavy := _gather_problems(draft, _size_problems):
         return draft, too_heavy
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as scratch, single_thread():
-        _stage(draft, Path(scratch, "first"))
+        _register_draft(draft, Path(scratch, "first"))
         draft = replace(draft, unreached=max(_unreached(draft, task) for task in draft.tasks))
-        _stage(draft, Path(scratch, "second"))
-        return draft, _gather(draft, _problems)
+        _register_draft(draft, Path(scratch, "second"))
+        return draft, _gather_problems(draft, _problems)
 
 
-def _gather(draft: Draft, examine: Callable[[Draft, str], Iterator[str]]) -> list[str]:
-    """What `examine` says of each task, the same for several tasks in one line."""
+def _gather_problems(draft: Draft, examine: Callable[[Draft, str], Iterator[str]]) -> list[str]:
+    """Return the lines of `examine` for all tasks; equal lines are merged to one with all tasks."""
     tasks: dict[str, list[str]] = {}
     for task in draft.tasks:
         for problem in examine(draft, task):
@@ -52,8 +52,8 @@ def _gather(draft: Draft, examine: Callable[[Draft, str], Iterator[str]]) -> lis
     return [f"{draft.architecture}/{','.join(found)}: {line}" for line, found in tasks.items()]
 
 
-def _weight(draft: Draft, task: str) -> Iterator[str]:
-    """Whether the model is tiny, asked before its weights are allocated."""
+def _size_problems(draft: Draft, task: str) -> Iterator[str]:
+    """Yield a problem if the model cannot be built or is not tiny, without allocating weights."""
     import torch
     from transformers import AutoConfig
 
@@ -61,18 +61,18 @@ def _weight(draft: Draft, task: str) -> Iterator[str]:
         config = AutoConfig.for_model(**draft.settings(task))
         with torch.device("meta"):
             model = TasksManager.get_model_class_for_task(task).from_config(config)
-    except Exception as error:  # configurations and models raise what they like
-        yield f"the tiny model cannot be built: {_described(error)}"
+    except Exception as error:  # configurations and models may raise anything
+        yield f"the tiny model cannot be built: {_error_text(error)}"
         return
     size = sum(4 * parameter.numel() for parameter in model.parameters())
     if size > MAX_BYTES:
         yield (
             f"{size / MAX_BYTES:.0f} MB of weights, a tiny model has less than 1: the settings of "
-            f"{draft.like} do not size it"
+            f"{draft.like} do not make it small"
         )
 
 
-def _stage(draft: Draft, folder: Path) -> None:
+def _register_draft(draft: Draft, folder: Path) -> None:
     """Register the draft from files in `folder`."""
     stem = module_stem(draft.architecture)
     fixtures, module = folder / "fixtures", folder / f"{stem}.py"
@@ -88,17 +88,17 @@ def _stage(draft: Draft, folder: Path) -> None:
 
 
 def _problems(draft: Draft, task: str) -> Iterator[str]:
-    """What eager does otherwise than the description says, at the first corner where it does."""
+    """Yield how eager differs from the description, at the first corner where it does."""
     try:
-        model, config = _subject(draft, task)
+        model, config = _model_and_config(draft, task)
         for part in config.parts.values():
             for seed, sizes in enumerate(part.axis_space.corners()):
                 _require_agreement(model, part, sizes, seed=seed)
     except Exception as error:
-        yield _described(error)
+        yield _error_text(error)
 
 
-def _subject(draft: Draft, task: str) -> tuple[Any, OnnxConfig]:
+def _model_and_config(draft: Draft, task: str) -> tuple[Any, OnnxConfig]:
     from harness.evidence.models import tiny_model
 
     model: Any = tiny_model(draft.architecture, task)
@@ -111,7 +111,7 @@ def _subject(draft: Draft, task: str) -> tuple[Any, OnnxConfig]:
 def _require_agreement(
     model: Any, config: OnnxConfig, sizes: Mapping[str, int], *, seed: int
 ) -> None:
-    """Raise DescriptionError where eager refuses a feed or gives another shape than declared."""
+    """Raise DescriptionError if eager refuses a feed or gives another shape than declared."""
     from harness.evidence.reference import call_reference
 
     where = ", ".join(f"{name}={size}" for name, size in sizes.items())
@@ -119,7 +119,7 @@ def _require_agreement(
     try:
         outputs = call_reference(model, config, feed)
     except Exception as error:
-        raise DescriptionError(f"eager refuses [{where}]: {_described(error)}") from error
+        raise DescriptionError(f"eager refuses [{where}]: {_error_text(error)}") from error
     for name, axes in config.outputs.items():
         for index, text in axes.items():
             expression, shape = AxisExpression.parse(text), outputs[name].shape
@@ -127,22 +127,27 @@ def _require_agreement(
                 continue
             if index >= len(shape) or shape[index] != expression.evaluate(sizes):
                 raise DescriptionError(
-                    f"shape of {name}: eager gives {shape}, declared is {text} = "
+                    f"shape of {name}: got {shape} from eager, expected {text} = "
                     f"{expression.evaluate(sizes)} on axis {index} [{where}]"
                 )
 
 
 def _unreached(draft: Draft, task: str) -> int:
-    """How many positions at the end of a declared ceiling eager refuses; 0 where it is no matter
-    of positions, which `_problems` will tell."""
+    """Return how many positions at the end of a declared ceiling eager refuses.
+
+    0 if eager fails for another reason, which `_problems` reports.
+    """
     try:
-        model, config = _subject(draft, task)
-        return max((n for part in config.parts.values() for n in _beyond(model, part)), default=0)
+        model, config = _model_and_config(draft, task)
+        return max(
+            (n for part in config.parts.values() for n in _unreached_positions(model, part)),
+            default=0,
+        )
     except Exception:
         return 0
 
 
-def _beyond(model: Any, config: OnnxConfig) -> Iterator[int]:
+def _unreached_positions(model: Any, config: OnnxConfig) -> Iterator[int]:
     from harness.evidence.reference import call_reference
 
     space = config.axis_space
@@ -150,7 +155,7 @@ def _beyond(model: Any, config: OnnxConfig) -> Iterator[int]:
     def refuses(total: int, expression: AxisExpression) -> bool:
         first, *others = expression.names
         sizes = {**dict.fromkeys(space.ranges, 1), first: total - len(others)}
-        feed = _reaching_far(config.generate_dummy_inputs(**sizes))
+        feed = _without_padding(config.generate_dummy_inputs(**sizes))
         try:
             call_reference(model, config, feed)
         except Exception:
@@ -166,8 +171,8 @@ def _beyond(model: Any, config: OnnxConfig) -> Iterator[int]:
             yield len(totals) - reached
 
 
-def _reaching_far(feed: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The feed without padding, in ids and masks: some architectures count positions by these."""
+def _without_padding(feed: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Fill ids and masks as without padding: some architectures count positions by them."""
     for name, tensor in feed.items():
         if name.endswith("attention_mask"):
             tensor.fill_(1)
@@ -176,6 +181,6 @@ def _reaching_far(feed: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return feed
 
 
-def _described(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     text = one_line(error)
     return text if isinstance(error, HarnessError) else f"{type(error).__name__}: {text}"

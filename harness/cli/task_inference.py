@@ -1,4 +1,4 @@
-"""Which task `export` means when `--task` is not given: the one that the model's class serves."""
+"""Infers the task for `export` without `--task`, from the class of the model."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.evidence.models import read_model_type
 
 
 def infer_task(model: str, *, trust_remote_code: bool = False) -> str:
-    """The one registered task that the class in the model's configuration serves.
+    """Return the one registered task of the class that the model's configuration names.
 
-    Raises UsageError that lists the tasks where none or several follow from it, and where the
-    model cannot be read or is of an architecture that is not registered.
+    Raises UsageError if the class has no task or several, if the model cannot be read, or if its
+    architecture is not registered.
     """
     architecture = read_model_type(model, trust_remote_code=trust_remote_code)
     registered = TasksManager.get_supported_tasks_for_model_type(architecture)

@@ -1,4 +1,4 @@
-"""`tolerances`: measures what `ATOL_FOR_VALIDATION` has to be, and proposes values."""
+"""`tolerances`: measures the tolerance that cells need, and proposes `ATOL_FOR_VALIDATION`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from harness.cli.common import (
     Tasks,
     load_descriptions,
 )
-from harness.cli.output import DOES_NOT_CONFORM, own_stdout, table_lines, write_json
+from harness.cli.output import DOES_NOT_CONFORM, clean_stdout, table_lines, write_json
 from harness.records import GLYPHS, CellId, Outcome
 
 if TYPE_CHECKING:
     from harness.judge.proposals import Tolerance, ToleranceReport
-    from harness.judge.tolerances import Measured, Unmeasured
+    from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
 
 CELL_COLUMNS = ("", "cell", "atol", "needed", "ratio", "eager", "candidate", "allowed")
 TOLERANCE_COLUMNS = ("", "tolerance", "atol", "needed", "allowed", "proposed")
@@ -35,18 +35,26 @@ def tolerances(
     task: Tasks = None,
     exporter: Exporters = None,
     opset: Annotated[
-        str, typer.Option("--opset", metavar="RANGES", help="Such as 18, or 14..18,23.")
+        str, typer.Option("--opset", metavar="RANGES", help="Opsets, such as 18 or 14..18,23.")
     ] = "18",
     max_examples: Annotated[
         int | None,
-        typer.Option("--max-examples", min=1, metavar="N", help="Drawn beside the corners."),
+        typer.Option(
+            "--max-examples",
+            min=1,
+            metavar="N",
+            help="Examples to draw in addition to the corners.",
+        ),
     ] = None,
     seed: Seed = 0,
     json: AsJson = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Measure the tolerance that cells need beside eager's own rounding, and propose values."""
-    with own_stdout() as stdout:
+    """Measure the tolerances that cells need, and propose values.
+
+    Proposals also follow from eager's own rounding: float32 against float64.
+    """
+    with clean_stdout() as stdout:
         load_descriptions(config_module)
         cells = _plan(architecture, task, exporter, opset)
         from harness.judge.proposals import ToleranceReport
@@ -54,11 +62,11 @@ def tolerances(
         from harness.judge.tolerances import measure_cell
 
         measure = functools.partial(measure_cell, count=max_examples or EXAMPLES, seed=seed)
-        measured: list[Measured | Unmeasured] = []
+        measured: list[MeasuredCell | UnmeasuredCell] = []
         try:
-            for row in _in_sight(cells, measure):
+            for row in _measure_with_progress(cells, measure):
                 measured.append(row)
-        finally:  # an interrupt, or one cell at fault, loses no finished one
+        finally:  # print finished cells also after an interrupt or an error
             report = ToleranceReport(cells=measured, is_complete=len(measured) == len(cells))
             if measured:
                 _write(report, stdout, as_json=json)
@@ -78,10 +86,10 @@ def _plan(
     return list(make_plan(selection, read_registry()))
 
 
-def _in_sight(
-    cells: Sequence[CellId], measure: Callable[[CellId], Measured | Unmeasured]
-) -> Iterator[Measured | Unmeasured]:
-    """Measure one cell after the other, with a bar and an estimate where stderr is a terminal."""
+def _measure_with_progress(
+    cells: Sequence[CellId], measure: Callable[[CellId], MeasuredCell | UnmeasuredCell]
+) -> Iterator[MeasuredCell | UnmeasuredCell]:
+    """Measure one cell after the other, with a progress bar if stderr is a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -100,7 +108,7 @@ def _in_sight(
         console=console,
         transient=True,
         disable=not console.is_terminal,
-        speed_estimate_period=HOUR,  # of all cells: the last thirty seconds may have seen none end
+        speed_estimate_period=HOUR,  # by default 30 s, in which no cell may end
     ) as progress:
         bar = progress.add_task("", total=len(cells))
         for cell in cells:
@@ -118,7 +126,7 @@ def _write(report: ToleranceReport, stdout: TextIO, *, as_json: bool) -> None:
 
 
 def _lines(report: ToleranceReport) -> Iterator[str]:
-    """What each cell needs, what that means for each task, then what is wrong."""
+    """Yield what each cell needs, the tolerance of each task, then the problems."""
     if report.measured:
         yield from table_lines(CELL_COLUMNS, map(_cell, report.measured))
         yield ""
@@ -131,7 +139,7 @@ def _lines(report: ToleranceReport) -> Iterator[str]:
     yield _verdict(report)
 
 
-def _cell(row: Measured) -> Sequence[str]:
+def _cell(row: MeasuredCell) -> Sequence[str]:
     needed, atol = row.needed.max_abs_diff, row.atol
     differences = (row.eager.max_abs_diff, row.candidate.max_abs_diff, row.allowed)
     return (
@@ -155,7 +163,7 @@ def _glyph(*, is_good: bool) -> str:
     return GLYPHS[Outcome.PASSED if is_good else Outcome.FAILED]
 
 
-def _reason(row: Unmeasured) -> Iterator[str]:
+def _reason(row: UnmeasuredCell) -> Iterator[str]:
     yield f"{GLYPHS[row.outcome]}  {row.cell} {row.outcome.replace('_', ' ')}"
     yield from (f"  {line}".rstrip() for line in row.message.splitlines())
 

@@ -1,1 +1,1 @@
-"""RUN: what requirements look at, computed when asked for and kept while a cell is judged."""
+"""RUN: the evidence that requirements examine, computed on request and cached for one cell."""

@@ -1,4 +1,4 @@
-"""A cell's files run as generation runs them: a prefill, then steps from the cache so far."""
+"""Run a cell's files as generation does: a prefill, then steps that continue from the cache."""
 
 from __future__ import annotations
 
@@ -22,25 +22,28 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example, PartEvidence
 
 STEPS = 5
-"""Single tokens at the end of each course."""
+"""Number of single-token steps at the end of each schedule."""
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """A feed of the whole without a past, and how many tokens there are after each step."""
+class DecodeSchedule:
+    """A feed for all tokens, without a past, and the steps in which the files take them.
+
+    `ends` holds the number of tokens done after each step; the first step is the prefill.
+    """
 
     feed: Mapping[str, torch.Tensor]
     ends: tuple[int, ...]
 
     @property
     def spans(self) -> list[tuple[int, int]]:
-        """Where each step begins and ends."""
+        """Start and end of each step, counted in tokens."""
         return list(spans(self.ends))
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One run of one part on the way."""
+    """One run of one part during decoding."""
 
     part: PartEvidence
     feed: Feed
@@ -48,7 +51,10 @@ class Call:
 
 
 class DecodingError(Exception):
-    """A part refuses a step, or returns what the next one cannot take."""
+    """A part refuses a step, or returns outputs that the next step cannot take.
+
+    `stem` names the part.
+    """
 
     def __init__(self, stem: str, message: str) -> None:
         super().__init__(message)
@@ -56,28 +62,30 @@ class DecodingError(Exception):
 
 
 class Decoding:
-    """Eager's full forward over some tokens, and the same tokens taken step by step by the files.
+    """Computes the same tokens in two ways: eager's full forward, and the files step by step.
 
-    `calls` are those of the last run; `kept` is for those who look at them.
+    `calls` holds the calls of the last run. `memo` holds results that the `cache` requirement
+    stores, by key.
     """
 
     def __init__(self, owner: Evidence) -> None:
         self.config: OnnxConfig = owner.config
         self.sides = owner.together or owner.parts[0]
         self.calls: list[Call] = []
-        self.kept: dict[object, Any] = {}
+        self.memo: dict[object, Any] = {}
         self._parts = {part.stem: part for part in owner.parts}
-        self._least_past = _least_past(self.config)
+        self._min_past = _min_past(self.config)
 
-    def course(self, example: Example) -> Course:
-        """The past of an example as the prefill, its tokens at once, then single steps.
+    def schedule_for(self, example: Example) -> DecodeSchedule:
+        """Return the schedule of an example.
 
-        A past of 0 leaves the tokens to the prefill. Where the model has too few positions, what
-        comes first is shorter.
+        The prefill takes as many tokens as the example has past, the next step takes the example's
+        tokens at once, then `STEPS` steps take one token each. If the past is 0, the prefill takes
+        the tokens. If the model has too few positions, the first steps are shorter or left out.
         """
         config = self.config
         past, tokens = example.axes[config.past_axis], example.axes[config.STEP_AXIS]
-        longer = {config.past_axis: self._least_past, config.STEP_AXIS: past + tokens + STEPS}
+        longer = {config.past_axis: self._min_past, config.STEP_AXIS: past + tokens + STEPS}
         sizes = config.axis_space.fit({**example.axes, **longer})
         drawn = config.generate_dummy_inputs(seed=example.seed, **sizes)
         length = token_count(config, drawn)
@@ -86,35 +94,37 @@ class Decoding:
         feed = slice_tokens(config, drawn, start=0, end=length) | empty_past(config, drawn)
         for name in key_masks(config):
             feed[name] = _padded(feed[name], reach=ends[0], seed=example.seed)
-        return Course(feed, ends)
+        return DecodeSchedule(feed, ends)
 
-    def defined(self, course: Course) -> np.ndarray[Any, Any] | None:
-        """Which queries see a key, of shape [batch, tokens]; None where no mask hides keys."""
+    def defined_queries(self, schedule: DecodeSchedule) -> np.ndarray[Any, Any] | None:
+        """Return whether each query sees a key, [batch, tokens]; None if no mask hides keys."""
         name = next(key_masks(self.config), None)
-        return None if name is None else course.feed[name].numpy().cumsum(axis=1) > 0
+        return None if name is None else schedule.feed[name].numpy().cumsum(axis=1) > 0
 
-    def full(self, course: Course) -> Arrays:
-        """What eager PyTorch gives for all tokens at once; raises EagerError."""
-        return self.sides.eager(course.feed)
+    def full_forward(self, schedule: DecodeSchedule) -> Arrays:
+        """Return eager PyTorch's outputs for all tokens at once; raises EagerError if it refuses
+        the feed."""
+        return self.sides.eager(schedule.feed)
 
-    def run(self, course: Course) -> Feed:
-        """What the files give, step by step; raises DecodingError where they do not go on."""
+    def run(self, schedule: DecodeSchedule) -> Feed:
+        """Run the files step by step, return the outputs; raises DecodingError if a step fails."""
         self.calls = []
-        feed = {name: tensor.numpy() for name, tensor in course.feed.items()}
+        feed = {name: tensor.numpy() for name, tensor in schedule.feed.items()}
 
         def run_part(stem: str, part_feed: Feed) -> Feed:
             return self._run_part(self._parts[stem], part_feed)
 
-        return self.config.compose(feed, run_part, course.ends)
+        return self.config.compose(feed, run_part, schedule.ends)
 
     def _run_part(self, part: PartEvidence, feed: Feed) -> Feed:
-        """One call, whose outputs have the sizes that the next one is declared to take."""
+        """Run one part and check the outputs' sizes; raises DecodingError if the next step cannot
+        take them."""
         sizes = _sizes(part.config, feed)
         past, tokens = sizes.get(self.config.past_axis, 0), sizes.get(self.config.STEP_AXIS)
         place = "encoding" if tokens is None else step_name(past, past + tokens)
         try:
-            if part.config.use_past_in_inputs and past < self._least_past:
-                outputs = part.eager(as_tensors(feed))  # the file begins at a longer past
+            if part.config.use_past_in_inputs and past < self._min_past:
+                outputs = part.eager(as_tensors(feed))  # the file needs a longer past
             else:
                 outputs = part.run(feed)
         except CandidateError as error:
@@ -127,33 +137,35 @@ class Decoding:
 
 
 def step_name(start: int, end: int) -> str:
-    """What a step is called in messages."""
+    """Return the name of a step in messages."""
     tokens = f"{end - start} token" if end - start == 1 else f"{end - start} tokens"
     return f"{tokens} after a past of {start}" if start else f"prefill of {tokens}"
 
 
 def key_masks(config: OnnxConfig) -> Iterator[str]:
-    """The inputs over the keys of past and tokens."""
+    """Yield the names of the inputs with an axis over the keys of past and tokens: the masks."""
     for name, axes in config.inputs.items():
         names = [set(AxisExpression.parse(text).names) for text in axes.values()]
         if {config.past_axis, config.STEP_AXIS} in names:
             yield name
 
 
-def _least_past(config: OnnxConfig) -> int:
-    """The shortest past that a file takes; raises DescriptionError where none is declared."""
+def _min_past(config: OnnxConfig) -> int:
+    """Return the shortest past that a file takes; raises DescriptionError if no input has one."""
     ranges = config.axis_space.ranges
     if config.past_axis not in ranges:
         raise DescriptionError(
-            f"{type(config).__name__}: no input has the axis {config.past_axis!r}; STEP_AXIS is to "
-            "name the axis of a decoder's tokens, and that of its past is named after it"
+            f"{type(config).__name__}: no input has the axis {config.past_axis!r}; set STEP_AXIS "
+            "to the axis name of the decoder's tokens, since the past's axis name follows from it"
         )
     return ranges[config.past_axis].low
 
 
 def _padded(mask: torch.Tensor, *, reach: int, seed: int) -> torch.Tensor:
-    """Rows of a mask in turn as drawn, of ones alone, and padded on the left within `reach`, the
-    length of the prefill, whose last token is a token."""
+    """Return a mask whose rows are, in turn, as drawn, padded on the left, and all ones.
+
+    `reach` is the length of the prefill. The padding ends before the prefill's last token.
+    """
     import torch
 
     kinds = (torch.arange(len(mask)) + seed)[:, None] % 3
@@ -163,7 +175,7 @@ def _padded(mask: torch.Tensor, *, reach: int, seed: int) -> torch.Tensor:
 
 
 def _sizes(config: OnnxConfig, feed: Feed) -> dict[str, int]:
-    """Axis name -> size in a feed."""
+    """Return axis name -> size in a feed."""
     return {
         text: feed[name].shape[axis]
         for name, axes in config.inputs.items()
@@ -173,7 +185,7 @@ def _sizes(config: OnnxConfig, feed: Feed) -> dict[str, int]:
 
 
 def _problems(config: OnnxConfig, outputs: Feed, sizes: Mapping[str, int]) -> Iterator[str]:
-    """What keeps a step from going on with the outputs of the one before."""
+    """Yield why the next step cannot take these outputs."""
     for name in (name for name in config.outputs if name not in outputs):
         yield f"outputs: got {', '.join(outputs)}, expected {name} among them"
     present = {name: axes for name, axes in config.outputs.items() if name in outputs}

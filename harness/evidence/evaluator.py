@@ -1,7 +1,7 @@
-"""onnx's reference evaluator: what a file computes by the standard's own word, in numpy.
+"""onnx's reference evaluator: runs a file in numpy, as the ONNX standard defines.
 
-It tells a runtime that is wrong about a file from a file that is wrong, and it may be wrong itself:
-nothing is judged by it, and whatever it cannot do leaves the question open.
+It separates errors of the runtime from errors of the file. It can be wrong itself, so no verdict
+depends on it; if it cannot run a file, the cause stays undecided.
 """
 
 from __future__ import annotations
@@ -27,28 +27,32 @@ if TYPE_CHECKING:
     from harness.evidence.sides import PartEvidence
 
 MAX_MEGABYTES = 32
-"""Of stored tensors, external ones too. Tiny models store less than one; what is larger takes
-minutes, since the evaluator walks over convolutions and loops in Python."""
+"""Limit for the stored tensors of a file, external data included. Tiny models store less than 1 MB.
+Larger files take minutes, since the evaluator runs convolutions and loops in Python."""
 
 MAX_NODES = 5000
-"""A tiny model has up to 700, which take 0.02 s; every value of every node is kept."""
+"""Limit for the nodes of a file. A tiny model has up to 700, which take 0.02 s. The evaluator keeps
+every value of every node in memory."""
 
 _SHOWN = 200
 
 
 class UndecidedError(Exception):
-    """The reference evaluator cannot run a file, or is not to be asked."""
+    """The reference evaluator cannot run a file, or the file is too large for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluator:
-    """Runs files as the standard says. Raises UndecidedError for what it cannot do, and
-    CandidateError for feeds that a file does not take by its own declaration."""
+    """Runs files as the standard defines.
+
+    Raises UndecidedError if the evaluator fails or the file is too large, and CandidateError if a
+    feed contradicts the file's declared inputs.
+    """
 
     name: str = "onnx's reference evaluator"
 
     def open(self, part: PartEvidence) -> Run:
-        return self.load(load_small(part.loadable()))
+        return self.load(load_small(part.loadable_path()))
 
     def load(self, model: onnx.ModelProto) -> Run:
         import numpy as np
@@ -71,11 +75,15 @@ EVALUATOR = Evaluator()
 
 
 def _refuse_undeclared(model: onnx.ModelProto, feed: Feed) -> None:
-    """Raise CandidateError for a feed of other dtypes, ranks or static sizes than are declared,
-    which the evaluator would compute all the same."""
+    """Raise CandidateError if a feed has other dtypes, ranks or static sizes than declared.
+
+    The evaluator itself would accept such a feed.
+    """
     for name, value in graph_inputs(model).items():
         if name not in feed:
-            raise CandidateError(f"got no {name}, which the file takes")
+            raise CandidateError(
+                f"got no {name}, expected it, since the file declares it as an input"
+            )
         array = feed[name]
         dims = array.shape if value.dims is None else value.dims
         is_of_size = len(dims) == array.ndim and all(
@@ -83,15 +91,15 @@ def _refuse_undeclared(model: onnx.ModelProto, feed: Feed) -> None:
         )
         if not is_of_size or str(array.dtype) != value.dtype:
             raise CandidateError(
-                f"got {array.dtype} {array.shape} for {name}, the file declares "
-                f"{value.dtype} {dims}"
+                f"got {array.dtype} {array.shape} for {name}, expected {value.dtype} {dims} as the "
+                "file declares"
             )
 
 
 def load_small(path: Path) -> onnx.ModelProto:
-    """A file with its external data; raises UndecidedError where it is large or cannot be read.
+    """Read a file with its external data; raises UndecidedError if it is large or unreadable.
 
-    Where external data may lie is for the caller to have judged.
+    The caller must have checked before that the external data lies inside the file's folder.
     """
     import onnx
 
@@ -103,19 +111,22 @@ def load_small(path: Path) -> onnx.ModelProto:
             onnx.load_external_data_for_model(model, str(path.parent))
             return model
     raise UndecidedError(
-        f"{path.name}: got {megabytes:.0f} MB and {nodes} nodes, it is asked up to "
+        f"{path.name}: got {megabytes:.0f} MB and {nodes} nodes, the limit is "
         f"{MAX_MEGABYTES} MB and {MAX_NODES} nodes"
     )
 
 
 @contextlib.contextmanager
 def _quietly_or_undecided() -> Iterator[None]:
-    """Numpy's warnings say what a file computes; what is raised says what the evaluator can't."""
+    """Suppress warnings and raise UndecidedError for any exception within the block.
+
+    Numpy's warnings concern the values of the file; an exception is a limit of the evaluator.
+    """
     import numpy as np
 
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             yield
-    except Exception as error:  # operators are written by many hands
+    except Exception as error:  # each operator raises its own kinds of exceptions
         raise UndecidedError(f"{type(error).__name__}: {one_line(error)}"[:_SHOWN]) from error

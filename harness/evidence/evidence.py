@@ -1,4 +1,4 @@
-"""Everything that requirements look at for one cell, computed when first asked for."""
+"""Everything that requirements examine for one cell, computed at the first request."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Source:
-    """Where the files of a cell come from: an exporter that has yet to run, or files given.
+    """Where the files of a cell come from: an exporter that has not run yet, or given files.
 
-    `alone` is the exporter without the work that it shares, where both are to be compared.
+    `unshared_exporter` is the same exporter without shared work, set only if the exports with and
+    without it are to be compared.
     """
 
     exporter: Exporter | None = None
-    alone: Exporter | None = None
+    unshared_exporter: Exporter | None = None
     opset: int | None = None
     directory: Path | None = None
     files: OrderedDict[str, Path] = field(default_factory=OrderedDict)
@@ -40,10 +41,10 @@ class Source:
 class Evidence:
     """The model, the description and the files of one cell.
 
-    `is_own_export` tells whether the files come from one of our exporters with our description,
-    so that order and the text of symbolic dims are judged too. `execution` is how the files run: as
-    their users do, unless it is asked who makes a difference. `facts` keep what follows from the
-    model and the description alone.
+    `is_own_export` is true if one of the harness's exporters made the files from this description;
+    their order and the text of symbolic dims are judged too. `execution` runs the files: ONNX
+    Runtime with all optimisations, or another execution to find the cause of a failure. `facts`
+    caches values that depend on the model and the description alone.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Evidence:
 
     @property
     def sides(self) -> list[Sides]:
-        """Each part, then all of them together where they are several."""
+        """Each part; if there are several, also all of them run together, last."""
         return [*self.parts, *([self.together] if self.together else [])]
 
     @property
@@ -75,13 +76,15 @@ class Evidence:
 
     @property
     def first_example(self) -> Example:
-        """The smallest corner, by which dtypes and ranks are known before anything is exported."""
+        """The smallest corner, which gives dtypes and ranks before anything is exported."""
         return Example.of(self.config.axis_space.corners()[0], 0)
 
     def why_no_reference(self) -> str | None:
-        """Why eager PyTorch is nothing to compare with: it contradicts itself on the same feed.
+        """Return why eager PyTorch cannot be the reference: two calls on one feed give different
+        outputs. None if they are equal.
 
-        To be asked before an exporter runs. A feed that it refuses is for a requirement to tell.
+        Call this before an exporter runs. A feed that eager refuses is ignored here; a requirement
+        reports it.
         """
         for part in self.parts:
             with contextlib.suppress(EagerError, HarnessError):
@@ -89,27 +92,35 @@ class Evidence:
                 again = part.eager(part.feed(self.first_example))
                 for name in (n for n in first if first[n].tobytes() != again[n].tobytes()):
                     return (
-                        f"eager PyTorch gives other values of {name} when it is called again on "
-                        f"the same inputs ({self.first_example}), so it is no reference"
+                        f"eager PyTorch: got different values of {name} from two calls on the same "
+                        f"inputs ({self.first_example}), expected equal ones; it cannot be the "
+                        "reference"
                     )
         return None
 
     @functools.cached_property
     def artifact(self) -> Artifact:
-        """Run the exporter, once. The reference has been called before, so that nothing an
-        exporter leaves behind can touch it unseen. Raises what the exporter raises."""
+        """The exporter's artifact; the exporter runs once, at the first request.
+
+        The reference is called before, so that side effects of the exporter on the model are
+        noticed. Raises what the exporter raises.
+        """
         return self._export(self.config, "")
 
     def export_again(self, config: OnnxConfig) -> Artifact:
-        """Run the exporter once more, by another description, into a folder of its own. Raises
-        what the exporter raises."""
+        """Run the exporter again with another description, into a separate folder.
+
+        Raises what the exporter raises.
+        """
         return self._export(config, "again")
 
-    def export_alone(self) -> Artifact | None:
-        """Run the exporter without shared work, into a folder of its own; None where that is not
-        asked for. Raises what the exporter raises."""
-        alone = self.source.alone
-        return None if alone is None else self._export(self.config, "alone", by=alone)
+    def export_unshared(self) -> Artifact | None:
+        """Run the exporter without shared work, into a separate folder.
+
+        None if no comparison is planned. Raises what the exporter raises.
+        """
+        exporter = self.source.unshared_exporter
+        return None if exporter is None else self._export(self.config, "alone", by=exporter)
 
     def _export(self, config: OnnxConfig, folder: str, by: Exporter | None = None) -> Artifact:
         source, exporter = self.source, by or self.source.exporter
@@ -121,7 +132,7 @@ class Evidence:
     @functools.cached_property
     def other_attention(self) -> nn.Module | None:
         """The model with the other attention implementation, sdpa or eager, on the same weights;
-        None where it has no choice."""
+        None if it has only one."""
         from harness.exporters._attention import with_attention
         from harness.exporters._wrapper import export_copy
 
@@ -129,20 +140,22 @@ class Evidence:
         return with_attention(export_copy(self.model), "eager" if own == "sdpa" else "sdpa")
 
     @functools.cached_property
-    def in_float64(self) -> nn.Module:
-        """A copy in double precision, whose rounding is nothing beside that of float32.
+    def float64_model(self) -> nn.Module:
+        """A copy of the model in float64, whose rounding is negligible compared with float32's.
 
-        Experts take turns in it, since the grouped product of all at once knows no such numbers.
+        Its experts run one after the other, since the grouped product does not support float64.
         """
         model: Any = copy.deepcopy(self.model).double()
         if hasattr(model, "set_experts_implementation"):
             model.set_experts_implementation("eager")
-        widened: nn.Module = model
-        return widened
+        in_float64: nn.Module = model
+        return in_float64
 
-    def nudged(self, seed: int) -> nn.Module:
-        """A copy each of whose weights is one of the two float32 numbers next to it, as `seed`
-        draws."""
+    def perturbed_model(self, seed: int) -> nn.Module:
+        """Return a copy of the model with each weight moved to the next larger or smaller float32.
+
+        `seed` draws the directions.
+        """
         import torch
 
         generator = torch.Generator().manual_seed(seed)
@@ -157,17 +170,17 @@ class Evidence:
 
     @functools.cached_property
     def decoding(self) -> Decoding:
-        """The files as generation runs them, where they continue from a cache."""
+        """The files run as generation does; for models with a cache only."""
         return Decoding(self)
 
     @property
     def files(self) -> OrderedDict[str, Path]:
         """File stem -> path."""
-        self.facts.refuse_files()
+        self.facts.check_files_allowed()
         return self.artifact.parts if self.is_own_export else self.source.files
 
     def under(self, execution: Execution) -> Evidence:
-        """The same files, run in another way. Nothing of it is computed yet."""
+        """Return evidence of the same files, run by another execution; no output is kept."""
         source = Source(files=self.files)
         return Evidence(
             model=self.model,

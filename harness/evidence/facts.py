@@ -1,7 +1,7 @@
-"""What follows from eager PyTorch and the description alone, computed once for all cells of a task.
+"""Values that depend on eager PyTorch and the description alone, shared by all cells of a task.
 
-Opsets and exporters of a task are judged on the same examples by the same model, so that what eager
-gives for them, and what else is computed without a look at a file, need not be computed again.
+All opsets and exporters of a task are judged on the same examples with the same model. Eager's
+outputs for them, and all else that is computed without access to a file, are computed only once.
 """
 
 from __future__ import annotations
@@ -22,12 +22,15 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 CAPACITY = 256 * 2**20
-"""Bytes of arrays from which on nothing more is kept. What came first is met again first, so that
-letting go of it for what comes last would serve no cell at all."""
+"""Limit in bytes for kept values; a value that does not fit is returned but not kept.
+
+Older values are never dropped for newer ones: every cell asks for the values in the same order, so
+each would be dropped before the next cell asks for it.
+"""
 
 
 class Facts:
-    """Values by key, each computed when it is first asked for. Not for several threads at once."""
+    """Cache of values by key, each computed at its first request. Not thread-safe."""
 
     def __init__(self, *, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
@@ -36,9 +39,11 @@ class Facts:
         self._depth = 0
 
     def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """The value of a key. It must follow from the model, the description and the key alone:
-        `compute` may not look at files, and nobody may change what it returned. What `compute`
-        raises is not kept."""
+        """Return the value of a key; compute it if it is not cached.
+
+        The value must depend on the model, the description and the key alone. `compute` must not
+        access files, and callers must not modify the returned value. Exceptions are not cached.
+        """
         if key in self._values:
             kept: Value = self._values[key]
             return kept
@@ -50,11 +55,17 @@ class Facts:
             self._bytes += size
         return value
 
-    def refuse_files(self) -> None:
-        """To be called by whatever looks at files: raises HarnessError within a computation here,
-        since the next cell has other files."""
+    def check_files_allowed(self) -> None:
+        """Raise HarnessError if a cached value is being computed.
+
+        Every access to files calls this first: a value that depends on the files of one cell would
+        be wrong for the next cell.
+        """
         if self._depth:
-            raise HarnessError("what is kept for other cells was about to look at a file of this")
+            raise HarnessError(
+                "facts: got access to a file of this cell, expected none while a value that other "
+                "cells share is computed; compute it outside `fact`"
+            )
 
     @contextlib.contextmanager
     def _computing(self) -> Iterator[None]:
@@ -65,38 +76,41 @@ class Facts:
             self._depth -= 1
 
 
-class ProvedFacts(Facts):
-    """Computes everything anew, and compares it with what others keep."""
+class RecomputedFacts(Facts):
+    """Computes each value again and compares it with the value that another `Facts` has cached."""
 
     def __init__(self, kept: Facts) -> None:
         super().__init__()
         self._kept = kept
 
     def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
-        """The value; raises HarnessError where another one is kept."""
+        """Return the new value; raises HarnessError if a different value is cached."""
 
         def compare() -> Value:
             value = compute()
             if not _is_same(self._kept.get(key, lambda: value), value):
-                raise HarnessError(f"{key}: got another value than is kept for other cells")
+                raise HarnessError(f"{key}: got another value than is cached for other cells")
             return value
 
         return super().get(key, compare)
 
 
 class SharedFacts:
-    """Keeps the facts of one model and description, and lends them to cells that have the same.
+    """Facts of one model and description, shared by the cells that have the same.
 
-    Those of another model take their place: cells of a task come in a row.
+    Only the last model's facts are kept: the cells of a task come one after the other.
     """
 
     def __init__(self) -> None:
         self._key: bytes | None = None
         self._facts = Facts()
 
-    def of(self, model: nn.Module, config: OnnxConfig) -> Facts:
-        """Those of a model that has not been exported yet, which are new ones where no other cell
-        had the same to the byte, or nobody can tell."""
+    def facts_for(self, model: nn.Module, config: OnnxConfig) -> Facts:
+        """Return the facts cached for this model and config; call this before any export.
+
+        They are new if the model or the config differs from the last one in any byte, or if they
+        cannot be fingerprinted.
+        """
         from harness.exporters._fingerprint import fingerprint
 
         key = fingerprint(model, config)
@@ -106,7 +120,7 @@ class SharedFacts:
 
 
 def _leaves(value: Any) -> Iterator[Any]:
-    """What a value consists of, in order: keys, arrays, numbers and texts."""
+    """Yield the elements of a nested value in order: keys, arrays, numbers and texts."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for field in dataclasses.fields(value):
             yield from _leaves(getattr(value, field.name))
@@ -135,7 +149,7 @@ def _is_same(first: object, second: object) -> bool:
 
 
 def _is_same_leaf(first: Any, second: Any) -> bool:
-    """To the bit: NaN is itself, and 0 is not -0."""
+    """Compare bit by bit: NaN equals NaN, and 0 differs from -0."""
     if type(first) is not type(second):
         return False
     if not hasattr(first, "nbytes"):

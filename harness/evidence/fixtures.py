@@ -1,6 +1,6 @@
-"""The files of `fixtures/models`: the tiny model of each architecture, and variants of it.
+"""The files of `fixtures/models`: the tiny model of each architecture, and its variants.
 
-Import-light: the matrix reads the variants when it plans them.
+This module imports nothing heavy, since the matrix reads the variants during planning.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _VARIANT_NAME = re.compile(r"[^:/~\s]+~[^:/~\s]+")
 
 @dataclass(frozen=True, slots=True, order=True)
 class TinyModel:
-    """Names a tiny model: the own one of an architecture, or a variant of that.
+    """Name of a tiny model: the architecture's main one, or a variant of it.
 
-    As text `architecture[~variant]`, which is also the stem of its file.
+    Its text is `architecture[~variant]`, which is also the stem of its file.
     """
 
     architecture: str
@@ -39,7 +39,7 @@ class TinyModel:
 
 
 def find_variants() -> list[TinyModel]:
-    """The variants in all fixture folders, sorted; raises UsageError for a name that is none."""
+    """Return the variants in all fixture folders, sorted; raises UsageError for an invalid name."""
     paths = [
         path
         for directory in fixture_directories()
@@ -49,19 +49,20 @@ def find_variants() -> list[TinyModel]:
 
 
 def read_fixture(model: TinyModel) -> dict[str, Any]:
-    """What a tiny model is made from; a variant's keys stand over those of its architecture.
+    """Return the fixture of a tiny model; a variant's keys override its architecture's keys.
 
-    Raises UsageError, one line that names the file, where it is missing or of another form.
+    Raises UsageError, one line that names the file, if it is missing or invalid.
     """
-    own = TinyModel(model.architecture)
-    fixture = _read(own)
-    return {**fixture, **_read(model)} if model != own else fixture
+    main = TinyModel(model.architecture)
+    fixture = _read(main)
+    return {**fixture, **_read(model)} if model != main else fixture
 
 
 def _variant_at(path: Path) -> TinyModel:
     if not _VARIANT_NAME.fullmatch(path.stem):
         raise UsageError(
-            f"{path}: the file of a variant is named <architecture>~<variant>.json; rename it"
+            f"{path}: got an invalid name for a variant's file, expected "
+            "<architecture>~<variant>.json; rename it"
         )
     architecture, _, variant = path.stem.partition("~")
     registered = TasksManager.architectures()
@@ -84,11 +85,11 @@ def _read(model: TinyModel) -> dict[str, Any]:
 
 
 def _problem(fixture: Any, model: TinyModel) -> str | None:
-    """The first thing that is wrong with the content of a file, and what to do about it."""
+    """Return the first error in the content of a fixture and how to mend it; None if valid."""
     if not isinstance(fixture, dict):
         return "is not a tiny model; write a JSON object"
     if ONLY_TASKS in fixture and not model.variant:
-        return f"key {ONLY_TASKS!r} is for variants; an architecture has the tasks it registers"
+        return f"key {ONLY_TASKS!r} is for variants only; an architecture has its registered tasks"
     required = () if model.variant else ("config", "perturbation")
     for key in required:
         if key not in fixture:
@@ -102,12 +103,12 @@ def _problem(fixture: Any, model: TinyModel) -> str | None:
     return None
 
 
-def _of_config(value: Any, architecture: str) -> str | None:
+def _config_problem(value: Any, architecture: str) -> str | None:
     is_config = isinstance(value, dict) and isinstance(value.get("model_type"), str)
     return None if is_config else "must be an object with a model_type"
 
 
-def _of_perturbation(value: Any, architecture: str) -> str | None:
+def _perturbation_problem(value: Any, architecture: str) -> str | None:
     if not (isinstance(value, dict) and "seed" in value):
         return "must be an object with a seed"
     globs = value.get("buffers", [])
@@ -115,37 +116,39 @@ def _of_perturbation(value: Any, architecture: str) -> str | None:
     return None if is_list else "buffers must be a list of names or globs"
 
 
-def _of_tasks(value: Any, architecture: str) -> str | None:
+def _tasks_problem(value: Any, architecture: str) -> str | None:
     if not (isinstance(value, dict) and all(isinstance(own, dict) for own in value.values())):
         return "must be an object of tasks with their settings"
-    return _unknown_task(value, TASK_CLASSES)
+    return _unknown_task_problem(value, TASK_CLASSES)
 
 
-def _of_only_tasks(value: Any, architecture: str) -> str | None:
+def _only_tasks_problem(value: Any, architecture: str) -> str | None:
     if not (isinstance(value, list) and value and all(isinstance(task, str) for task in value)):
         return "must be a list of tasks; leave it out for all tasks"
-    return _unknown_task(value, TasksManager.get_supported_tasks_for_model_type(architecture))
+    return _unknown_task_problem(
+        value, TasksManager.get_supported_tasks_for_model_type(architecture)
+    )
 
 
-def _of_threshold(value: Any, architecture: str) -> str | None:
+def _threshold_problem(value: Any, architecture: str) -> str | None:
     is_size = type(value) is int and value > 0
     return None if is_size else "must be a positive integer, in bytes"
 
 
-def _of_exceptions(value: Any, architecture: str) -> str | None:
+def _exceptions_problem(value: Any, architecture: str) -> str | None:
     return exception_problem(value)
 
 
-def _unknown_task(tasks: Any, known: Mapping[str, Any]) -> str | None:
+def _unknown_task_problem(tasks: Any, known: Mapping[str, Any]) -> str | None:
     unknown = next((task for task in tasks if task not in known), None)
-    return unknown and f"task {unknown!r} is not known there; {suggest(unknown, known)}"
+    return unknown and f"task {unknown!r} is unknown; {suggest(unknown, known)}"
 
 
 _PROBLEMS: Mapping[str, Callable[[Any, str], str | None]] = {
-    "config": _of_config,
-    "tasks": _of_tasks,
-    "perturbation": _of_perturbation,
-    THRESHOLD: _of_threshold,
-    ONLY_TASKS: _of_only_tasks,
-    EXCEPTIONS: _of_exceptions,
+    "config": _config_problem,
+    "tasks": _tasks_problem,
+    "perturbation": _perturbation_problem,
+    THRESHOLD: _threshold_problem,
+    ONLY_TASKS: _only_tasks_problem,
+    EXCEPTIONS: _exceptions_problem,
 }

@@ -1,4 +1,4 @@
-"""What transformers' own `generate()` chooses, and what it feeds the model on the way."""
+"""Run transformers' own `generate()`: the tokens it chooses, and the feeds it gives the model."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.decoding import axis_of, slice_tokens
 from harness.errors import one_line
-from harness.evidence.decoding import STEPS, Course, key_masks
-from harness.evidence.reference import evaluating
+from harness.evidence.decoding import STEPS, DecodeSchedule, key_masks
+from harness.evidence.reference import eval_mode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,22 +24,25 @@ if TYPE_CHECKING:
 
 
 class GenerationError(Exception):
-    """`generate()` raises, or nothing can be learnt from what it did."""
+    """`generate()` raised, or its calls of the model give nothing to compare."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A greedy generation: what it fed the model, and for each step but the last the token that
-    it chose, [batch, steps], from eager's logits, [batch, steps, vocabulary]."""
+    """A greedy generation.
 
-    course: Course
+    `schedule` holds its feeds of the model. For each step but the last, `choices` holds the chosen
+    tokens, [batch, steps], and `logits` eager's logits, [batch, steps, vocabulary].
+    """
+
+    schedule: DecodeSchedule
     choices: np.ndarray[Any, Any]
     logits: np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of the model: its keywords, its cache and the logits of the last token."""
+    """One call of the model: its keywords, the cache it returned, the logits of the last token."""
 
     keywords: Mapping[str, Any]
     cache: Any
@@ -47,33 +50,37 @@ class _Call:
 
 
 def why_not_generated(model: Any, config: OnnxConfig) -> str | None:
-    """Why there is no `generate()` to compare with; None where there is."""
+    """Return why there is no `generate()` to compare with; None if there is one."""
     if axis_of(config.outputs.get("logits", {}), config.STEP_AXIS) is None:
         return f"{config.task} chooses no tokens"
     can_generate = hasattr(model, "can_generate") and model.can_generate()
     return None if can_generate else f"{type(model).__name__} does not generate"
 
 
-def generate(model: nn.Module, config: OnnxConfig, course: Course) -> Generation:
-    """Have eager continue the prefill of a course greedily; raises GenerationError.
+def generate(model: nn.Module, config: OnnxConfig, schedule: DecodeSchedule) -> Generation:
+    """Continue the prefill of a schedule greedily with eager PyTorch's `generate()`.
 
-    What is fed is gathered from the calls of the model: generation prepares start tokens and
-    positions itself, and some architectures strip what they return.
+    The feeds are taken from the calls of the model, not from the result of `generate()`: it adds
+    start tokens and positions itself, and some architectures strip tokens from the result. Raises
+    GenerationError if `generate()` raises, chooses no token, or does not feed a declared input.
     """
-    prefill = slice_tokens(config, course.feed, start=0, end=course.ends[0])
+    prefill = slice_tokens(config, schedule.feed, start=0, end=schedule.ends[0])
     prompt = {name: prefill[name] for name in config.prompt_inputs}
     for name in key_masks(config):
         prompt[name] = prompt[name].clone()
         prompt[name][:, -1] = 1  # the token that is continued
     calls = _calls(model, config, prompt)
     if len(calls) < 2:
-        raise GenerationError("generate() chose no token to go on from")
-    return _gathered(config, {**course.feed, **prompt}, calls)
+        raise GenerationError("generate() chose no token to continue from")
+    return _generation(config, {**schedule.feed, **prompt}, calls)
 
 
 def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
-    """The calls by which a prompt is continued, those that share the cache of the last one: an
-    architecture may call itself aside, to detect a language for example."""
+    """Return the calls of the model that continue a prompt.
+
+    These share the cache of the last call. Other calls are ignored: an architecture may call
+    itself for another purpose, such as to detect a language.
+    """
     import torch
 
     device = next(model.parameters()).device
@@ -87,7 +94,7 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
 
     hook = model.register_forward_hook(record, with_kwargs=True)
     try:
-        with torch.no_grad(), evaluating(model), _silent():
+        with torch.no_grad(), eval_mode(model), _silent():
             model.generate(**tensors, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
     except Exception as error:
         raised = f"generate() raised {type(error).__name__}: {one_line(error)}"
@@ -97,9 +104,12 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
     return [call for call in calls if call.cache is calls[-1].cache is not None]
 
 
-def _gathered(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> Generation:
-    """The course that some calls took: over tokens what they were fed, one after the other, over
-    keys the prompt's mask and ones, of the rest what is known."""
+def _generation(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> Generation:
+    """Build the generation from its calls.
+
+    Inputs over tokens are the fed tensors, concatenated. Masks over keys are the prompt's mask,
+    extended by ones. All other inputs are taken from `known`.
+    """
     import numpy as np
     import torch
 
@@ -117,7 +127,7 @@ def _gathered(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> Gen
         ones = feed[name].new_ones(len(feed[name]), ends[-1] - feed[name].shape[1])
         feed[name] = torch.cat([feed[name], ones], dim=1)
     return Generation(
-        Course(feed, ends),
+        DecodeSchedule(feed, ends),
         np.concatenate([step[:, -1:].cpu().numpy() for step in tokens[1:]], axis=1),
         np.stack([call.logits.cpu().numpy() for call in calls[:-1]], axis=1),
     )
@@ -125,7 +135,7 @@ def _gathered(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> Gen
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep transformers from remarking on settings of the generation, such as a missing pad id."""
+    """Silence transformers' warnings about generation settings, such as a missing pad id."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()

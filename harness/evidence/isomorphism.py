@@ -1,4 +1,4 @@
-"""Whether two graphs are the same up to the names of their values, and where they first differ."""
+"""Compare two graphs, ignoring the names of their values, and find where they differ."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Key = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`place` is a node or an output; the sides are what each graph has there."""
+    """A place, such as an input of a node or an output, and the content of each graph there."""
 
     place: str
     sides: tuple[str, str]
@@ -25,19 +25,19 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One node in the form that is compared: constants by content, other values by producer."""
+    """One node in comparable form: constants by content, other values by their source node."""
 
     place: str
     kind: str
     details: Mapping[str, Key]
 
 
-def differences(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Difference]:
-    """Where operators, attributes, constants or connections differ, in order of the nodes.
+def graph_differences(first: onnx.ModelProto, second: onnx.ModelProto) -> Iterator[Difference]:
+    """Yield where operators, attributes, constants or connections differ, in order of the nodes.
 
-    Both hold their external data. Names of values and nodes, dims, documentation and metadata are
-    no difference, nor is whether a constant is a node or an initializer. Ends where the operators
-    themselves part, since what follows stands elsewhere.
+    Both models must have their external data loaded. Names of values and nodes, dims, documentation
+    and metadata are ignored; a constant may be a node or an initializer. The comparison ends at the
+    first node with another operator, since the nodes after it no longer correspond.
     """
     sides = [_steps(model.graph, {}) for model in (first, second)]
     for one, other in zip_longest(*sides):
@@ -56,8 +56,11 @@ def _kind(step: _Step | None) -> str:
 
 
 def _steps(graph: onnx.GraphProto, outer: Mapping[str, Key]) -> list[_Step]:
-    """The nodes of a graph and, last, its outputs. `outer` are the values around a subgraph."""
-    values = {**outer, **dict(_given(graph))}
+    """Return the nodes of a graph and, last, its outputs.
+
+    `outer` holds the values of the graphs around a subgraph.
+    """
+    values = {**outer, **dict(_graph_values(graph))}
     steps: list[_Step] = []
     for node in graph.node:
         constant = _constant(node)
@@ -77,7 +80,7 @@ def _steps(graph: onnx.GraphProto, outer: Mapping[str, Key]) -> list[_Step]:
     return [*steps, _Step("the graph", "the end", outputs)]
 
 
-def _given(graph: onnx.GraphProto) -> Iterator[tuple[str, Key]]:
+def _graph_values(graph: onnx.GraphProto) -> Iterator[tuple[str, Key]]:
     for index, value in enumerate(graph.input):
         yield value.name, ("input", index)
     for tensor in graph.initializer:
@@ -87,7 +90,7 @@ def _given(graph: onnx.GraphProto) -> Iterator[tuple[str, Key]]:
 
 
 def _constant(node: onnx.NodeProto) -> Key | None:
-    """What a Constant holds; None for any other node."""
+    """Return the value of a Constant node; None for any other node."""
     if node.op_type != "Constant" or node.domain not in {"", "ai.onnx"}:
         return None
     (attribute,) = node.attribute
@@ -133,7 +136,7 @@ def _content(tensor: onnx.TensorProto) -> Key:
 
 
 def _shown(key: Key | None) -> str:
-    """A constant by its first numbers, a connection by what it comes from."""
+    """Describe a constant by its first numbers, a connection by its source."""
     import numpy as np
 
     match key:

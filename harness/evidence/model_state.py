@@ -1,4 +1,4 @@
-"""What an exporter must leave as it was: all of a model that one call of it would not show."""
+"""The state of a model that an exporter must not change, but that its outputs may not show."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ State = Mapping[str, Mapping[str, object]]
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
-def state_of(model: nn.Module) -> State:
-    """Weights with their kind, modules with their mode, hooks and patches, and the settings."""
+def capture_state(model: nn.Module) -> State:
+    """Return the state of a model: weights, modes, hooks and patches of modules, and settings."""
     tensors = dict(_tensors(model))
     modules = dict(model.named_modules(remove_duplicate=False))
     return {
@@ -35,7 +35,7 @@ def state_of(model: nn.Module) -> State:
 
 
 def changes(before: State, after: State) -> Iterator[str]:
-    """What differs, an aspect each: *dtype of lm_head.weight and 3 more*."""
+    """Yield a text for each aspect that differs: *dtype of lm_head.weight and 3 more*."""
     for aspect, values in before.items():
         others = after[aspect]
         names = [name for name in {**values, **others} if _differs(values, others, name)]
@@ -54,7 +54,7 @@ def _tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 def _digest(tensor: torch.Tensor) -> bytes:
-    """Of the bytes; a tensor on the meta device has none."""
+    """Return a digest of the tensor's bytes; empty for a tensor on the meta device."""
     import torch
 
     if tensor.is_meta:
@@ -68,7 +68,7 @@ def _hooks(module: nn.Module) -> list[list[object]]:
 
 
 def _methods(module: nn.Module) -> dict[str, object]:
-    """`forward` as the class has it, and the methods that the module itself has in its place."""
+    """Return the class's `forward` and the methods that are replaced on the module itself."""
     kind: Any = type(module)
     own = {
         name: value for name, value in vars(module).items() if callable(getattr(kind, name, None))
@@ -77,7 +77,10 @@ def _methods(module: nn.Module) -> dict[str, object]:
 
 
 def _settings(model: nn.Module) -> Iterator[tuple[str, object]]:
-    """Of the configurations; the attention implementation is none of what they write."""
+    """Yield the settings of the configurations.
+
+    The attention implementation is read separately, since `to_dict` leaves it out.
+    """
     for kind in ("config", "generation_config"):
         config: Any = getattr(model, kind, None)
         if config is not None:

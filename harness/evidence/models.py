@@ -1,4 +1,4 @@
-"""The models that are judged: tiny ones from `fixtures/models`, and loaded ones."""
+"""The models under test: tiny ones from `fixtures/models`, and loaded ones."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
     """Build the tiny model of an architecture for a task, in eval mode and float32.
 
-    Its weights are redrawn by the perturbation of the fixture, so that inputs matter: a default
-    initialisation hardly reacts to a mask. The same fixture gives the same weights.
+    The fixture's perturbation redraws the weights, so that outputs depend on all inputs: with the
+    default initialisation, a mask has almost no effect. Equal fixtures give equal weights.
     """
     import torch
     from transformers import AutoConfig
@@ -44,18 +44,18 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
 
 
 def tiny_settings(architecture: str, task: str, variant: str = "") -> dict[str, Any]:
-    """What the configuration of a tiny model is made from, its `model_type` included."""
+    """Return the settings of a tiny model's configuration, `model_type` included."""
     fixture = read_tiny(architecture, variant)
     return {**fixture["config"], **fixture.get("tasks", {}).get(base_task(task), {})}
 
 
 def read_tiny(architecture: str, variant: str = "") -> dict[str, Any]:
-    """The fixture of a tiny model; raises UsageError where there is none, or a bad one.
+    """Return the fixture of a tiny model; raises UsageError if it is missing or invalid.
 
-    `config` holds the settings of its configuration, `tasks` those that a task needs otherwise,
-    `perturbation` how its weights are redrawn, `external_data_threshold` from how many bytes on
-    a weight is written beside the file. Of a variant, the keys that its own file has stand over
-    those of the architecture; `only_tasks` names the tasks that it is planned for.
+    `config` holds the settings of its configuration, `tasks` the settings that a task overrides,
+    `perturbation` how its weights are redrawn. Weights of `external_data_threshold` bytes and more
+    are stored as external data. Keys of a variant's file override the architecture's keys;
+    `only_tasks` lists the tasks of a variant.
     """
     return read_fixture(TinyModel(architecture, variant))
 
@@ -68,10 +68,10 @@ def perturb(
     vector_std: float,
     buffers: Sequence[str] = (),
 ) -> None:
-    """Redraw all weights: matrices around 0, normalisation weights around 1, biases not 0.
+    """Redraw all weights: matrices and biases around 0, normalisation weights around 1.
 
-    `buffers` are globs of names of buffers that training moves, such as a bias that balances
-    experts: each is moved from where it stands.
+    `buffers` are globs of buffer names. They select buffers that training changes, such as a bias
+    that balances experts; noise is added to their values.
     """
     import torch
 
@@ -80,22 +80,22 @@ def perturb(
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
             is_matrix = parameter.ndim > 1
-            centre = 1.0 if _scales(name, parameter) else 0.0
+            centre = 1.0 if _is_norm_weight(name, parameter) else 0.0
             parameter.copy_(centre + noise * (matrix_std if is_matrix else vector_std))
         for name, buffer in sorted(model.named_buffers()):
             if any(fnmatch.fnmatchcase(name, glob) for glob in buffers):
                 buffer.add_(torch.randn(buffer.shape, generator=generator) * vector_std)
 
 
-def _scales(name: str, parameter: torch.Tensor) -> bool:
+def _is_norm_weight(name: str, parameter: torch.Tensor) -> bool:
     return parameter.ndim == 1 and name.endswith(".weight")
 
 
 def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool = False) -> Any:
     """Load a model from a directory or a hub id, in eval mode and float32.
 
-    Raises UsageError where there is no configuration, its model type is unknown or not registered
-    for the task, or the weights are missing or unreadable.
+    Raises UsageError if there is no configuration, if its model type is unknown or not registered
+    for the task, or if the weights are missing or unreadable.
     """
     import torch
     from transformers.utils import logging
@@ -110,7 +110,7 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
         )
     except UsageError:
         raise
-    except Exception as error:  # safetensors and pickle raise what they like on a broken file
+    except Exception as error:  # on a broken file: safetensors and pickle raise many kinds
         raise UsageError(
             f"model {str(name_or_path)!r}: weights are unreadable: {one_line(error)}"
         ) from error
@@ -119,7 +119,7 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
 
 
 def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False) -> str:
-    """The `model_type` in a model's config.json; raises UsageError where there is none."""
+    """Return the `model_type` in a model's config.json; raises UsageError if it has none."""
     directory = Path(name_or_path)
     if directory.is_dir():
         return _read_local_model_type(directory)
@@ -145,7 +145,9 @@ def _read_local_model_type(directory: Path) -> str:
     try:
         model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path}: no model_type can be read ({error!r})") from error
+        raise UsageError(
+            f"{path}: no model_type can be read ({error!r}); give a saved model"
+        ) from error
     registered = TasksManager.architectures()
     if model_type not in registered:
         hint = suggest(model_type, registered)

@@ -1,4 +1,4 @@
-"""What the modules of an eager model take and give in one call."""
+"""Inputs and outputs of the modules of an eager model during a call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModuleCall:
-    """One call of a module, by its dotted name, and the tensors among its arguments and results."""
+    """One call of a module: its dotted name, its class, and its input and output tensors."""
 
     name: str
     kind: str
@@ -25,9 +25,12 @@ class ModuleCall:
 
 
 @contextlib.contextmanager
-def listening(model: nn.Module) -> Iterator[list[ModuleCall]]:
-    """The calls of all modules during the block, in the order in which they end: what a module is
-    made of stands before it. Hooks only look, and are gone afterwards."""
+def recording_module_calls(model: nn.Module) -> Iterator[list[ModuleCall]]:
+    """Record the calls of all modules within the block, in the order in which they end.
+
+    A module's submodules therefore come before it. The hooks change nothing and are removed at the
+    end.
+    """
     calls: list[ModuleCall] = []
 
     def listen(name: str, module: nn.Module) -> Any:
@@ -48,7 +51,7 @@ def listening(model: nn.Module) -> Iterator[list[ModuleCall]]:
 
 
 def _arrays(value: Any) -> Iterator[Array]:
-    """Copies, since what a module gave may be written to afterwards."""
+    """Yield copies of all tensors in a value: a later operation may overwrite the originals."""
     import torch
 
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,4 @@
-"""One ONNX file as it lies on disk: parsed, its interface read, its external data untouched."""
+"""Read an ONNX file: its graph, interface and nodes, by default without its external data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Value:
 
 
 def parse_onnx(path: Path) -> onnx.ModelProto:
-    """Read a model without its external data; raises UsageError for what is no ONNX model."""
+    """Read a model without its external data; raises UsageError if it is not an ONNX model."""
     import onnx
     from google.protobuf.message import DecodeError
 
@@ -38,18 +38,25 @@ def parse_onnx(path: Path) -> onnx.ModelProto:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     if not data:
-        raise UsageError(f"{path} is empty, so it is no ONNX model; export it again")
+        raise UsageError(f"{path} is empty and not an ONNX model; export it again")
     try:
         model = onnx.ModelProto.FromString(data)
     except (DecodeError, RuntimeError, ValueError) as error:
-        raise UsageError(f"{path} is no ONNX model, or truncated; export it again") from error
+        raise UsageError(
+            f"{path} is not an ONNX model, or is truncated; export it again"
+        ) from error
     if not model.HasField("graph") or model.ir_version <= 0:
-        raise UsageError(f"{path} is no ONNX model: it has no graph or no IR version")
+        raise UsageError(
+            f"{path} is not an ONNX model: it has no graph or no IR version; export it again"
+        )
     return model
 
 
 def parse_whole(path: Path) -> onnx.ModelProto:
-    """Read a model with its external data, which must be known to lie in its folder."""
+    """Read a model with its external data.
+
+    The caller must have checked before that the data lies inside the file's folder.
+    """
     from onnx.external_data_helper import load_external_data_for_model
 
     model = parse_onnx(path)
@@ -58,24 +65,27 @@ def parse_whole(path: Path) -> onnx.ModelProto:
 
 
 def default_opset(model: onnx.ModelProto) -> int | None:
-    """The version of the `ai.onnx` domain that the file imports, None where it imports none."""
+    """Return the version of the `ai.onnx` domain that the file imports; None if it imports none."""
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     return versions[0] if versions else None
 
 
 def graph_inputs(model: onnx.ModelProto) -> Mapping[str, Value]:
-    """Inputs that a caller feeds, in order; old files list their initializers as inputs too."""
+    """Return the inputs that a caller feeds, in order.
+
+    Initializers are left out, since old files list them as inputs too.
+    """
     initializers = {tensor.name for tensor in model.graph.initializer}
     return _values(info for info in model.graph.input if info.name not in initializers)
 
 
 def graph_outputs(model: onnx.ModelProto) -> Mapping[str, Value]:
-    """Outputs in order."""
+    """Return the outputs, in order."""
     return _values(iter(model.graph.output))
 
 
 def all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
-    """Every node, those in subgraphs and functions included."""
+    """Yield every node, including the nodes of subgraphs and functions."""
     yield from _with_nested(model.graph.node)
     for function in model.functions:
         yield from _with_nested(function.node)
@@ -89,7 +99,7 @@ def _with_nested(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
 
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
-    """The graphs that a node holds itself, such as the branches of an If."""
+    """Yield the graphs in a node's attributes, such as the branches of an If."""
     for attribute in node.attribute:
         if attribute.HasField("g"):
             yield attribute.g

@@ -1,7 +1,7 @@
 """The reference: unpatched eager PyTorch, called as a user calls it.
 
-This shares nothing with the wrapper that exporters trace, so that a wrapper which drops a
-keyword, crosses two cache layers or patches semantics disagrees with it.
+It shares no code with the wrapper that exporters trace. A wrapper that drops a keyword, crosses two
+cache layers or patches semantics therefore disagrees with it.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ Arrays = dict[str, "np.ndarray[Any, Any]"]
 def call_reference(
     model: nn.Module, config: OnnxConfig, feed: Mapping[str, torch.Tensor]
 ) -> Arrays:
-    """Output name -> array, for the outputs that `config` declares.
+    """Call the model and return output name -> array, for the outputs that `config` declares.
 
-    Caches are transformers' own, filled through `update`; an empty past is no cache at all, as at
-    the start of a generation. Raises whatever the model raises.
+    Caches are transformers' own, filled through `update`. For a past of length 0 the cache stays
+    empty, as at the start of a generation. Raises what the model raises.
     """
     import torch
 
     device = next(model.parameters()).device
     tensors = {name: tensor.to(device) for name, tensor in feed.items()}
-    with torch.no_grad(), evaluating(model):
+    with torch.no_grad(), eval_mode(model):
         match config.behavior:
             case ConfigBehavior.ENCODER:
                 outputs = model.get_encoder()(**tensors)
@@ -47,13 +47,13 @@ def call_reference(
     return {name: _output(outputs, name).cpu().numpy() for name in config.outputs}
 
 
-def widened(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The feed that a model in double precision takes."""
+def to_float64(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the feed with its floating-point tensors in float64."""
     return {name: t.double() if t.is_floating_point() else t for name, t in feed.items()}
 
 
 def _call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """A model without sides, with its cache where it continues from one."""
+    """Return the keywords of a model that is called as a whole, with its cache if it has one."""
     from transformers import DynamicCache
 
     direct: dict[str, Any] = {k: v for k, v in tensors.items() if not k.startswith(_PAST)}
@@ -63,10 +63,10 @@ def _call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
 
 
 def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """A full model that finds its encoder's output done, as generation calls it.
+    """Return the keywords of a full model that gets its encoder's output, as generation calls it.
 
-    Where the keys and values of that output stand in the cache, the output itself is NaN: a model
-    that looked at it all the same would show.
+    If the cache has the keys and values of the encoder's output, the output itself is filled with
+    NaN: a model that still used it would give NaN.
     """
     import torch
     from transformers import DynamicCache, EncoderDecoderCache, modeling_outputs
@@ -118,8 +118,8 @@ def _output(outputs: Any, name: str) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode for the length of the block; every module comes back in its own mode."""
+def eval_mode(model: nn.Module) -> Iterator[None]:
+    """Put the model in eval mode within the block; afterwards each module has its mode back."""
     training = [module for module in model.modules() if module.training]
     if training:
         model.eval()

@@ -1,4 +1,4 @@
-"""ONNX Runtime as a verdict needs it: one thread, a known optimisation level, short errors."""
+"""ONNX Runtime on one thread, at a known optimisation level, with errors of one line."""
 
 from __future__ import annotations
 
@@ -28,33 +28,35 @@ class CandidateError(Exception):
 
 
 class Execution(Protocol):
-    """A way to run files: ONNX Runtime at some level, or what stands in for it when it is asked
-    who makes a difference."""
+    """A way to run files: ONNX Runtime at some optimisation level, or a replacement for it.
+
+    Replacements are used to find the cause of a failure.
+    """
 
     @property
     def name(self) -> str:
-        """What it is called in messages."""
+        """Name of the execution in messages."""
 
     def open(self, part: PartEvidence) -> Run:
-        """Get a part ready; this and the run raise CandidateError where they are refused."""
+        """Prepare a part and return its run; both raise CandidateError on refusal."""
 
 
 class Loader(Execution, Protocol):
-    """One that runs any model, and not the files of a cell alone."""
+    """An execution that can run any model, not only the files of a cell."""
 
     def load(self, model: onnx.ModelProto) -> Run:
-        """Get a model ready that holds its weights itself; raises as `open` does."""
+        """Prepare a model that contains its weights and return its run; raises as `open` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """ONNX Runtime with its graph optimisations, or without."""
+    """Runs files in ONNX Runtime, with or without its graph optimisations."""
 
     name: str
     optimised: bool
 
     def open(self, part: PartEvidence) -> Run:
-        return self._run(part.loadable())
+        return self._run(part.loadable_path())
 
     def load(self, model: onnx.ModelProto) -> Run:
         return self._run(model.SerializeToString())
@@ -70,7 +72,7 @@ PLAIN = Level("ORT_DISABLE_ALL", optimised=False)
 def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
     """Load a file, or a serialised model, in ONNX Runtime on one thread.
 
-    Raises CandidateError where the runtime refuses it.
+    Raises CandidateError if the runtime refuses it.
     """
     import onnxruntime
 
@@ -89,7 +91,7 @@ def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.Inferen
 
 
 def run_session(session: onnxruntime.InferenceSession, feed: Feed) -> Arrays:
-    """Output name -> array for a feed; raises CandidateError where the runtime refuses it."""
+    """Run a feed and return output name -> array; raises CandidateError if the runtime refuses."""
     names = [output.name for output in session.get_outputs()]
     try:
         values = session.run(names, dict(feed))
@@ -100,7 +102,7 @@ def run_session(session: onnxruntime.InferenceSession, feed: Feed) -> Arrays:
 
 @contextlib.contextmanager
 def single_thread() -> Iterator[None]:
-    """One torch thread for the length of the block: workers share the machine's cores."""
+    """Limit torch to one thread within the block: workers share the machine's cores."""
     import torch
 
     before = torch.get_num_threads()

@@ -1,4 +1,4 @@
-"""Reference and candidate side by side: of one file, and of all files of a cell run together."""
+"""Outputs of reference and candidate for the same feed: for one file, or all files of a cell."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.onnx_file import parse_onnx
-from harness.evidence.reference import Arrays, call_reference, widened
+from harness.evidence.reference import Arrays, call_reference, to_float64
 from harness.evidence.session import PLAIN, CandidateError
 from harness.evidence.tensors import external_data_problems
 
@@ -51,8 +51,10 @@ class EagerError(Exception):
 
 
 class Sides(ABC):
-    """What eager PyTorch and the files, as their owner runs them, give for the same feed, each
-    computed once."""
+    """Outputs of eager PyTorch and of the files for the same feed, each computed once.
+
+    `owner` is the cell's evidence; its `execution` runs the files. `stem` names the files.
+    """
 
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         self.owner = owner
@@ -62,7 +64,7 @@ class Sides(ABC):
         self._candidates: dict[Example, Arrays] = {}
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
-        """Input name -> tensor; of the example's axes, those that are declared here."""
+        """Return input name -> tensor. Axes of the example that this side lacks are ignored."""
         known = self.fact(("feed", example), lambda: self._drawn(example))
         return {name: tensor.clone() for name, tensor in known.items()}
 
@@ -71,29 +73,34 @@ class Sides(ABC):
         return self.config.generate_dummy_inputs(seed=example.seed, **axes)
 
     def fact(self, key: tuple[Hashable, ...], compute: Callable[[], Value]) -> Value:
-        """What follows from the model, the description and a key that says what it is, computed
-        once for all cells of a task; `compute` may not look at files."""
+        """Return a value that depends on the model, the description and `key` alone.
+
+        It is computed once for all cells of a task. Raises HarnessError if `compute` accesses a
+        file.
+        """
         return self.owner.facts.get((self.stem, *key), compute)
 
     def reference(self, example: Example) -> Arrays:
-        """What eager PyTorch gives; raises EagerError where it refuses the feed."""
+        """Return eager PyTorch's outputs, by name; raises EagerError if it refuses the feed."""
         return self.fact(("reference", example), lambda: self.eager(self.feed(example)))
 
     def eager(self, feed: Mapping[str, torch.Tensor], *, model: nn.Module | None = None) -> Arrays:
-        """What eager PyTorch, or another `model`, gives for a feed when it is called now; raises
-        EagerError."""
+        """Call eager PyTorch, or another `model`, and return its outputs; nothing is cached.
+
+        Raises EagerError if the call raises.
+        """
         try:
             return call_reference(model or self.owner.model, self.config, feed)
         except Exception as error:
             raise EagerError(f"{type(error).__name__}: {one_line(error)}") from error
 
-    def exact(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
-        """What eager PyTorch gives in float64 for a feed, widened as well; raises EagerError."""
-        return self.eager(widened(feed), model=self.owner.in_float64)
+    def eager_float64(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
+        """Call eager PyTorch in float64, with the feed in float64 too; raises EagerError."""
+        return self.eager(to_float64(feed), model=self.owner.float64_model)
 
     def candidate(self, example: Example) -> Arrays:
-        """What the files give, by output name; raises CandidateError where they are refused."""
-        self.owner.facts.refuse_files()
+        """Return the files' outputs, by name; raises CandidateError if the runtime refuses them."""
+        self.owner.facts.check_files_allowed()
         if example not in self._candidates:
             self._candidates[example] = self.run(self._arrays(example))
         return self._candidates[example]
@@ -103,15 +110,15 @@ class Sides(ABC):
 
     @abstractmethod
     def run(self, feed: Feed) -> Arrays:
-        """Output name -> array for a feed; raises CandidateError where it is refused."""
+        """Return output name -> array for a feed; raises CandidateError if it is refused."""
 
     @abstractmethod
     def under(self, execution: Execution) -> Sides:
-        """The same, with its files run in another way, and nothing of it computed yet."""
+        """Return evidence of the same files, run by another execution; no output is kept."""
 
 
 class PartEvidence(Sides):
-    """One ONNX file of a cell beside the reference's own module."""
+    """One ONNX file of a cell, and the part of the model that it represents."""
 
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         super().__init__(owner, stem, config)
@@ -124,35 +131,38 @@ class PartEvidence(Sides):
 
     @functools.cached_property
     def model_proto(self) -> onnx.ModelProto:
-        """The file without its external data."""
+        """The parsed file, without its external data."""
         return parse_onnx(self.path)
 
     @functools.cached_property
     def external_data_problems(self) -> list[str]:
-        """Why its external data must not, or cannot, be loaded."""
+        """Reasons why the file's external data must not, or cannot, be loaded."""
         return external_data_problems(self.model_proto, self.path.parent)
 
-    def loadable(self) -> Path:
-        """Where the file lies. Raises CandidateError where loading it would read outside its
-        folder: not every version of the runtime refuses to."""
+    def loadable_path(self) -> Path:
+        """Return the path of the file.
+
+        Raises CandidateError if its external data lies outside the file's folder or cannot be read:
+        not every version of the runtime refuses to read outside the folder.
+        """
         if self.external_data_problems:
             raise CandidateError(self.external_data_problems[0])
         return self.path
 
     def session(self) -> Run:
-        """The file, ready to run; raises CandidateError."""
+        """Return the file, ready to run; raises CandidateError if the runtime refuses it."""
         return self._session("first")
 
     def _session(self, name: str) -> Run:
-        self.owner.facts.refuse_files()
+        self.owner.facts.check_files_allowed()
         if name not in self._sessions:
             self._sessions[name] = self.owner.execution.open(self)
         return self._sessions[name]
 
     def repeats(self, example: Example) -> tuple[Arrays, Arrays]:
-        """What the session gives when it runs again, and what a second session gives.
+        """Return the outputs of a second run of the session, and of a run of a second session.
 
-        Kept as all outputs are: a file that rolls dice must not change a verdict by rolling again.
+        They are computed once, so that a non-deterministic file cannot change its verdict later.
         Raises CandidateError.
         """
         if example not in self._repeats:
@@ -166,7 +176,7 @@ class PartEvidence(Sides):
 
     @functools.cached_property
     def plain(self) -> PartEvidence:
-        """The same file at ORT_DISABLE_ALL."""
+        """Evidence of the same file, run at ORT_DISABLE_ALL."""
         return self.under(PLAIN)
 
     def under(self, execution: Execution) -> PartEvidence:
@@ -174,8 +184,8 @@ class PartEvidence(Sides):
         return next(part for part in parts if part.stem == self.stem)
 
 
-def _standing_in(compute: Callable[[dict[str, torch.Tensor]], Arrays]) -> Run:
-    """Eager PyTorch in place of a file: what it refuses is refused as a file would refuse it."""
+def _as_candidate(compute: Callable[[dict[str, torch.Tensor]], Arrays]) -> Run:
+    """Return a run of eager PyTorch in place of a file; its EagerError becomes CandidateError."""
 
     def run(feed: Feed) -> Arrays:
         try:
@@ -188,21 +198,23 @@ def _standing_in(compute: Callable[[dict[str, torch.Tensor]], Arrays]) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class Eager:
-    """Eager PyTorch in place of the files: what disagrees with it then is the description."""
+    """Runs eager PyTorch in place of the files. A failure that remains is the description's."""
 
     name: str = "eager PyTorch"
 
     def open(self, part: PartEvidence) -> Run:
-        return _standing_in(part.eager)
+        return _as_candidate(part.eager)
 
 
 EAGER = Eager()
 
 
 @dataclass(frozen=True, slots=True)
-class ExactEager:
-    """Eager PyTorch in float64 in place of the files, its outputs narrowed to float32: what
-    disagrees with it then is eager PyTorch's own rounding."""
+class Float64Eager:
+    """Runs eager PyTorch in float64 in place of the files, and rounds its outputs to float32.
+
+    The difference that remains is eager PyTorch's own rounding.
+    """
 
     name: str = "eager PyTorch in float64"
 
@@ -210,30 +222,34 @@ class ExactEager:
         def compute(feed: dict[str, torch.Tensor]) -> Arrays:
             import numpy as np
 
-            wide = part.exact(feed)
+            wide = part.eager_float64(feed)
             return {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in wide.items()}
 
-        return _standing_in(compute)
+        return _as_candidate(compute)
 
 
-EXACT = ExactEager()
+EAGER_FLOAT64 = Float64Eager()
 
 
 @dataclass(frozen=True, slots=True)
-class Nudged:
-    """Eager PyTorch in place of the files, its weights off by their last bit: where that matters,
-    no two ways to compute the model agree."""
+class PerturbedEager:
+    """Runs eager PyTorch in place of the files, with the last bit of each weight changed.
+
+    If that moves the outputs much, no two ways to compute the model can agree closely.
+    """
 
     seed: int
-    name: str = "eager PyTorch with nudged weights"
+    name: str = "eager PyTorch with perturbed weights"
 
     def open(self, part: PartEvidence) -> Run:
-        # A copy of the model for each call, since many are asked once each.
-        return _standing_in(lambda feed: part.eager(feed, model=part.owner.nudged(self.seed)))
+        # The copy of the model is made per call and not kept: many seeds are tried, each once.
+        return _as_candidate(
+            lambda feed: part.eager(feed, model=part.owner.perturbed_model(self.seed))
+        )
 
 
 class TogetherEvidence(Sides):
-    """All files of a cell, run as their users run them, beside one call of the full model."""
+    """All files of a cell, run one after the other as users do, and one call of the full model."""
 
     def __init__(self, owner: Evidence, parts: Mapping[str, PartEvidence]) -> None:
         super().__init__(owner, " + ".join(parts), owner.config)
@@ -255,7 +271,7 @@ class TogetherEvidence(Sides):
 
 
 def as_tensors(feed: Feed) -> dict[str, torch.Tensor]:
-    """A feed as eager takes it."""
+    """Return a feed of arrays as torch tensors."""
     import torch
 
     return {name: torch.from_numpy(array) for name, array in feed.items()}

@@ -1,7 +1,7 @@
-"""The tensors that a file stores, wherever they stand in it, and their bytes.
+"""All tensors that a file stores, and their bytes.
 
-A location is text of whoever wrote the file: external data is read from inside the file's folder
-alone, and only after that is known.
+The location of external data is untrusted text from the file: it is first checked to be inside the
+file's folder, and only then read.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _PACKED_BITS = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4
 
 
 class UnreadableTensorError(Exception):
-    """The data of a tensor is not where it may be, or is not what the tensor declares."""
+    """The data of a tensor is missing, outside the folder, or differs from its declaration."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
-    """An initializer, or a tensor of an attribute; sparse ones store values and indices."""
+    """An initializer or a tensor in an attribute. A sparse one stores values and indices."""
 
     name: str
     dims: tuple[int, ...]
@@ -43,11 +43,11 @@ class StoredTensor:
 
     @property
     def nbytes(self) -> int:
-        """What its declaration says that it stores."""
+        """Size in bytes, by the declared type and dims."""
         return sum(map(_declared_bytes, self.stored))
 
     def content(self, folder: Path) -> bytes:
-        """Its bytes, of a file in `folder`; raises UnreadableTensorError, with its name."""
+        """Return its bytes, for a file in `folder`; raises UnreadableTensorError with its name."""
         try:
             return b"".join(_read(tensor, folder) for tensor in self.stored)
         except UnreadableTensorError as error:
@@ -55,17 +55,19 @@ class StoredTensor:
 
 
 def stored_tensors(model: onnx.ModelProto) -> Iterator[StoredTensor]:
-    """All of a model: of its graph and subgraphs, its functions, and of attributes."""
+    """Yield all tensors of a model: in its graph, subgraphs, functions and attributes."""
     nodes = list(all_nodes(model))
     for graph in (model.graph, *(graph for node in nodes for graph in subgraphs(node))):
         yield from (_dense(tensor.name, tensor) for tensor in graph.initializer)
         yield from (_sparse(tensor.values.name, tensor) for tensor in graph.sparse_initializer)
     for node in nodes:
         for attribute in node.attribute:
-            yield from _of_attribute(attribute, name=node.output[0] if node.output else node.name)
+            yield from _attribute_tensors(
+                attribute, name=node.output[0] if node.output else node.name
+            )
 
 
-def _of_attribute(attribute: onnx.AttributeProto, *, name: str) -> Iterator[StoredTensor]:
+def _attribute_tensors(attribute: onnx.AttributeProto, *, name: str) -> Iterator[StoredTensor]:
     import numpy as np
     from onnx import numpy_helper
 
@@ -88,7 +90,7 @@ def _sparse(name: str, tensor: onnx.SparseTensorProto) -> StoredTensor:
 
 
 def _declared_bytes(tensor: onnx.TensorProto) -> int:
-    """How many bytes its type and dims take; 0 for a type that does not exist."""
+    """Return the bytes that the declared type and dims take; 0 for an unknown type."""
     from onnx import helper
 
     if tensor.data_type == tensor.STRING:
@@ -113,7 +115,7 @@ def _read(tensor: onnx.TensorProto, folder: Path) -> bytes:
             content = bytes(tensor.raw_data)
         else:
             return bytes(numpy_helper.to_array(tensor).tobytes())
-    except (OSError, ValueError, TypeError, KeyError) as error:  # also of typed data, from onnx
+    except (OSError, ValueError, TypeError, KeyError) as error:  # onnx raises them too
         raise UnreadableTensorError(f"got {one_line(error)}, expected its values") from error
     expected = _declared_bytes(tensor)
     if len(content) != expected:
@@ -129,7 +131,7 @@ def _read_external(tensor: onnx.TensorProto, folder: Path) -> bytes:
 
 
 def external_data_problems(model: onnx.ModelProto, folder: Path) -> list[str]:
-    """What is wrong with external data, one line a location, as *subject: got, expected*."""
+    """Return errors of external data, one line per location, as *subject: got, expected*."""
     found: dict[str, list[tuple[str, str]]] = {}
     for entry in stored_tensors(model):
         for tensor in entry.stored:
@@ -147,9 +149,9 @@ def external_data_problems(model: onnx.ModelProto, folder: Path) -> list[str]:
 
 
 def find_external_data(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, int]:
-    """Path and offset, in bytes, of data that is all there, inside `folder`.
+    """Return the path and the offset in bytes of a tensor's external data inside `folder`.
 
-    Raises UnreadableTensorError, *got, expected*, where it is not.
+    Raises UnreadableTensorError, *got, expected*, if the data is incomplete or outside `folder`.
     """
     entries = _entries(tensor)
     path = _inside(entries.get("location", ""), folder)
@@ -169,10 +171,13 @@ def find_external_data(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, in
 
 
 def _inside(location: str, folder: Path) -> Path:
-    """The file that a location names. Backslashes part folders for those who read it on Windows."""
+    """Return the file at a location; raises UnreadableTensorError if it is outside `folder`.
+
+    Backslashes count as separators, since Windows reads them so.
+    """
     as_windows = PureWindowsPath(location)
     if not location:
-        raise UnreadableTensorError("got no location, expected a file beside the model")
+        raise UnreadableTensorError("got no location, expected a file next to the model")
     if PurePosixPath(location).is_absolute() or as_windows.drive or as_windows.root:
         raise UnreadableTensorError(
             f"got the absolute path {location!r}, expected one relative to the model's folder"
@@ -184,15 +189,15 @@ def _inside(location: str, folder: Path) -> Path:
             raise UnreadableTensorError(
                 f"got {location!r}, which leaves the model's folder, expected a file inside it"
             )
-    return _followed(location, folder)
+    return _resolve_links(location, folder)
 
 
-def _followed(location: str, folder: Path) -> Path:
-    """The file behind links, which may lead out as well as a path may."""
+def _resolve_links(location: str, folder: Path) -> Path:
+    """Return the file at a location with links resolved, since a link too can lead outside."""
     try:
         root, path = folder.resolve(), (folder / location).resolve()
         is_inside, is_file = path.is_relative_to(root), path.is_file()
-    except (OSError, RuntimeError, ValueError) as error:  # a loop, a NUL, too long a name
+    except (OSError, RuntimeError, ValueError) as error:  # link loop, NUL, long name
         raise UnreadableTensorError(
             f"got {location!r} ({one_line(error)}), expected a file"
         ) from error
@@ -201,7 +206,7 @@ def _followed(location: str, folder: Path) -> Path:
             f"got {location!r}, a link out of the model's folder, expected a file inside it"
         )
     if not is_file:
-        raise UnreadableTensorError(f"got no file {location!r}, expected it beside the model")
+        raise UnreadableTensorError(f"got no file {location!r}, expected it next to the model")
     return path
 
 

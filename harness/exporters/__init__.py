@@ -1,7 +1,7 @@
-"""EXPORT: one module per exporter, each turning (model, config, opset) into an Artifact.
+"""EXPORT: one module per exporter; each turns (model, config, opset) into an Artifact.
 
-Every module here whose name has no leading underscore is an exporter of that name; it binds
-`EXPORTER`. Other packages add theirs with `register_exporter`.
+A module whose name has no leading underscore is the exporter of that name and binds `EXPORTER`.
+Other packages add exporters with `register_exporter`.
 """
 
 from __future__ import annotations
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """What an exporter wrote: file stem -> path, and file stem -> (input names, output names)."""
+    """Files of one export: file stem -> path, and file stem -> (input names, output names)."""
 
     parts: OrderedDict[str, Path]
     names: Mapping[str, tuple[list[str], list[str]]]
 
 
 class Exporter(Protocol):
-    """Turns a model into ONNX files at the opset that is asked for, or refuses."""
+    """Converts a model to ONNX files at the requested opset, or refuses."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def opsets(self) -> tuple[int, ...]:
-        """Opsets that are honoured with the installed versions, ascending."""
+        """Opsets that the exporter honours with the installed versions, ascending."""
 
     def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
         """Write `<part>.onnx` for every part of `config` into the folder `output`.
 
-        Initializers of `config.external_data_threshold` bytes and more go into files beside it,
-        named by relative locations. `model` comes back as it went in. Raises UnsupportedOpsetError
-        for an opset that is not honoured, ExporterError where no file could be made.
+        Initializers of `config.external_data_threshold` bytes or more are stored in files next to
+        it, under relative locations. `model` is unchanged afterwards. Raises UnsupportedOpsetError
+        for an opset that is not honoured, ExporterError if no file could be made.
         """
 
 
@@ -53,19 +53,19 @@ _registered: dict[str, Exporter] = {}
 
 
 def register_exporter(exporter: Exporter) -> Exporter:
-    """Add an exporter under its name, replacing one that has it."""
+    """Register an exporter under its name, replacing an earlier one of that name."""
     _registered[exporter.name] = exporter
     return exporter
 
 
 def exporter_names() -> list[str]:
-    """All exporters, sorted; imports none of them."""
+    """Return the names of all exporters, sorted, without importing the exporters."""
     own = (module.name for module in pkgutil.iter_modules(__path__))
     return sorted({*_registered, *(name for name in own if not name.startswith("_"))})
 
 
 def get_exporter(name: str) -> Exporter:
-    """The exporter of this name; raises UsageError for an unknown one."""
+    """Return the exporter of this name. Raises UsageError if the name is unknown."""
     if name not in exporter_names():
         raise UsageError(f"exporter {name!r} is not known; {suggest(name, exporter_names())}")
     if name not in _registered:
@@ -75,7 +75,7 @@ def get_exporter(name: str) -> Exporter:
 
 
 def why_not_honoured(exporter: Exporter, opset: int) -> str | None:
-    """Why an exporter does not do this opset; None where it does."""
+    """Return the reason why an exporter does not honour this opset; None if it does."""
     opsets = exporter.opsets
     if opset in opsets:
         return None
@@ -88,5 +88,5 @@ def why_not_honoured(exporter: Exporter, opset: int) -> str | None:
 
 
 def resolve_auto(opset: int) -> str:
-    """The exporter that `auto` stands for: `dynamo` where it honours the opset."""
+    """Return the exporter for `auto`: `dynamo` if it honours the opset, else `torchscript`."""
     return "dynamo" if opset in get_exporter("dynamo").opsets else "torchscript"

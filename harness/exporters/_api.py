@@ -1,4 +1,4 @@
-"""`export()`: the one call that writes ONNX files for a model and its description."""
+"""`export()`: write the ONNX files of a model and its description."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def export(
 ) -> tuple[list[str], list[str]]:
     """Export `model` into the folder `output`, one `<part>.onnx` for each part of `config`.
 
-    An `output` that ends in `.onnx` names the file itself, for descriptions of one part. `opset`
-    defaults to `config.DEFAULT_ONNX_OPSET`; `auto` is `dynamo` where the opset allows it, else
-    `torchscript`. Returns input names and output names (of several parts: each name once). The
-    model comes back as it went in. Raises UnsupportedOpsetError, ExporterError, UsageError.
+    If `output` ends in `.onnx`, it is the path of the file; `config` must then have one part.
+    `opset` defaults to `config.DEFAULT_ONNX_OPSET`; `auto` is `dynamo` if it honours the opset,
+    else `torchscript`. Returns input names and output names (with several parts: each name once).
+    The model is unchanged afterwards. Raises UnsupportedOpsetError, ExporterError, UsageError.
     """
     artifact = export_artifact(model, config, Path(output), opset=opset, exporter=exporter)
     inputs = [name for names, _ in artifact.names.values() for name in names]
@@ -39,11 +39,11 @@ def export(
 def export_artifact(
     model: nn.Module, config: OnnxConfig, output: Path, *, opset: int | None, exporter: str
 ) -> Artifact:
-    """As `export`, returning what was written."""
-    asked = config.DEFAULT_ONNX_OPSET if opset is None else opset
-    chosen = get_exporter(resolve_auto(asked) if exporter == "auto" else exporter)
+    """Like `export`, but return the Artifact."""
+    requested = config.DEFAULT_ONNX_OPSET if opset is None else opset
+    chosen = get_exporter(resolve_auto(requested) if exporter == "auto" else exporter)
     if output.suffix != ".onnx":
-        return chosen.export(model, config, asked, output)
+        return chosen.export(model, config, requested, output)
     if len(config.parts) > 1:
         raise UsageError(
             f"output {output}: {type(config).__name__} has the parts {', '.join(config.parts)}; "
@@ -51,7 +51,7 @@ def export_artifact(
         )
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{output.stem}-", dir=output.parent) as directory:
-        artifact = chosen.export(model, config, asked, Path(directory))
+        artifact = chosen.export(model, config, requested, Path(directory))
         (stem, written), *_ = artifact.parts.items()
         gather_weights(written.replace(Path(directory) / output.name), None)
         move_with_weights(Path(directory), output)

@@ -1,4 +1,4 @@
-"""The same model with another of transformers' implementations of attention, such as `eager`."""
+"""Switch a model to another of transformers' attention implementations, such as `eager`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ if TYPE_CHECKING:
 
 
 def with_attention(model: nn.Module, implementation: str) -> nn.Module | None:
-    """`model` with this implementation of attention, on the same weights; None where it has none.
+    """Return `model` with this attention implementation, on the same weights; None if it has none.
 
-    The model is changed where transformers can do that. Where it only remarks that it cannot,
-    since layers follow what stood in the configuration when they were made, another is made.
+    Changes `model` in place if transformers can. For some models transformers only warns that it
+    cannot, because their layers keep the implementation that they were built with: then a new
+    model is built.
     """
     switched: Any = model
     if not hasattr(switched, "set_attn_implementation"):
@@ -21,15 +22,15 @@ def with_attention(model: nn.Module, implementation: str) -> nn.Module | None:
     try:
         switched.set_attn_implementation(implementation)
         if switched.config._attn_implementation != implementation:
-            switched = _made_anew(switched, implementation)
-    except ValueError:  # transformers' word for an implementation that a model lacks
+            switched = _rebuilt(switched, implementation)
+    except ValueError:  # raised by transformers if the model lacks the implementation
         return None
     made: nn.Module = switched
     return made
 
 
-def _made_anew(model: Any, implementation: str) -> Any:
-    """Another of the model's class; raises ValueError where that lacks the implementation."""
+def _rebuilt(model: Any, implementation: str) -> Any:
+    """Build a new model of the same class; raises ValueError if it lacks the implementation."""
     import torch
 
     with torch.random.fork_rng(devices=[]):

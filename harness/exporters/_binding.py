@@ -1,7 +1,8 @@
-"""Declared names and axes for a file that has the names of transformers' own call.
+"""Give files of transformers' exporter their declared input, output and axis names.
 
-A keyword is an input; what a cache or an output holds is named by the path to it, such as
-`past_key_values.layers.0.keys`, with `input.` or `output.` before it where both sides have it.
+transformers names an input after its keyword. It names a tensor in a cache or an output by its
+path, such as `past_key_values.layers.0.keys`, with the prefix `input.` or `output.` if an input
+and an output have the same path.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _CACHED = re.compile(
 _SIDES = {None: "", "self": ".decoder", "cross": ".encoder"}
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
-_OF_DECODERS = {
+_DECODER_INPUTS = {
     "decoder_input_ids": "input_ids",
     "attention_mask": "encoder_attention_mask",
     "encoder_outputs.last_hidden_state": "encoder_hidden_states",
@@ -33,24 +34,28 @@ _OF_DECODERS = {
 
 
 class Binding:
-    """Which input, output and axis of a description is which of the call."""
+    """Maps names and axes of transformers' call to the names and axes that a config declares."""
 
     def __init__(self, config: OnnxConfig) -> None:
         self._config = config
         is_decoder = config.behavior is ConfigBehavior.DECODER
-        self._own = _OF_DECODERS if is_decoder else {}
+        self._renamed_inputs = _DECODER_INPUTS if is_decoder else {}
 
     def input_name(self, path: str) -> str:
-        """The declared name of an input; one that is not declared keeps its own."""
+        """Return the declared name of an input; an undeclared input keeps its name."""
         path = path.removeprefix("input.")
-        return self._own.get(path) or _cached_name(path, PAST)
+        return self._renamed_inputs.get(path) or _cached_name(path, PAST)
 
     def output_name(self, path: str) -> str:
-        """The declared name of an output; one that is not declared keeps its own."""
+        """Return the declared name of an output; an undeclared output keeps its name."""
         return _cached_name(path.removeprefix("output."), PRESENT)
 
     def dynamic_shapes(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
-        """The dims of torch.export for a call: those of a tensor, or of all that a value holds."""
+        """Return torch.export's dynamic shapes for a call, by keyword.
+
+        A tensor has one dict (axis -> Dim); a cache or output object has a list of such dicts,
+        one for each tensor in it.
+        """
         import torch
         from transformers.exporters.utils import get_leaf_tensors
 
@@ -58,22 +63,22 @@ class Binding:
 
         dims = dict(zip(self._config.inputs, dynamic_shapes(self._config), strict=True))
 
-        def of(path: str) -> dict[int, Any]:
+        def dims_of(path: str) -> dict[int, Any]:
             name = self.input_name(path)
-            return dims[name] if name in dims else _of_encoder_output(dims)
+            return dims[name] if name in dims else _encoder_output_dims(dims)
 
         return {
-            name: of(name)
+            name: dims_of(name)
             if isinstance(value, torch.Tensor)
-            else [of(f"{name}.{path}") for path in get_leaf_tensors(value)]
+            else [dims_of(f"{name}.{path}") for path in get_leaf_tensors(value)]
             for name, value in keywords.items()
         }
 
     def apply(self, program: onnx_ir.Model) -> None:
-        """Give a file its declared names, order and axis names.
+        """Give a file its declared names, order and axis names, in place.
 
-        Outputs that are not declared go, with all that only they need: transformers returns
-        whatever the model does. An input that is not declared stays where something needs it.
+        Removes undeclared outputs and the nodes that only they need: transformers exports every
+        output of the model. An undeclared input stays if a node uses it.
         """
         from onnx_ir.passes.common import RemoveUnusedNodesPass
 
@@ -91,13 +96,13 @@ class Binding:
         from onnx_ir.traversal import RecursiveGraphIterator
 
         graph = program.graph
-        names = _names_of_symbols(graph.inputs, self._config.inputs)
+        names = _axis_texts_by_symbol(graph.inputs, self._config.inputs)
         inner = (output for node in RecursiveGraphIterator(graph) for output in node.outputs)
         for value in (*graph.inputs, *inner):
             if value.shape is not None:
                 value.shape = onnx_ir.Shape([_renamed(dim, names) for dim in value.shape])
-        _state_axes(graph.inputs, self._config.inputs)
-        _state_axes(graph.outputs, self._config.outputs)
+        _write_axis_texts(graph.inputs, self._config.inputs)
+        _write_axis_texts(graph.outputs, self._config.outputs)
 
 
 def _cached_name(path: str, prefix: str) -> str:
@@ -108,8 +113,11 @@ def _cached_name(path: str, prefix: str) -> str:
     return f"{prefix}.{layer}{_SIDES[side]}.{kind}"
 
 
-def _of_encoder_output(dims: Mapping[str, Mapping[int, Any]]) -> dict[int, Any]:
-    """Where the cache has the encoder's keys, its output is asked for its shape alone."""
+def _encoder_output_dims(dims: Mapping[str, Mapping[int, Any]]) -> dict[int, Any]:
+    """Return the dims of the encoder's output, from the dims of its keys in the cache.
+
+    Needed if the encoder's output is not an input: the model then reads only its shape.
+    """
     key = dims[f"{PAST}.0.encoder.key"]
     return {axis: key[of_key] for axis, of_key in ((0, 0), (1, 2)) if of_key in key}
 
@@ -123,27 +131,30 @@ def _replace(
         found[name].name = name
 
 
-def _names_of_symbols(
+def _axis_texts_by_symbol(
     inputs: Iterable[onnx_ir.Value], declared: Mapping[str, Axes]
 ) -> dict[str, str]:
-    """Symbol of an input -> the text that is declared where it stands."""
+    """Symbol in the shape of an input -> the text declared for that axis."""
     return {
         symbol: text
-        for value, axis, text in _symbolic(inputs, declared)
+        for value, axis, text in _symbolic_axes(inputs, declared)
         if _SYMBOL.fullmatch(symbol := str(value.shape[axis]))
     }
 
 
-def _state_axes(values: Iterable[onnx_ir.Value], declared: Mapping[str, Axes]) -> None:
-    """Write the declared texts over symbols: torch.export may keep several for one axis name."""
-    for value, axis, text in _symbolic(values, declared):
+def _write_axis_texts(values: Iterable[onnx_ir.Value], declared: Mapping[str, Axes]) -> None:
+    """Replace symbols by declared texts: torch.export may use several symbols for one axis name."""
+    for value, axis, text in _symbolic_axes(values, declared):
         value.shape[axis] = text
 
 
-def _symbolic(
+def _symbolic_axes(
     values: Iterable[onnx_ir.Value], declared: Mapping[str, Axes]
 ) -> Iterator[tuple[Any, int, str]]:
-    """The declared axes that the file has as symbols; one that it has frozen stays so."""
+    """Yield (value, axis, declared text) of each declared axis that is symbolic in the file.
+
+    Axes that the exporter froze are left out, so that they stay frozen.
+    """
     import onnx_ir
 
     for value in values:
@@ -153,7 +164,7 @@ def _symbolic(
 
 
 def _renamed(dim: Any, names: Mapping[str, str]) -> Any:
-    """A dim in terms of declared axes, as far as its symbols are those of inputs."""
+    """Return a dim in which the symbols of inputs are replaced by declared axis texts."""
     text = getattr(dim, "value", None)
     if not isinstance(text, str):
         return dim

@@ -1,7 +1,7 @@
-"""One decomposition of a trace for all opsets that would decompose it alike.
+"""Cache of a program's decompositions, shared by all opsets that decompose it in the same way.
 
-torch.onnx asks a program to decompose itself by a table of the operators that an opset has no
-translation for. Tables of two opsets differ in few operators, and most programs never meet those.
+torch.onnx decomposes a traced program by a table of the operators for which an opset has no
+translation. The tables of two opsets differ in few operators, and most programs use none of these.
 """
 
 from __future__ import annotations
@@ -20,41 +20,41 @@ if TYPE_CHECKING:
 Table = Mapping[Any, Callable[..., Any]]
 
 
-def share_decompositions(program: ExportedProgram) -> None:
-    """Make a program remember what it was decomposed into.
+def cache_decompositions(program: ExportedProgram) -> None:
+    """Make a program reuse its earlier decompositions.
 
-    Replaces the public `run_decompositions` of this one program. Where torch.onnx should call
-    something else one day, or in another way, it gets what it always got.
+    Replaces the public `run_decompositions` of this one program. If a later torch.onnx calls
+    another method, or this one with other arguments, the call has its normal effect.
     """
-    vars(program)["run_decompositions"] = _Remembered(program)
+    vars(program)["run_decompositions"] = _CachedDecompositions(program)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decomposition:
-    """A decomposed program, its table, and the names of all operators that were met on the way."""
+    """A decomposed program, its table, and the names of all operators met while decomposing."""
 
     program: ExportedProgram
     table: Table
-    met: frozenset[str]
+    operators: frozenset[str]
 
-    def serves(self, table: Table) -> bool:
-        """Whether decomposing by `table` would have taken the same steps.
+    def is_valid_for(self, table: Table) -> bool:
+        """Whether decomposing by `table` would give the same program.
 
-        What is done to an operator depends on its entry alone, so that a table which differs in
-        none that was met leads to the same program.
+        The treatment of an operator depends only on its entry in the table. So the result is the
+        same if both tables agree on every operator that occurred.
         """
-        return self.met.isdisjoint(_differences(self.table, table))
+        return self.operators.isdisjoint(_differences(self.table, table))
 
-    def lent(self) -> ExportedProgram:
-        """For passes that work in place: the graph is a copy, all else is only read."""
-        lent = copy.copy(self.program)
+    def copy_for_export(self) -> ExportedProgram:
+        """Return a copy whose graph can be changed in place; the rest is shared and only read."""
+        copied = copy.copy(self.program)
         module = self.program.graph_module
-        lent._graph_module = _copied(module)
-        return lent
+        copied._graph_module = _copied_graph(module)
+        return copied
 
 
-class _Remembered:
-    """`run_decompositions` of a program, which decomposes once for all tables that agree."""
+class _CachedDecompositions:
+    """Replaces a program's `run_decompositions`; decomposes once for all equivalent tables."""
 
     def __init__(self, program: ExportedProgram) -> None:
         self._plain = program.run_decompositions
@@ -65,19 +65,19 @@ class _Remembered:
         if decomp_table is None or keywords:
             return self._plain(decomp_table, **keywords)
         for known in self._known:
-            if known.serves(decomp_table):
-                return known.lent()
+            if known.is_valid_for(decomp_table):
+                return known.copy_for_export()
         called: set[str] = set()
-        program = self._plain(_recorded(decomp_table, called))
-        if not _is_lendable(program):
+        program = self._plain(_recording_table(decomp_table, called))
+        if not _is_copyable(program):
             return program
-        met = {*called, *_operators(self._source), *_operators(program.graph_module)}
-        self._known.append(_Decomposition(program, dict(decomp_table), frozenset(met)))
-        return self._known[-1].lent()
+        operators = {*called, *_operators(self._source), *_operators(program.graph_module)}
+        self._known.append(_Decomposition(program, dict(decomp_table), frozenset(operators)))
+        return self._known[-1].copy_for_export()
 
 
-def _recorded(table: Table, called: set[str]) -> dict[Any, Callable[..., Any]]:
-    """The table, with the names of those of its operators that are decomposed put into `called`."""
+def _recording_table(table: Table, called: set[str]) -> dict[Any, Callable[..., Any]]:
+    """Return the table with functions that also add the decomposed operator's name to `called`."""
 
     def recorded(operator: Any, decompose: Callable[..., Any]) -> Callable[..., Any]:
         def decompose_and_record(*args: Any, **keywords: Any) -> Any:
@@ -97,7 +97,7 @@ def _differences(first: Table, second: Table) -> Iterator[str]:
 
 
 def _is_same(first: Callable[..., Any], second: Callable[..., Any]) -> bool:
-    """Whether two functions are one; torch makes some anew each time that it is asked for them."""
+    """Whether two functions do the same; torch creates some of them anew for each table."""
     if isinstance(first, functools.partial) and isinstance(second, functools.partial):
         same_arguments = (first.args, first.keywords) == (second.args, second.keywords)
         return same_arguments and _is_same(first.func, second.func)
@@ -119,16 +119,18 @@ def _operators(module: torch.fx.GraphModule) -> Iterator[str]:
             yield from (str(node.target) for node in one.graph.nodes if node.op == "call_function")
 
 
-def _is_lendable(program: ExportedProgram) -> bool:
-    """Whether a copy of the graph is all that passes could change: no graph holds others, and the
-    program keeps its own where `lent` puts the copy."""
+def _is_copyable(program: ExportedProgram) -> bool:
+    """Whether `copy_for_export` protects the program from passes that work in place.
+
+    It does if the program has no nested graphs and keeps its only graph in `_graph_module`.
+    """
     import torch
 
     graphs = [m for m in program.graph_module.modules() if isinstance(m, torch.fx.GraphModule)]
     return len(graphs) == 1 and getattr(program, "_graph_module", None) is program.graph_module
 
 
-def _copied(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
+def _copied_graph(module: torch.fx.GraphModule) -> torch.fx.GraphModule:
     import torch
 
     copied = torch.fx.GraphModule(module, copy.deepcopy(module.graph))

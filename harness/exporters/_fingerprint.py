@@ -1,4 +1,4 @@
-"""A digest of all that objects hold, so that equal ones can share what is made of them."""
+"""Digest of the content of objects, so that results for equal objects can be shared."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ if TYPE_CHECKING:
 
 
 def fingerprint(*values: object) -> bytes | None:
-    """The digest of what pickling these writes, with tensors by their kind and bytes.
+    """Return a digest of the pickled values; None if something in them cannot be pickled.
 
-    Functions and classes count by name, functions within others by their code and what they hold
-    of the others. None where something cannot be pickled: nobody can tell what that holds. Equal
-    objects may differ in their digest where they are built of shared or of separate equal strings,
-    never the reverse.
+    A tensor counts by its kind and bytes, a function or class by its name, a nested function by
+    its code, defaults and closure. Unequal objects have different digests. Equal objects can have
+    different digests too, if one repeats a string object where the other has two equal strings.
     """
     digest = _Digest()
     try:
         _Pickler(digest).dump(values)
-    except Exception:  # pickling raises what the reducers of the objects like
+    except Exception:  # the objects' own reducers may raise anything
         return None
     return digest.hash.digest()
 
 
 class _Digest:
-    """What a pickler writes to."""
+    """File-like object that hashes the bytes written by a pickler."""
 
     def __init__(self) -> None:
         self.hash = hashlib.blake2b()
@@ -39,11 +38,11 @@ class _Digest:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles a tensor as what it is when first met, and as a number when met again."""
+    """Pickles a tensor by its content the first time, and by its number when it occurs again."""
 
     def __init__(self, digest: _Digest) -> None:
         super().__init__(digest, pickle.HIGHEST_PROTOCOL)
-        self._met: dict[int, torch.Tensor] = {}  # holds them: a freed one would leave its id behind
+        self._tensors: dict[int, torch.Tensor] = {}  # kept alive: the id of a freed one is reused
         self._numbers: dict[int, int] = {}
         self._storages: dict[int, int] = {}
 
@@ -52,15 +51,15 @@ class _Pickler(pickle.Pickler):
 
         if not isinstance(value, torch.Tensor):
             return None
-        if id(value) in self._met:
+        if id(value) in self._tensors:
             return self._numbers[id(value)]
-        self._met[id(value)] = value
+        self._tensors[id(value)] = value
         self._numbers[id(value)] = len(self._numbers)
         kind = (type(value).__name__, str(value.dtype), str(value.device), value.requires_grad)
         pointer = value.untyped_storage().data_ptr()
         storage = self._storages.setdefault(pointer, len(self._storages))
         place = (storage, value.storage_offset(), tuple(value.shape), value.stride())
-        return (*kind, *place, _bytes_of(value))
+        return (*kind, *place, _content_digest(value))
 
     def reducer_override(self, value: Any) -> Any:
         from torch import nn
@@ -75,8 +74,8 @@ class _Pickler(pickle.Pickler):
 def _local_function(function: FunctionType) -> list[object]:
     code = function.__code__
     place = (code.co_filename, code.co_firstlineno, code.co_name, code.co_code)
-    held = [cell.cell_contents for cell in function.__closure__ or ()]
-    return [place, held, function.__defaults__, function.__kwdefaults__]
+    closure = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [place, closure, function.__defaults__, function.__kwdefaults__]
 
 
 def _hooks(state: dict[str, Any]) -> dict[str, dict[int, Any]]:
@@ -84,7 +83,7 @@ def _hooks(state: dict[str, Any]) -> dict[str, dict[int, Any]]:
 
 
 def _with_ordered_hooks(state: dict[str, Any]) -> dict[str, Any]:
-    """Hooks stand under numbers that a process counts up; only their order means something."""
+    """Number the hooks by order: torch numbers them by a counter of the whole process."""
     hooks = _hooks(state)
     numbers = sorted({number for kind in hooks.values() for number in kind})
     ordered = {
@@ -94,7 +93,7 @@ def _with_ordered_hooks(state: dict[str, Any]) -> dict[str, Any]:
     return {**state, **ordered}
 
 
-def _bytes_of(tensor: torch.Tensor) -> bytes:
+def _content_digest(tensor: torch.Tensor) -> bytes:
     import torch
 
     data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)

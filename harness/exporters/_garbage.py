@@ -1,4 +1,4 @@
-"""Keeps Python's garbage collector from running while an exporter does."""
+"""Pause Python's garbage collector during an export."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def collector_paused() -> Iterator[None]:
-    """Collect no cycles for the length of the block.
+    """Disable the garbage collector inside the block.
 
-    An export makes half a million objects and keeps most of them, so that the collector looks
-    through all of them many times, and finds little. Afterwards they are young still, and one pass
-    over them alone frees what is left of the export.
+    An export creates half a million objects and keeps most of them: the collector would scan them
+    many times and free little. After the block they are still in the youngest generation, so one
+    pass over that generation frees the remains of the export.
     """
     if not gc.isenabled():
         yield

@@ -1,6 +1,6 @@
-"""Which opsets an exporter honours, found by trying and kept per set of installed versions.
+"""Which opsets an exporter honours, found by trying and cached per set of installed versions.
 
-Asking torch.onnx for an opset is not getting it: it may log and write another one.
+torch.onnx may write another opset than requested, and only log this.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyInputGenerator
 from harness.configs.task_table import Axes
-from harness.files import write_whole
+from harness.files import write_atomically
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
 
 
 def cache_directory() -> Path:
-    """Where probed ranges are kept: `$ONNX_CONFORMANCE_CACHE` or the user's cache folder."""
+    """Return the folder of cached results: `$ONNX_CONFORMANCE_CACHE` or the user's cache folder."""
     import platformdirs
 
     chosen = os.environ.get("ONNX_CONFORMANCE_CACHE")
@@ -36,14 +36,15 @@ def cache_directory() -> Path:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions that decide what an exporter honours."""
+    """Return the versions that decide which opsets an exporter honours, by package."""
     return {package: installed_version(package) or "none" for package in PACKAGES}
 
 
 def probed_opsets(name: str, write: Callable[[int, Path], None]) -> tuple[int, ...]:
-    """The opsets at which `write(opset, path)` gives a file of that opset which the runtime loads.
+    """Return the opsets at which `write(opset, path)` gives a loadable file of that opset.
 
-    The first process to ask probes, under a lock; others and later ones read the result.
+    The first process probes, under a file lock; all others read its result. If the cache folder
+    cannot be created, each process probes.
     """
     import filelock
 
@@ -59,7 +60,7 @@ def probed_opsets(name: str, write: Callable[[int, Path], None]) -> tuple[int, .
         cached = _read(path)
         if cached is None:
             cached = _probe(write)
-            write_whole(path, json.dumps(cached))
+            write_atomically(path, json.dumps(cached))
     return cached
 
 
@@ -86,7 +87,7 @@ def _is_honoured(opset: int, write: Callable[[int, Path], None], path: Path) -> 
         write(opset, path)
         imports = {entry.domain: entry.version for entry in onnx.load(path).opset_import}
         onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception:  # whatever goes wrong, the opset is not honoured
+    except Exception:  # any failure means that the opset is not honoured
         return False
     return imports.get("", imports.get("ai.onnx")) == opset
 
@@ -116,10 +117,10 @@ PROBE_CONFIG = _ProbeConfig(None)
 
 
 def probe_model() -> nn.Module:
-    """The smallest model with the operators that every transformer needs.
+    """Return the smallest model with the operators that every transformer needs.
 
-    A sum alone would pass at opsets to which normalisations cannot be converted, so that the
-    exporter falls back to another opset as soon as it meets one.
+    A model of one addition would pass at opsets that are in fact not honoured: if the model has
+    a normalisation that cannot be converted to the opset, the exporter writes another opset.
     """
     import torch
     from torch import nn

@@ -1,4 +1,4 @@
-"""Keeps what exporters print and warn of away from stdout, stderr and warning summaries."""
+"""Keep the output and warnings of exporters out of stdout, stderr and warning summaries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TextIO
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send file descriptors 1 and 2 nowhere for the length of the block.
+    """Discard warnings and all output to file descriptors 1 and 2 inside the block.
 
     A failing TorchScript export prints the whole graph to descriptor 1 from C++, which
     `contextlib.redirect_stdout` does not see.

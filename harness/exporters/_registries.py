@@ -1,4 +1,4 @@
-"""One registry of torch.onnx's translations for each opset, instead of one for each export."""
+"""Cache of torch.onnx's operator registries: one for each opset instead of one for each export."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 
 class Registries:
-    """Keeps what torch.onnx registers for an opset, and gives copies of it to exports."""
+    """Keeps torch.onnx's registry of translations for each opset, and gives copies to exports."""
 
     def __init__(self) -> None:
         self._made: dict[tuple[Any, ...], Any] = {}
 
     @contextlib.contextmanager
     def in_use(self) -> Iterator[None]:
-        """Within the block exports take registries from here.
+        """Inside the block, exports take their registries from this cache.
 
-        torch.onnx has no argument for one, so that the class method which makes it is replaced
-        meanwhile. Where it does not look as expected, nothing is.
+        torch.onnx has no argument for a registry, so the class method that builds one is replaced
+        inside the block. If it does not have the expected form, nothing is replaced.
         """
         kind = _registry_class()
         if kind is None:
@@ -42,7 +42,7 @@ class Registries:
 
 
 def _registry_class() -> Any:
-    """The class of registries, if it has what is used here; else None."""
+    """Return torch.onnx's registry class; None if it lacks the members that are used here."""
     try:
         from torch.onnx._internal.exporter._registration import ONNXRegistry
     except ImportError:
@@ -53,7 +53,7 @@ def _registry_class() -> Any:
 
 
 def _copied(registry: Any) -> Any:
-    """A registry to which operators may be added; the translations themselves are only read."""
+    """Return a copy to which translations can be added; the translations themselves are shared."""
     copied = copy.copy(registry)
     copied.functions = {name: list(known) for name, known in registry.functions.items()}
     return copied

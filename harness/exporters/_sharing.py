@@ -1,8 +1,7 @@
-"""What exports that differ in their opset alone have in common: a trace, its decomposition, the
-registry of operators.
+"""Work shared by exports of one model at several opsets: trace, decompositions, operator registry.
 
-Given to an exporter by whoever exports one model many times. Nothing is kept without it, so that
-an export that stands alone can never get the trace of another model.
+A caller that exports one model many times gives `SharedTraces` to the exporter. Without it nothing
+is cached, so that a single export can never get the trace of another model.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from harness.exporters import Exporter
-from harness.exporters._decompositions import share_decompositions
+from harness.exporters._decompositions import cache_decompositions
 from harness.exporters._fingerprint import fingerprint
 from harness.exporters._registries import Registries
-from harness.exporters._torch import SharesTraces
+from harness.exporters._torch import SharedTracesMixin
 
 if TYPE_CHECKING:
     import torch
@@ -26,20 +25,20 @@ if TYPE_CHECKING:
     from harness.exporters._wrapper import FlatModel
 
 KEPT_TRACES = 12
-"""A task has three parts at most, `baked-sizes` exports each from two sets of sizes, and two
-exporters trace."""
+"""Number of cached traces: 3 parts (the most of any task) x 2 sets of export sizes (used by
+`baked-sizes`) x 2 exporters that trace."""
 
 LARGEST_MODEL = 64 * 2**20
-"""Bytes of weights from which on a model is traced each time: a kept trace holds a copy."""
+"""Bytes of weights above which the trace is not cached: a cached trace holds a copy of them."""
 
 Trace = Callable[["FlatModel"], "ExportedProgram"]
 
 
 class SharedTraces:
-    """Keeps the last traces, the least recently used one going first, and lends them.
+    """Cache of the most recently used traces.
 
-    A trace is lent where the model with all that it holds, the example inputs and the described
-    axes are the same to the byte. Not for use by several threads at once.
+    A trace is reused if the model (weights and hooks included), the example inputs and the
+    declared axes have the same fingerprint. Not thread-safe.
     """
 
     def __init__(self, *, capacity: int = KEPT_TRACES, largest_model: int = LARGEST_MODEL) -> None:
@@ -48,7 +47,7 @@ class SharedTraces:
         self.registries = Registries()
         self._programs: OrderedDict[bytes, ExportedProgram] = OrderedDict()
 
-    def program(
+    def get_program(
         self,
         model: FlatModel,
         tensors: tuple[torch.Tensor, ...],
@@ -57,14 +56,14 @@ class SharedTraces:
         *,
         exporter: str,
     ) -> ExportedProgram:
-        """What `trace` of an exporter makes of the model, or has made of one that is the same."""
+        """Return the traced program of the model: the cached one, or a new one made by `trace`."""
         key = self._key(model, tensors, config, exporter)
         if key is None:
             return trace(model)
         if key not in self._programs:
-            # Of a copy: the model's weights are its owner's, who may change them afterwards.
+            # Trace a copy, since the caller may change the model's weights afterwards.
             self._programs[key] = trace(copy.deepcopy(model))
-            share_decompositions(self._programs[key])
+            cache_decompositions(self._programs[key])
         self._programs.move_to_end(key)
         while len(self._programs) > self.capacity:
             self._programs.popitem(last=False)
@@ -82,8 +81,8 @@ class SharedTraces:
         return fingerprint(exporter, model, tensors, axes, torch.get_default_dtype())
 
 
-def sharing(exporter: Exporter, traces: SharedTraces | None) -> Exporter:
-    """The exporter with what others have made before it, where it is one that shares."""
-    if traces is None or not isinstance(exporter, SharesTraces):
+def with_shared_traces(exporter: Exporter, traces: SharedTraces | None) -> Exporter:
+    """Return the exporter using these cached traces; unchanged if it cannot use any."""
+    if traces is None or not isinstance(exporter, SharedTracesMixin):
         return exporter
-    return exporter.sharing(traces)
+    return exporter.with_traces(traces)

@@ -1,4 +1,7 @@
-"""What exporters in this process share: guards, copies, parts, quiet, whole files only."""
+"""Base classes of the exporters that run in this process.
+
+They check the opset, copy the model, export each part silently and write only complete files.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,20 @@ if TYPE_CHECKING:
     from harness.exporters._wrapper import FlatModel
 
 
-class SharesTraces:
-    """An exporter that has work to share: the opsets of one model can have a trace in common."""
+class SharedTracesMixin:
+    """Mixin of exporters that can share the trace of a model between opsets."""
 
     _traces: SharedTraces | None = None
 
-    def sharing(self, traces: SharedTraces) -> Self:
-        """The same exporter, which takes from there what it can and leaves there what it made."""
-        other = copy.copy(self)  # with the opsets that were probed
+    def with_traces(self, traces: SharedTraces) -> Self:
+        """Return a copy of this exporter that reads and fills the cache `traces`."""
+        other = copy.copy(self)  # keeps the probed opsets
         other._traces = traces
         return other
 
 
 class InProcessExporter(ABC):
-    """An exporter that is called with a copy of the model, in this process."""
+    """An exporter that runs in this process, on a structural copy of the model."""
 
     name: str
 
@@ -97,7 +100,7 @@ class InProcessExporter(ABC):
             self.write_part(probe_model(), feed, config=PROBE_CONFIG, opset=opset, path=path)
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
-        """Make the copy of the model exportable at this opset, semantics unchanged."""
+        """Return the copy of the model, made exportable at this opset without changing results."""
         return model
 
     @abstractmethod
@@ -110,11 +113,11 @@ class InProcessExporter(ABC):
         opset: int,
         path: Path,
     ) -> None:
-        """Write one file with the declared names and axis names, from a feed of export sizes."""
+        """Write one file with the declared names and axis names; `feed` has the export sizes."""
 
 
 class TorchExporter(InProcessExporter):
-    """An exporter of torch.onnx, which traces the flat-signature wrapper."""
+    """An exporter of torch.onnx, which traces the flat-signature wrapper `FlatModel`."""
 
     def write_part(
         self,

@@ -1,6 +1,6 @@
-"""The flat-signature module that tracing exporters see: tensors in, tensors out.
+"""The wrapper with a flat signature that tracing exporters export: tensors in, tensors out.
 
-The reference of a verdict never goes through here (see `harness.evidence.reference`).
+The reference of a verdict never uses this wrapper (see `harness.evidence.reference`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ class FlatModel(nn.Module):
 
     def __init__(self, model: nn.Module, config: OnnxConfig) -> None:
         super().__init__()
-        self.model = side_of(model, config)
-        self.encoder_output = encoder_output(config)
+        self.model = exported_module(model, config)
+        self.encoder_output_spec = encoder_output_spec(config)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
         self.constants = dict(config.model_kwargs)
@@ -33,54 +33,63 @@ class FlatModel(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
-        keywords = as_keywords(named, self.encoder_output)
+        keywords = call_keywords(named, self.encoder_output_spec)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         return tuple(_select(outputs, name) for name in self.output_names)
 
 
-def side_of(model: nn.Module, config: OnnxConfig) -> nn.Module:
-    """The module of a model that a description stands for."""
+def exported_module(model: nn.Module, config: OnnxConfig) -> nn.Module:
+    """Return the module that a description is about: the model, or its encoder."""
     encoder: nn.Module = model.get_encoder() if config.behavior is ConfigBehavior.ENCODER else model
     return encoder
 
 
-class EncoderOutput(NamedTuple):
-    """What a decoder attends to: the class in which its encoder returns it, and its width."""
+class EncoderOutputSpec(NamedTuple):
+    """The encoder output that a decoder attends to: its transformers class, and its width."""
 
-    kind: str
+    class_name: str
     width: int
 
 
-def encoder_output(config: OnnxConfig) -> EncoderOutput | None:
-    """What the decoder of a description attends to; None where it is no decoder's."""
+def encoder_output_spec(config: OnnxConfig) -> EncoderOutputSpec | None:
+    """Return the encoder output that a decoder attends to; None if `config` is not of a decoder."""
     if config.behavior is not ConfigBehavior.DECODER:
         return None
-    return EncoderOutput(config.ENCODER_OUTPUT, int(config.normalized_config.encoder_hidden_size))
+    return EncoderOutputSpec(
+        config.ENCODER_OUTPUT, int(config.normalized_config.encoder_hidden_size)
+    )
 
 
-def as_keywords(
-    named: Mapping[str, torch.Tensor], attended: EncoderOutput | None
+def call_keywords(
+    named: Mapping[str, torch.Tensor], encoder_output: EncoderOutputSpec | None
 ) -> dict[str, Any]:
-    """The call that takes these inputs of a description, with the caches that they make."""
+    """Return the keywords of a model call with these declared inputs; caches are rebuilt."""
     keywords: dict[str, Any] = dict(named)
     past = _pop_cache(keywords)
     if past is not None:
         keywords["past_key_values"] = past
-    return keywords if attended is None else _as_decoder_keywords(keywords, attended)
+    return keywords if encoder_output is None else _as_decoder_keywords(keywords, encoder_output)
 
 
-def _as_decoder_keywords(named: dict[str, Any], attended: EncoderOutput) -> dict[str, Any]:
-    """The call of a full model that has its encoder's output; what continues from a cache has the
-    keys and values of that, and no more than its shape is looked at."""
+def _as_decoder_keywords(
+    named: dict[str, Any], encoder_output: EncoderOutputSpec
+) -> dict[str, Any]:
+    """Return the keywords of a call of the full model that passes the encoder's output.
+
+    If the cache holds the keys and values of the encoder's output, the model reads only the
+    output's shape, so zeros are passed.
+    """
     from transformers import modeling_outputs
 
     hidden = named.get("encoder_hidden_states")
     if hidden is None:
         key = named["past_key_values"].cross_attention_cache.layers[0].keys
-        hidden = key.new_zeros(key.shape[0], key.shape[2], attended.width)
+        hidden = key.new_zeros(key.shape[0], key.shape[2], encoder_output.width)
     keywords = {
         "decoder_input_ids": named["input_ids"],
-        "encoder_outputs": getattr(modeling_outputs, attended.kind)(last_hidden_state=hidden),
+        "encoder_outputs": getattr(modeling_outputs, encoder_output.class_name)(
+            last_hidden_state=hidden
+        ),
     }
     if "encoder_attention_mask" in named:
         keywords["attention_mask"] = named["encoder_attention_mask"]
@@ -90,9 +99,9 @@ def _as_decoder_keywords(named: dict[str, Any], attended: EncoderOutput) -> dict
 
 
 def export_copy(model: nn.Module) -> nn.Module:
-    """A structural copy in eval mode that shares the model's storage and records no gradients.
+    """Return a structural copy in eval mode that shares the model's storage, without gradients.
 
-    Exporters get this, so that nothing they do to modules, modes or flags reaches the model.
+    Exporters get this copy, so that they cannot change modules, modes or flags of the model.
     """
     shared: dict[int, Any] = {
         id(p): nn.Parameter(p.detach(), requires_grad=False) for p in model.parameters()
@@ -102,7 +111,10 @@ def export_copy(model: nn.Module) -> nn.Module:
 
 
 def _pop_cache(keywords: dict[str, Any]) -> Any:
-    """The cache that the past among the inputs makes, one of two sides where it names them."""
+    """Remove the past from the inputs and return it as a cache; None if there is no past.
+
+    The cache has a self-attention and a cross-attention side if the inputs name both sides.
+    """
     own, cross = (list(_pop_layers(keywords, side)) for side in ("", ".encoder"))
     own += _pop_layers(keywords, ".decoder")
     if not own:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression, AxisSpace
-from harness.exporters._torch import SharesTraces, TorchExporter
+from harness.exporters._torch import SharedTracesMixin, TorchExporter
 
 if TYPE_CHECKING:
     import torch
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from harness.exporters._wrapper import FlatModel
 
 
-class DynamoExporter(SharesTraces, TorchExporter):
-    """The exporter of torch.onnx that is developed today.
+class DynamoExporter(SharedTracesMixin, TorchExporter):
+    """The current exporter of torch.onnx (`dynamo=True`).
 
-    Sharing work, all opsets of one model have a trace and what follows from it in common.
+    With shared traces, all opsets of a model use one trace and its decompositions.
     """
 
     name = "dynamo"
@@ -47,7 +47,7 @@ class DynamoExporter(SharesTraces, TorchExporter):
                 input_names=model.input_names,
                 output_names=model.output_names,
                 opset_version=opset,
-                # The declared texts, sums included; torch.export itself knows only plain dims.
+                # The declared axis texts, sums included; torch.export itself has only plain dims.
                 dynamic_shapes=[dict(axes) for axes in config.inputs.values()],
                 verbose=False,
             )
@@ -57,17 +57,20 @@ class DynamoExporter(SharesTraces, TorchExporter):
         if self._traces is None:
             lower(trace(model))
             return
-        program = self._traces.program(model, tensors, config, trace, exporter=self.name)
+        program = self._traces.get_program(model, tensors, config, trace, exporter=self.name)
         try:
             with self._traces.registries.in_use():
                 lower(program)
-        except Exception:  # the model's fault, or that of sharing: the plain call tells
+        except Exception:  # caused by the model or by sharing: the plain call decides
             lower(trace(model))
 
 
 def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
-    """Each axis that is one name -> between which sizes the description says that the model begins
-    and ends."""
+    """Plain axis name -> smallest and largest size that the description allows.
+
+    The smallest size is 0 if the description states no minimum above 1; the largest is None if
+    there is no limit.
+    """
     space = config.axis_space
     texts = sorted({text for axes in config.inputs.values() for text in axes.values()})
     parsed = {text: AxisExpression.parse(text) for text in texts}
@@ -79,7 +82,10 @@ def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
 
 
 def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
-    """A named dim for each plain axis; sums are left to torch.export, which refuses `Dim + Dim`."""
+    """Return torch.export's dynamic shapes: a named dim for each plain axis, `DYNAMIC` for sums.
+
+    torch.export refuses `Dim + Dim`.
+    """
     from torch.export import Dim
 
     dims = {text: Dim(text, min=low, max=high) for text, (low, high) in dim_bounds(config).items()}
@@ -90,8 +96,11 @@ def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
 
 
 def _ceiling(space: AxisSpace, name: str) -> int | None:
-    """The largest size of an axis, alone and in sums: where a model has a guard on a sum,
-    torch.export asks of each dim that it fits beside others of 2, whatever their own minimum."""
+    """Return the largest size of an axis, alone and as a term of sums; None if there is no limit.
+
+    If the model guards a sum, torch.export requires that the dim fits while all other terms have
+    size 2, whatever their own minimum.
+    """
     limits = [
         (limit - sum(2 * factor for other, factor in expression.terms if other != name))
         // dict(expression.terms)[name]

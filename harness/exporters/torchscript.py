@@ -1,4 +1,4 @@
-"""The older exporter of torch.onnx: TorchScript tracing, symbolic functions per opset."""
+"""The older exporter of torch.onnx: TorchScript tracing, with symbolic functions for each opset."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from harness.exporters._wrapper import FlatModel
 
 FIRST_OPSET_OF_SDPA = 14
-"""Below it `scaled_dot_product_attention` has no symbolic function."""
+"""Below this opset `scaled_dot_product_attention` has no symbolic function."""
 
 
 class TorchScriptExporter(TorchExporter):
@@ -45,7 +45,7 @@ class TorchScriptExporter(TorchExporter):
         torch.onnx.export(
             model,
             tensors,
-            str(path),  # its C++ part writes data beside a string alone, not beside a Path
+            str(path),  # its C++ part writes external data only for a string, not for a Path
             dynamo=False,
             input_names=model.input_names,
             output_names=model.output_names,
@@ -53,16 +53,16 @@ class TorchScriptExporter(TorchExporter):
             opset_version=opset,
         )
         shapes = [tuple(tensor.shape) for tensor in model(*tensors)]
-        _state_static_dims(path, dict(zip(model.output_names, shapes, strict=True)), config)
+        _write_static_dims(path, dict(zip(model.output_names, shapes, strict=True)), config)
 
 
-def _state_static_dims(
+def _write_static_dims(
     path: Path, shapes: Mapping[str, tuple[int, ...]], config: OnnxConfig
 ) -> None:
-    """Write the sizes of output axes that are not declared dynamic.
+    """Write the traced sizes of the output axes that are not declared dynamic.
 
-    TorchScript invents a symbol for each axis behind a Reshape, static ones included; Optimum's
-    `fix_dynamic_axes` is there for the same reason.
+    TorchScript invents a symbol for each axis after a Reshape, even for static ones; Optimum has
+    `fix_dynamic_axes` for the same reason.
     """
     import onnx
 

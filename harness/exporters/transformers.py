@@ -1,4 +1,4 @@
-"""transformers.exporters: torch.onnx, behind what transformers patches to trace its models."""
+"""transformers.exporters: torch.onnx, with transformers' own patches for tracing its models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.exporters._torch import InProcessExporter, SharesTraces
+from harness.exporters._torch import InProcessExporter, SharedTracesMixin
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.exporters._sharing import SharedTraces
 
-LARGE_FILE = 1536 * 2**20
-"""Bytes of weights from which on they stand beside the file, as torch.onnx has it."""
+EXTERNAL_DATA_LIMIT = 1536 * 2**20
+"""Bytes of weights above which they are stored as external data, as torch.onnx does."""
 
 
-class TransformersExporter(SharesTraces, InProcessExporter):
+class TransformersExporter(SharedTracesMixin, InProcessExporter):
     """The `OnnxExporter` that comes with transformers.
 
     It is called as its users call it: with the model itself, keywords and transformers' own
-    caches. Its file has the names of that call; `_binding` gives them the declared ones. Sharing
-    work, all opsets of one model have a trace in common, as those of `dynamo` do.
+    caches. Its file has the names of that call; `_binding` replaces them by the declared names.
+    With shared traces, all opsets of a model use one trace, as with `dynamo`.
     """
 
     name = "transformers"
@@ -47,14 +47,14 @@ class TransformersExporter(SharesTraces, InProcessExporter):
         from harness.exporters._binding import Binding
 
         if self._traces is None:
-            program = _exported(OnnxExporter(), model, feed, config=config, opset=opset)
+            program = _run_exporter(OnnxExporter(), model, feed, config=config, opset=opset)
         else:
-            program = _exported_sharing(self._traces, model, feed, config=config, opset=opset)
+            program = _run_with_traces(self._traces, model, feed, config=config, opset=opset)
         Binding(config).apply(program)
         _save(program, path)
 
 
-def _exported_sharing(
+def _run_with_traces(
     traces: SharedTraces,
     model: nn.Module,
     feed: Mapping[str, torch.Tensor],
@@ -64,22 +64,23 @@ def _exported_sharing(
 ) -> onnx_ir.Model:
     from transformers.exporters.exporter_onnx import OnnxExporter
 
-    from harness.exporters._lending import LentOnnxExporter
+    from harness.exporters._cached_tracing import CachedTraceOnnxExporter
     from harness.exporters._wrapper import FlatModel
 
-    def lend(trace: Callable[[], ExportedProgram]) -> ExportedProgram:
-        known_by, tensors = FlatModel(model, config), tuple(feed.values())
-        return traces.program(known_by, tensors, config, lambda _: trace(), exporter=EXPORTER.name)
+    def get_program(trace: Callable[[], ExportedProgram]) -> ExportedProgram:
+        flat, tensors = FlatModel(model, config), tuple(feed.values())
+        return traces.get_program(flat, tensors, config, lambda _: trace(), exporter=EXPORTER.name)
 
-    own = copy.deepcopy(model)  # a kept program holds its weights, which nobody may change
+    exporter = CachedTraceOnnxExporter(get_program)
+    own = copy.deepcopy(model)  # a cached program holds its weights, which must not change
     try:
         with traces.registries.in_use():
-            return _exported(LentOnnxExporter(lend), own, feed, config=config, opset=opset)
-    except Exception:  # the model's fault, or that of sharing: the plain call tells
-        return _exported(OnnxExporter(), model, feed, config=config, opset=opset)
+            return _run_exporter(exporter, own, feed, config=config, opset=opset)
+    except Exception:  # caused by the model or by sharing: the plain call decides
+        return _run_exporter(OnnxExporter(), model, feed, config=config, opset=opset)
 
 
-def _exported(
+def _run_exporter(
     exporter: OnnxExporter,
     model: nn.Module,
     feed: Mapping[str, torch.Tensor],
@@ -90,13 +91,15 @@ def _exported(
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
-    from harness.exporters._wrapper import as_keywords, encoder_output, side_of
+    from harness.exporters._wrapper import call_keywords, encoder_output_spec, exported_module
 
-    keywords = as_keywords(feed, encoder_output(config))
+    keywords = call_keywords(feed, encoder_output_spec(config))
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=opset)
-    program: onnx_ir.Model = exporter.export(side_of(model, config), call, config=settings).program
+    program: onnx_ir.Model = exporter.export(
+        exported_module(model, config), call, config=settings
+    ).program
     return program
 
 
@@ -104,7 +107,7 @@ def _save(program: onnx_ir.Model, path: Path) -> None:
     import onnx_ir
 
     weights = (value.const_value for value in program.graph.initializers.values())
-    is_large = sum(tensor.nbytes for tensor in weights if tensor is not None) > LARGE_FILE
+    is_large = sum(tensor.nbytes for tensor in weights if tensor is not None) > EXTERNAL_DATA_LIMIT
     onnx_ir.save(program, path, external_data=f"{path.name}.data" if is_large else None)
 
 

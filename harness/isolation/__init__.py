@@ -1,6 +1,7 @@
-"""ISOLATION: each cell is judged in a process of its own kind, watched from outside.
+"""ISOLATION: cells are judged in a child process that the parent watches.
 
-A *judge* is a child process that judges one cell after the other. Whoever runs cells supervises it:
-a cell that crashes, hangs, eats memory, prints without end or leaves something behind costs its own
-records and at most that child. Import-light: only the child imports torch.
+A *judge* is a child process that judges one cell after the other. The parent process supervises it.
+A cell may crash, hang, use too much memory, print without end or change global state: only its own
+records are affected, and the child is replaced if necessary. Import-light: only the child imports
+torch.
 """

@@ -1,4 +1,4 @@
-"""Records for what nobody judged to the end: a dead process, a lost record, an early stop."""
+"""Records for requirements without a verdict: a process died, a record was lost, a run stopped."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.judge.cell import replay_command
 from harness.records import CellId, Outcome, Record
 
 
-def rest_of(
+def make_missing_records(
     cell: CellId,
     missing: Sequence[str],
     *,
@@ -17,8 +17,11 @@ def rest_of(
     seed: int,
     traceback: str | None = None,
 ) -> Iterator[Record]:
-    """`outcome` for the first missing requirement, which got `got` in place of a verdict on the
-    examples of `seed`, and `skipped` because of it for the others."""
+    """Make the records of the missing requirements of a cell, in their order.
+
+    The first has `outcome`, and its message says that `got` came instead of a verdict. The others
+    are `skipped` because of the first. `seed` is the cell's seed, for the replay command.
+    """
     if not missing:
         return
     first, *others = missing
@@ -39,8 +42,8 @@ def rest_of(
         )
 
 
-def not_run(cell: CellId, missing: Sequence[str], *, message: str) -> Iterator[Record]:
-    """`not_run` for every missing requirement."""
+def make_not_run_records(cell: CellId, missing: Sequence[str], *, message: str) -> Iterator[Record]:
+    """Make a `not_run` record with `message` for each missing requirement of a cell."""
     for requirement in missing:
         yield Record(
             cell=cell,

@@ -1,14 +1,16 @@
-"""Keeps a judge as small after the thousandth cell as after the tenth.
+"""Frees memory after a cell, so that a judge needs no more after 1,000 cells than after 10.
 
-torch.fx keeps the source text of every module that it generates, for tracebacks, as long as the
-process lives: half a megabyte for an export of a small decoder, in three dozen texts. torch.export
-keeps what it knew of a model's sizes, 10,000 objects for a small encoder: the environment of its
-symbols lists the inputs that it stood for, whose sizes refer back to it from C++, where the
-interpreter looks for no circles. pytorch#193015 mends the same for torch.compile.
+Memory would grow for these reasons:
 
-What a cell has made refers to itself in circles, arrays and sessions included, and the interpreter
-looks for circles the less often the more objects there are. What it finds at last has been mixed
-with what stays, so that the allocator cannot give it back by itself.
+- torch.fx keeps the source text of every module that it generates until the process ends, to show
+  it in tracebacks: 0.5 MB in about 36 texts for an export of a small decoder.
+- torch.export keeps the symbolic sizes of a model, 10,000 objects for a small encoder. The symbol
+  environment (`ShapeEnv`) lists the inputs that it tracks, and their sizes refer back to it from
+  C++, where Python's garbage collector cannot see the cycle. pytorch#193015 repairs the same for
+  torch.compile.
+- The objects of a cell, arrays and sessions included, form reference cycles. Python looks for
+  cycles less often the more objects there are. When it frees them, they share memory pages with
+  objects that are still in use, so the allocator does not return these pages by itself.
 """
 
 from __future__ import annotations
@@ -21,38 +23,44 @@ import sys
 
 import psutil
 
-from harness.isolation.family import resident
+from harness.isolation.process_tree import resident_bytes
 
 MIB = 1 << 20
 GENERATED = "<eval_with_key>"
-"""How the files of torch.fx's modules are called, which are on no disk."""
+"""Start of the file names that torch.fx gives its generated modules; no such file exists."""
 
 
-class Garbage:
-    """Looks for garbage when `step` bytes have come to what was left of the last look.
+class GarbageCollector:
+    """Collects garbage after the process has grown by `step` bytes since the last collection.
 
-    A look takes a third of a second, as long as judging a small cell.
+    A collection takes a third of a second, as long as judging a small cell.
     """
 
     def __init__(self, step: int = 64 * MIB) -> None:
         self._step = step
         self._process = psutil.Process()
-        self._left = resident(self._process)
+        self._size_after = resident_bytes(self._process)
 
-    def give_back(self) -> None:
-        """Free what nothing refers to, and return the pages that it leaves empty to the system."""
-        _forget_generated_sources()
-        if resident(self._process) < self._left + self._step:
+    def collect(self) -> None:
+        """Free unused objects and return empty pages to the system, if the process has grown.
+
+        Texts of generated modules are freed on every call.
+        """
+        _clear_generated_sources()
+        if resident_bytes(self._process) < self._size_after + self._step:
             return
-        _let_go_of_symbols()
+        _clear_symbol_environments()
         gc.collect()
-        with contextlib.suppress(AttributeError, OSError):  # glibc alone has it
+        with contextlib.suppress(AttributeError, OSError):  # only glibc has it
             ctypes.CDLL(None).malloc_trim(0)
-        self._left = resident(self._process)
+        self._size_after = resident_bytes(self._process)
 
 
-def _forget_generated_sources() -> None:
-    """Modules that are still in use run as before; a traceback shows no lines of theirs."""
+def _clear_generated_sources() -> None:
+    """Drop the source texts of generated modules.
+
+    Modules in use still run; only tracebacks no longer show their lines.
+    """
     graph_module = sys.modules.get("torch.fx.graph_module")
     with contextlib.suppress(AttributeError):
         graph_module._loader.eval_cache.clear()  # type: ignore[union-attr]
@@ -60,9 +68,12 @@ def _forget_generated_sources() -> None:
         del linecache.cache[name]
 
 
-def _let_go_of_symbols() -> None:
-    """An exported program that is still in use is lowered as before: its environment asks for the
-    inputs that it stood for while it is being exported, and not again."""
+def _clear_symbol_environments() -> None:
+    """Clear the tracked inputs of all symbol environments, so that they can be freed.
+
+    Exported programs in use can still be lowered: an environment needs its tracked inputs only
+    during the export.
+    """
     symbolic_shapes = sys.modules.get("torch.fx.experimental.symbolic_shapes")
     environment = getattr(symbolic_shapes, "ShapeEnv", None)
     if environment is None:

@@ -1,7 +1,7 @@
-"""What a cell must leave as it was, since the next one is judged in the same process.
+"""Global state that a cell must not change, since the same process judges the next cell.
 
-Compared by identity: a function or a method of the libraries that stands for another one than
-before was patched, and the patch is still there.
+Functions and methods of the libraries are compared by identity: if another object has the name now,
+the function was patched and the patch was not removed.
 """
 
 from __future__ import annotations
@@ -25,15 +25,19 @@ State = Mapping[str, Any]
 
 
 def snapshot(*, code_of: State | None = None) -> State:
-    """Name -> value of everything that is watched; takes tens of milliseconds, most of them for the
-    code, which is taken from `code_of` where nothing can have touched it since that was made."""
+    """Return name -> value of all watched state: settings, and functions of the libraries.
+
+    This takes tens of milliseconds, most of them to list the functions. Give `code_of`, an earlier
+    snapshot, if no function can have changed since; its functions are then used.
+    """
     code = dict(_code()) if code_of is None else code_of
     settings = {**dict(_interpreter()), **dict(_torch())}
-    return {**settings, **code, **settings}  # what people understand first, and as it is now
+    # Settings come first, since a reader understands them best; their current values win.
+    return {**settings, **code, **settings}
 
 
 def differences(before: State, after: State) -> list[str]:
-    """What is not as it was, one text each. What came into being meanwhile does not count."""
+    """Return one text for each change between two snapshots; new names do not count."""
     return [
         f"{name} is not what it was"
         if _is_code(value)

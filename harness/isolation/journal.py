@@ -1,4 +1,4 @@
-"""The lines of one process, on disk as soon as they are known: killing it loses none of them."""
+"""The journal of one process: its lines are on disk at once, so killing it loses none of them."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from harness.records import CellId, Outcome, Record, Started, dump_line, parse_l
 
 
 def journal_path(directory: Path, process: str) -> Path:
-    """A file that no other process has, nor had in an earlier try at the same run."""
+    """Return a path in `directory` that no other process uses, or used earlier in this run."""
     return directory / f"{process}-{os.getpid()}-{secrets.token_hex(4)}.jsonl"
 
 
 class Journal:
-    """Appends lines to `path`, a new file in a folder that there is; `process` is who `started`
-    lines name.
+    """Appends lines to `path`, a new file in an existing folder.
 
-    Raises OSError where the disk refuses, or the folder is gone since the run is another's now.
+    `process` is the name in `started` lines. Methods raise OSError if the line cannot be written,
+    for example because the disk is full or another run has removed the folder.
     """
 
     def __init__(self, path: Path, process: str) -> None:
@@ -30,20 +30,21 @@ class Journal:
         self._lines = LineFile(path)
 
     def start(self, cell: CellId) -> str:
-        """Say that this process begins with a cell, so that its death there can be told."""
+        """Write that this process begins a cell; readers use it to report a crash in that cell."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
         return self._append(dump_line(Started(cell=cell, process=self._process, time=now)))
 
     def record(self, record: Record) -> Record:
-        """Write a record; returns it, or the `errored` one in its place if no reader could read it.
+        """Write a record and return it.
 
-        One such line would otherwise make the whole run unreadable.
+        If its line could not be read back, an `errored` record is written and returned instead: one
+        unreadable line would make the whole run unreadable.
         """
         try:
             text = dump_line(record)
             parse_line(text, source="record")
         except (TypeError, ValueError, UsageError) as error:
-            return self.record(_without_values(record, error))
+            return self.record(_unwritable_record(record, error))
         self._append(text)
         return record
 
@@ -55,7 +56,7 @@ class Journal:
         return text
 
 
-def _without_values(record: Record, error: Exception) -> Record:
+def _unwritable_record(record: Record, error: Exception) -> Record:
     return Record(
         cell=record.cell,
         requirement=record.requirement,

@@ -1,7 +1,7 @@
-"""The child: judges the cells it is asked for, one after the other, until nobody asks.
+"""The judge: a child process that judges the requested cells until the parent closes the channel.
 
-Started by `harness.isolation.supervised.SupervisedJudge`. Records go to a journal of its own as
-soon as they are known; over the channel it says only that a cell is done.
+`harness.isolation.supervised.SupervisedJudge` starts it. It writes each record to its own journal
+as soon as the record is known. After each cell it sends one reply over the channel.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from harness.isolation.family import die_with_parent, volunteer_to_be_killed
-from harness.isolation.garbage import Garbage
+from harness.isolation.garbage import GarbageCollector
 from harness.isolation.global_state import State, differences, snapshot
 from harness.isolation.journal import Journal, journal_path
+from harness.isolation.process_tree import die_with_parent, raise_oom_score
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.shared_work import SharedWork
@@ -36,32 +36,33 @@ from harness.records import CellId, Outcome, Record, dump_line
 
 
 def main(setup_text: str, channel_descriptor: int, parent: int) -> None:
-    """Serve until the other end of the channel is closed."""
+    """Answer requests until the parent, whose process id is `parent`, closes the channel."""
     die_with_parent(parent)
-    volunteer_to_be_killed()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor is asked, and ends its judges
-    # Its own descriptor: exporters send 1 and 2 elsewhere while they work.
+    raise_oom_score()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles it and ends its judges
+    # A copy of descriptor 2: exporters redirect 1 and 2 while they work.
     stacks = os.fdopen(os.dup(2), "w")
     faulthandler.enable(stacks)
     faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
-    warnings.simplefilter("ignore")  # exporters warn about every model that they trace
+    warnings.simplefilter("ignore")  # exporters warn about every model they trace
     channel = socket.socket(fileno=channel_descriptor)
     with channel, channel.makefile("r", encoding="utf-8") as requests:
-        judge = _Judge(Setup.load(setup_text))
-        channel.sendall(judge.get_ready().dump().encode() + b"\n")
+        server = _CellServer(Setup.load(setup_text))
+        channel.sendall(server.prepare().dump().encode() + b"\n")
         for line in requests:
-            channel.sendall(judge.judge(Request.load(line)).dump().encode() + b"\n")
+            channel.sendall(server.serve(Request.load(line)).dump().encode() + b"\n")
 
 
-class _Judge:
-    """Judges cells as a run says."""
+class _CellServer:
+    """Judges the requested cells with the settings of one run."""
 
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._state: State | None = None
-        self._garbage = Garbage()
+        self._garbage = GarbageCollector()
 
-    def get_ready(self) -> Ready:
+    def prepare(self) -> Ready:
+        """Import config modules and the judge, and create the journal."""
         from harness import judge
         from harness.configs.plugins import load_config_modules
 
@@ -82,7 +83,7 @@ class _Judge:
 
     @cached_property
     def _work(self) -> SharedWork:
-        """What the cells of this process have in common: it gets those of a task in a row."""
+        """Work that the cells of this process share: cells of one task arrive in a row."""
         return SharedWork()
 
     @cached_property
@@ -90,24 +91,27 @@ class _Judge:
         profile = get_profile(self._setup.profile)
         return dataclasses.replace(profile, max_examples=self._setup.max_examples)
 
-    def judge(self, request: Request) -> Reply:
-        """Judge a cell; whatever happens, short of the end of this process, is told."""
+    def serve(self, request: Request) -> Reply:
+        """Judge one cell and return the reply, also if judging raises any exception."""
         got, trace = None, None
         raw: list[str] = []
         with _inside(Path(request.folder)):
-            before = snapshot(code_of=self._state)  # only judging runs code of others here
+            before = snapshot(code_of=self._state)  # only judging runs third-party code
             try:
-                self._judge(request, raw)
+                self._judge_cell(request, raw)
             except BaseException as error:  # an exporter may call sys.exit
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
             self._state = snapshot()
             changed = differences(before, self._state)
-        self._garbage.give_back()
+        self._garbage.collect()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024, raw=raw)
 
-    def _judge(self, request: Request, raw: list[str]) -> None:
-        """Write what is known as soon as it is; `raw` gets what can be written."""
+    def _judge_cell(self, request: Request, raw: list[str]) -> None:
+        """Judge a cell and write each record to the journal as soon as it is known.
+
+        Appends to `raw` each record without expectations applied, except errored ones.
+        """
         from harness.judge import judge_cell
 
         cell = CellId.parse(request.cell)
@@ -136,7 +140,7 @@ class _Judge:
 
 @contextlib.contextmanager
 def _inside(folder: Path) -> Iterator[None]:
-    """Work in a folder that the supervisor removes, also for temporary files."""
+    """Use `folder`, which the supervisor removes, as working and temporary directory."""
     home = Path.cwd()
     folder.mkdir(parents=True, exist_ok=True)
     os.chdir(folder)

@@ -1,4 +1,4 @@
-"""What one cell may take of the machine, and how users write it."""
+"""Time and memory limits of one cell, and how to parse them from options."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Per cell: wall-clock seconds, and bytes of resident memory of the judge and its children.
+    """Limits for one cell: wall-clock seconds, and bytes of resident memory.
 
-    A judge that still holds more than `retire` bytes after a cell is replaced before the next.
+    `memory` limits the judge together with its descendants. A judge that holds more than `retire`
+    bytes after a cell is replaced before the next one.
     """
 
     seconds: float = 600.0
@@ -26,7 +27,7 @@ class Limits:
 
 
 def parse_seconds(text: str, *, subject: str) -> float:
-    """Seconds above 0; raises UsageError that starts with `subject` for anything else."""
+    """Parse a number of seconds above 0; raises UsageError that starts with `subject` otherwise."""
     try:
         seconds = float(text)
     except ValueError:
@@ -37,7 +38,7 @@ def parse_seconds(text: str, *, subject: str) -> float:
 
 
 def parse_size(text: str, *, subject: str) -> int:
-    """Bytes of `4G`, `512MiB`; raises UsageError that starts with `subject` for anything else."""
+    """Parse `4G` or `512MiB` to bytes; raises UsageError that starts with `subject` otherwise."""
     match = _SIZE.fullmatch(text.strip())
     size = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
     if size <= 0:
@@ -46,5 +47,5 @@ def parse_size(text: str, *, subject: str) -> int:
 
 
 def show_size(size: int) -> str:
-    """Bytes as people read them: `1.5 GiB`."""
+    """Format a number of bytes for readers: `1.5 GiB`."""
     return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / (1 << 20):.0f} MiB"

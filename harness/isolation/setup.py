@@ -1,4 +1,4 @@
-"""What a judge is told when it starts, and what it hears and says of each cell, as JSON."""
+"""Messages between the supervisor and its judge: the start settings, requests and replies."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Self
 
 STACK_SIGNAL = signal.SIGUSR1
-"""Has a judge print the stacks of its threads, also from within native code."""
+"""On this signal a judge prints the stacks of its threads, also while native code runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Message:
-    """One that crosses from process to process as a line of JSON."""
+    """A message to another process, sent as one line of JSON."""
 
     def dump(self) -> str:
         return json.dumps({f.name: getattr(self, f.name) for f in dataclasses.fields(self)})
@@ -28,11 +28,13 @@ class _Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup(_Message):
-    """A run as a judge sees it. `expectations` are files, None for the committed ones.
+    """The settings of a run that a judge and its supervisor need.
 
-    `process` is who `started` lines name; `journals` is the folder for the judge's own journal.
-    `mark` is by which the judge and what it starts can be told from other processes;
-    `parent` is the process without which the supervisor has nothing to do, if there is one.
+    `expectations` are expectation files, None for the committed ones. `process` is the name in
+    `started` lines, and `journals` the folder for the judge's journal. `mark` identifies the
+    judge and all processes that it starts: it is set in their environment. `parent` is the process
+    id of the supervisor's parent: if that parent ends, the supervisor ends too. It does not check
+    this if `parent` is None.
     """
 
     profile: str
@@ -51,7 +53,11 @@ class Setup(_Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(_Message):
-    """Judge a cell; records of the requirements in `known` are there already and not wanted."""
+    """Asks the judge for one cell.
+
+    Requirements in `known` have a record already, so the judge does not write another. `folder` is
+    the cell's working directory.
+    """
 
     cell: str
     requirements: list[str]
@@ -62,16 +68,20 @@ class Request(_Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready(_Message):
-    """The judge has imported what it needs and waits for cells; its lines go to `journal`."""
+    """The judge has finished its imports and waits for cells; it writes records to `journal`."""
 
     journal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(_Message):
-    """A cell is done. `got` is what came in place of records, if something did; `changed` is what
-    the cell left otherwise than it was; `peak` is the most memory that the judge ever had; `raw`
-    are the lines of its records before expectations were applied."""
+    """The judge has finished a cell.
+
+    `got` describes the exception that stopped judging, None if it finished, and `traceback` is its
+    traceback. `changed` lists the global state that the cell changed. `peak` is the judge's largest
+    memory so far in bytes. `raw` has the lines of the cell's records before expectations were
+    applied.
+    """
 
     got: str | None
     traceback: str | None

@@ -1,4 +1,4 @@
-"""The parent's end of a judge: asks it for cells, watches it meanwhile, and ends it."""
+"""The parent's side of a judge process: requests cells, watches time and memory, kills it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from typing import NoReturn
 
 import psutil
 
-from harness.isolation.family import MARK, descendants, kill_all, resident
 from harness.isolation.limits import Limits, show_size
+from harness.isolation.process_tree import MARK, descendants, kill_all, resident_bytes
 from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.records import TRACEBACK_LIMIT, Outcome
 
 TICK_SECONDS = 0.05
-FAMILY_SECONDS = 1.0
+TREE_CHECK_SECONDS = 1.0
 STACK_SECONDS = 1.0
 START_SECONDS = 300.0
 _BOOT = (
@@ -35,10 +35,12 @@ _BOOT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a judge ended a cell, beside the lines of its journal.
+    """How the judge ended one cell, in addition to the lines of its journal.
 
-    `outcome` is that of the first requirement without a record, `got` what came in place of it;
-    both None where the judge replied. `why_retired` says why it judges no further cell.
+    `outcome` is the outcome of the first requirement without a record, and `got` what happened
+    instead of a verdict; both are None if the cell was judged without an error. `why_retired` says
+    why this judge must be replaced, None if it can judge the next cell. `peak` is its largest
+    memory so far in bytes, `raw` the lines of its records before expectations were applied.
     """
 
     outcome: Outcome | None = None
@@ -50,35 +52,38 @@ class Ending:
 
 
 class SupervisedJudge:
-    """One judge process. `judge` may be called again until an ending says that it is retired."""
+    """One judge process, started at once.
+
+    Call `wait_until_ready` first, then `request_cell` for each cell until an ending has a
+    `why_retired`; then call `kill`. `journal` is the judge's file of records.
+    """
 
     def __init__(self, setup: Setup, limits: Limits) -> None:
         self._limits = limits
         self._parent = setup.parent
-        self._tail = b""
-        self._heard = b""
+        self._output_end = b""
+        self._received = b""
         self.journal: Path | None = None
-        ours, theirs = socket.socketpair()
-        self._channel = ours
-        with theirs:
+        self._channel, child_channel = socket.socketpair()
+        with child_channel:
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-c", _BOOT, json.dumps(sys.path)),
-                    *(setup.dump(), str(theirs.fileno()), str(os.getpid())),
+                    *(setup.dump(), str(child_channel.fileno()), str(os.getpid())),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[child_channel.fileno()],
                 start_new_session=True,
                 env={**os.environ, MARK: setup.mark},
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()
         os.set_blocking(self._output, False)
-        self._seen = psutil.Process(self._process.pid)
+        self._monitored = psutil.Process(self._process.pid)
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._channel, selectors.EVENT_READ, self._listen)
+        self._selector.register(self._channel, selectors.EVENT_READ, self._receive)
         self._selector.register(self._output, selectors.EVENT_READ, self._read_output)
 
     @property
@@ -87,28 +92,28 @@ class SupervisedJudge:
 
     @property
     def output(self) -> str:
-        """The end of what the judge has printed since the cell began."""
-        return self._tail.decode("utf-8", errors="replace")
+        """The end of the judge's printed output since the cell began."""
+        return self._output_end.decode("utf-8", errors="replace")
 
-    def get_ready(self) -> Ending | None:
-        """Wait until it has imported what it needs; an ending where it never comes to that."""
+    def wait_until_ready(self) -> Ending | None:
+        """Wait until the judge has imported its modules; returns an ending if starting failed."""
         answer = self._wait(START_SECONDS, memory=None)
         if isinstance(answer, Ending):
             return answer
         self.journal = Path(Ready.load(answer).journal)
         return None
 
-    def judge(self, request: Request) -> Ending:
-        """Have a cell judged, within the limits."""
-        self._tail = b""
-        with contextlib.suppress(OSError):  # it has ended; waiting will tell
+    def request_cell(self, request: Request) -> Ending:
+        """Send a request and wait for the reply, within the limits of time and memory."""
+        self._output_end = b""
+        with contextlib.suppress(OSError):  # the judge has ended; `_wait` finds out how
             self._channel.sendall(request.dump().encode() + b"\n")
         answer = self._wait(self._limits.seconds, memory=self._limits.memory)
-        return answer if isinstance(answer, Ending) else self._replied(Reply.load(answer))
+        return answer if isinstance(answer, Ending) else self._read_reply(Reply.load(answer))
 
     def kill(self) -> None:
-        """End it at once, with everything that it started."""
-        self._end()
+        """Kill the judge and all processes that it started."""
+        self._kill_tree()
         self._process.wait()
         self._selector.close()
         self._channel.close()
@@ -116,40 +121,43 @@ class SupervisedJudge:
         self._process.stdout.close()
 
     def _wait(self, seconds: float, *, memory: int | None) -> str | Ending:
-        """The next line that it says, or how it ended in place of that."""
+        """Return the next line from the judge, or its ending if there is no such line.
+
+        `seconds` limits the waiting time, `memory` (bytes) the judge and its descendants.
+        """
         now = time.monotonic()
-        deadline, family_at = now + seconds, now + FAMILY_SECONDS
-        family = 0
+        deadline, next_tree_check = now + seconds, now + TREE_CHECK_SECONDS
+        used_by_descendants = 0
         while True:
             for key, _ in self._selector.select(TICK_SECONDS):
                 if key.data() == b"" and key.fileobj is self._channel:
-                    return self._died()
-            if b"\n" in self._heard:
-                line, _, self._heard = self._heard.partition(b"\n")
+                    return self._channel_closed()
+            if b"\n" in self._received:
+                line, _, self._received = self._received.partition(b"\n")
                 return line.decode()
             if self._parent not in (None, os.getppid()):
                 self._end_as_orphan()
             now = time.monotonic()
             if now > deadline:
-                return self._over_time(seconds)
-            if now > family_at:
-                family = sum(map(resident, descendants(self._seen)))
-                family_at = now + FAMILY_SECONDS
-            used = resident(self._seen) + family
+                return self._end_over_time(seconds)
+            if now > next_tree_check:
+                used_by_descendants = sum(map(resident_bytes, descendants(self._monitored)))
+                next_tree_check = now + TREE_CHECK_SECONDS
+            used = resident_bytes(self._monitored) + used_by_descendants
             if memory is not None and used > memory:
-                return self._over_memory(used, memory)
+                return self._end_over_memory(used, memory)
 
     def _end_as_orphan(self) -> NoReturn:
-        """The run is over, or goes on elsewhere: nothing that is found here counts any more."""
+        """End this process too: its parent has ended, so the run no longer reads its results."""
         self.kill()
         os._exit(1)
 
-    def _listen(self) -> bytes:
+    def _receive(self) -> bytes:
         try:
             data = self._channel.recv(1 << 16)
         except OSError:
             data = b""
-        self._heard += data
+        self._received += data
         return data
 
     def _read_output(self) -> bytes:
@@ -159,14 +167,14 @@ class SupervisedJudge:
             return b""
         if not data:
             self._selector.unregister(self._output)
-        self._tail = (self._tail + data)[-TRACEBACK_LIMIT:]
+        self._output_end = (self._output_end + data)[-TRACEBACK_LIMIT:]
         return data
 
-    def _replied(self, reply: Reply) -> Ending:
-        left = descendants(self._seen)
-        kill_all(left)
+    def _read_reply(self, reply: Reply) -> Ending:
+        """Make the ending of an answered request; kills the processes that the cell started."""
+        kill_all(descendants(self._monitored))
         why = [f"it left {change}" for change in reply.changed[:3]]
-        used = resident(self._seen)
+        used = resident_bytes(self._monitored)
         if used > self._limits.retire:
             why.append(f"it holds {show_size(used)} of memory")
         return Ending(
@@ -178,41 +186,42 @@ class SupervisedJudge:
             raw=reply.raw,
         )
 
-    def _died(self) -> Ending:
-        """The channel is closed; what closed it may live on, and is of no use."""
+    def _channel_closed(self) -> Ending:
+        """End a judge that closed its channel; its process has usually ended already."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=STACK_SECONDS)
-        how = _how(self._process.returncode)
-        return self._ended(Outcome.CRASHED, f"the death of the process that judged it ({how})")
+        how = _describe_status(self._process.returncode)
+        return self._end(Outcome.CRASHED, f"the death of the process that judged it ({how})")
 
-    def _over_time(self, seconds: float) -> Ending:
+    def _end_over_time(self, seconds: float) -> Ending:
+        """Have the judge print its stacks, then end it."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process.pid, STACK_SIGNAL)
         deadline = time.monotonic() + STACK_SECONDS
         while time.monotonic() < deadline:
             for key, _ in self._selector.select(TICK_SECONDS):
                 key.data()
-        return self._ended(Outcome.TIMED_OUT, f"no verdict within {seconds:g} s")
+        return self._end(Outcome.TIMED_OUT, f"no verdict within {seconds:g} s")
 
-    def _over_memory(self, used: int, memory: int) -> Ending:
-        return self._ended(
+    def _end_over_memory(self, used: int, memory: int) -> Ending:
+        return self._end(
             Outcome.CRASHED,
             f"{show_size(used)} of memory in use, above the limit of {show_size(memory)} a cell",
         )
 
-    def _end(self) -> None:
-        kill_all([*descendants(self._seen), self._seen])
+    def _kill_tree(self) -> None:
+        kill_all([*descendants(self._monitored), self._monitored])
 
-    def _ended(self, outcome: Outcome, got: str) -> Ending:
-        """End it and read what it said last."""
-        self._end()
+    def _end(self, outcome: Outcome, got: str) -> Ending:
+        """Kill the judge, read the rest of its output and return the ending."""
+        self._kill_tree()
         while self._output in self._selector.get_map() and self._read_output():
             pass
         return Ending(outcome=outcome, got=got, traceback=self.output or None, why_retired=got)
 
 
-def _how(status: int | None) -> str:
-    """What an exit status of subprocess says."""
+def _describe_status(status: int | None) -> str:
+    """Describe a return code of `subprocess`; None if the process is still running."""
     if status is None:
         return "it closed its channel"
     if status >= 0:

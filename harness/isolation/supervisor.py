@@ -1,4 +1,7 @@
-"""Judges cells through a judge that is replaced when it has to be; every cell ends with records."""
+"""Runs cells in a judge process, which is replaced when necessary.
+
+Every cell ends with a record for each planned requirement, whatever happens to the judge.
+"""
 
 from __future__ import annotations
 
@@ -10,24 +13,25 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.files import write_whole
-from harness.isolation.completion import rest_of
-from harness.isolation.family import adopt_orphans, adopted, kill_all
+from harness.files import write_atomically
+from harness.isolation.completion import make_missing_records
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.limits import Limits
+from harness.isolation.process_tree import adopt_orphans, adopted_orphans, kill_all
 from harness.isolation.setup import Request, Setup
 from harness.isolation.supervised import Ending, SupervisedJudge
 from harness.records import CellId, Outcome, Record, dump_line, parse_line
 
-Finish = Callable[[Record], Record]
-"""What is done to a record of ours before it is written: expectations are applied."""
+FinishRecord = Callable[[Record], Record]
+"""Changes a record of the supervisor before it is written: applies the expectations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
-    """A cell to judge on `requirements`; `known` are records of it that stand from before.
+class CellJob:
+    """A cell to judge, and its planned requirements.
 
-    `seed` is that of its examples.
+    `known` has records from an earlier run, by requirement; they are kept and not replaced. `seed`
+    draws the examples of the cell.
     """
 
     cell: CellId
@@ -37,12 +41,13 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
-    """One cell after it was judged: its new lines, one record for each requirement, what is to be
-    known of the process, the end of what it printed, and the most memory that it ever had.
+class CellResult:
+    """The result of one cell: its new journal lines, and one record for each requirement.
 
-    `raw` are the records that the judge told before expectations were applied, fewer than `records`
-    where it did not come to the end."""
+    `notice` says why the judge was replaced, if it was. `output` is the end of the judge's printed
+    output, `peak` its largest memory so far in bytes. `raw` has the judge's records before
+    expectations were applied: fewer than `records` if the judge did not finish the cell.
+    """
 
     lines: Sequence[str]
     records: Mapping[str, Record]
@@ -53,31 +58,35 @@ class Judged:
 
 
 class Supervisor:
-    """Owns one judge at a time. `scratch` is a folder that cells may fill and that is emptied.
+    """Owns one judge process at a time, started by the first cell.
 
-    The first cell starts the judge.
+    Cells write temporary files in `scratch`, which is emptied after each cell. `finish` is applied
+    to the records that the supervisor makes for the judge.
     """
 
-    def __init__(self, setup: Setup, limits: Limits, *, scratch: Path, finish: Finish) -> None:
+    def __init__(
+        self, setup: Setup, limits: Limits, *, scratch: Path, finish: FinishRecord
+    ) -> None:
         self._setup = setup
         self._limits = limits
         self._scratch = scratch
         self._finish = finish
         self._judge: SupervisedJudge | None = None
-        self._read = 0
+        self._journal_offset = 0
         setup.journal_folder.mkdir(parents=True, exist_ok=True)
         adopt_orphans()
 
-    def judge(self, work: Work) -> Judged:
-        """Judge a cell; whatever it does, each of its requirements ends with a record.
+    def run_cell(self, job: CellJob) -> CellResult:
+        """Have the judge process judge one cell, and return a record for each requirement.
 
-        Raises OSError where its folder cannot be made.
+        There is a record also if the judge crashes, hangs or exceeds its memory. Raises OSError if
+        the cell's folder cannot be created.
         """
         folder = self._scratch / "cell"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return self._judged(work, folder)
-        except BaseException:  # an interrupt, above all: the judge must not live on
+            return self._run_in_judge(job, folder)
+        except BaseException:  # usually an interrupt: the judge must not outlive it
             self._end_judge()
             raise
         finally:
@@ -91,42 +100,42 @@ class Supervisor:
         if "_journal" in self.__dict__:
             self._journal.close()
 
-    def _judged(self, work: Work, folder: Path) -> Judged:
-        judge, ending = self._ready()
+    def _run_in_judge(self, job: CellJob, folder: Path) -> CellResult:
+        judge, ending = self._ready_judge()
         if ending is None:
-            ending = judge.judge(
+            ending = judge.request_cell(
                 Request(
-                    cell=str(work.cell),
-                    requirements=list(work.requirements),
-                    known=list(work.known),
-                    seed=work.seed,
+                    cell=str(job.cell),
+                    requirements=list(job.requirements),
+                    known=list(job.known),
+                    seed=job.seed,
                     folder=str(folder),
                 )
             )
-        texts = self._new_texts(judge)
-        found = _Lines.of(texts, work)
+        texts = self._read_new_lines(judge)
+        found = _Lines.of(texts, job)
         why_retired = ending.why_retired
         if len(found.texts) < len(texts):
-            why_retired = why_retired or "its journal has lines that are none"
+            why_retired = why_retired or "its journal has lines that cannot be parsed"
         if why_retired is not None:
             self._end_judge()
-            _mend(judge.journal)
-        self._complete(found, work, ending)
-        return Judged(
+            _remove_bad_lines(judge.journal)
+        self._add_missing_records(found, job, ending)
+        return CellResult(
             lines=found.texts,
             records=found.records,
-            notice=why_retired and f"{work.cell}: its judge was replaced, because of {why_retired}",
+            notice=why_retired and f"{job.cell}: its judge was replaced: {why_retired}",
             output=judge.output,
             peak=ending.peak,
             raw=list(_records_in(ending.raw)),
         )
 
-    def _ready(self) -> tuple[SupervisedJudge, Ending | None]:
-        """The judge, a new one where there is none, and how that failed to start, if it did."""
+    def _ready_judge(self) -> tuple[SupervisedJudge, Ending | None]:
+        """Return the live judge or start one; the ending says how starting failed, if it did."""
         if self._judge is not None:
             return self._judge, None
-        self._judge, self._read = SupervisedJudge(self._setup, self._limits), 0
-        return self._judge, self._judge.get_ready()
+        self._judge, self._journal_offset = SupervisedJudge(self._setup, self._limits), 0
+        return self._judge, self._judge.wait_until_ready()
 
     def _end_judge(self) -> None:
         if self._judge is not None:
@@ -136,56 +145,56 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         judge = self._judge.pid if self._judge is not None else None
-        kill_all(adopted(self._setup.mark, judge=judge))
+        kill_all(adopted_orphans(self._setup.mark, live_judge=judge))
 
-    def _new_texts(self, judge: SupervisedJudge) -> list[str]:
-        """What the judge's journal has that was not read before; a torn last line is no line."""
+    def _read_new_lines(self, judge: SupervisedJudge) -> list[str]:
+        """Read the journal's lines since the last call, without an incomplete last line."""
         if judge.journal is None or not judge.journal.is_file():
             return []
         with judge.journal.open("rb") as stream:
-            stream.seek(self._read)
+            stream.seek(self._journal_offset)
             data = stream.read()
         whole = data[: data.rfind(b"\n") + 1]
-        self._read += len(whole)
+        self._journal_offset += len(whole)
         return whole.decode("utf-8", errors="replace").splitlines()
 
-    def _complete(self, found: _Lines, work: Work, ending: Ending) -> None:
-        """Add what the judge did not come to."""
-        rest = rest_of(
-            work.cell,
-            [name for name in work.requirements if name not in found.records],
+    def _add_missing_records(self, found: _Lines, job: CellJob, ending: Ending) -> None:
+        """Add records of the requirements that the judge did not reach."""
+        missing = make_missing_records(
+            job.cell,
+            [name for name in job.requirements if name not in found.records],
             outcome=ending.outcome or Outcome.ERRORED,
             got=ending.got or "no record from the judge",
             traceback=ending.traceback,
-            seed=work.seed,
+            seed=job.seed,
         )
-        for record in map(self._finish, rest):
-            with contextlib.suppress(OSError):  # a full disk: the line still travels by report
+        for record in map(self._finish, missing):
+            with contextlib.suppress(OSError):  # disk full: the item's report carries the line too
                 self._journal.record(record)
             found.texts.append(dump_line(record))
             found.records[record.requirement] = record
 
     @cached_property
     def _journal(self) -> Journal:
-        """Where we write in the place of a judge that no longer can."""
+        """The supervisor's own journal, for records that the judge could not write."""
         setup = self._setup
         return Journal(journal_path(setup.journal_folder, setup.process), setup.process)
 
 
 @dataclass(slots=True)
 class _Lines:
-    """The lines of one cell that can be read, and its records, those from before among them."""
+    """The valid journal lines of one cell, and its records by requirement, known ones included."""
 
     texts: list[str]
     records: dict[str, Record]
 
     @classmethod
-    def of(cls, texts: Sequence[str], work: Work) -> _Lines:
-        lines = cls([], dict(work.known))
+    def of(cls, texts: Sequence[str], job: CellJob) -> _Lines:
+        lines = cls([], dict(job.known))
         for text in filter(_is_line, texts):
             lines.texts.append(text)
             line = parse_line(text, source="journal")
-            if isinstance(line, Record) and line.cell == work.cell:
+            if isinstance(line, Record) and line.cell == job.cell:
                 lines.records.setdefault(line.requirement, line)
         return lines
 
@@ -205,12 +214,14 @@ def _is_line(text: str) -> bool:
     return True
 
 
-def _mend(journal: Path | None) -> None:
-    """Leave only lines in the journal of a judge that has ended: one that is none would make the
-    whole run unreadable."""
+def _remove_bad_lines(journal: Path | None) -> None:
+    """Remove invalid lines from the journal of a judge that has ended.
+
+    One invalid line would make the whole run unreadable.
+    """
     if journal is None or not journal.is_file():
         return
     texts = journal.read_text(encoding="utf-8", errors="replace").splitlines()
     kept = [text for text in texts if _is_line(text)]
     if len(kept) < len(texts):
-        write_whole(journal, "".join(f"{text}\n" for text in kept))
+        write_atomically(journal, "".join(f"{text}\n" for text in kept))

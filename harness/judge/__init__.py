@@ -1,12 +1,13 @@
-"""LADDER: draws examples, runs the requirements in order, shrinks, blames, makes records.
+"""Runs the requirements on a cell: draws examples, shrinks failures, makes records.
 
-`judge_cell` judges one of our exports; `check` and `export_and_check` judge files.
+`judge_cell` exports a tiny model and judges the export. `check` judges given ONNX files, and
+`export_and_check` exports a model folder first.
 """
 
 from __future__ import annotations
 
 from harness.judge.cell import judge_cell
-from harness.judge.files import check, export_and_check
+from harness.judge.check_files import check, export_and_check
 from harness.judge.validation import validate_model_outputs
 from harness.judge.warm_up import warm_up
 

@@ -1,4 +1,4 @@
-"""Judging one cell of the matrix: tiny model, exporter, ladder."""
+"""Judge one cell of the matrix: build the tiny model, export it, run the requirements."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
 from harness.evidence.fixtures import THRESHOLD
 from harness.exporters import Exporter, get_exporter, why_not_honoured
-from harness.judge.found_examples import found_examples, keep_found
+from harness.judge.found_examples import load_found_examples, store_found_examples
 from harness.judge.profiles import Profile, get_profile
 from harness.records import CellId, CellReport, Outcome, Record
 
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.facts import Facts
     from harness.evidence.sides import Example
-    from harness.judge.ladder import Judgement
+    from harness.judge.ladder import PreparedCell
     from harness.judge.shared_work import SharedWork
 
 OnRecord = Callable[[Record], None]
 
-CELLS_FOR_ONE_PROOF = 50
-"""Of so many cells of a nightly, one is judged with shared work and without, to be compared."""
+CELLS_PER_SHARING_CHECK = 50
+"""One in this many nightly cells is judged with and without shared work; the results must match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """What is asked about a cell, looked up."""
+class CellRequest:
+    """The arguments of `judge_cell`, with all names looked up."""
 
     cell: CellId
     constructor: ConfigConstructor
@@ -52,7 +52,7 @@ class Request:
 
     @property
     def keeps_examples(self) -> bool:
-        """Whether what fails is kept for later runs, and what those kept is judged."""
+        """Whether failing examples are stored for later runs, and stored ones are judged again."""
         return self.profile.keeps_examples and self.axes is None
 
 
@@ -69,12 +69,14 @@ def judge_cell(
 ) -> CellReport:
     """Export the tiny model of a cell and judge the result.
 
-    With `axes`, only the example of these sizes and of the value seed `seed` is judged, else the
-    corners and what the profile draws from `seed`. `on_record` gets each record as soon as it is
-    known. Who judges several cells of a task gives each of them the same `work`, so that what they
-    have in common is done once. What fails of the requirements that are `expected` to fail
-    is not made small. Raises UsageError for a cell, a requirement or axes
-    that do not exist; whatever the cell itself does becomes a record.
+    With `axes`, the only example has these sizes and the value seed `seed`. Otherwise the examples
+    are the corners and those that the profile draws from `seed`. `on_record` is called with each
+    record as soon as it is ready. To judge several cells of a task, pass the same `work` to each,
+    so that their common computations run once. Failing examples of the `expected` requirements,
+    which are known failures, are not shrunk.
+
+    Raises UsageError for an unknown cell, requirement or axis. Any other error of the cell becomes
+    a record.
     """
     request = make_request(
         cell,
@@ -92,7 +94,7 @@ def judge_cell(
             on_record(record)
     report = CellReport(cell, tuple(records))
     if request.keeps_examples:
-        keep_found(report, seed=request.seed)
+        store_found_examples(report, seed=request.seed)
     return report
 
 
@@ -105,11 +107,11 @@ def make_request(
     axes: Mapping[str, int] | None = None,
     work: SharedWork | None = None,
     expected: Collection[str] = (),
-) -> Request:
-    """The arguments of `judge_cell`, looked up; raises UsageError for what does not exist."""
+) -> CellRequest:
+    """Look up the arguments of `judge_cell`; raises UsageError for an unknown name."""
     chosen = get_profile(profile)
     planned = chosen.plan(requirements)
-    return Request(
+    return CellRequest(
         cell=cell,
         constructor=TasksManager.get_exporter_config_constructor(
             "onnx", model_type=cell.architecture, task=cell.task
@@ -127,8 +129,10 @@ def make_request(
 def replay_command(
     cell: CellId, requirement: str, example: Example | None, *, seed: int | None = None
 ) -> str:
-    """The command that judges one requirement of a cell again, on one example where it has one,
-    else on those that follow from `seed`."""
+    """Return the command that judges one requirement of a cell again.
+
+    It runs on `example`, or on the examples that are drawn from `seed` if `example` is None.
+    """
     words = ["python", "-m", "harness", "replay", str(cell), "--requirement", requirement]
     if example is not None:
         if example.sizes:
@@ -141,14 +145,14 @@ def replay_command(
     return shlex.join(words)
 
 
-def _records(request: Request) -> Iterator[Record]:
-    from harness.judge.ladder import climb, without_judging
+def _records(request: CellRequest) -> Iterator[Record]:
+    from harness.judge.ladder import repeat_outcome, run_requirements
 
     try:
         reason = why_not_applicable(request)
         if reason is None:
-            with prepared(request) as judgement:
-                yield from climb(judgement)
+            with prepare_cell(request) as prepared:
+                yield from run_requirements(prepared)
             return
         outcome, trace = Outcome.NOT_APPLICABLE, ""
     except Exception as error:
@@ -159,13 +163,13 @@ def _records(request: Request) -> Iterator[Record]:
             f"[{request.cell}]"
         )
         outcome, trace = Outcome.ERRORED, traceback.format_exc()
-    yield from without_judging(
+    yield from repeat_outcome(
         request.cell, request.requirements, outcome=outcome, message=reason, trace=trace
     )
 
 
-def why_not_applicable(request: Request) -> str | None:
-    """Why the cell is not there to be judged; None where it is."""
+def why_not_applicable(request: CellRequest) -> str | None:
+    """Return why the cell cannot exist, such as an opset that is too low; None if it can."""
     first = request.constructor.resolve().MIN_OPSET
     if request.cell.opset < first:
         return f"{request.cell.architecture} is described from opset {first} on"
@@ -173,30 +177,32 @@ def why_not_applicable(request: Request) -> str | None:
 
 
 @contextlib.contextmanager
-def prepared(request: Request) -> Iterator[Judgement]:
-    """The tiny model and its description, ready to be exported into a folder that goes away."""
+def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
+    """Prepare the tiny model of a cell for its export into a temporary folder."""
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
-    from harness.exporters._sharing import sharing
-    from harness.judge.ladder import Judgement
+    from harness.exporters._sharing import with_shared_traces
+    from harness.judge.ladder import PreparedCell
 
     cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)
     config = request.constructor(model.config)
     config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
-    is_proved = _proves_sharing(request)
-    facts = _facts(request, model, config, is_proved=is_proved)
+    checks_sharing = _checks_sharing(request)
+    facts = _facts(request, model, config, checks_sharing=checks_sharing)
     examples = _examples(request, config)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
-        exporter = sharing(request.exporter, request.work.traces if request.work else None)
+        traces = request.work.traces if request.work else None
+        exporter = with_shared_traces(request.exporter, traces)
+        needs_unshared = checks_sharing and exporter is not request.exporter
         source = Source(
             exporter=exporter,
-            alone=request.exporter if is_proved and exporter is not request.exporter else None,
+            unshared_exporter=request.exporter if needs_unshared else None,
             opset=cell.opset,
             directory=Path(directory),
         )
-        yield Judgement(
+        yield PreparedCell(
             cell=cell,
             evidence=Evidence(model=model, config=config, source=source, facts=facts),
             requirements=request.requirements,
@@ -208,33 +214,33 @@ def prepared(request: Request) -> Iterator[Judgement]:
 
 
 def _facts(
-    request: Request, model: nn.Module, config: OnnxConfig, *, is_proved: bool
+    request: CellRequest, model: nn.Module, config: OnnxConfig, *, checks_sharing: bool
 ) -> Facts | None:
-    """What other cells know of the same model, if anyone keeps it."""
-    from harness.evidence.facts import ProvedFacts
+    """Return the facts that cells of the same model share; None without shared work."""
+    from harness.evidence.facts import RecomputedFacts
 
     if request.work is None:
         return None
-    facts = request.work.facts.of(model, config)
-    return ProvedFacts(facts) if is_proved else facts
+    facts = request.work.facts.facts_for(model, config)
+    return RecomputedFacts(facts) if checks_sharing else facts
 
 
-def _proves_sharing(request: Request) -> bool:
-    """Whether this cell, one of many by its seed and name, is judged in both ways."""
+def _checks_sharing(request: CellRequest) -> bool:
+    """Whether this cell is judged with and without shared work; drawn by seed and cell id."""
     draw = random.Random(f"{request.seed}/{request.cell}")
-    return request.profile.exports_again and draw.randrange(CELLS_FOR_ONE_PROOF) == 0
+    return request.profile.exports_again and draw.randrange(CELLS_PER_SHARING_CHECK) == 0
 
 
-def _examples(request: Request, config: OnnxConfig) -> list[Example]:
+def _examples(request: CellRequest, config: OnnxConfig) -> list[Example]:
     from harness.evidence.sides import Example
-    from harness.judge.regressions import examples_of
+    from harness.judge.regressions import examples_for_cell
 
     space = config.axis_space
     if request.axes is None:
         count = request.profile.max_examples
-        chosen = examples_of(request.cell, space, count=count, seed=request.seed)
+        chosen = examples_for_cell(request.cell, space, count=count, seed=request.seed)
         if not request.keeps_examples:
             return chosen
-        found = found_examples(request.cell, space, seed=request.seed)
+        found = load_found_examples(request.cell, space, seed=request.seed)
         return list(dict.fromkeys([*chosen, *found]))
     return [Example.of(space.complete(request.axes), request.seed)]

@@ -1,7 +1,7 @@
-"""Which examples are judged, and how a failing one is made small.
+"""Draw the examples of a cell, and shrink a failing one.
 
-Axis sizes are drawn by Hypothesis; corners always run and come first. What is drawn depends on
-the axes and the seed alone, so that opsets and exporters of one task meet the same examples.
+Corners always run and come first; Hypothesis draws the other axis sizes. The draw depends only on
+the axes and the seed, so that all opsets and exporters of a task get the same examples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ _SHRINK_EXAMPLES = 60
 
 
 def draw_examples(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
-    """All corners, then about `count` drawn examples; none twice, none of the export's sizes."""
+    """Return all corners, then about `count` drawn examples, without duplicates.
+
+    No drawn example has the axis sizes of the export.
+    """
     corners = [
         Example.of(sizes, (seed + index) % _SEEDS) for index, sizes in enumerate(space.corners())
     ]
@@ -57,14 +60,17 @@ def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
 
 
 def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool]) -> Example:
-    """The smallest failing example that Hypothesis finds at or below `example`."""
+    """Return the smallest failing example that Hypothesis finds, at most as large as `example`.
+
+    `fails` returns whether an example fails. Returns `example` if no other failure is found.
+    """
     import hypothesis
     from hypothesis.errors import NoSuchExample
 
     phases = (hypothesis.Phase.generate, hypothesis.Phase.shrink)
     try:
         return hypothesis.find(
-            _below(example, space),
+            _up_to(example, space),
             fails,
             settings=_settings(max_examples=_SHRINK_EXAMPLES, phases=phases),
             random=random.Random(example.seed),
@@ -73,25 +79,25 @@ def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool
         return example
 
 
-def _below(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
-    """Examples up to this one on every axis.
+def _up_to(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
+    """Return a strategy for examples that are on no axis larger than `example`.
 
-    Plain integers stand first, since shrinking moves towards the first alternative; the other one
-    draws as many choices, so that the move makes no example longer.
+    Plain integers are the first alternative, since Hypothesis shrinks towards it. Both alternatives
+    draw the same number of choices, so that switching to the first adds no choice.
     """
     from hypothesis import strategies as st
 
-    def up_to(name: str, size: int) -> SearchStrategy[int]:
+    def sizes_up_to(name: str, size: int) -> SearchStrategy[int]:
         low = space.ranges[name].low
         return st.integers(low, size) | st.sampled_from([low, size])
 
-    sizes = st.fixed_dictionaries({name: up_to(name, size) for name, size in example.sizes})
+    sizes = st.fixed_dictionaries({name: sizes_up_to(name, size) for name, size in example.sizes})
     seeds = st.sampled_from([0, example.seed])
     return st.builds(lambda drawn, seed: Example.of(space.fit(drawn), seed), sizes, seeds)
 
 
 def _settings(*, max_examples: int, phases: tuple[object, ...]) -> settings:
-    """Every setting that a profile of the user's or of a CI could change is stated."""
+    """Set every Hypothesis setting explicitly, so that no user or CI profile changes the draw."""
     import hypothesis
 
     from harness.judge.seeded_choices import BACKEND

@@ -1,8 +1,7 @@
-"""Failing examples that earlier nights found, which later nights judge again.
+"""Failing examples found by earlier nightly runs, which later nightly runs judge again.
 
-Kept in Hypothesis's own store of examples, in the user's cache folder: files, that any number of
-processes may use at once. They are no regressions: nobody commits them, and a cell that has come to
-pass forgets what it stored.
+They are stored in Hypothesis' example database in the user's cache folder; many processes may use
+it at once. Unlike regressions they are not committed, and a cell that passes deletes its own.
 """
 
 from __future__ import annotations
@@ -22,17 +21,17 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example
 
 FOLDER = "examples"
-KEPT = 20
-"""The newest examples of an architecture and task; all of its cells meet them."""
+MAX_STORED = 20
+"""Limit of stored examples per architecture and task; the newest are kept."""
 
 Entry = dict[str, Any]
 
 
-def found_examples(cell: CellId, space: AxisSpace, *, seed: int) -> Iterator[Example]:
-    """What earlier runs found for the task of a cell, the oldest first.
+def load_found_examples(cell: CellId, space: AxisSpace, *, seed: int) -> Iterator[Example]:
+    """Yield the stored examples for the task of a cell, oldest first.
 
-    What a run of this `seed` found is left out: the cells of one run meet the same examples,
-    whichever is judged first.
+    Examples stored by a run with this `seed` are left out, so that all cells of one run get the
+    same examples in whatever order they are judged.
     """
     from harness.evidence.sides import Example
 
@@ -41,29 +40,29 @@ def found_examples(cell: CellId, space: AxisSpace, *, seed: int) -> Iterator[Exa
             yield Example.of(space.fit(entry["axes"]), entry["seed"])
 
 
-def keep_found(report: CellReport, *, seed: int) -> None:
-    """Store the minimal failing examples of a cell; forget what it stored, where all passed."""
+def store_found_examples(report: CellReport, *, seed: int) -> None:
+    """Store the minimal failing examples of a cell; delete its stored ones if it passed."""
     store, key = _store(), _key(report.cell)
     known = list(_entries(store, key))
     passed = {record.outcome for record in report.records} <= {
         Outcome.PASSED,
         Outcome.NOT_APPLICABLE,
     }
-    fresh = list(_fresh(report, seed=seed))
-    again = [_identity(entry) for entry in fresh]
-    gone = [
+    new = list(_new_entries(report, seed=seed))
+    new_identities = [_identity(entry) for entry in new]
+    outdated = [
         entry
         for entry in known
-        if _identity(entry) in again or (passed and entry["cell"] == str(report.cell))
+        if _identity(entry) in new_identities or (passed and entry["cell"] == str(report.cell))
     ]
-    left = [entry for entry in known if entry not in gone]
-    for entry in [*gone, *left[: max(0, len(left) + len(fresh) - KEPT)]]:
+    kept = [entry for entry in known if entry not in outdated]
+    for entry in [*outdated, *kept[: max(0, len(kept) + len(new) - MAX_STORED)]]:
         store.delete(key, _dump(entry))
-    for entry in fresh[-KEPT:]:
+    for entry in new[-MAX_STORED:]:
         store.save(key, _dump(entry))
 
 
-def _fresh(report: CellReport, *, seed: int) -> Iterator[Entry]:
+def _new_entries(report: CellReport, *, seed: int) -> Iterator[Entry]:
     now = datetime.now(UTC).isoformat()
     seen = []
     for record in report.records:
@@ -96,7 +95,7 @@ def _key(cell: CellId) -> bytes:
 
 
 def _entries(store: ExampleDatabase, key: bytes) -> list[Entry]:
-    """The oldest first; what another process is just writing is not there yet."""
+    """Return the stored entries, oldest first; an unreadable one is skipped."""
     entries = [entry for text in store.fetch(key) if (entry := _load(text)) is not None]
     return sorted(entries, key=lambda entry: (entry["found"], _dump(entry)))
 

@@ -1,4 +1,4 @@
-"""The ladder: runs the requirements in order on one cell's evidence and makes the records."""
+"""Run the requirements on one cell, in ladder order, and make its records."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.sides import Example
+from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
-from harness.judge.tally import Tally
-from harness.records import CellId, Failing, Outcome, Record, Worst
+from harness.records import CellId, FailingExample, Outcome, Record, Worst
 from harness.requirements import ladder
 from harness.requirements._base import EXPORTER
 
@@ -26,11 +26,11 @@ SHOWN_FINDINGS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """What is to be judged: evidence, the planned requirements and the examples they share.
+class PreparedCell:
+    """A cell that is ready to be judged: evidence, planned requirements and shared examples.
 
-    `replay` makes the command that reruns a requirement on one example. What fails of a requirement
-    that is `expected` to fail is known, and not made small.
+    `replay` returns the command that reruns a requirement on one example. Failing examples of the
+    `expected` requirements, which are known failures, are not shrunk.
     """
 
     cell: CellId
@@ -42,37 +42,37 @@ class Judgement:
     expected: Collection[str] = ()
 
 
-def climb(judgement: Judgement) -> Iterator[Record]:
-    """One record for each planned requirement, in ladder order, as soon as it is known.
+def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
+    """Yield one record per planned requirement, in ladder order, each as soon as it is ready.
 
-    `export` is judged even where it is not planned, since nothing else has files without it. A
-    reference that contradicts itself can judge nothing.
+    `export` runs even if it is not planned, because all other requirements need its files. If
+    eager PyTorch contradicts itself, every record is `not_applicable`.
     """
-    reason = judgement.evidence.why_no_reference()
+    reason = prepared.evidence.why_no_reference()
     if reason is not None:
-        yield from without_judging(
-            judgement.cell, judgement.requirements, outcome=Outcome.NOT_APPLICABLE, message=reason
+        yield from repeat_outcome(
+            prepared.cell, prepared.requirements, outcome=Outcome.NOT_APPLICABLE, message=reason
         )
         return
     blocker: str | None = None
     for requirement in ladder():
-        is_planned = requirement.id in judgement.requirements
+        is_planned = requirement.id in prepared.requirements
         if not is_planned and requirement.id != "export":
             continue
         if blocker is not None:
-            yield _skipped(judgement.cell, requirement.id, blocker)
+            yield _skipped(prepared.cell, requirement.id, blocker)
             continue
-        record, is_fatal = _judge(judgement, requirement)
+        record, is_fatal = _run_requirement(prepared, requirement)
         if is_fatal:
             blocker = requirement.id
         if is_planned:
             yield record
 
 
-def without_judging(
+def repeat_outcome(
     cell: CellId, requirements: Sequence[str], *, outcome: Outcome, message: str, trace: str = ""
 ) -> Iterator[Record]:
-    """The same outcome for every planned requirement."""
+    """Yield a record with this outcome and message for every planned requirement; run none."""
     for requirement in ladder():
         if requirement.id in requirements:
             yield Record(
@@ -89,141 +89,145 @@ def _skipped(cell: CellId, requirement: str, blocker: str) -> Record:
     return Record(cell=cell, requirement=requirement, outcome=Outcome.SKIPPED, message=message)
 
 
-def _judge(judgement: Judgement, requirement: Requirement) -> tuple[Record, bool]:
-    """The record, and whether the rest of the ladder is meaningless after it."""
+def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[Record, bool]:
+    """Return the record, and whether later requirements must be skipped because of it."""
     start = time.perf_counter()
-    record = Record(cell=judgement.cell, requirement=requirement.id, outcome=Outcome.PASSED)
+    record = Record(cell=prepared.cell, requirement=requirement.id, outcome=Outcome.PASSED)
     is_fatal = False
     try:
-        reason = _why_not_applicable(requirement, judgement.evidence)
+        reason = _why_not_applicable(requirement, prepared.evidence)
         if reason is not None:
             return replace(record, outcome=Outcome.NOT_APPLICABLE, message=reason), False
-        seen = list(requirement.examine(judgement.evidence)) if requirement.examine else []
-        notes = "\n".join(finding.message for finding in seen if finding.is_note)
-        record = replace(record, message=notes, interface=requirement.interface(judgement.evidence))
-        findings = [finding for finding in seen if not finding.is_note]
+        found = list(requirement.examine(prepared.evidence)) if requirement.examine else []
+        notes = "\n".join(finding.message for finding in found if finding.is_note)
+        record = replace(record, message=notes, interface=requirement.interface(prepared.evidence))
+        findings = [finding for finding in found if not finding.is_note]
         if findings:
-            record = _failed(record, judgement, findings, None)
+            record = _failed_record(record, prepared, findings, None)
             is_fatal = any(finding.is_fatal for finding in findings)
         elif requirement.examine_example or requirement.examine_together:
-            record = _judge_examples(record, judgement, requirement)
+            record = _run_on_examples(record, prepared, requirement)
     except Exception as error:
         record = replace(
             record,
             outcome=Outcome.ERRORED,
             message=f"harness: got {type(error).__name__}: {one_line(error)}, expected a verdict; "
             "this is a defect of the harness or of the description, please report it "
-            f"[{judgement.cell}]",
+            f"[{prepared.cell}]",
             traceback=traceback.format_exc(),
             blame="harness",
-            replay=judgement.replay(requirement.id, None),
+            replay=prepared.replay(requirement.id, None),
         )
         is_fatal = requirement.id == "export"
     return replace(record, seconds=round(time.perf_counter() - start, 6)), is_fatal
 
 
 def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | None:
-    """Why a requirement asks nothing of any part of a cell; None where it does."""
+    """Return why a requirement applies to no part of a cell; None if it applies."""
     if requirement.exports_again and not evidence.is_own_export:
-        return "the files were given, and nothing here exports them again"
+        return "the files were given, so the harness cannot export them again"
     configs = [evidence.config, *(part.config for part in evidence.parts)]
     reasons = [requirement.why_not_applicable(config) for config in configs]
     return None if None in reasons else reasons[0]
 
 
 def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]:
-    """So many examples at equal distances, since corners come first, or all of them."""
+    """Return `count` examples at equal distances, so that not only corners are taken, or all."""
     if count is None or len(examples) <= count:
         return examples
     return [examples[index * len(examples) // count] for index in range(count)]
 
 
-def _judge_examples(record: Record, judgement: Judgement, requirement: Requirement) -> Record:
-    tally = Tally(requirement, judgement.evidence, judgement.atol)
-    for example in _sample(judgement.examples, requirement.sample):
-        tally.add(example)
-    tally.settle()
+def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
+    """Return the record after the requirement examined its examples."""
+    results = ExampleResults(requirement, prepared.evidence, prepared.atol)
+    for example in _sample(prepared.examples, requirement.sample):
+        results.add(example)
+    results.finish()
     record = replace(
         record,
-        message="\n".join(filter(None, [record.message, _undecided(record, tally)])),
-        examples=tally.observed,
-        covered=tally.covered,
-        worst=tally.worst,
-        needed_atol=tally.needed_atol,
-        part=tally.part,
+        message="\n".join(filter(None, [record.message, _undecided_note(record, results)])),
+        examples=results.observed,
+        covered=results.covered,
+        worst=results.worst,
+        needed_atol=results.needed_atol,
+        part=results.part,
     )
-    if tally.first_failing is None:
-        reason = tally.why_inconclusive()
+    if results.first_failing is None:
+        reason = results.why_inconclusive()
         if reason is None:
             return record
         return replace(
             record,
             outcome=Outcome.INCONCLUSIVE,
-            message=f"{requirement.id}: {reason} [{judgement.cell}]",
+            message=f"{requirement.id}: {reason} [{prepared.cell}]",
         )
-    shown = tally.first_failing
-    if requirement.id not in judgement.expected:
-        space = judgement.evidence.config.axis_space
-        smaller = minimise(shown, space, lambda e: bool(tally.findings(e)))
-        shown = shown if tally.decides_nothing(smaller) else smaller
-    return _failed(record, judgement, tally.explained(shown), shown)
+    shown = results.first_failing
+    if requirement.id not in prepared.expected:
+        space = prepared.evidence.config.axis_space
+        smaller = minimise(shown, space, lambda e: bool(results.findings(e)))
+        shown = shown if results.is_undecided(smaller) else smaller
+    return _failed_record(record, prepared, results.findings_with_blame(shown), shown)
 
 
-def _undecided(record: Record, tally: Tally) -> str:
-    """A note of what was drawn and not judged."""
-    if not tally.undecided:
+def _undecided_note(record: Record, results: ExampleResults) -> str:
+    """Return a note about examples that neither passed nor failed; empty if all did."""
+    if not results.undecided:
         return ""
-    count = len(tally.undecided)
+    count = len(results.undecided)
     return (
-        f"examples: got {count} of {tally.observed + count} that decide nothing, since eager "
-        "PyTorch rounded otherwise is as far from eager PyTorch there as the files are, expected "
-        f"none [{record.cell}, {tally.undecided[0]}]"
+        f"examples: got {count} undecided of {results.observed + count}, since the rounding error "
+        "of eager PyTorch exceeds atol there and explains the difference, expected none undecided "
+        f"[{record.cell}, {results.undecided[0]}]"
     )
 
 
-def _failed(
-    record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
+def _failed_record(
+    record: Record, prepared: PreparedCell, findings: Sequence[Finding], example: Example | None
 ) -> Record:
     return replace(
         record,
         outcome=Outcome.FAILED,
-        message="\n".join(_failure_lines(record, judgement, findings, example)),
+        message="\n".join(_failure_lines(record, prepared, findings, example)),
         part=findings[0].part or record.part,
         blame=_blame(findings[0]).layer,
-        failing=Failing(axes=example.axes, seed=example.seed) if example else None,
-        replay=judgement.replay(record.requirement, example),
+        failing=FailingExample(axes=example.axes, seed=example.seed) if example else None,
+        replay=prepared.replay(record.requirement, example),
     )
 
 
 def _failure_lines(
-    record: Record, judgement: Judgement, findings: Sequence[Finding], example: Example | None
+    record: Record, prepared: PreparedCell, findings: Sequence[Finding], example: Example | None
 ) -> Iterator[str]:
-    """Each as *subject: got, expected [cell, axis sizes, seed]*, then who is to blame, once for all
-    that it explains, and the worst example last."""
-    names_part = len(judgement.evidence.parts) > 1
+    """Yield the lines of a failure message.
+
+    First each finding as *subject: got, expected [cell, axis sizes, seed]*, then each different
+    reason for the blame once, then the worst example.
+    """
+    names_part = len(prepared.evidence.parts) > 1
 
     def line(part: str | None, message: str, at: Example | None) -> str:
-        subject = _of_part(part, message) if names_part else message
-        return f"{subject} [{judgement.cell}, {at}]" if at else f"{subject} [{judgement.cell}]"
+        subject = _with_part(part, message) if names_part else message
+        return f"{subject} [{prepared.cell}, {at}]" if at else f"{subject} [{prepared.cell}]"
 
     for finding in findings[:SHOWN_FINDINGS]:
         yield line(finding.part, finding.message, example)
     if len(findings) > SHOWN_FINDINGS:
         yield f"... and {len(findings) - SHOWN_FINDINGS} more"
     reasons = ((f.part if names_part else None, _blame(f).reason) for f in findings)
-    yield from dict.fromkeys(_of_part(part, reason) for part, reason in reasons if reason)
+    yield from dict.fromkeys(_with_part(part, reason) for part, reason in reasons if reason)
     worst = record.worst
     if worst is not None and example is not None and not worst.max_abs_diff <= worst.atol:
         message = _worst_message(worst, examples=record.examples)
         yield line(record.part, message, Example.of(dict(worst.axes), worst.seed))
 
 
-def _of_part(part: str | None, message: str) -> str:
+def _with_part(part: str | None, message: str) -> str:
     return f"{part}: {message}" if part else message
 
 
 def _blame(finding: Finding) -> Blame:
-    """What no example shows is how the file was written."""
+    """Return the blame; a finding about the file itself, without a blame, is the exporter's."""
     return finding.blame or EXPORTER
 
 

@@ -1,4 +1,4 @@
-"""How much a run judges: the opsets it crosses and the examples it draws."""
+"""Profiles: how much a run judges, such as its opsets and number of drawn examples."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from harness.requirements import check_requirement_ids, requirement_ids
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """`opsets` are the matrix unless chosen, None the lowest, the default and the highest that each
-    exporter honours; `max_examples` are drawn beside the corners.
+    """How much a run judges.
 
-    Where `smoke_set`, a few rows stand for all others, unless somebody says which to judge.
-    Requirements that run the exporter once more are planned where `exports_again`, or by name.
-    Failing examples are kept for later runs, and met again, where `keeps_examples`.
+    `opsets`: the default opsets; None means the lowest, default and highest opset of each exporter.
+    `max_examples`: the number of drawn examples, in addition to the corners.
+    `smoke_set`: judge only a few representative cells, unless the user selects cells.
+    `exports_again`: plan the requirements that run the exporter again; otherwise they run only if
+    the user names them.
+    `keeps_examples`: store failing examples, and judge the stored ones of earlier runs.
     """
 
     name: str
@@ -27,8 +29,10 @@ class Profile:
     keeps_examples: bool = False
 
     def plan(self, requirements: Sequence[str] | None) -> Sequence[str]:
-        """Those that are named, or all that this profile plans; raises UsageError for one that
-        does not exist."""
+        """Return the named requirements, or all of this profile if None.
+
+        Raises UsageError for an unknown requirement.
+        """
         if requirements is None:
             return requirement_ids(exports_again=self.exports_again)
         check_requirement_ids(requirements)
@@ -52,7 +56,7 @@ PROFILES: Mapping[str, Profile] = {
 
 
 def get_profile(name: Profile | str) -> Profile:
-    """The profile of this name, or the one given; raises UsageError for an unknown name."""
+    """Return the profile of this name, or the given profile; raises UsageError if unknown."""
     if isinstance(name, Profile):
         return name
     if name not in PROFILES:

@@ -1,4 +1,4 @@
-"""What measured cells say of the tolerance of their architecture and task, and propose for it."""
+"""Check declared tolerances against measured cells, and propose better ones."""
 
 from __future__ import annotations
 
@@ -7,49 +7,52 @@ from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any
 
-from harness.judge.rounding import largest_allowed
-from harness.judge.tolerances import Measured, Unmeasured
+from harness.judge.rounding import largest_allowed_atol
+from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
 from harness.records import Outcome
-from harness.requirements._compare import ROUNDINGS
+from harness.requirements._compare import ROUNDING_FACTOR
 
 SCHEMA_VERSION = 1
 SMALLEST = 1e-6
-"""Eight units in the last place of a float32 near 1: less tells processors apart, not files."""
-SPREAD = 2
-AGREEING = 3
+"""About eight units in the last place of a float32 near 1. Smaller differences come from the
+processor, not from the file."""
+NEEDED_FACTOR = 2
+EAGER_FACTOR = 3
 DIGITS = 2
 
 
 def propose(needed: float, rounding: float) -> float | None:
-    """A tolerance for what was `needed` on a model whose eager outputs are off by `rounding`.
+    """Return a tolerance for the measured maximum `needed` and eager's rounding error `rounding`.
 
-    Twice what was needed: the largest of the examples that were drawn is not the largest there
-    is, and another processor adds up in another order. Not below three times the rounding: two
-    sides that are off by that much in opposite directions are both right and twice as far apart,
-    and other seeds come. Rounded up to two digits, but never above what is allowed. None where
-    more is needed than that: ten roundings are no rounding, so something else is wrong.
+    The proposal is at least 2 x `needed`, since undrawn examples and other processors may give
+    larger differences. It is at least 3 x `rounding`, since two correct sides can be off by that
+    much in opposite directions, and other seeds may give more. It is rounded up to two digits, but
+    never exceeds the largest allowed atol. None if `needed` exceeds that atol: the difference is
+    then too large for rounding, so something else is wrong.
     """
-    allowed = largest_allowed(rounding)
+    allowed = largest_allowed_atol(rounding)
     if needed > allowed:
         return None
-    wanted = _rounded(max(SMALLEST, SPREAD * needed, AGREEING * rounding), ROUND_CEILING)
+    wanted = _to_two_digits(
+        max(SMALLEST, NEEDED_FACTOR * needed, EAGER_FACTOR * rounding), ROUND_CEILING
+    )
     return next(
-        v for v in (wanted, _rounded(allowed, ROUND_FLOOR), allowed) if needed <= v <= allowed
+        v for v in (wanted, _to_two_digits(allowed, ROUND_FLOOR), allowed) if needed <= v <= allowed
     )
 
 
-def _rounded(value: float, direction: str) -> float:
+def _to_two_digits(value: float, direction: str) -> float:
     return float(Context(prec=DIGITS, rounding=direction).create_decimal(repr(value)))
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """The tolerance of an architecture and task, by all cells that were measured of it.
+    """The tolerance of an architecture and task, with all of its measured cells.
 
-    A variant is one more model of the architecture: the tolerance is for the one that needs most.
+    Variants are further models of the architecture; the tolerance must fit the most demanding.
     """
 
-    cells: Sequence[Measured]
+    cells: Sequence[MeasuredCell]
 
     @property
     def name(self) -> str:
@@ -61,12 +64,12 @@ class Tolerance:
         return self.cells[0].atol
 
     @property
-    def neediest(self) -> Measured:
+    def most_demanding(self) -> MeasuredCell:
         return max(self.cells, key=lambda cell: cell.needed.max_abs_diff)
 
     @property
     def needed(self) -> float:
-        return self.neediest.needed.max_abs_diff
+        return self.most_demanding.needed.max_abs_diff
 
     @property
     def rounding(self) -> float:
@@ -74,7 +77,7 @@ class Tolerance:
 
     @property
     def allowed(self) -> float:
-        return largest_allowed(self.rounding)
+        return largest_allowed_atol(self.rounding)
 
     @property
     def proposed(self) -> float | None:
@@ -82,26 +85,27 @@ class Tolerance:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the tolerance, or with the files that it is for."""
+        """One message for each problem of the tolerance, or of the exported files."""
         return list(self._problems())
 
     def _problems(self) -> Iterator[str]:
-        subject, neediest = f"atol of {self.name}", self.neediest
-        if not neediest.is_sufficient:
+        subject, most_demanding = f"atol of {self.name}", self.most_demanding
+        if not most_demanding.is_sufficient:
             yield (
                 f"{subject}: got {self.atol:.3g}, expected at least {self.needed:.3g}, which "
-                f"{neediest.cell} needed [{neediest.needed}]"
+                f"{most_demanding.cell} needed [{most_demanding.needed}]"
             )
         if self.atol > self.allowed:
             yield (
-                f"{subject}: got {self.atol:.3g}, expected at most {self.allowed:.3g}, since eager "
-                f"is off by {self.rounding:.3g} itself; lower it, or write the reason beside it"
+                f"{subject}: got {self.atol:.3g}, expected at most {self.allowed:.3g}, since "
+                f"eager's rounding error is {self.rounding:.3g}; lower it, or add the reason in a "
+                "comment"
             )
         if self.proposed is None:
             yield (
                 f"needed for {self.name}: got {self.needed:.3g}, expected at most "
-                f"{self.allowed:.3g}; needed exceeds {ROUNDINGS} x eager's rounding: a defect or a "
-                "reason to write down, no tolerance to raise"
+                f"{self.allowed:.3g}; needed exceeds {ROUNDING_FACTOR} x eager's rounding error: "
+                "do not raise the tolerance, find the defect or document the reason"
             )
 
     def to_json(self) -> dict[str, Any]:
@@ -121,23 +125,23 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToleranceReport:
-    """All cells that were measured, `is_complete` where those are all that were asked for."""
+    """Results of all cells; `is_complete` is False if the measurement was interrupted."""
 
-    cells: Sequence[Measured | Unmeasured]
+    cells: Sequence[MeasuredCell | UnmeasuredCell]
     is_complete: bool
 
     @property
-    def measured(self) -> list[Measured]:
-        return [cell for cell in self.cells if isinstance(cell, Measured)]
+    def measured(self) -> list[MeasuredCell]:
+        return [cell for cell in self.cells if isinstance(cell, MeasuredCell)]
 
     @property
-    def unmeasured(self) -> list[Unmeasured]:
-        return [cell for cell in self.cells if isinstance(cell, Unmeasured)]
+    def unmeasured(self) -> list[UnmeasuredCell]:
+        return [cell for cell in self.cells if isinstance(cell, UnmeasuredCell)]
 
     @property
     def tolerances(self) -> list[Tolerance]:
-        """One for each architecture and task of which a cell was measured."""
-        groups: dict[tuple[str, ...], list[Measured]] = {}
+        """One tolerance for each architecture and task that has a measured cell."""
+        groups: dict[tuple[str, ...], list[MeasuredCell]] = {}
         for measured in self.measured:
             cell = measured.cell
             groups.setdefault((cell.library, cell.architecture, cell.task), []).append(measured)
@@ -145,14 +149,16 @@ class ToleranceReport:
 
     @property
     def holds(self) -> bool:
-        """Whether each tolerance was shown to be large enough and small enough, of every cell that
-        is applicable, and there was one."""
+        """Whether all applicable cells were measured and no tolerance has a problem.
+
+        False if no cell was measured.
+        """
         is_known = all(cell.outcome is Outcome.NOT_APPLICABLE for cell in self.unmeasured)
         is_sound = not any(tolerance.problems for tolerance in self.tolerances)
         return self.is_complete and is_known and is_sound and bool(self.tolerances)
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `tolerances --json` prints; its schema is `tolerances.schema.json`."""
+        """Return the JSON that `tolerances --json` prints; its schema: `tolerances.schema.json`."""
         return {
             "schema_version": SCHEMA_VERSION,
             "holds": self.holds,
@@ -162,9 +168,9 @@ class ToleranceReport:
         }
 
 
-def _cell_json(row: Measured | Unmeasured) -> dict[str, Any]:
+def _cell_json(row: MeasuredCell | UnmeasuredCell) -> dict[str, Any]:
     cell = {"cell": str(row.cell)}
-    if isinstance(row, Unmeasured):
+    if isinstance(row, UnmeasuredCell):
         return {**cell, "outcome": str(row.outcome), "message": row.message}
     return {
         **cell,

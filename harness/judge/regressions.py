@@ -1,7 +1,7 @@
-"""Failures that were found once and made small, and are run ever after.
+"""Regressions: shrunk failing examples that are committed and always run.
 
 `fixtures/regressions/<architecture>.json` is a list of objects with `task`, `axes`, `seed` and
-`found`, the cell and requirement that failed. Every opset and exporter of the task meets them.
+`found`, the cell and requirement that failed. All opsets and exporters of the task run them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.plugins import fixture_directories
 from harness.configs.task_table import base_task
 from harness.errors import UsageError
-from harness.files import read_json, write_whole
+from harness.files import read_json, write_atomically
 
 if TYPE_CHECKING:
     from harness.configs.axes import AxisSpace
@@ -25,10 +25,10 @@ FOLDER = "regressions"
 _KEYS = {"task": str, "axes": dict, "seed": int, "found": str}
 
 
-def examples_of(cell: CellId, space: AxisSpace, *, count: int, seed: int) -> list[Example]:
-    """What a cell is judged on: its task's regressions, all corners, and about `count` drawn.
+def examples_for_cell(cell: CellId, space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+    """Return the examples of a cell: its task's regressions, all corners, about `count` drawn ones.
 
-    Raises UsageError that names a file of regressions of another form.
+    Raises UsageError if a regression file has the wrong form; the message names the file.
     """
     from harness.judge.examples import draw_examples
 
@@ -37,8 +37,10 @@ def examples_of(cell: CellId, space: AxisSpace, *, count: int, seed: int) -> lis
 
 
 def _regressions(cell: CellId, space: AxisSpace) -> Iterator[Example]:
-    """The committed examples of a task, in the order of the files. Those of a task without its
-    `-with-past` are run with it too, and the reverse, where the axes are the same."""
+    """Yield the committed examples of a task, in file order.
+
+    A task and its `-with-past` form share their examples if the axes are the same.
+    """
     from harness.evidence.sides import Example
 
     for directory in fixture_directories():
@@ -51,7 +53,7 @@ def _regressions(cell: CellId, space: AxisSpace) -> Iterator[Example]:
 def promote(records: Iterable[Record], directory: Path) -> list[Path]:
     """Add the minimal failing example of each record to the files in `directory`, once each.
 
-    Returns the files that changed. Raises UsageError for a file of another form.
+    Returns the changed files. Raises UsageError if a file has the wrong form.
     """
     added: dict[str, list[dict[str, Any]]] = {}
     for record in (record for record in records if record.failing is not None):
@@ -60,9 +62,9 @@ def promote(records: Iterable[Record], directory: Path) -> list[Path]:
     for architecture, entries in sorted(added.items()):
         path = directory / f"{architecture}.json"
         known = _read(path)
-        fresh = list(_unknown(entries, known))
-        if fresh:
-            _write(path, [*known, *fresh])
+        new = list(_new_entries(entries, known))
+        if new:
+            _write(path, [*known, *new])
             changed.append(path)
     return changed
 
@@ -77,11 +79,13 @@ def _entry(record: Record) -> dict[str, Any]:
     }
 
 
-def _unknown(
+def _new_entries(
     entries: Iterable[Mapping[str, Any]], known: Iterable[Mapping[str, Any]]
 ) -> Iterator[Mapping[str, Any]]:
-    """Entries that no known one, nor one before them, has already: cells of one task that fail
-    alike are one regression."""
+    """Yield entries that are not known yet, each once.
+
+    Cells of one task that fail on the same example give one regression.
+    """
     seen = [_identity(entry) for entry in known]
     for entry in entries:
         if _identity(entry) not in seen:
@@ -98,7 +102,7 @@ def _read(path: Path) -> list[dict[str, Any]]:
         return []
     entries = read_json(path)
     if not isinstance(entries, list):
-        raise UsageError(f"{path}: is no list of regressions; write [] or promote a run")
+        raise UsageError(f"{path}: is not a list of regressions; write [] or promote a run")
     for number, entry in enumerate(entries, start=1):
         if (problem := _problem(entry)) is not None:
             raise UsageError(f"{path}: entry {number} {problem}; correct it, or promote a run")
@@ -111,14 +115,14 @@ def _problem(entry: Any) -> str | None:
         return f"must have the keys {', '.join(_KEYS)}, and no others"
     for key, kind in _KEYS.items():
         if type(entry[key]) is not kind:
-            return f"has {key} {entry[key]!r}, which is no {kind.__name__}"
+            return f"has {key} {entry[key]!r}, which is not of type {kind.__name__}"
     sizes = entry["axes"].values()
     if not all(type(size) is int and size >= 0 for size in sizes) or entry["seed"] < 0:
-        return "has a size or a seed that is no whole number from 0 on"
+        return "has a size or a seed that is not an integer of at least 0"
     return None
 
 
 def _write(path: Path, entries: list[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)
-    write_whole(path, f"[\n{lines}\n]\n")
+    write_atomically(path, f"[\n{lines}\n]\n")

@@ -1,7 +1,7 @@
-"""How exact eager PyTorch is itself: in float32 beside the same model in float64.
+"""Eager PyTorch's rounding error: float32 outputs against float64 outputs of the same model.
 
-Tolerances and equivalences are measured by it. What a model computes in float32 whatever it is
-given, as T5's norm does its variance, rounds alike on both sides and is not seen.
+Tolerances are measured against it. It does not include operations that the model always computes
+in float32, such as the variance in T5's norm, because they round alike on both sides.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.sides import EagerError
-from harness.requirements._compare import ROUNDINGS, compare
+from harness.requirements._compare import ROUNDING_FACTOR, compare
 
 if TYPE_CHECKING:
     from torch import nn
@@ -22,35 +22,37 @@ if TYPE_CHECKING:
     from harness.requirements._base import Examined, Measure
 
 EXAMPLES = 300
-"""The largest rounding of fewer depends on which ones are drawn: of 30, by a factor of four."""
+"""Enough for a stable maximum: with 30 examples it varies by a factor of four between seeds."""
 ALWAYS_ALLOWED = 1e-5
-"""A tolerance up to this needs no measuring."""
-FORGIVING = float("inf")
-"""What a comparison still finds at this tolerance, none forgives."""
+"""A tolerance up to this is allowed without a measurement."""
+INFINITE_ATOL = float("inf")
+"""With this tolerance, a comparison finds only what no tolerance allows, such as a wrong shape."""
 
 
 class UnmeasurableError(Exception):
-    """Two sides differ in what no tolerance forgives, such as a shape, or one refuses its feed."""
+    """Two sides differ in a way that no tolerance allows, such as a shape, or eager refuses."""
 
 
-def largest_allowed(rounding: float) -> float:
-    """The largest tolerance for a model whose eager outputs are off by `rounding`."""
-    return max(ALWAYS_ALLOWED, ROUNDINGS * rounding)
+def largest_allowed_atol(rounding: float) -> float:
+    """Return the largest atol that is allowed for a model with this eager rounding error."""
+    return max(ALWAYS_ALLOWED, ROUNDING_FACTOR * rounding)
 
 
 def eager_rounding(
     model: nn.Module, config: OnnxConfig, *, count: int = EXAMPLES, seed: int = 0
 ) -> float:
-    """The largest of `eager_roundings`."""
+    """Return the largest of `eager_roundings`."""
     return max(eager_roundings(model, config, count=count, seed=seed))
 
 
 def eager_roundings(
     model: nn.Module, config: OnnxConfig, *, count: int = EXAMPLES, seed: int = 0
 ) -> Iterator[float]:
-    """max |float32 - float64| of each output of eager for the corners and `count` examples that are
-    drawn, of the whole and of its parts. Raises UnmeasurableError where the two cannot be
-    compared."""
+    """Yield max |float32 - float64| of every eager output, for every part and all parts together.
+
+    The examples are the corners and `count` drawn ones. Raises UnmeasurableError if float32 and
+    float64 outputs cannot be compared.
+    """
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.session import single_thread
     from harness.judge.examples import draw_examples
@@ -59,31 +61,33 @@ def eager_roundings(
     for example in draw_examples(config.axis_space, count=count, seed=seed):
         for sides in evidence.sides:
             with single_thread():
-                measures = beside_float64(sides.reference(example), float64_outputs(sides, example))
+                measures = distances_to_float64(
+                    sides.reference(example), float64_outputs(sides, example)
+                )
             yield from (measure.max_abs_diff for measure in measures)
 
 
 def float64_outputs(sides: Sides, example: Example) -> Arrays:
-    """What eager gives in float64 for an example; raises UnmeasurableError where it refuses."""
+    """Return eager's outputs in float64; raises UnmeasurableError if it refuses the example."""
     try:
-        return sides.exact(sides.feed(example))
+        return sides.eager_float64(sides.feed(example))
     except EagerError as error:
         raise UnmeasurableError(
-            f"eager PyTorch in float64: got {one_line(error)}, expected it to take what it takes "
-            "in float32"
+            f"eager PyTorch in float64: got {one_line(error)}, expected it to accept the inputs "
+            "that it accepts in float32"
         ) from error
 
 
-def beside_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
-    """How far each output is off, which the strict comparison measures once `got` is widened."""
+def distances_to_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
+    """Measure each output's distance to float64; `got` is converted to float64 first."""
     import numpy as np
 
     wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in got.items()}
-    return unless_found(compare(expected, wide, FORGIVING))
+    return measures_or_raise(compare(expected, wide, INFINITE_ATOL))
 
 
-def unless_found(examined: Examined) -> tuple[Measure, ...]:
-    """The measures of a comparison; raises UnmeasurableError for what it found."""
+def measures_or_raise(examined: Examined) -> tuple[Measure, ...]:
+    """Return the measures of a comparison; raises UnmeasurableError if it has findings."""
     if examined.findings:
         raise UnmeasurableError(examined.findings[0].message)
     return examined.measures

@@ -1,8 +1,8 @@
-"""A Hypothesis backend whose choices follow from the seed.
+"""A Hypothesis backend whose choices depend only on the seed.
 
-Hypothesis' own mixes in the integers that it reads in the source of whatever local modules happen
-to be imported, which differ between a judge, a command and a canary. (Register a backend:
-https://hypothesis.readthedocs.io/en/latest/extensions.html#alternative-backends-for-hypothesis.)
+Hypothesis' default backend also draws integer constants that it finds in the source of imported
+local modules. These differ between a judge process, a command and a canary. How to register a
+backend: https://hypothesis.readthedocs.io/en/latest/extensions.html#alternative-backends-for-hypothesis
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ BACKEND = "onnx-conformance"
 
 
 class SeededChoices(HypothesisProvider):
-    """Hypothesis' own distributions, without constants of modules."""
+    """Hypothesis' default choices, without constants from the source of imported modules."""
 
     def _maybe_draw_constant(self, *_: Any, **__: Any) -> None:
         return None

@@ -1,4 +1,4 @@
-"""What the cells of a process have in common, given to each of them by whoever judges many."""
+"""Traces and facts that several cells share; pass one `SharedWork` to each `judge_cell` call."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.exporters._sharing import SharedTraces
 
 @dataclass(frozen=True, slots=True)
 class SharedWork:
-    """Traces, for exporters that lower one for each opset, and facts of the reference, for all.
+    """Caches that several cells share: torch.export traces, and facts about the eager model.
 
-    Each is lent where the model is the same to the byte. Not for use by several threads at once.
+    A cached value is used only if the model is the same to the byte. Not thread-safe.
     """
 
     traces: SharedTraces = field(default_factory=SharedTraces)

@@ -1,4 +1,4 @@
-"""How large a tolerance a cell needs, and how much of that is eager's own rounding."""
+"""Measure how large a tolerance a cell needs, and how much of that is eager's rounding error."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, one_line
 from harness.evidence.sides import Example
-from harness.judge.cell import make_request, prepared, why_not_applicable
+from harness.judge.cell import make_request, prepare_cell, why_not_applicable
 from harness.judge.profiles import Profile
 from harness.judge.rounding import (
     EXAMPLES,
-    FORGIVING,
+    INFINITE_ATOL,
     UnmeasurableError,
-    beside_float64,
+    distances_to_float64,
     float64_outputs,
-    largest_allowed,
-    unless_found,
+    largest_allowed_atol,
+    measures_or_raise,
 )
 from harness.records import CellId, Outcome
 
 if TYPE_CHECKING:
     from harness.evidence.sides import Sides
-    from harness.judge.ladder import Judgement
+    from harness.judge.ladder import PreparedCell
     from harness.requirements._base import Measure
 
-GATE = "export"
+EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Peak:
-    """The largest difference over all examples and outputs of a cell, and where it stands."""
+    """The largest difference over all examples and outputs of a cell, and where it occurred."""
 
     max_abs_diff: float
     part: str
@@ -44,9 +44,12 @@ class Peak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """What a cell needs: `needed` is the file's distance to eager in float32, which `agreement`
-    judges, `eager` and `candidate` are the distances of those two to eager in float64."""
+class MeasuredCell:
+    """Largest differences of one cell.
+
+    `needed`: the file to eager in float32, as `agreement` measures it. `eager`: eager in float32
+    to eager in float64. `candidate`: the file to eager in float64.
+    """
 
     cell: CellId
     atol: float
@@ -61,55 +64,57 @@ class Measured:
 
     @property
     def allowed(self) -> float:
-        """The largest tolerance that the tiny model of this cell speaks for."""
-        return largest_allowed(self.eager.max_abs_diff)
+        """The largest atol that the eager rounding error of this cell allows."""
+        return largest_allowed_atol(self.eager.max_abs_diff)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unmeasured:
-    """A cell without a number, and why: it is not applicable, it failed, or there is no model."""
+class UnmeasuredCell:
+    """A cell that could not be measured, and why: not applicable, failed, or without a model."""
 
     cell: CellId
     outcome: Outcome
     message: str
 
 
-def measure_cell(cell: CellId, *, count: int = EXAMPLES, seed: int = 0) -> Measured | Unmeasured:
+def measure_cell(
+    cell: CellId, *, count: int = EXAMPLES, seed: int = 0
+) -> MeasuredCell | UnmeasuredCell:
     """Export the tiny model of a cell and measure it on regressions, corners and `count` examples.
 
-    They are drawn from `seed` as `judge_cell` does. Raises UsageError for a cell that is not there.
+    The examples are drawn from `seed`, as in `judge_cell`. Raises UsageError for an unknown cell.
     """
     profile = Profile("tolerances", opsets=(cell.opset,), max_examples=count)
-    request = make_request(cell, requirements=[GATE], profile=profile, seed=seed)
+    request = make_request(cell, requirements=[EXPORT], profile=profile, seed=seed)
     try:
         reason = why_not_applicable(request)
         if reason is not None:
-            return Unmeasured(cell=cell, outcome=Outcome.NOT_APPLICABLE, message=reason)
-        with prepared(request) as judgement:
-            return _measure(judgement)
+            return UnmeasuredCell(cell=cell, outcome=Outcome.NOT_APPLICABLE, message=reason)
+        with prepare_cell(request) as prepared:
+            return _measure(prepared)
     except UnmeasurableError as error:
-        return Unmeasured(cell=cell, outcome=Outcome.FAILED, message=one_line(error))
+        return UnmeasuredCell(cell=cell, outcome=Outcome.FAILED, message=one_line(error))
     except HarnessError as error:
-        return Unmeasured(cell=cell, outcome=Outcome.ERRORED, message=one_line(error))
+        return UnmeasuredCell(cell=cell, outcome=Outcome.ERRORED, message=one_line(error))
 
 
-def _measure(judgement: Judgement) -> Measured | Unmeasured:
-    from harness.judge.ladder import climb
+def _measure(prepared: PreparedCell) -> MeasuredCell | UnmeasuredCell:
+    from harness.judge.ladder import run_requirements
 
-    cell = judgement.cell
-    (gate,) = climb(judgement)
-    if gate.outcome is not Outcome.PASSED:
-        return Unmeasured(cell=cell, outcome=gate.outcome, message=gate.message)
-    decided = _decided(judgement)
+    cell = prepared.cell
+    (exported,) = run_requirements(prepared)
+    if exported.outcome is not Outcome.PASSED:
+        return UnmeasuredCell(cell=cell, outcome=exported.outcome, message=exported.message)
+    decided = _decided_examples(prepared)
     peaks = _largest(
         row
         for example in decided
-        for sides in judgement.evidence.sides
+        for sides in prepared.evidence.sides
         for row in _differences(sides, example)
     )
-    return Measured(
+    return MeasuredCell(
         cell=cell,
-        atol=judgement.atol,
+        atol=prepared.atol,
         examples=len(decided),
         needed=peaks["needed"],
         eager=peaks["eager"],
@@ -117,21 +122,24 @@ def _measure(judgement: Judgement) -> Measured | Unmeasured:
     )
 
 
-def _decided(judgement: Judgement) -> list[Example]:
-    """The examples that `agreement` judges at the declared tolerance: those at which eager itself
-    is off by more are rare, and would set it alone."""
-    from harness.judge.tally import Tally
+def _decided_examples(prepared: PreparedCell) -> list[Example]:
+    """Return the examples that are not undecided at the declared tolerance.
+
+    At the rare undecided examples, eager's own rounding error exceeds the tolerance. They alone
+    would determine the measured maximum.
+    """
+    from harness.judge.example_results import ExampleResults
     from harness.requirements.agreement import REQUIREMENT
 
-    tally = Tally(REQUIREMENT, judgement.evidence, judgement.atol)
-    for example in judgement.examples:
-        tally.add(example)
-    tally.settle()
-    return [example for example in judgement.examples if example not in tally.undecided]
+    results = ExampleResults(REQUIREMENT, prepared.evidence, prepared.atol)
+    for example in prepared.examples:
+        results.add(example)
+    results.finish()
+    return [example for example in prepared.examples if example not in results.undecided]
 
 
 def _differences(sides: Sides, example: Example) -> Iterator[tuple[str, Peak]]:
-    """Of one example: the quantity that is measured, and the difference of one output."""
+    """Yield (`needed`, `eager` or `candidate`, difference) for each output of one example."""
     try:
         for quantity, measures in _measures(sides, example):
             for measure in measures:
@@ -143,11 +151,11 @@ def _differences(sides: Sides, example: Example) -> Iterator[tuple[str, Peak]]:
 def _measures(sides: Sides, example: Example) -> Iterator[tuple[str, Iterable[Measure]]]:
     from harness.requirements.agreement import examine_sides
 
-    # First, since it names the side that refuses the feed.
-    yield "needed", unless_found(examine_sides(sides, example, FORGIVING))
+    # First, since its message names the side that refuses the feed.
+    yield "needed", measures_or_raise(examine_sides(sides, example, INFINITE_ATOL))
     expected = float64_outputs(sides, example)
-    yield "eager", beside_float64(sides.reference(example), expected)
-    yield "candidate", beside_float64(sides.candidate(example), expected)
+    yield "eager", distances_to_float64(sides.reference(example), expected)
+    yield "candidate", distances_to_float64(sides.candidate(example), expected)
 
 
 def _peak(measure: Measure, sides: Sides, example: Example) -> Peak:

@@ -1,4 +1,4 @@
-"""`validate_model_outputs()`: the numeric verdict alone, as exceptions, under Optimum's name."""
+"""`validate_model_outputs`: compare outputs only and raise an exception, as Optimum's function."""
 
 from __future__ import annotations
 
@@ -24,19 +24,21 @@ def validate_model_outputs(
     onnx_named_outputs: Sequence[str],
     atol: float | None = None,
 ) -> None:
-    """Compare an ONNX file with the eager model over corners and drawn axis sizes.
+    """Compare an ONNX file with the eager model on corners and drawn axis sizes.
 
-    `onnx_named_outputs` are the outputs that the file must have, as `export` returned them;
-    `atol` None takes the description's, in absolute units of the outputs. Returns nothing.
-    Raises OutputMatchError, ShapeError, DtypeError, NonFiniteError, AtolError,
-    RuntimeRefusalError, or ValidationError where nothing could have failed. Judges descriptions
-    of one part; use `check` for folders.
+    `onnx_named_outputs` are the outputs that the file must have, as `export` returned them. `atol`
+    is absolute, in units of the outputs; if None, the description's is used. Accepts descriptions
+    with one part; use `check` for a folder of parts.
+
+    Raises OutputMatchError, ShapeError, DtypeError, NonFiniteError, AtolError or
+    RuntimeRefusalError for a mismatch, ValidationError if no example could have failed, and
+    UsageError for a description with several parts.
     """
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.onnx_file import graph_outputs
     from harness.evidence.session import single_thread
+    from harness.judge.example_results import ExampleResults
     from harness.judge.examples import draw_examples
-    from harness.judge.tally import Tally
     from harness.requirements.agreement import REQUIREMENT
 
     if len(config.parts) > 1:
@@ -49,15 +51,15 @@ def validate_model_outputs(
             f"outputs of {onnx_model}: got {', '.join(got)}, "
             f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
         )
-    tally = Tally(REQUIREMENT, evidence, config.atol if atol is None else atol)
+    results = ExampleResults(REQUIREMENT, evidence, config.atol if atol is None else atol)
     with single_thread():
         for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
-            tally.add(example)
-        tally.settle()
-        failing = tally.first_failing
+            results.add(example)
+        results.finish()
+        failing = results.first_failing
         if failing is not None:
-            finding = tally.findings(failing)[0]
+            finding = results.findings(failing)[0]
             raise finding.error(f"{finding.message} [{onnx_model}, {failing}]")
-    reason = tally.why_inconclusive()
+    reason = results.why_inconclusive()
     if reason is not None:
         raise ValidationError(f"{onnx_model}: {reason}")

@@ -1,4 +1,4 @@
-"""Pays for imports before the first cell, so that its seconds and its traces are its own."""
+"""Import heavy modules before the first cell, so that its time and traces exclude imports."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ MODULES = (
 
 
 def warm_up() -> None:
-    """Import what judging needs; what is missing is told by the cell that needs it."""
+    """Import the modules that judging needs; the cell that needs a missing one reports it."""
     for name in MODULES:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    _start_no_monitor()
+    _disable_tqdm_monitor()
 
 
-def _start_no_monitor() -> None:
-    """Have tqdm, which torch uses, keep no thread of its own beside the cells."""
+def _disable_tqdm_monitor() -> None:
+    """Prevent tqdm, which torch uses, from starting its monitor thread."""
     with contextlib.suppress(ImportError):
         importlib.import_module("tqdm").tqdm.monitor_interval = 0

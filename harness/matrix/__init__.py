@@ -1,5 +1,5 @@
-"""CROSS: which cells there are, which of them a run plans, and which failures are expected.
+"""CROSS: the cells of the matrix, the plan of a run, and the expected failures.
 
-Import-light: nothing here imports torch, transformers or onnxruntime, so that collecting twenty
-thousand cells takes seconds.
+Import-light: nothing here imports torch, transformers or onnxruntime, so collecting 20,000 cells
+takes only seconds.
 """

@@ -1,4 +1,4 @@
-"""Which files differ from a revision, by git, and whether they differ in what they mean."""
+"""Files that differ from a git revision, and the Python definitions that changed in them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.errors import UsageError
-from harness.matrix.meaning import meaning_of, syntax_tree
+from harness.matrix.normalized_content import normalize_content, syntax_tree
 
 _HINT = "give a branch, tag or commit of a git checkout that has its history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangedFile:
-    """One file that differs; None stands for a side on which it does not exist."""
+    """One changed file: its content before and after, None if the file does not exist there.
+
+    `path` is relative to `root`, the top folder of the repository.
+    """
 
     root: Path
     path: str
@@ -28,31 +31,31 @@ class ChangedFile:
         return self.root.resolve() / self.path
 
     @property
-    def is_reworded_only(self) -> bool:
-        """Whether only its formatting, comments or docstrings differ."""
+    def is_cosmetic(self) -> bool:
+        """Whether only formatting, comments or docstrings differ."""
         if self.before is None or self.after is None:
             return False
         path = PurePosixPath(self.path)
         try:
-            return meaning_of(path, self.before) == meaning_of(path, self.after)
-        except (ValueError, SyntaxError):  # then nobody can tell
+            return normalize_content(path, self.before) == normalize_content(path, self.after)
+        except (ValueError, SyntaxError):  # cannot be parsed, so it counts as a real change
             return False
 
 
 def changed_files(ref: str, directory: Path, *, subject: str) -> tuple[ChangedFile, ...]:
-    """What differs between the working tree around `directory` and where `ref` branched off.
+    """Return the files that differ between the working tree and the merge base of `ref` and HEAD.
 
-    What is not committed or not tracked counts too; a renamed file is one deleted and one added.
-    Raises UsageError that starts with `subject` where there is no git, no repository, or no such
-    revision in it.
+    `directory` is any folder of the repository. Uncommitted and untracked files count; a renamed
+    file is one deleted and one added file. Raises UsageError that starts with `subject` if git is
+    not installed, there is no repository, or `ref` is not a revision of it.
     """
-    told = f"{subject} {ref!r}"
-    root = Path(_git(directory, "rev-parse", "--show-toplevel", told=told).decode().strip())
+    option = f"{subject} {ref!r}"
+    root = Path(_git(directory, "rev-parse", "--show-toplevel", option=option).decode().strip())
     commit = f"{ref}^{{commit}}"
-    _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit, told=told)
-    base = _git(root, "merge-base", "--", ref, "HEAD", told=told).decode().strip()
-    differing = _git(root, "diff", "--name-only", "--no-renames", "-z", base, "--", told=told)
-    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", told=told)
+    _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", commit, option=option)
+    base = _git(root, "merge-base", "--", ref, "HEAD", option=option).decode().strip()
+    differing = _git(root, "diff", "--name-only", "--no-renames", "-z", base, "--", option=option)
+    untracked = _git(root, "ls-files", "--others", "--exclude-standard", "-z", option=option)
     paths = sorted({name.decode() for name in (differing + untracked).split(b"\0") if name})
     return tuple(_changed(root, path, base) for path in paths)
 
@@ -68,15 +71,16 @@ def _changed(root: Path, path: str, base: str) -> ChangedFile:
     )
 
 
-def _git(directory: Path, *arguments: str, told: str) -> bytes:
+def _git(directory: Path, *arguments: str, option: str) -> bytes:
+    """Run git and return its output; raises UsageError that starts with `option` if it fails."""
     try:
         done = _run(directory, *arguments)
     except OSError as error:
-        raise UsageError(f"{told}: git cannot be run ({error.strerror}); install it") from error
+        raise UsageError(f"{option}: git cannot be run ({error.strerror}); install it") from error
     if done.returncode != 0:
-        said = " ".join(done.stderr.decode(errors="replace").split())
-        reason = said or "there is no such revision, or none that it shares with HEAD"
-        raise UsageError(f"{told}: {reason}; {_HINT}")
+        stderr = " ".join(done.stderr.decode(errors="replace").split())
+        reason = stderr or "it is not a revision here, or has no common commit with HEAD"
+        raise UsageError(f"{option}: {reason}; {_HINT}")
     return done.stdout
 
 
@@ -87,19 +91,17 @@ def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
 
 
 def changed_definitions(file: ChangedFile) -> frozenset[str]:
-    """The names of the top-level classes and functions of a Python file that differ, or that
-    mention one that does.
+    """Return the top-level classes and functions of a Python file that changed.
 
-    An empty name stands for its other statements, and for all of a file that cannot be parsed.
+    A definition that uses a changed name counts as changed too. The name "" stands for all other
+    statements, and for the whole file if it cannot be parsed.
     """
     try:
         before, after = (_definitions(side or b"") for side in (file.before, file.after))
     except (ValueError, SyntaxError):
         return frozenset({""})
-    differing = {
-        name for name in {*before, *after} if _dumped(before, name) != _dumped(after, name)
-    }
-    return _with_mentioning(differing, after)
+    differing = {name for name in {*before, *after} if _dump(before, name) != _dump(after, name)}
+    return _add_users(differing, after)
 
 
 def _definitions(source: bytes) -> dict[str, list[ast.stmt]]:
@@ -109,17 +111,18 @@ def _definitions(source: bytes) -> dict[str, list[ast.stmt]]:
     return found
 
 
-def _dumped(definitions: Mapping[str, list[ast.stmt]], name: str) -> list[str]:
+def _dump(definitions: Mapping[str, list[ast.stmt]], name: str) -> list[str]:
     return [ast.dump(node) for node in definitions.get(name, ())]
 
 
-def _with_mentioning(names: set[str], definitions: Mapping[str, list[ast.stmt]]) -> frozenset[str]:
-    mentioned = {
+def _add_users(names: set[str], definitions: Mapping[str, list[ast.stmt]]) -> frozenset[str]:
+    """Return `names` and all definitions that use one of them, directly or through others."""
+    used = {
         name: {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}
         for name, nodes in definitions.items()
     }
     found, known = set(names), set[str]()
     while found != known:
         known = set(found)
-        found |= {name for name, others in mentioned.items() if others & known}
+        found |= {name for name, others in used.items() if others & known}
     return frozenset(found)

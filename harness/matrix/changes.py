@@ -1,4 +1,4 @@
-"""What a change selects: changed files -> the rows of the matrix that can tell."""
+"""Select the rows of the matrix to judge for a change: changed files -> rows that may differ."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from harness.matrix.expectation_files import TABLE
 from harness.matrix.names import select
 from harness.matrix.plan import Plan, select_models
 from harness.matrix.registry import Registry
-from harness.matrix.smoke_set import Pick, picked, smoke_set
+from harness.matrix.smoke_set import RowSelector, select_rows, smoke_set
 
 HARMLESS = (
     *("docs/*", "tests/*", "reports/*", "benchmarks/*", ".github/*", ".ci/*"),
     *("*.md", "LICENSE*", "Makefile", ".gitignore", "fixtures/runs/*"),
 )
-"""What no verdict depends on. Whatever else is not known to concern less counts as the engine."""
+"""Files that no verdict depends on. A file that nothing here can place counts as the engine."""
 
 SMOKE_SET = "the smoke set"
 SHOWN_FILES = 3
@@ -34,24 +34,23 @@ SHOWN_FILES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What one file selects, and in which words."""
+    """The rows that one changed file selects; `names` describes them to the user."""
 
     path: str
     names: frozenset[str]
-    picks: frozenset[Pick]
+    selectors: frozenset[RowSelector]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What all changed files select; `differing` counts those that select nothing, too."""
+    """The rows that all changed files select; `differing` also counts files that select no row."""
 
     selecting: tuple[Change, ...]
     differing: int
 
     def cells_of(self, plan: Plan) -> Plan:
-        """The cells of a plan that some change selects."""
-        picks = frozenset(pick for change in self.selecting for pick in change.picks)
-        return picked(plan, picks)
+        """Return the cells of a plan that some change selects."""
+        return select_rows(plan, {row for change in self.selecting for row in change.selectors})
 
     def __str__(self) -> str:
         count = len(self.selecting)
@@ -66,14 +65,16 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Selector:
+class _ChangeMapper:
+    """Finds the rows that a changed file selects; `smoke` are the rows of the smoke set."""
+
     registry: Registry
-    smoke: frozenset[Pick]
+    smoke: frozenset[RowSelector]
     dependents: Dependents
 
     def change_of(self, file: ChangedFile) -> Change | None:
-        """What a file selects; None where that is nothing."""
-        if file.is_reworded_only:
+        """Return the rows that a changed file selects; None if it selects no row."""
+        if file.is_cosmetic:
             return None
         relative = _in_fixtures(file.location)
         match relative.parts, relative.suffix:
@@ -97,12 +98,12 @@ class _Selector:
         return self._of_others(file)
 
     def _of_architectures(self, file: ChangedFile, architectures: Iterable[str]) -> Change | None:
-        """All rows of those that are still registered."""
+        """Select all rows of the given architectures; None if none of them is registered now."""
         models = [model for model in self.registry.models if model.architecture in architectures]
-        return _change(file, models, (Pick(model=str(model)) for model in models))
+        return _change(file, models, (RowSelector(model=str(model)) for model in models))
 
     def _of_expectations(self, file: ChangedFile) -> Change | None:
-        """The rows of the entries that stand on one side only."""
+        """Select the rows of the expectations that were added, removed or edited."""
         try:
             before, after = _entries(file.before), _entries(file.after)
             changed = [
@@ -110,52 +111,61 @@ class _Selector:
                 for text, entry in {**before, **after}.items()
                 if (text in before) != (text in after)
             ]
-            picks = {pick for entry in changed for pick in self._picks_of(entry)}
+            selectors = {row for entry in changed for row in self._selectors_of(entry)}
         except (ValueError, KeyError, TypeError, AttributeError):
-            return self._of_engine(file)  # of another form; reading it says so
-        models = [model for model in self.registry.models if str(model) in {p.model for p in picks}]
-        return _change(file, models, picks)
+            return self._of_engine(file)  # malformed; the error is reported when the file is loaded
+        selected = {row.model for row in selectors}
+        models = [model for model in self.registry.models if str(model) in selected]
+        return _change(file, models, selectors)
 
-    def _picks_of(self, entry: Mapping[str, Any]) -> list[Pick]:
+    def _selectors_of(self, entry: Mapping[str, Any]) -> list[RowSelector]:
         try:
             models = select_models(entry["architecture"], self.registry, subject="architecture")
             exporters = select(entry["exporter"], self.registry.exporters, subject="exporter")
         except UsageError:
-            return []  # of what is not registered any more
-        return [Pick(model=str(m), exporter=name) for m in models for name in exporters]
+            return []  # names a model or an exporter that is no longer registered
+        return [RowSelector(model=str(m), exporter=name) for m in models for name in exporters]
 
     def _of_exporter(self, file: ChangedFile, exporter: str) -> Change:
-        picks = (Pick(model=p.model, task=p.task, exporter=exporter) for p in self.smoke)
+        selectors = (
+            RowSelector(model=row.model, task=row.task, exporter=exporter) for row in self.smoke
+        )
         names = frozenset({f"{SMOKE_SET} of exporter {exporter}"})
-        return Change(path=file.path, names=names, picks=frozenset(picks))
+        return Change(path=file.path, names=names, selectors=frozenset(selectors))
 
     def _of_others(self, file: ChangedFile) -> Change | None:
         is_harmless = any(fnmatchcase(file.path, pattern) for pattern in HARMLESS)
         return None if is_harmless else self._of_engine(file)
 
     def _of_engine(self, file: ChangedFile) -> Change:
-        return Change(path=file.path, names=frozenset({SMOKE_SET}), picks=self.smoke)
+        return Change(path=file.path, names=frozenset({SMOKE_SET}), selectors=self.smoke)
 
 
 def select_changes(
     files: Iterable[ChangedFile], registry: Registry, durations: Durations
 ) -> Changes:
-    """What changed files select: architectures, exporters, or the smoke set for the engine."""
+    """Return the rows that changed files select.
+
+    A file of a description or a fixture selects its architectures, an exporter's file the smoke set
+    with this exporter, and a file of the engine the whole smoke set.
+    """
     architectures = dict.fromkeys(model.architecture for model in registry.models)
-    selector = _Selector(
+    mapper = _ChangeMapper(
         registry=registry,
         smoke=smoke_set(registry, durations),
         dependents=read_dependents(architectures),
     )
-    found = list(map(selector.change_of, files))
+    found = list(map(mapper.change_of, files))
     return Changes(
         selecting=tuple(change for change in found if change is not None), differing=len(found)
     )
 
 
-def _change(file: ChangedFile, models: Iterable[Any], picks: Iterable[Pick]) -> Change | None:
+def _change(
+    file: ChangedFile, models: Iterable[Any], selectors: Iterable[RowSelector]
+) -> Change | None:
     names = frozenset(model.architecture for model in models)
-    return Change(path=file.path, names=names, picks=frozenset(picks)) if names else None
+    return Change(path=file.path, names=names, selectors=frozenset(selectors)) if names else None
 
 
 def _entries(content: bytes | None) -> dict[str, Mapping[str, Any]]:
@@ -164,7 +174,7 @@ def _entries(content: bytes | None) -> dict[str, Mapping[str, Any]]:
 
 
 def _in_fixtures(location: Path) -> PurePosixPath:
-    """The path of a file within its fixture folder; the whole one where it is in none."""
+    """Return the path relative to the file's fixture folder; the whole path if it is in none."""
     for directory in map(Path.resolve, fixture_directories()):
         if location.is_relative_to(directory):
             return PurePosixPath(location.relative_to(directory))

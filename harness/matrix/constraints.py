@@ -1,6 +1,6 @@
-"""Which pinned versions let go when a canary tries newer ones, so that pip can follow them.
+"""Remove pins from a constraints file so that a canary run can install newer packages.
 
-A pin that the newer package contradicts would make pip go back, in silence, to an old version.
+If a pin contradicts a newer package, pip silently installs an old version that fits the pin.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from harness.errors import UsageError
 from harness.versions import DISTRIBUTIONS
 
 Requires = Callable[[str], Iterable[str]]
-"""The requirements that an installed package declares; none for one that is not installed."""
+"""Returns the requirements that an installed package declares; () if it is not installed."""
 
 
 def installed_requires(name: str) -> Iterable[str]:
-    """What an installed package requires."""
+    """Return the requirements of an installed package; () if it is not installed."""
     try:
         return requires(name) or ()
     except PackageNotFoundError:
@@ -27,21 +27,22 @@ def installed_requires(name: str) -> Iterable[str]:
 
 
 def chosen_names(arguments: Iterable[str]) -> frozenset[str]:
-    """The packages among the arguments of `pip install`, options left out.
+    """Return the package names among the arguments of `pip install`, without options.
 
-    Raises UsageError for what is neither a requirement nor an option in one word.
+    Raises UsageError if an argument is not a requirement and not an option in one word.
     """
     return frozenset(
         _name(argument, subject="canary") for argument in arguments if not argument.startswith("-")
     )
 
 
-def loosened(
+def loosen_pins(
     pins: Iterable[str], chosen: Collection[str], *, requires: Requires = installed_requires
 ) -> Iterator[str]:
-    """The lines of a constraints file without those of `chosen`, nor of what they alone require.
+    """Return the lines of a constraints file, without the pins of the `chosen` packages.
 
-    What the harness itself requires stays pinned unless chosen.
+    The pins of their requirements are removed too, recursively. Requirements of the harness itself
+    stay pinned unless they are chosen.
     """
     own = set(_required_by(DISTRIBUTIONS["harness"], requires))
     freed, waiting = set(chosen), list(chosen)
@@ -56,7 +57,7 @@ def loosened(
 
 
 def _required_by(name: str, requires: Requires) -> Iterator[str]:
-    """What a package requires here, without its extras."""
+    """Yield the names of a package's requirements on this machine, without extras."""
     for text in requires(name):
         requirement = Requirement(text)
         if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
@@ -68,6 +69,6 @@ def _name(text: str, *, subject: str) -> str:
         return canonicalize_name(Requirement(text).name)
     except InvalidRequirement as error:
         raise UsageError(
-            f"{subject} {text!r}: is no requirement; write torch==2.14.*, or an option of pip in "
-            "one word, as --index-url=URL"
+            f"{subject} {text!r}: not a requirement; write torch==2.14.*, or an option of pip in "
+            "one word, such as --index-url=URL"
         ) from error

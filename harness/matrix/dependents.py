@@ -1,4 +1,4 @@
-"""Which architectures a changed module of descriptions concerns, by the classes that they use."""
+"""Find the architectures that a changed module affects, by the classes of their descriptions."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ Definition = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependents:
-    """Architecture -> the classes that it is described with."""
+    """The classes of each architecture's description: architecture -> classes."""
 
     uses: Mapping[str, frozenset[Definition]]
 
     def of(self, file: ChangedFile) -> frozenset[str] | None:
-        """The architectures that a changed file concerns; None where that is everybody or nobody.
+        """Return the architectures that a changed file affects; None if all or none are affected.
 
-        Those that use a class of it which changed, or one that mentions what changed. Where
-        something else than a class did, all that use any class of it.
+        An architecture is affected if its description uses a class that changed, or a class that
+        uses a changed name. If other statements of the file changed, all architectures that use any
+        class of the file are affected.
         """
         module = module_at(file.location)
         users = self._users(module, None)
@@ -35,10 +36,10 @@ class Dependents:
             return None
         found: set[str] = set()
         for name in changed_definitions(file):
-            concerned = self._users(module, name) or users
-            if concerned == set(self.uses):
+            affected = self._users(module, name) or users
+            if affected == set(self.uses):
                 return None
-            found |= concerned
+            found |= affected
         return frozenset(found)
 
     def _users(self, module: str | None, name: str | None) -> set[str]:
@@ -50,8 +51,7 @@ class Dependents:
 
 
 def read_dependents(architectures: Iterable[str]) -> Dependents:
-    """What the registered descriptions are made of: their bases, their normalized configuration
-    and their dummy input generators, with the bases of those."""
+    """Return the classes that the descriptions of registered architectures use."""
     uses = {}
     for architecture in architectures:
         constructors = TasksManager.get_supported_tasks_for_model_type(architecture).values()
@@ -59,27 +59,27 @@ def read_dependents(architectures: Iterable[str]) -> Dependents:
         uses[architecture] = frozenset(
             (base.__module__, base.__qualname__.partition(".")[0])
             for config in configs
-            for base in made_of(config)
+            for base in description_classes(config)
         )
     return Dependents(uses=uses)
 
 
-def made_of(config: type[OnnxConfig]) -> Iterator[type[Any]]:
-    """The classes of a description: its bases, its normalized configuration, its dummy inputs."""
+def description_classes(config: type[OnnxConfig]) -> Iterator[type[Any]]:
+    """Yield the classes of a description: config, normalized config, generators, and all bases."""
     parts = (config, config.NORMALIZED_CONFIG_CLASS, *config.DUMMY_INPUT_GENERATOR_CLASSES)
     for part in parts:
         yield from part.__mro__
 
 
 def exporter_at(location: Path, exporters: Iterable[str]) -> str | None:
-    """The exporter whose own module a file is."""
+    """Return the name of the exporter that is defined in a file; None if there is none."""
     module = module_at(location)
     names = (name for name in exporters if type(get_exporter(name)).__module__ == module)
     return next(names, None) if module else None
 
 
 def module_at(location: Path) -> str | None:
-    """The imported module that a file is."""
+    """Return the name of the imported module of a file; None if it is not imported."""
     wanted = location.resolve()
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)

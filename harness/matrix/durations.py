@@ -1,6 +1,7 @@
-"""How long cells took when they were last measured: what shards, order and estimates go by.
+"""Measured durations of cells, used for shards, for the order of cells and for estimates.
 
-`fixtures/durations.json` maps `architecture[~variant]/task/exporter` to the seconds of one cell.
+`fixtures/durations.json` maps `architecture[~variant]/task/exporter`, called a row, to the seconds
+of one cell.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from typing import Any
 
 from harness.configs.plugins import fixture_directories
 from harness.errors import UsageError
-from harness.files import read_json, write_whole
+from harness.files import read_json, write_atomically
 from harness.records import CellId, CellReport, Outcome, Run
 
 FILE = "durations.json"
-UNKNOWN = 5.0
-"""Seconds of a cell where nothing at all was measured; then only the number of cells counts."""
+UNKNOWN_SECONDS = 5.0
+"""Seconds assumed for a cell if no cell of its exporter was measured."""
 
 _JUDGED = frozenset(
     {Outcome.PASSED, Outcome.FAILED, Outcome.INCONCLUSIVE, Outcome.XFAILED, Outcome.XPASSED}
@@ -29,51 +30,51 @@ _JUDGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Seconds by row, and by exporter for rows that were never measured."""
+    """Seconds of one cell by row, and `typical` seconds by exporter for unmeasured rows."""
 
     rows: Mapping[str, float]
     typical: Mapping[str, float]
 
     @classmethod
-    def over(cls, rows: Mapping[str, float]) -> Durations:
-        """With the median of each exporter for what is not among `rows`."""
+    def from_rows(cls, rows: Mapping[str, float]) -> Durations:
+        """Take measured `rows`; the typical seconds of an exporter are the median of its rows."""
         found: dict[str, list[float]] = {}
         for row, seconds in rows.items():
             found.setdefault(row.rpartition("/")[2], []).append(seconds)
         return cls(rows, {name: statistics.median(values) for name, values in found.items()})
 
     def of(self, cell: CellId) -> float:
-        """The seconds that a cell is expected to take."""
+        """Return the expected seconds of a cell."""
         return self.of_row(row_of(cell))
 
     def of_row(self, row: str) -> float:
-        """The seconds that one cell of a row is expected to take."""
-        return self.rows.get(row, self.typical.get(row.rpartition("/")[2], UNKNOWN))
+        """Return the expected seconds of one cell of a row."""
+        return self.rows.get(row, self.typical.get(row.rpartition("/")[2], UNKNOWN_SECONDS))
 
     def total(self, cells: Iterable[CellId]) -> float:
-        """The seconds that one process is expected to take for all of `cells`."""
+        """Return the expected seconds of one process for all of `cells`."""
         return sum(map(self.of, cells))
 
 
 def row_of(cell: CellId) -> str:
-    """What its opset does not tell apart: `architecture[~variant]/task/exporter`."""
+    """Return a cell's row, its id without the opset: `architecture[~variant]/task/exporter`."""
     model, task, _, exporter = str(cell).split("/")
     return f"{model}/{task}/{exporter}"
 
 
 def read_durations() -> Durations:
-    """What is committed in all fixture folders, those registered last first.
+    """Read the durations of all fixture folders; for a row in several, the first folder's counts.
 
-    Raises UsageError that names a file of another form.
+    Raises UsageError that names the file if its form is wrong.
     """
     rows: dict[str, float] = {}
     for directory in fixture_directories():
         rows = {**_read(directory / FILE), **rows}
-    return Durations.over(rows)
+    return Durations.from_rows(rows)
 
 
-def measured(run: Run) -> dict[str, float]:
-    """The mean seconds of the cells of each row that a run judged to the end."""
+def mean_durations(run: Run) -> dict[str, float]:
+    """Return row -> mean seconds of its cells, over the cells that got a verdict in a run."""
     found: dict[str, list[float]] = {}
     for report in run.reports():
         if report.outcome in _JUDGED:
@@ -82,11 +83,14 @@ def measured(run: Run) -> dict[str, float]:
 
 
 def write_durations(path: Path, fresh: Mapping[str, float]) -> None:
-    """Put `fresh` into a file, beside the rows that it has already. Raises UsageError, OSError."""
+    """Write `fresh` rows to a file; its other rows are kept.
+
+    Raises UsageError if the file has another form, OSError if it cannot be written.
+    """
     rows = {**_read(path), **fresh}
     rounded = {row: round(seconds, 2) for row, seconds in sorted(rows.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, json.dumps(rounded, indent=1) + "\n")
+    write_atomically(path, json.dumps(rounded, indent=1) + "\n")
 
 
 def _seconds(report: CellReport) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.matrix.expectation_checks import Known
-from harness.matrix.expectation_evidence import Judged, Testimony
+from harness.matrix.expectation_evidence import EntryEvidence, Judged
 from harness.matrix.expectation_matching import values_of
 from harness.matrix.expectation_text import Changes
 from harness.matrix.grouping import describe, group_pairs
@@ -32,17 +32,19 @@ class Edit:
     note: str
 
 
-def edit_entry(known: Known, testimony: Testimony, judged: Judged, matrix: Matrix) -> Edit | None:
+def edit_entry(
+    known: Known, evidence: EntryEvidence, judged: Judged, matrix: Matrix
+) -> Edit | None:
     """The entry without what contradicts it; None where nothing does."""
     source = known.written.place.source
-    ended = _ended(testimony.contradicting, judged)
-    if testimony.is_refuted:
-        verdict = "removed" if testimony.is_passed else "never met, removed"
+    ended = _ended(evidence.contradicting, judged)
+    if evidence.is_refuted:
+        verdict = "removed" if evidence.is_passed else "never met, removed"
         why = f"of its pairs {ended}" if ended else "none of its pairs is applicable"
         return Edit(known=known, changes=(), note=f"{source}: {verdict}: {why}")
-    if not testimony.contradicting:
+    if not evidence.contradicting:
         return None
-    changes = _narrow(known, testimony, matrix)
+    changes = _narrow(known, evidence, matrix)
     verdict = "narrowed" if len(changes) == 1 else f"split into {len(changes)} entries"
     return Edit(known=known, changes=changes, note=f"{source}: {verdict}: of its pairs {ended}")
 
@@ -52,11 +54,11 @@ def _ended(pairs: Iterable[Pair], judged: Judged) -> str:
     return ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
 
 
-def _narrow(known: Known, testimony: Testimony, matrix: Matrix) -> Changes:
-    items = _take_off(_written_items(known), testimony, matrix)
-    if not any(map(_box(items, matrix).covers, testimony.contradicting)):
+def _narrow(known: Known, evidence: EntryEvidence, matrix: Matrix) -> Changes:
+    items = _take_off(_written_items(known), evidence, matrix)
+    if not any(map(_box(items, matrix).covers, evidence.contradicting)):
         return (_changed_keys(known, _without_idle(items, matrix)),)
-    boxes = group_pairs(testimony.supporting, matrix)
+    boxes = group_pairs(evidence.supporting, matrix)
     return tuple(_changed_keys(known, _rewrite(known, box, matrix)) for box in boxes)
 
 
@@ -69,18 +71,18 @@ def _box(items: Items, matrix: Matrix) -> Box:
     return Box(*(values_of(items[key], key, matrix.registry) for key in KEYS))
 
 
-def _take_off(items: Items, testimony: Testimony, matrix: Matrix) -> Items:
+def _take_off(items: Items, evidence: EntryEvidence, matrix: Matrix) -> Items:
     """The lists without the items that cover something contradicted and nothing supported."""
     for key in NARROWED_FIRST:
         box = _box(items, matrix)
         parts = {
             item: box.with_key(key, values_of([item], key, matrix.registry)) for item in items[key]
         }
-        against = [pair for pair in testimony.contradicting if box.covers(pair)]
+        against = [pair for pair in evidence.contradicting if box.covers(pair)]
         kept = tuple(
             item
             for item, part in parts.items()
-            if not any(map(part.covers, against)) or any(map(part.covers, testimony.supporting))
+            if not any(map(part.covers, against)) or any(map(part.covers, evidence.supporting))
         )
         items = {**items, key: kept}
     return items

@@ -41,7 +41,7 @@ class Judged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Testimony:
+class EntryEvidence:
     """What a run says about one entry: pairs that speak for keeping it, and pairs against it.
 
     Whatever was not judged speaks for it. What is not applicable says nothing, nor does what an
@@ -79,7 +79,9 @@ def _real_outcome(pair: Pair, record: Record, active: Sequence[Known]) -> Outcom
     return next((expectation.outcome for expectation in covering), None)
 
 
-def hear(known: Known, earlier: Sequence[Known], judged: Judged, matrix: Matrix) -> Testimony:
+def collect_evidence(
+    known: Known, earlier: Sequence[Known], judged: Judged, matrix: Matrix
+) -> EntryEvidence:
     """What a run says about an entry; `earlier` hold too, and count before it."""
     settled = [other for other in earlier if always_precedes(other, known)]
     supporting, contradicting, idle = set(), set(), False
@@ -93,7 +95,7 @@ def hear(known: Known, earlier: Sequence[Known], judged: Judged, matrix: Matrix)
             supporting.add(pair)
         else:
             contradicting.add(pair)
-    return Testimony(
+    return EntryEvidence(
         supporting=frozenset(supporting),
         contradicting=frozenset(contradicting),
         is_passed=any(judged.outcomes[pair] is Outcome.PASSED for pair in contradicting),

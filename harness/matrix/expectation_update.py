@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.configs.plugins import find_fixture, fixture_directories
 from harness.matrix.expectation_checks import Examined, Known, VersionOf
 from harness.matrix.expectation_edits import Edit, edit_entry
-from harness.matrix.expectation_evidence import Judged, hear, judge_pairs
+from harness.matrix.expectation_evidence import Judged, collect_evidence, judge_pairs
 from harness.matrix.expectation_files import FOLDER, read_source
 from harness.matrix.expectation_proposals import propose_entries
 from harness.matrix.expectation_text import edit_text
@@ -113,7 +113,9 @@ def _by_home(pairs: Iterable[Pair], home: Callable[[Pair], Path]) -> Mapping[Pat
 
 def _edits(active: Sequence[Known], judged: Judged, matrix: Matrix) -> Iterator[Edit]:
     for number, one in enumerate(active):
-        edit = edit_entry(one, hear(one, active[:number], judged, matrix), judged, matrix)
+        edit = edit_entry(
+            one, collect_evidence(one, active[:number], judged, matrix), judged, matrix
+        )
         if edit is not None:
             yield edit
 

@@ -1,4 +1,4 @@
-"""Known failures: which record may end badly, how, and why that leaves a run green."""
+"""Expectations: known failures, with the reason why they do not fail a run."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ EXPECTABLE_OUTCOMES = (
 )
 FINDINGS = "docs/findings/"
 UNWRITTEN = "not written yet"
-"""What stands for a reason or an issue in a proposed entry; no file with it is accepted."""
+"""Placeholder for the reason and issue of a proposed entry; a file that has it is refused."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """One entry, its globs resolved to the registered names; `source` is its file and place."""
+    """One entry, with globs resolved to registered names; `source` is its file and position."""
 
     box: Box
     outcome: Outcome
@@ -36,7 +36,7 @@ class Expectation:
         return self.box.covers(Pair.of(cell, requirement))
 
     def to_json(self) -> Mapping[str, str]:
-        """What a record carries of it."""
+        """Return the fields that are written to a record."""
         return {
             "reason": self.reason,
             "issue": self.issue,
@@ -47,9 +47,9 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All entries that hold for the installed versions, in the order of their files.
+    """All entries that are valid for the installed versions, in the order of their files.
 
-    Where several cover one pair, the first counts.
+    If several cover one pair, the first counts.
     """
 
     entries: tuple[Expectation, ...] = ()
@@ -58,14 +58,14 @@ class Expectations:
         return next((e for e in self.entries if e.covers(cell, requirement)), None)
 
     def expected_to_fail(self, cell: CellId, requirements: Iterable[str]) -> Sequence[str]:
-        """Those of the requirements of a cell that an entry says to end as failed."""
+        """Return the requirements of a cell that are expected to end as `failed`."""
         found = {requirement: self.find(cell, requirement) for requirement in requirements}
         return [name for name, entry in found.items() if entry and entry.outcome is Outcome.FAILED]
 
     def apply(self, record: Record) -> Record:
-        """The record as `xfailed` where it ended as expected, as `xpassed` where it passed.
+        """Return the record as `xfailed` if it failed as expected, as `xpassed` if it passed.
 
-        Any other outcome stays: failing in another way, or in another requirement, is new.
+        Other outcomes are unchanged: another failure, or one of another requirement, is new.
         """
         expectation = self.find(record.cell, record.requirement)
         if expectation is None:

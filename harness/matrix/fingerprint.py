@@ -1,4 +1,7 @@
-"""What a cell's records follow from, as one digest: while it stays, they need not be made again."""
+"""Fingerprints of cells: a digest of everything that can change a cell's records.
+
+As long as the fingerprint of a cell is unchanged, `--incremental` reuses its records.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from harness.evidence.fixtures import FOLDER as MODELS
 from harness.evidence.fixtures import TinyModel, read_fixture
 from harness.exporters import get_exporter
 from harness.judge.regressions import FOLDER as REGRESSIONS
-from harness.matrix.dependents import made_of
+from harness.matrix.dependents import description_classes
 from harness.matrix.modeling import files_of_models, model_types, shared_files
 from harness.matrix.registry import BACKEND
 from harness.matrix.seeds import cell_seed
@@ -33,20 +36,21 @@ ENGINE = (
     *("*.py", "records/*.py", "configs/*.py", "exporters/_*.py", "evidence/**/*.py"),
     *("requirements/**/*.py", "judge/**/*.py", "isolation/judge_process.py"),
 )
-"""The sources that judge any cell. Descriptions and exporters count for their own cells."""
+"""Sources that every cell depends on. Descriptions and exporters count only for their own cells."""
 
-ALSO_DECIDING = ("hypothesis", "numpy", "onnx-ir", "ml-dtypes", "sympy")
-"""Packages that draw examples, compare values or write files, beside those that a run names."""
+OTHER_PACKAGES = ("hypothesis", "numpy", "onnx-ir", "ml-dtypes", "sympy")
+"""Packages that draw examples, compare values or write files; a run's `versions` has others."""
 
 CPU_INFO = Path("/proc/cpuinfo")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 class Fingerprints:
-    """Fingerprints of cells as everything is now: what several share is looked at once.
+    """Fingerprints of cells in the current state of files and packages.
 
-    `seed` is that of the run, `max_examples` are drawn for each cell. A profile does not enter:
-    what it plans is in the requirements.
+    Ingredients that cells share are read once per instance. `seed` is the seed of the run, and
+    `max_examples` the number of examples drawn for each cell. The profile has no influence of its
+    own: the requirements that it plans are part of the fingerprint.
     """
 
     def __init__(self, *, max_examples: int, seed: int) -> None:
@@ -58,14 +62,14 @@ class Fingerprints:
         self._tiny_model = functools.cache(_tiny_model)
 
     def of(self, cell: CellId, requirements: Sequence[str]) -> str | None:
-        """64 hexadecimal digits; None where nobody can tell what the cell is made of."""
+        """Return 64 hexadecimal digits; None if the cell's sources cannot be determined."""
         found = self.ingredients(cell, requirements)
         if found is None:
             return None
         return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
 
     def ingredients(self, cell: CellId, requirements: Sequence[str]) -> Mapping[str, Any] | None:
-        """Everything that can change a cell's records, by name."""
+        """Return everything that can change a cell's records, by name; None if it is unknown."""
         try:
             made = {
                 "description": self._description(cell.architecture, cell.task),
@@ -73,7 +77,7 @@ class Fingerprints:
                 "tiny model": self._tiny_model(TinyModel(cell.architecture, cell.variant)),
                 "surroundings": self._surroundings(),
             }
-        except HarnessError:  # the judge says better what is wrong
+        except HarnessError:  # the judge reports this error with more detail
             return None
         if None in made.values():
             return None
@@ -86,10 +90,10 @@ class Fingerprints:
 
 
 def _surroundings() -> dict[str, Any]:
-    """What all cells share. Replay commands name the config modules."""
+    """Ingredients of all cells. Config modules count, since records name them to replay a cell."""
     package = Path(harness.__file__).parent
     engine = sorted({path for pattern in ENGINE for path in package.glob(pattern)})
-    also = {name: installed_version(name) or "none" for name in ALSO_DECIDING}
+    also = {name: installed_version(name) or "none" for name in OTHER_PACKAGES}
     return {
         "versions": {**versions(), **also},
         "machine": [platform.system(), platform.machine(), _processor()],
@@ -104,12 +108,12 @@ def _description(architecture: str, task: str) -> str | None:
     constructor = TasksManager.get_exporter_config_constructor(
         BACKEND, model_type=architecture, task=task
     )
-    files = files_of(base.__module__ for base in made_of(constructor.resolve()))
+    files = files_of(base.__module__ for base in description_classes(constructor.resolve()))
     return None if files is None else _digest(sorted(files), digest_of)
 
 
 def _exporter(name: str) -> list[str] | None:
-    """Its sources and its settings, but for what it found out itself."""
+    """Digest of an exporter's sources, and its settings except the values that it computed."""
     exporter = get_exporter(name)
     files = files_of([type(exporter).__module__])
     if files is None:
@@ -123,7 +127,7 @@ def _exporter(name: str) -> list[str] | None:
 
 
 def _tiny_model(model: TinyModel) -> dict[str, str]:
-    """Its files, the regressions of its architecture, and what it is built from in transformers."""
+    """Digests of a tiny model's fixtures and regressions, and of its files in transformers."""
     own = TinyModel(model.architecture)
     names = (f"{MODELS}/{own}.json", f"{MODELS}/{model}.json", f"{REGRESSIONS}/{own}.json")
     folders = fixture_directories()
@@ -135,20 +139,20 @@ def _tiny_model(model: TinyModel) -> dict[str, str]:
 
 
 def _digest(files: Iterable[Path], digest: Callable[[Path], str]) -> str:
-    """One digest of many files in this order, by name, wherever they are installed."""
+    """One digest of the names and contents of files in this order, wherever they are installed."""
     found = (f"{path.parent.name}/{path.name} {digest(path)}" for path in files)
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 
 def _torch_build() -> str:
-    """The commit is in this file: two nightly builds of one day may share a version."""
+    """Digest of torch's `version.py`: two nightly builds may share a version, but not a commit."""
     spec = importlib.util.find_spec("torch")
     folders = (spec and spec.submodule_search_locations) or [""]
     return digest_of_bytes(Path(folders[0], "version.py"))
 
 
 def _processor() -> str:
-    """Vector units round differently; Linux names the processor here, others nowhere."""
+    """Name of the processor, since vector units round differently; exact only on Linux."""
     try:
         lines = CPU_INFO.read_text(encoding="utf-8").splitlines()
     except OSError:

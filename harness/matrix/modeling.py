@@ -1,4 +1,4 @@
-"""Which files of transformers a tiny model is built from; none of them is imported."""
+"""Find the files of transformers that a tiny model is built from, without importing them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NEIGHBOUR = re.compile(rb"^\s*from (?:\.\.|transformers\.models\.)(\w+)", re.MU
 
 @functools.cache
 def shared_files(library: Path) -> tuple[Path, ...]:
-    """Everything but the packages of single models."""
+    """Return the files of transformers that are not in the package of a single model."""
     return tuple(
         path
         for path in sorted(library.rglob("*.py"))
@@ -27,9 +27,10 @@ def shared_files(library: Path) -> tuple[Path, ...]:
 
 @functools.cache
 def files_of_models(library: Path, model_types: frozenset[str]) -> tuple[Path, ...]:
-    """The packages of model types and of those that they import.
+    """Return the files of the packages of `model_types`, and of all model packages they import.
 
-    Every model's where a type has no package of its name, or where one looks others up at run time.
+    Returns the files of all models if a type has no package of its name, or if a package uses the
+    auto classes, which look up models at run time.
     """
     waiting = {name.replace("-", "_") for name in model_types}
     found: dict[str, list[Path]] = {}
@@ -44,7 +45,7 @@ def files_of_models(library: Path, model_types: frozenset[str]) -> tuple[Path, .
 
 
 def model_types(fixture: Any) -> Iterator[str]:
-    """Every `model_type` in a tiny model, those of configurations within one among them."""
+    """Yield every `model_type` in a tiny model, including its nested configurations."""
     if isinstance(fixture, dict):
         if isinstance(fixture.get("model_type"), str):
             yield fixture["model_type"]

@@ -1,4 +1,4 @@
-"""Comma lists of globs over known names, as options and expectations write them."""
+"""Comma lists of globs over known names, as in options and expectations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from harness.errors import UsageError, suggest
 
 
 def split_list(text: str, *, subject: str) -> tuple[str, ...]:
-    """The items of a comma list; raises UsageError that starts with `subject` for an empty one."""
+    """Return the items of a comma list.
+
+    Raises UsageError that starts with `subject` if an item is empty.
+    """
     items = tuple(item.strip() for item in text.split(","))
     if not all(items):
         raise UsageError(f"{subject} {text!r}: an item is empty; write a comma list, such as a,b*")
@@ -17,10 +20,10 @@ def split_list(text: str, *, subject: str) -> tuple[str, ...]:
 
 
 def select(text: str | None, known: Iterable[str], *, subject: str) -> tuple[str, ...]:
-    """The known names that a comma list of globs matches, in their own order; all for None.
+    """Return the known names that a comma list of globs matches, in the order of `known`.
 
-    Raises UsageError that starts with `subject` and names the nearest for an item that matches
-    none: a misspelt name must not quietly select less.
+    Returns all names if `text` is None. Raises UsageError that starts with `subject` and suggests
+    the nearest name if an item matches no name: a misspelt name must not silently select less.
     """
     names = tuple(known)
     if text is None:

@@ -1,4 +1,4 @@
-"""Sets of opsets: as text, `14..18,23`, and those of an exporter that stand for all of them."""
+"""Sets of opsets: parse and format `14..18,23`, and choose representative opsets of an exporter."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _RANGE = re.compile(r"(\d+)(?:\.\.(\d+))?")
 
 
 def parse_opsets(text: str, *, subject: str = "--opset") -> tuple[int, ...]:
-    """Opsets in ascending order, each once; both ends of a range belong to it.
+    """Parse `14..18,23` to ascending opsets, each once; a range includes both ends.
 
-    Raises UsageError that starts with `subject` for anything else, for an opset outside 1 to 99
-    and for a range that ends before it starts.
+    Raises UsageError that starts with `subject` if the text has another form, an opset is outside
+    1 to 99, or a range ends before it starts.
     """
     items = split_list(text, subject=subject)
     return tuple(sorted({opset for item in items for opset in _expand(item, subject=subject)}))
 
 
 def format_opsets(opsets: Iterable[int]) -> str:
-    """The text that `parse_opsets` reads as these opsets: `14..18,23`."""
+    """Format opsets as `14..18,23`, the form that `parse_opsets` reads."""
     runs: list[list[int]] = []
     for opset in sorted(set(opsets)):
         if runs and opset == runs[-1][-1] + 1:
@@ -34,10 +34,11 @@ def format_opsets(opsets: Iterable[int]) -> str:
 
 
 def representative_opsets(honoured: Sequence[int], *, first: int, default: int) -> tuple[int, ...]:
-    """The lowest, the default and the highest of the ascending `honoured`, from `first` on.
+    """Return the lowest, the default and the highest of the ascending `honoured` opsets.
 
-    An honoured opset near it stands for a `default` that is not. Where none is left, `default`
-    alone, which is then said to be not applicable: nothing vanishes from a plan in silence.
+    Opsets below `first` are left out. If `default` is not honoured, the nearest honoured opset
+    replaces it. If no opset remains, returns `default` alone: its cells end as not applicable
+    instead of silently disappearing from the plan.
     """
     possible = [opset for opset in honoured if opset >= first]
     if not possible:

@@ -1,4 +1,4 @@
-"""The plan of a run: which cells it judges, on which requirements."""
+"""The plan of a run: the cells to judge, each with its requirements."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from harness.records import CellId
 from harness.requirements import requirement_ids
 
 ALONE = "~"
+"""Ends the name of an architecture to select it without its variants."""
 
 Plan = Mapping[CellId, tuple[str, ...]]
+"""Cell -> the requirements to judge it on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What a user asks for: comma lists of globs as options give them, None for everything.
+    """The user's selection: comma lists of globs as in the options, None for everything.
 
-    Opsets None are the lowest, the default and the highest that each exporter honours. Without
-    `exports_again`, what runs the exporter once more is planned only by its name.
+    If `opsets` is None, each exporter's lowest, default and highest opsets are selected. If
+    `exports_again` is false, requirements that run the exporter again are planned only if
+    `requirement` names them.
     """
 
     opsets: tuple[int, ...] | None
@@ -37,9 +40,10 @@ class Selection:
 
 
 def make_plan(selection: Selection, registry: Registry) -> Plan:
-    """Cell -> requirements: sorted (tiny model, task) x opset x exporter.
+    """Return the selected cells with their requirements: (tiny model, task) x opset x exporter.
 
-    Raises UsageError for a name that selects nothing, and where the names together select no cell.
+    Cells are sorted. Raises UsageError if a name matches nothing or the names together select no
+    cell.
     """
     models = select_models(selection.architecture, registry, subject="--architecture")
     tasks = select_tasks(selection.task, registry, subject="--task")
@@ -58,32 +62,32 @@ def make_plan(selection: Selection, registry: Registry) -> Plan:
             exporter=exporter,
         ): requirements
         for model, task in rows
-        for opset, exporter in _crossed(model, task, selection.opsets, exporters)
+        for opset, exporter in _pairs_of_row(model, task, selection.opsets, exporters)
     }
     if not plan:
-        raise UsageError(_no_cell(selection, models, registry))
+        raise UsageError(_no_cell_message(selection, models, registry))
     return plan
 
 
-def _crossed(
+def _pairs_of_row(
     model: TinyModel, task: str, opsets: Sequence[int] | None, exporters: Sequence[str]
 ) -> list[tuple[int, str]]:
-    """The (opset, exporter) pairs of a row of the matrix, sorted."""
+    """Return the sorted (opset, exporter) pairs of a tiny model and task."""
     if opsets is None:
         return sorted((o, name) for name in exporters for o in _opsets_of(model, task, name))
     return [(opset, exporter) for opset in opsets for exporter in exporters]
 
 
 def _opsets_of(model: TinyModel, task: str, exporter: str) -> tuple[int, ...]:
-    """The opsets that stand for all of an exporter, as the description of the row has them."""
+    """Return an exporter's representative opsets for a tiny model and task."""
     constructors = TasksManager.get_supported_tasks_for_model_type(model.architecture)
     description = constructors[task].resolve()
     try:
         honoured = get_exporter(exporter).opsets
-    except Exception as error:  # an exporter of another package may raise what it likes
+    except Exception as error:  # a third-party exporter may raise any exception
         raise UsageError(
-            f"exporter {exporter!r} cannot say which opsets it honours ({error!r}); repair it, or "
-            "choose with --opset"
+            f"exporter {exporter!r}: reading its opsets failed ({error!r}); repair it, or choose "
+            "opsets with --opset"
         ) from error
     return representative_opsets(
         honoured, first=description.MIN_OPSET, default=description.DEFAULT_ONNX_OPSET
@@ -91,10 +95,10 @@ def _opsets_of(model: TinyModel, task: str, exporter: str) -> tuple[int, ...]:
 
 
 def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:
-    """The tiny models that a comma list of globs matches.
+    """Return the tiny models that a comma list of globs matches; all if `text` is None.
 
-    An architecture's name stands for its variants too, `architecture~variant` for that one alone,
-    and `architecture~` for its own tiny model alone.
+    `architecture` selects its own tiny model and all variants, `architecture~variant` only that
+    variant, and `architecture~` only its own tiny model.
     """
     if text is None:
         return registry.models
@@ -113,25 +117,27 @@ def _models(item: str, registry: Registry, *, subject: str) -> list[TinyModel]:
 
 
 def select_tasks(text: str | None, registry: Registry, *, subject: str) -> tuple[str, ...]:
-    """The registered tasks that a comma list of globs or synonyms matches."""
+    """Return the registered tasks that a comma list of globs or synonyms matches; all if None."""
     if text is None:
         return registry.all_tasks
     names = [TasksManager.map_from_synonym(name) for name in split_list(text, subject=subject)]
     return select(",".join(names), registry.all_tasks, subject=subject)
 
 
-def _no_cell(selection: Selection, models: tuple[TinyModel, ...], registry: Registry) -> str:
+def _no_cell_message(
+    selection: Selection, models: tuple[TinyModel, ...], registry: Registry
+) -> str:
     if not models:
         return "no architecture is registered; load some with --config-module"
     nearest = {task for model in models for task in registry.tasks[model]}
     return (
         f"--architecture {selection.architecture or '*'} with --task {selection.task or '*'} "
-        f"selects no cell; the tasks there are {', '.join(sorted(nearest))}"
+        f"selects no cell; tasks of these architectures: {', '.join(sorted(nearest))}"
     )
 
 
 def dump_plan(plan: Plan) -> list[list[list[str]]]:
-    """A plan as JSON, to be handed to other processes: requirements beside the cells of them."""
+    """Return a plan as JSON for other processes: each list of requirements with its cells."""
     cells: dict[tuple[str, ...], list[str]] = {}
     for cell, requirements in plan.items():
         cells.setdefault(requirements, []).append(str(cell))
@@ -139,5 +145,5 @@ def dump_plan(plan: Plan) -> list[list[list[str]]]:
 
 
 def read_plan(dumped: list[list[list[str]]]) -> Plan:
-    """The plan that `dump_plan` wrote."""
+    """Return the plan that `dump_plan` made JSON of."""
     return {CellId.parse(id_): tuple(names) for names, ids in dumped for id_ in ids}

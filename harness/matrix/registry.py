@@ -1,4 +1,4 @@
-"""What is registered, in the form in which the matrix crosses it."""
+"""The registered tiny models, tasks, exporters and requirements, from which a plan is made."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ MIDDLE_END = "harness.configs.middle_end"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
-    """Everything that can be crossed: sorted names, requirements in the order of the ladder.
+    """The dimensions of the matrix: sorted names, requirements in the order they run.
 
-    `tasks` has the own tiny model of every architecture, its variants after it.
+    `tasks` maps each tiny model to its tasks; the variants of an architecture follow its own model.
     """
 
     tasks: Mapping[TinyModel, tuple[str, ...]]
@@ -29,14 +29,14 @@ class Registry:
 
     @property
     def all_tasks(self) -> tuple[str, ...]:
-        """Every task that some architecture has, sorted."""
+        """Every task of any architecture, sorted."""
         return tuple(sorted({task for tasks in self.tasks.values() for task in tasks}))
 
 
 def read_registry() -> Registry:
-    """What is registered now, config modules that were loaded before included.
+    """Read what is registered now, including by config modules that are loaded.
 
-    Raises UsageError for a variant that cannot be read.
+    Raises UsageError if the file of a variant cannot be read.
     """
     from harness.exporters import exporter_names
     from harness.requirements import requirement_ids
@@ -58,7 +58,7 @@ def _tasks(model: TinyModel) -> tuple[str, ...]:
 
 
 def modalities(architectures: Iterable[str]) -> dict[str, str]:
-    """Architecture -> the modality that its description declares."""
+    """Return architecture -> the modality that its description declares."""
     return {
         architecture: next(iter(_constructors(architecture).values())).resolve().MODALITY
         for architecture in dict.fromkeys(architectures)
@@ -66,15 +66,17 @@ def modalities(architectures: Iterable[str]) -> dict[str, str]:
 
 
 def middle_end(architecture: str, task: str) -> str:
-    """The name of the middle-end class that describes a task; a description that follows none of
-    ours is a kind of its own."""
+    """Return the name of the middle-end class of a task's description.
+
+    Returns the name of the description itself if it has no middle-end class as a base.
+    """
     described = _constructors(architecture)[task].resolve()
-    ours = (base for base in described.__mro__ if base.__module__ == MIDDLE_END)
-    return next(ours, described).__name__
+    bases = (base for base in described.__mro__ if base.__module__ == MIDDLE_END)
+    return next(bases, described).__name__
 
 
 def first_opset(architecture: str, task: str) -> int:
-    """The first opset from which a task is described."""
+    """Return the lowest opset for which a task is described."""
     return _constructors(architecture)[task].resolve().MIN_OPSET
 
 

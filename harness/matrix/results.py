@@ -1,6 +1,7 @@
-"""Records of earlier runs under the fingerprint of their cell, before any expectation is applied.
+"""A cache of records from earlier runs, by the fingerprint of their cell, without expectations.
 
-A cache, and no more: what cannot be read is not there, and what cannot be written is judged again.
+A file that cannot be read counts as missing. If a file cannot be written, the next run judges the
+cell again.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.exporters._probe import cache_directory
-from harness.files import read_json, write_whole
+from harness.files import read_json, write_atomically
 from harness.records import CellId, Outcome, Record, parse_line
 
 FOLDER = "results"
 FORM = 1
-"""Raised whenever files of the former form would be read wrongly."""
+"""Version of the files; increase it when older files would be read wrongly."""
 
 VERDICTS = frozenset(
     {
@@ -30,19 +31,21 @@ VERDICTS = frozenset(
         Outcome.NOT_APPLICABLE,
     }
 )
-"""How the records of a cell that is kept ended: nothing crashed or took too long."""
+"""Outcomes that are stored; a cell with any other outcome, such as `crashed`, is not stored."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """The records of a cell in planned order, and the name of the run that judged it."""
+class StoredResult:
+    """The stored records of a cell in planned order, and the name of the run that judged it."""
 
     run: str
     records: tuple[Record, ...]
 
     @classmethod
-    def of(cls, run: str, records: Sequence[Record], requirements: Sequence[str]) -> Result | None:
-        """None unless there is one verdict for each requirement."""
+    def of(
+        cls, run: str, records: Sequence[Record], requirements: Sequence[str]
+    ) -> StoredResult | None:
+        """Make a result; None unless `records` has exactly one verdict for each requirement."""
         found = {record.requirement: record for record in records}
         if len(records) != len(requirements) or set(found) != set(requirements):
             return None
@@ -52,7 +55,10 @@ class Result:
 
 
 class ResultStore:
-    """A folder with one file for each fingerprint, shared by all runs of a user."""
+    """A folder with one file for each fingerprint, shared by all runs of a user.
+
+    Its default place is the user's cache folder.
+    """
 
     def __init__(self, directory: Path | None = None) -> None:
         self._directory = directory or cache_directory() / FOLDER
@@ -60,21 +66,23 @@ class ResultStore:
     def path(self, fingerprint: str) -> Path:
         return self._directory / fingerprint[:2] / f"{fingerprint}.json"
 
-    def read(self, fingerprint: str, cell: CellId, requirements: Sequence[str]) -> Result | None:
-        """What is kept of a cell; None where that is nothing, or no file of ours."""
+    def read(
+        self, fingerprint: str, cell: CellId, requirements: Sequence[str]
+    ) -> StoredResult | None:
+        """Return the stored result of a cell; None if there is none or its file is not valid."""
         try:
             data = read_json(self.path(fingerprint))
             if (data["form"], data["fingerprint"]) != (FORM, fingerprint):
                 return None
             records = [_read_record(item) for item in data["records"]]
-            result = Result.of(_text(data["run"]), records, requirements)
+            result = StoredResult.of(_text(data["run"]), records, requirements)
         except (OSError, UsageError, KeyError, TypeError, RecursionError):
             return None
         is_of_cell = all(record.cell == cell for record in records)
         return result if is_of_cell else None
 
-    def write(self, fingerprint: str, result: Result) -> None:
-        """Keep what a cell came to, in place of what is there."""
+    def write(self, fingerprint: str, result: StoredResult) -> None:
+        """Store a result, and replace an earlier one; an error of the disk is ignored."""
         path = self.path(fingerprint)
         data = {
             "form": FORM,
@@ -85,10 +93,10 @@ class ResultStore:
         }
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(path, json.dumps(data, allow_nan=False) + "\n")
+            write_atomically(path, json.dumps(data, allow_nan=False) + "\n")
 
     def remove(self, fingerprint: str) -> None:
-        """Keep nothing of a cell."""
+        """Remove the stored result, if there is one; an error of the disk is ignored."""
         with contextlib.suppress(OSError):
             self.path(fingerprint).unlink(missing_ok=True)
 
@@ -97,11 +105,11 @@ COMPARED = (
     *("outcome", "message", "examples", "covered", "worst", "needed_atol", "failing"),
     *("part", "blame"),
 )
-"""What of a record has to be the same when its cell is judged again: all but time and place."""
+"""Fields of a record that must be equal if its cell is judged again; its duration may differ."""
 
 
-def difference(kept: Record, fresh: Record) -> str | None:
-    """The first field in which two records of a pair differ, with what it says now and said."""
+def first_difference(kept: Record, fresh: Record) -> str | None:
+    """Describe the first compared field that differs, with both values; None if none differs."""
     before, now = kept.to_json(), fresh.to_json()
     for name in COMPARED:
         if before[name] != now[name]:
@@ -116,11 +124,11 @@ def _shown(value: Any) -> str:
 def _read_record(data: Any) -> Record:
     record = parse_line(json.dumps(data), source=FOLDER)
     if not isinstance(record, Record) or record.expectation is not None or record.reused:
-        raise TypeError("no record of a judge")
+        raise TypeError("not a record as a judge makes it")
     return record
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("no name of a run")
+        raise TypeError("the name of the run is not text")
     return value

@@ -1,4 +1,4 @@
-"""The rows of the matrix that stand for all of it where there is little time."""
+"""The smoke set: a few quick rows of the matrix that represent all of it."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ from harness.matrix.registry import Registry, middle_end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """Rows of the matrix: those of a tiny model, of all tasks or exporters where None."""
+class RowSelector:
+    """Selects rows of the matrix: a tiny model, with one or (if None) all tasks and exporters."""
 
     model: str
     task: str | None = None
     exporter: str | None = None
 
 
-def picked(plan: Plan, picks: Collection[Pick]) -> Plan:
-    """The cells of a plan that are in one of the rows."""
-    chosen = frozenset(picks)
+def select_rows(plan: Plan, selectors: Collection[RowSelector]) -> Plan:
+    """Return the cells of a plan that one of the selectors matches."""
+    chosen = frozenset(selectors)
     return {
         cell: requirements
         for cell, requirements in plan.items()
         if not chosen.isdisjoint(
-            Pick(model=str(cell).partition("/")[0], task=task, exporter=exporter)
+            RowSelector(model=str(cell).partition("/")[0], task=task, exporter=exporter)
             for task in (None, cell.task)
             for exporter in (None, cell.exporter)
         )
     }
 
 
-def smoke_set(registry: Registry, durations: Durations) -> frozenset[Pick]:
-    """Of each middle-end class the quickest row, and the quickest that generates with a cache.
+def smoke_set(registry: Registry, durations: Durations) -> frozenset[RowSelector]:
+    """Select the quickest row of each middle-end class, with a cache and without.
 
-    By past durations over all exporters, ties by name. What was measured goes before what was not,
-    which may take any time; variants stand back.
+    A row here is a tiny model and a task. Its time is the sum of past durations over all exporters;
+    ties are decided by name. Measured rows are preferred to unmeasured ones, which may take any
+    time. Variants are never selected.
     """
     kinds: dict[tuple[str, bool], list[tuple[int, float, str, str]]] = {}
     for model, task in _own_rows(registry):
@@ -48,7 +49,7 @@ def smoke_set(registry: Registry, durations: Durations) -> frozenset[Pick]:
         seconds = sum(map(durations.of_row, rows))
         kinds.setdefault(kind, []).append((unknown, seconds, model, task))
     quickest = map(min, kinds.values())
-    return frozenset(Pick(model=model, task=task) for *_, model, task in quickest)
+    return frozenset(RowSelector(model=model, task=task) for *_, model, task in quickest)
 
 
 def _own_rows(registry: Registry) -> Iterator[tuple[str, str]]:

@@ -1,6 +1,6 @@
-"""Digests of files, and the files that a module of descriptions or of an exporter is made of.
+"""Digests of files, and the source files that a description or an exporter depends on.
 
-Nothing is imported: what a module imports is read from its source.
+Modules are not imported: their imports are read from the source.
 """
 
 from __future__ import annotations
@@ -14,30 +14,31 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.matrix.meaning import meaning_of
+from harness.matrix.normalized_content import normalize_content
 
 ABSENT = "absent"
 INSTALLED = frozenset({"site-packages", "dist-packages"})
 
 
 def digest_of(path: Path) -> str:
-    """What a file means, in short; `ABSENT` where there is none.
+    """Return a digest of a file without formatting, comments and docstrings; `ABSENT` if missing.
 
-    One that is not what its suffix says, a JSON file that cannot be parsed, counts by its bytes.
+    If the file cannot be parsed as its suffix says, for example invalid JSON, its bytes count.
     """
-    return str(_cached(_digest_of_meaning, path, absent=ABSENT))
+    return str(_cached(_digest_of_normalized, path, absent=ABSENT))
 
 
 def digest_of_bytes(path: Path) -> str:
-    """The content of a file, in short: for those of libraries, which are many."""
+    """Return a digest of a file's bytes: faster than `digest_of`, for the many library files."""
     return str(_cached(_digest_of_bytes, path, absent=ABSENT))
 
 
 def files_of(modules: Iterable[str]) -> frozenset[Path] | None:
-    """The sources of imported modules and of all that they import from where they are installed.
+    """Return the source files of imported modules, and of the modules they import, recursively.
 
-    That is their own package, and modules beside it unless all installed packages are. The standard
-    library does not count. None where a module has no source, so that nobody can tell.
+    Only imports from a module's own package are followed, and outside of site-packages also imports
+    of its neighbours in the same folder. The standard library does not count. Returns None if a
+    module has no Python source.
     """
     found: dict[Path, str] = {}
     for name in modules:
@@ -46,11 +47,11 @@ def files_of(modules: Iterable[str]) -> frozenset[Path] | None:
         path = getattr(sys.modules.get(name), "__file__", None)
         if path is None or Path(path).suffix != ".py":
             return None
-        _follow(name, Path(path), found)
+        _add_sources(name, Path(path), found)
     return frozenset(found)
 
 
-def _follow(name: str, path: Path, found: dict[Path, str]) -> None:
+def _add_sources(name: str, path: Path, found: dict[Path, str]) -> None:
     if path in found:
         return
     found[path] = name
@@ -61,7 +62,7 @@ def _follow(name: str, path: Path, found: dict[Path, str]) -> None:
         is_near = home.name not in INSTALLED or imported.partition(".")[0] == top
         source = _source(home, imported) if is_near else None
         if source is not None:
-            _follow(imported, source, found)
+            _add_sources(imported, source, found)
 
 
 def _parents(name: str) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _source(home: Path, name: str) -> Path | None:
 
 
 def _imports(path: Path, package: str) -> frozenset[str]:
-    """Every name that may be a module, those imported within functions among them."""
+    """All imported names that may be modules, including imports within functions."""
     names = _cached(_imports_in, path, absent=())
     return frozenset(
         importlib.util.resolve_name(name, package) if name.startswith(".") else name
@@ -87,7 +88,7 @@ def _imports(path: Path, package: str) -> frozenset[str]:
 def _imports_in(path: Path) -> tuple[str, ...]:
     try:
         tree = ast.parse(path.read_bytes())
-    except (ValueError, SyntaxError):  # of another version of Python; its digest tells it
+    except (ValueError, SyntaxError):  # another Python version's syntax; its digest still counts
         return ()
     return tuple(_imported_names(tree))
 
@@ -104,10 +105,10 @@ def _imported_names(tree: ast.Module) -> Iterator[str]:
             yield from (f"{start}{separator}{alias.name}" for alias in node.names)
 
 
-def _digest_of_meaning(path: Path) -> str:
+def _digest_of_normalized(path: Path) -> str:
     content = path.read_bytes()
     try:
-        return hashlib.sha256(repr(meaning_of(path, content)).encode()).hexdigest()
+        return hashlib.sha256(repr(normalize_content(path, content)).encode()).hexdigest()
     except (ValueError, SyntaxError):
         return hashlib.sha256(content).hexdigest()
 
@@ -122,7 +123,7 @@ def _read(make: Callable[[Path], Any], path: Path, modified: int, size: int) -> 
 
 
 def _cached(make: Callable[[Path], Any], path: Path, *, absent: Any) -> Any:
-    """What `make` gives for a file, once in this process for each state of it."""
+    """Return `make(path)`, computed once per process while the file is unchanged."""
     try:
         status = path.stat()
         return _read(make, path, status.st_mtime_ns, status.st_size)

@@ -1,8 +1,8 @@
-"""Runs the matrix under pytest: one item per cell, a run file, a summary.
+"""Runs the matrix under pytest: one item per cell, a run file and a summary.
 
 Loaded by a root conftest (`pytest_plugins = ["harness.pytest_plugin"]`) or by
-`-p harness.pytest_plugin`. No entry point announces it, so that unrelated pytest runs never meet
-its options.
+`-p harness.pytest_plugin`. It has no entry point, so that unrelated pytest runs do not get its
+options.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     context = RunContext(config)
     config.stash[CONTEXT] = context
-    door = Worker(context) if context.is_worker else Controller(context)
-    config.pluginmanager.register(door, f"conformance-{type(door).__name__.lower()}")
+    role = Worker(context) if context.is_worker else Controller(context)
+    config.pluginmanager.register(role, f"conformance-{type(role).__name__.lower()}")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""One item per planned cell, and back from an item to its cell."""
+"""Makes one pytest item per planned cell, and finds the cell of an item."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import harness
 from harness.errors import UsageError
 from harness.pytest_plugin.context import CONTEXT
 from harness.pytest_plugin.options import any_given
-from harness.pytest_plugin.planning import Planned
+from harness.pytest_plugin.planning import RunPlan
 from harness.records import CellId
 
 FUNCTION = "test_cell"
@@ -24,25 +24,25 @@ NOTHING = "nothing"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give every `test_cell(cell, ...)` one item per cell of the plan.
 
-    Its name counts because a controller has nothing else by which to tell cells from other tests.
+    Only functions of this name get items, because a controller recognises cells by node ids alone.
     """
     if metafunc.function.__name__ == FUNCTION and CELL in metafunc.fixturenames:
-        planned = metafunc.config.stash[CONTEXT].planned
-        metafunc.parametrize(CELL, list(_parameters(planned)))
+        run_plan = metafunc.config.stash[CONTEXT].run_plan
+        metafunc.parametrize(CELL, list(_parameters(run_plan)))
 
 
-def _parameters(planned: Planned) -> Iterator[Any]:
-    """A run that rightly has no cell ends well, and shows an item that says why."""
-    if not planned.plan:
-        yield pytest.param(None, marks=pytest.mark.skip(reason=planned.why_empty), id=NOTHING)
-    for cell in planned.plan:
+def _parameters(run_plan: RunPlan) -> Iterator[Any]:
+    """Yield one parameter per cell. An empty plan gets one skipped item that says why."""
+    if not run_plan.plan:
+        yield pytest.param(None, marks=pytest.mark.skip(reason=run_plan.why_empty), id=NOTHING)
+    for cell in run_plan.plan:
         yield pytest.param(cell, id=str(cell))
 
 
 def cell_of(nodeid: str) -> CellId | None:
-    """The cell of an item, None where it is another test.
+    """Return the cell of a node id, or None if the item is another test.
 
-    The id is all that a controller has: under xdist it collects no items itself.
+    It reads the id alone, because under xdist the controller collects no items itself.
     """
     function, _, rest = nodeid.rpartition("[")
     if not function.endswith(f"::{FUNCTION}"):
@@ -53,16 +53,16 @@ def cell_of(nodeid: str) -> CellId | None:
         return None
 
 
-def reaches_suite(config: pytest.Config) -> bool:
-    """Whether this call of pytest is about cells, as far as its arguments tell.
+def targets_suite(config: pytest.Config) -> bool:
+    """Return whether the arguments of this call of pytest select the conformance suite.
 
-    Then its options are checked before any process starts; a call about other tests
-    (`pytest tests`) is left alone. Cells that turn up all the same are planned when collected.
+    If so, options are checked before any process starts. A call about other tests
+    (`pytest tests`) has nothing to check; cells found in it anyway are planned at collection.
     """
-    return any_given(config) or any(_reaches(argument, config) for argument in config.args)
+    return any_given(config) or any(_targets_suite(argument, config) for argument in config.args)
 
 
-def _reaches(argument: str, config: pytest.Config) -> bool:
+def _targets_suite(argument: str, config: pytest.Config) -> bool:
     name = argument.partition("::")[0]
     if config.option.pyargs and name.partition(".")[0] == SUITE:
         return True

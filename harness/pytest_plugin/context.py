@@ -1,6 +1,6 @@
-"""What one process of a run knows: its options resolved, the plan, the expectations.
+"""State of one pytest process of a run: resolved options, the plan, the expectations.
 
-Resolved on first demand and then fixed, so that a session without cells pays for nothing.
+Each value is computed on first use and then kept, so that a session without cells computes none.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import pytest
 
 from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
-from harness.isolation.supervisor import Judged, Work
+from harness.isolation.supervisor import CellJob, CellResult
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_files
@@ -31,13 +31,13 @@ from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
 from harness.matrix.results import ResultStore
 from harness.pytest_plugin import options
-from harness.pytest_plugin.planning import Planned, plan_run
-from harness.pytest_plugin.resuming import Known, Resumed, read_resumed
-from harness.pytest_plugin.reusing import Reuse, Reuser, plan_reuse, sampled
+from harness.pytest_plugin.lazy_supervisor import LazySupervisor
+from harness.pytest_plugin.planning import RunPlan, plan_run
+from harness.pytest_plugin.resuming import RecordsByCell, ResumedRun, read_resumed
+from harness.pytest_plugin.reusing import ReusePlan, ReusingJudge, plan_reuse, with_verified_sample
 from harness.pytest_plugin.run_file import require_space
-from harness.pytest_plugin.supervision import Supervision
 from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_line
-from harness.versions import difference, versions
+from harness.versions import differing_version, versions
 
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile
@@ -49,7 +49,7 @@ FIXED_SEED_PROFILES = frozenset({"smoke", "pr"})
 
 @contextmanager
 def usage_errors() -> Iterator[None]:
-    """Turn our errors into pytest's usage error: one line, status 4."""
+    """Raise errors of the harness as pytest's usage error: one line, status 4."""
     try:
         yield
     except HarnessError as error:
@@ -57,9 +57,10 @@ def usage_errors() -> Iterator[None]:
 
 
 class RunContext:
-    """The options of one process, resolved. Raises pytest.UsageError for those that are wrong.
+    """Resolved options of one process. Raises pytest.UsageError if an option has a wrong value.
 
-    Seed and run folder are chosen by the controller; workers read them from their input.
+    The controller chooses the seed, the run folder and the plan; workers read them from the input
+    that it sends them.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -71,20 +72,23 @@ class RunContext:
         return self._worker_input is not None
 
     @property
-    def why_refused(self) -> str | None:
-        """Why a worker must not judge for its controller: a run names one set of versions."""
-        found = difference(self._shared.get("versions", {}))
+    def version_mismatch(self) -> str | None:
+        """Message for a worker whose package versions differ from the controller's, else None.
+
+        The header of a run names one set of versions, so such a worker must not judge.
+        """
+        found = differing_version(self._shared.get("versions", {}))
         if found is None:
             return None
-        name, theirs, ours = found
+        name, expected, installed = found
         return (
-            f"worker {self.process}: has {name} {ours} on {platform.node()}, the controller has "
-            f"{theirs}; one run is made with one set of versions, install the same everywhere"
+            f"worker {self.process}: has {name} {installed} on {platform.node()}, expected "
+            f"{expected} as in the controller; install the same versions on every host"
         )
 
     @property
     def process(self) -> str:
-        """The name of this process in journals: xdist's worker id, or `main`."""
+        """Name of this process in journals: xdist's worker id, or `main`."""
         return str(self._worker_input["workerid"]) if self._worker_input else "main"
 
     @cached_property
@@ -113,26 +117,26 @@ class RunContext:
             return read_registry()
 
     @cached_property
-    def resumed(self) -> Resumed | None:
-        """The run to go on with."""
+    def resumed(self) -> ResumedRun | None:
+        """The run that --resume names, or None. Always None in workers."""
         directory = options.path_of(options.RESUME, self.config)
         if directory is None or self.is_worker:
             return None
-        for option in options.CHOSEN_BY_RUN:
+        for option in options.FIXED_ON_RESUME:
             if option.get(self.config) is not None:
                 raise pytest.UsageError(
-                    f"{option.flag}: was chosen by the run that {options.RESUME.flag} goes on "
-                    "with; leave it out"
+                    f"{option.flag}: cannot be changed in a run that {options.RESUME.flag} "
+                    "continues; leave it out"
                 )
         with usage_errors():
             return read_resumed(directory, self.registry)
 
     @cached_property
-    def known(self) -> Known:
-        """Records that cells have from before."""
+    def earlier_records(self) -> RecordsByCell:
+        """Records that the resumed run has of cells that it judged in part."""
         if "known" in self._shared:
             return _by_cell(parse_line(t, source="controller") for t in self._shared["known"])
-        return {} if self.resumed is None else self.resumed.known
+        return {} if self.resumed is None else self.resumed.earlier_records
 
     @cached_property
     def durations(self) -> Durations:
@@ -140,50 +144,54 @@ class RunContext:
             return read_durations()
 
     @cached_property
-    def planned(self) -> Planned:
-        """What the run judges, as the controller has planned it."""
-        registry = self.registry  # first: its config modules bring exporters and durations
+    def run_plan(self) -> RunPlan:
+        """The plan of the run, made by the controller and sent to its workers."""
+        registry = self.registry  # first: config modules register exporters and durations
         if "planned" in self._shared:
-            return Planned.from_json(self._shared["planned"])
+            return RunPlan.from_json(self._shared["planned"])
         if self.resumed is not None:
-            return Planned(plan=self.resumed.plan)
+            return RunPlan(plan=self.resumed.plan)
         with usage_errors():
             return plan_run(self.config, self.profile, registry, durations=self.durations)
 
     @property
     def plan(self) -> Plan:
-        return self.planned.plan
+        return self.run_plan.plan
 
     @property
     def is_incremental(self) -> bool:
         return options.INCREMENTAL.get(self.config) is not None
 
     @cached_property
-    def reuse(self) -> Reuse | None:
-        """Which cells are reused, as the controller found; None without --incremental."""
+    def reuse_plan(self) -> ReusePlan | None:
+        """Which cells reuse earlier records; None without --incremental. The controller decides."""
         if not self.is_incremental:
             return None
         if "reuse" in self._shared:
-            return Reuse.from_json(self._shared["reuse"])
+            return ReusePlan.from_json(self._shared["reuse"])
         reuse = plan_reuse(self.plan, self._fingerprints(), ResultStore())
-        return sampled(reuse, cells=len(self.plan)) if options.verifies(self.config) else reuse
+        if options.verifies_reuse(self.config):
+            return with_verified_sample(reuse, cells=len(self.plan))
+        return reuse
 
-    def judge(self, work: Work) -> Judged:
-        """Judge a cell apart from this process, or reuse its records."""
-        return self.supervision.judge(work) if self._reuser is None else self._reuser.judged(work)
+    def judge_or_reuse(self, job: CellJob) -> CellResult:
+        """Reuse the stored records of a cell if they still hold, else judge it in a child."""
+        if self._reusing_judge is None:
+            return self.supervisor.judge_in_child(job)
+        return self._reusing_judge.judge_or_reuse(job)
 
     @cached_property
-    def _reuser(self) -> Reuser | None:
-        if self.reuse is None:
+    def _reusing_judge(self) -> ReusingJudge | None:
+        if self.reuse_plan is None:
             return None
-        return Reuser(
-            reuse=self.reuse,
-            begun=self._fingerprints(),
-            look=self._fingerprints,
+        return ReusingJudge(
+            reuse=self.reuse_plan,
+            fingerprints_at_start=self._fingerprints(),
+            take_fingerprints=self._fingerprints,
             expectations=self.expectations,
             run=self.run_directory.name,
             process=self.process,
-            judge=lambda work: self.supervision.judge(work),
+            judge_in_child=lambda job: self.supervisor.judge_in_child(job),
         )
 
     def _fingerprints(self) -> Fingerprints:
@@ -198,8 +206,11 @@ class RunContext:
 
     @cached_property
     def seed(self) -> int:
-        """The seed of the run: the controller's, Hypothesis's option, 0 where the profile or
-        reusing records needs one that stays, or fresh."""
+        """Seed of the run.
+
+        In order: the controller's seed in a worker, the seed of a resumed run, `--hypothesis-seed`,
+        0 for the profiles smoke and pr and for --incremental, else a random one.
+        """
         if self._shared:
             return int(self._shared["seed"])
         if self.resumed is not None:
@@ -222,20 +233,23 @@ class RunContext:
             return self.config.rootpath / "runs" / name
         if (given / RUN_FILE).exists():
             raise pytest.UsageError(
-                f"{options.RUN_DIR.flag} {given}: holds a run; give a new folder"
+                f"{options.RUN_DIR.flag} {given}: contains a run already; give a new folder"
             )
         return given
 
     @cached_property
-    def life(self) -> str:
-        """Names the journals of this call of pytest: what an earlier one left running, and may
-        still write, is not among them."""
+    def session_id(self) -> str:
+        """Random name of the journals folder of this call of pytest.
+
+        A process that an earlier call of the same run left running writes to another folder, which
+        is not read.
+        """
         return str(self._shared["life"]) if self._shared else secrets.token_hex(8)
 
     @property
     def journals(self) -> Path:
-        """Where the controller looks for journals."""
-        return self.run_directory / JOURNALS / self.life
+        """Folder in which the controller looks for journals."""
+        return self.run_directory / JOURNALS / self.session_id
 
     @cached_property
     def limits(self) -> Limits:
@@ -243,12 +257,12 @@ class RunContext:
             return options.limits(self.config)
 
     @cached_property
-    def supervision(self) -> Supervision:
-        """Who has cells judged for this process; the first cell starts it."""
+    def supervisor(self) -> LazySupervisor:
+        """Supervisor of the judge process; the first cell starts it."""
         replacement = options.path_of(options.EXPECTATIONS, self.config)
-        return Supervision(
+        return LazySupervisor(
             self.run_directory,
-            life=self.life,
+            session_id=self.session_id,
             process=self.process,
             is_worker=self.is_worker,
             profile=self.profile,
@@ -259,31 +273,34 @@ class RunContext:
         )
 
     def resolve(self) -> None:
-        """Check every option now, before any work starts."""
-        _ = (self.plan, self.expectations, self.limits, self.seed, self.reuse)
+        """Resolve every option now, so that a wrong one is reported before any work starts."""
+        _ = (self.plan, self.expectations, self.limits, self.seed, self.reuse_plan)
         with usage_errors():
             require_space(self.run_directory)
 
-    def for_worker(self) -> str:
-        """What a worker can't find out by itself, as it travels to it."""
-        told: dict[str, Any] = {
+    def dump_for_worker(self) -> str:
+        """Return, as JSON, the values that a worker takes over from the controller."""
+        data: dict[str, Any] = {
             "seed": self.seed,
             "run_directory": str(self.run_directory),
-            "life": self.life,
+            "life": self.session_id,
         }
-        if "planned" in self.__dict__:  # else nobody knows yet whether there will be cells
-            known = (record for records in self.known.values() for record in records.values())
-            told["profile"] = [self.profile.name, self.profile.max_examples]
-            told["planned"] = self.planned.to_json()
-            told["versions"] = versions()
-            if self.reuse is not None:
-                told["reuse"] = self.reuse.to_json()
-            told["known"] = [dump_line(record) for record in known]
-        return json.dumps(told)
+        if "run_plan" in self.__dict__:  # only if this call is about cells
+            data["profile"] = [self.profile.name, self.profile.max_examples]
+            data["planned"] = self.run_plan.to_json()
+            data["versions"] = versions()
+            if self.reuse_plan is not None:
+                data["reuse"] = self.reuse_plan.to_json()
+            data["known"] = [
+                dump_line(record)
+                for records in self.earlier_records.values()
+                for record in records.values()
+            ]
+        return json.dumps(data)
 
     def close(self) -> None:
-        if "supervision" in self.__dict__:
-            self.supervision.close()
+        if "supervisor" in self.__dict__:
+            self.supervisor.close()
 
     @cached_property
     def _shared(self) -> dict[str, Any]:
@@ -291,9 +308,9 @@ class RunContext:
         return json.loads(text) if text else {}
 
 
-def _by_cell(lines: Iterable[Line]) -> Known:
-    known: dict[CellId, dict[str, Record]] = {}
+def _by_cell(lines: Iterable[Line]) -> RecordsByCell:
+    found: dict[CellId, dict[str, Record]] = {}
     for line in lines:
         if isinstance(line, Record):
-            known.setdefault(line.cell, {})[line.requirement] = line
-    return known
+            found.setdefault(line.cell, {})[line.requirement] = line
+    return found

@@ -1,10 +1,10 @@
-"""How a run ends: with a record for every planned pair."""
+"""Makes the missing records at the end of a run, so that every planned pair has one."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterator
 
-from harness.isolation.completion import not_run, rest_of
+from harness.isolation.completion import make_missing_records, make_not_run_records
 from harness.matrix.seeds import cell_seed
 from harness.pytest_plugin.context import RunContext
 from harness.pytest_plugin.run_file import RunFile
@@ -12,32 +12,45 @@ from harness.records import CellId, Outcome, Record
 
 
 def crash_records(run: RunFile, cell: CellId, context: RunContext) -> Iterator[Record]:
-    """`crashed` for the requirement at which the process died, expectations applied."""
-    records = rest_of(
+    """Yield `crashed` for the first requirement without a record, `skipped` for the others.
+
+    Expectations are applied.
+    """
+    records = make_missing_records(
         cell,
         run.missing(cell),
         outcome=Outcome.CRASHED,
-        got="the death of the process that had it judged",
+        got="the death of the pytest process that ran the cell",
         seed=cell_seed(context.seed, cell),
     )
     yield from map(context.expectations.apply, records)
 
 
-def ending_records(
+def missing_records(
     run: RunFile, context: RunContext, *, finished: Container[CellId], interrupted: bool
 ) -> Iterator[Record]:
-    """Records for all pairs that have none; `finished` are the cells whose report arrived."""
+    """Yield records for all planned pairs without one.
+
+    `finished` are the cells whose pytest report arrived, `interrupted` whether the user stopped
+    the run.
+    """
     for cell in run.planned:
         missing = run.missing(cell)
         if not missing:
             continue
         if str(cell) not in run.started:
-            yield from not_run(cell, missing, message="the run ended before this cell began")
+            yield from make_not_run_records(
+                cell, missing, message="the run ended before this cell began"
+            )
         elif cell in finished:
-            lost = "no record from the process that ended the cell"
+            lost = "no record from the process that finished the cell"
             seed = cell_seed(context.seed, cell)
-            yield from rest_of(cell, missing, outcome=Outcome.ERRORED, got=lost, seed=seed)
+            yield from make_missing_records(
+                cell, missing, outcome=Outcome.ERRORED, got=lost, seed=seed
+            )
         elif interrupted:
-            yield from not_run(cell, missing, message="interrupted before this was judged")
+            yield from make_not_run_records(
+                cell, missing, message="the run was interrupted before this was judged"
+            )
         else:
             yield from crash_records(run, cell, context)

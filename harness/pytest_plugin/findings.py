@@ -1,4 +1,4 @@
-"""The findings of a cell as text: what an item prints when it fails, and why it is xfailed."""
+"""Text of the findings of a cell, for failing items, and reasons for xfailed ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ INDENT = "    "
 
 
 class NonConformanceError(Exception):
-    """A cell did not end as expected. Its text is every finding, each with its replay command."""
+    """A cell did not end as expected. The text is all its findings with their replay commands."""
 
     def __init__(self, report: CellReport) -> None:
         super().__init__(report)
@@ -21,7 +21,7 @@ class NonConformanceError(Exception):
 
 
 def reason_of(report: CellReport, outcome: Outcome) -> str:
-    """Why records have this outcome, each reason once."""
+    """Return why records have this outcome, each reason once, joined by semicolons."""
     records = [record for record in report.records if record.outcome is outcome]
     reasons = [(record.expectation or {}).get("reason") or record.headline for record in records]
     return "; ".join(dict.fromkeys(map(str, reasons)))

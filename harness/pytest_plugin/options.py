@@ -1,4 +1,7 @@
-"""The options of a conformance run; their values are checked here, in one line, not by argparse."""
+"""Options of a conformance run.
+
+Their values are checked by the harness, not by argparse, so that a wrong value is one line.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,10 @@ from harness.matrix.names import split_list
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option; `dest` is prefixed, so that no other plugin shares it by accident.
+    """One command-line option. `dest` has a prefix, so that it differs from other plugins' options.
 
-    One with a `mode` takes no value but that, written with `=`: argparse gives an optional value
-    that stands alone to the option, also where it is the path to collect.
+    An option with a `mode` is a flag whose only value is that mode, written `--flag=mode`. An
+    optional value of argparse is not used: `--flag PATH` would take the path to collect as value.
     """
 
     flag: str
@@ -45,44 +48,47 @@ class Option:
         )
 
     def get(self, config: pytest.Config) -> Any:
-        """The value as given: text, a list of texts if repeatable, the whole flag with its mode;
-        None if not given."""
+        """Return the value as given, or None: a text, a list of texts for a repeatable option, or
+        the flag itself (`--flag` or `--flag=mode`) for an option with a mode."""
         return config.getoption(self.dest, None)
 
 
 PROFILE = Option("--profile", "NAME", "How much to run: smoke, pr or nightly (default).")
 ARCHITECTURE = Option("--architecture", "GLOBS", "Only these architectures, such as bert,gpt*.")
-TASK = Option("--task", "GLOBS", "Only these tasks; synonyms count.")
+TASK = Option("--task", "GLOBS", "Only these tasks, or synonyms of them.")
 EXPORTER = Option("--exporter", "GLOBS", "Only these exporters.")
-OPSET = Option("--opset", "RANGES", "These opsets instead of the profile's, such as 14..18,23.")
+OPSET = Option("--opset", "RANGES", "Opsets to use instead of the profile's, such as 14..18,23.")
 REQUIREMENT = Option("--requirement", "GLOBS", "Only these requirements.")
 CHANGED_SINCE = Option(
-    "--changed-since", "REF", "Only what the changes since this branch, tag or commit concern."
+    "--changed-since", "REF", "Only cells affected by changes since this branch, tag or commit."
 )
-SHARD = Option("--shard", "I/N", "Only this share of the cells, such as 1/3; N shares make all.")
+SHARD = Option(
+    "--shard", "I/N", "Only shard I of N, such as 1/3; the N shards together are all cells."
+)
 RUN_DIR = Option(
     "--run-dir",
     "DIR",
-    "Folder of the run file; default runs/<time>-<process>. One that exists: --run-dir=DIR.",
+    "Folder of the run file; default runs/<time>-<process>. Write --run-dir=DIR if it exists.",
 )
 CONFIG_MODULE = Option(
     "--config-module", "MODULES", "Modules that register architectures or exporters.", True
 )
 EXPECTATIONS = Option(
-    "--expectations", "FILE", "Known failures; replaces those that are committed."
+    "--expectations", "FILE", "File of known failures, used instead of the committed files."
 )
-MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell instead of the profile's.")
-RESUME = Option("--resume", "RUN", "Judge what has no record in the folder of an earlier run.")
-CELL_TIMEOUT = Option("--cell-timeout", "SECONDS", "Time for one cell; default 600.")
-CELL_MEMORY = Option("--cell-memory", "SIZE", "Memory for one cell, such as 512M; default 4G.")
+MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell, instead of the profile's number.")
+RESUME = Option("--resume", "RUN", "Continue the run in this folder: judge what has no record yet.")
+CELL_TIMEOUT = Option("--cell-timeout", "SECONDS", "Time limit of one cell; default 600.")
+CELL_MEMORY = Option("--cell-memory", "SIZE", "Memory limit of one cell, such as 512M; default 4G.")
 INCREMENTAL = Option(
     "--incremental",
     "",
-    "Judge only what changed since an earlier such run; with =verify, a sample of the rest too.",
+    "Judge only cells that changed since an earlier --incremental run, and reuse the records of "
+    "the others; with =verify, judge a sample of the others again and compare.",
     mode="verify",
 )
 
-CHOSEN_BY_RUN = (
+FIXED_ON_RESUME = (
     PROFILE,
     ARCHITECTURE,
     TASK,
@@ -95,8 +101,8 @@ CHOSEN_BY_RUN = (
     SHARD,
     INCREMENTAL,
 )
-"""What a run that is resumed has chosen already."""
-OPTIONS = (*CHOSEN_BY_RUN, CONFIG_MODULE, EXPECTATIONS, RESUME, CELL_TIMEOUT, CELL_MEMORY)
+"""Options that --resume takes from the resumed run; giving one with --resume is an error."""
+OPTIONS = (*FIXED_ON_RESUME, CONFIG_MODULE, EXPECTATIONS, RESUME, CELL_TIMEOUT, CELL_MEMORY)
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -107,16 +113,16 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def any_given(config: pytest.Config) -> bool:
-    """Whether the user gave one of our options."""
+    """Return whether the user gave at least one option of this plug-in."""
     return any(option.get(config) is not None for option in OPTIONS)
 
 
 def join_values(arguments: Iterable[str]) -> tuple[str, ...]:
-    """The arguments of a call, our options and their values joined by `=`.
+    """Join the options of this plug-in with their values: `--task`, `x` become `--task=x`.
 
-    Before it knows an option of a conftest, pytest takes a value that stands alone for a path to
-    collect; where that exists, as a run folder does when workers start, it looks there for its
-    root and conftest, and finds neither.
+    Before pytest has loaded the conftest that declares an option, it takes a separate value for a
+    path to collect. If that path exists, as a run folder does when workers start, pytest searches
+    there for its root folder and conftest, and finds neither.
     """
     flags = {option.flag for option in OPTIONS if not option.mode}
     joined: list[str] = []
@@ -129,12 +135,12 @@ def join_values(arguments: Iterable[str]) -> tuple[str, ...]:
 
 
 def config_modules(config: pytest.Config) -> tuple[str, ...]:
-    """The modules of `--config-module`, which may be repeated and may be a comma list."""
+    """Return the modules of `--config-module`: repeated options, comma lists, or both."""
     return tuple(_split(CONFIG_MODULE.get(config) or (), subject=CONFIG_MODULE.flag))
 
 
 def max_examples(config: pytest.Config) -> int | None:
-    """The number of `--max-examples`; raises UsageError unless it is a positive integer."""
+    """Return the number of `--max-examples`, or None. Raises UsageError unless it is positive."""
     text = MAX_EXAMPLES.get(config)
     if text is None:
         return None
@@ -143,13 +149,13 @@ def max_examples(config: pytest.Config) -> int | None:
     return int(text)
 
 
-def verifies(config: pytest.Config) -> bool:
-    """Whether an incremental run judges a sample of what it could reuse."""
+def verifies_reuse(config: pytest.Config) -> bool:
+    """Return whether `--incremental=verify` is given."""
     return bool(INCREMENTAL.get(config) == f"{INCREMENTAL.flag}={INCREMENTAL.mode}")
 
 
 def limits(config: pytest.Config) -> Limits:
-    """What a cell may take; raises UsageError for a time or a size that is none."""
+    """Return the limits of one cell. Raises UsageError if a time or a size cannot be read."""
     chosen = Limits()
     if (text := CELL_TIMEOUT.get(config)) is not None:
         seconds = parse_seconds(text, subject=CELL_TIMEOUT.flag)
@@ -160,7 +166,7 @@ def limits(config: pytest.Config) -> Limits:
 
 
 def path_of(option: Option, config: pytest.Config) -> Path | None:
-    """The path that an option gives, from the folder where pytest was called."""
+    """Return the path that an option gives, relative to the folder where pytest was called."""
     text = option.get(config)
     return None if text is None else config.invocation_params.dir / text
 

@@ -1,4 +1,4 @@
-"""What a run judges: the matrix as the options cut it, and what a user is told about the cuts."""
+"""Plans a run: the cells of the matrix that the options select, with notes for the user."""
 
 from __future__ import annotations
 
@@ -16,49 +16,50 @@ from harness.matrix.opsets import parse_opsets
 from harness.matrix.plan import Plan, Selection, dump_plan, make_plan, read_plan
 from harness.matrix.registry import Registry
 from harness.matrix.shards import cells_of_shard, parse_shard
-from harness.matrix.smoke_set import picked, smoke_set
+from harness.matrix.smoke_set import select_rows, smoke_set
 from harness.pytest_plugin import options
-from harness.records import Shard
+from harness.records import RunShard
 
 if TYPE_CHECKING:
     from harness.judge.profiles import Profile
 
-FEWER = "there are fewer architectures"
-CHOOSING = (options.ARCHITECTURE, options.TASK, options.CHANGED_SINCE)
-"""Who gives one of these says which rows to judge."""
+TOO_FEW = "there are fewer architectures than shards"
+ROW_OPTIONS = (options.ARCHITECTURE, options.TASK, options.CHANGED_SINCE)
+"""Options that choose rows of the matrix; one of them replaces the smoke set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan; `notes` say how it was cut, `why_empty` why that rightly left nothing.
+class RunPlan:
+    """The plan of a run.
 
-    `shard` is what the header of the run file says of it, `is_gate` that changes were selected.
+    `notes` say how options reduced it, `why_empty` why it may rightly have no cell. `shard` goes
+    into the header of the run file. `is_gate` is set if `--changed-since` selected the cells.
     """
 
     plan: Plan
-    shard: Shard | None = None
+    shard: RunShard | None = None
     notes: tuple[str, ...] = ()
     why_empty: str = ""
     is_gate: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """What the controller hands to workers: what it read, none of them reads anew."""
+        """Form sent to workers, so that they need not plan again."""
         return {"plan": dump_plan(self.plan), "why_empty": self.why_empty}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Planned:
+    def from_json(cls, data: Mapping[str, Any]) -> RunPlan:
         return cls(plan=read_plan(data["plan"]), why_empty=data["why_empty"])
 
 
 def plan_run(
     config: pytest.Config, profile: Profile, registry: Registry, *, durations: Durations
-) -> Planned:
-    """The plan that the options ask for; raises UsageError for those that are wrong."""
-    whole = Planned(plan=make_plan(_selection(config, profile), registry))
-    if profile.smoke_set and not any(option.get(config) for option in CHOOSING):
-        whole = _smoke(whole, registry, durations=durations)
-    gated = _since(whole, config, registry, durations=durations)
-    return _sharded(gated, config, durations)
+) -> RunPlan:
+    """Make the plan that the options ask for. Raises UsageError if an option is wrong."""
+    whole = RunPlan(plan=make_plan(_selection(config, profile), registry))
+    if profile.smoke_set and not any(option.get(config) for option in ROW_OPTIONS):
+        whole = _select_smoke_set(whole, registry, durations=durations)
+    gated = _select_changed(whole, config, registry, durations=durations)
+    return _take_shard(gated, config, durations)
 
 
 def _selection(config: pytest.Config, profile: Profile) -> Selection:
@@ -73,22 +74,24 @@ def _selection(config: pytest.Config, profile: Profile) -> Selection:
     )
 
 
-def _smoke(whole: Planned, registry: Registry, *, durations: Durations) -> Planned:
+def _select_smoke_set(whole: RunPlan, registry: Registry, *, durations: Durations) -> RunPlan:
     rows = smoke_set(registry, durations)
     every = sum(map(len, registry.tasks.values()))
-    note = f"the smoke set: {len(rows)} of {every} tasks of architectures; --architecture for more"
-    return Planned(plan=picked(whole.plan, rows), notes=(note,))
+    note = (
+        f"smoke set: {len(rows)} of {every} (model, task) pairs; select others with --architecture"
+    )
+    return RunPlan(plan=select_rows(whole.plan, rows), notes=(note,))
 
 
-def _since(
-    whole: Planned, config: pytest.Config, registry: Registry, *, durations: Durations
-) -> Planned:
+def _select_changed(
+    whole: RunPlan, config: pytest.Config, registry: Registry, *, durations: Durations
+) -> RunPlan:
     ref = options.CHANGED_SINCE.get(config)
     if ref is None:
         return whole
     files = changed_files(ref, config.rootpath, subject=options.CHANGED_SINCE.flag)
     changes = select_changes(files, registry, durations)
-    return Planned(
+    return RunPlan(
         plan=changes.cells_of(whole.plan),
         notes=(*whole.notes, f"changed since {ref}: {changes}"),
         why_empty=f"changed since {ref}: no change selects a cell",
@@ -96,7 +99,7 @@ def _since(
     )
 
 
-def _sharded(whole: Planned, config: pytest.Config, durations: Durations) -> Planned:
+def _take_shard(whole: RunPlan, config: pytest.Config, durations: Durations) -> RunPlan:
     text = options.SHARD.get(config)
     if text is None:
         return whole
@@ -107,7 +110,7 @@ def _sharded(whole: Planned, config: pytest.Config, durations: Durations) -> Pla
     return dataclasses.replace(
         whole,
         plan=plan,
-        shard=Shard(index=shard.index, count=shard.count, cells=cells),
+        shard=RunShard(index=shard.index, count=shard.count, cells=cells),
         notes=(*whole.notes, note),
-        why_empty=whole.why_empty if not cells else f"{shard} has no cell: {FEWER}",
+        why_empty=whole.why_empty if not cells else f"{shard} has no cell: {TOO_FEW}",
     )

@@ -1,4 +1,7 @@
-"""How far a run is and how long it will take, in lines that make sense in a log read later."""
+"""Progress lines of a run: how many cells ended, and how long the rest will take.
+
+They are whole lines, not a bar, so that a log can be read later.
+"""
 
 from __future__ import annotations
 
@@ -12,25 +15,26 @@ from harness.matrix.durations import Durations
 from harness.records import CellId
 
 STEP_SHARE, STEP_SECONDS = 0.05, 60.0
-"""A line for every such part of the planned work, whichever is more: twenty lines at most."""
+"""A line is due after this share, or these seconds, of planned work; the larger of the two."""
 
 TRUSTED_SECONDS = 60.0
-"""So long past durations weigh as much as what was measured in this run."""
+"""Weight of past durations in the estimate: they count like this many seconds of this run."""
 
 
 def seconds_left(*, left: float, done: float, elapsed: float, workers: int) -> float:
-    """Wall-clock seconds for `left` more seconds of past durations, `done` took `elapsed`.
+    """Estimate the wall-clock seconds that a run still needs.
 
-    The speed, past seconds done per second, starts as one for each worker, as if past durations
-    held here, and becomes the measured one: what else takes time and who else uses the machine
-    are in it.
+    `left` and `done` are past durations of the cells that are left and that ended, `elapsed` the
+    wall-clock seconds so far. The assumed speed, in past seconds done per second, starts at one
+    per worker and approaches the measured speed, which includes overheads and the load of the
+    machine.
     """
     speed = (done + TRUSTED_SECONDS * workers) / (elapsed + TRUSTED_SECONDS)
     return left / speed
 
 
-def in_words(seconds: float) -> str:
-    """`about 18 min`, no more exact than it can be."""
+def format_estimate(seconds: float) -> str:
+    """Return rounded words for seconds, such as `about 18 min`."""
     minutes = round(seconds / 60)
     if minutes < 1:
         return "less than a minute"
@@ -40,7 +44,7 @@ def in_words(seconds: float) -> str:
 
 
 def worker_count(config: pytest.Config) -> int:
-    """How many processes judge cells."""
+    """Return how many processes judge cells."""
     if not config.pluginmanager.has_plugin("dsession"):
         return 1
     from xdist.workermanage import parse_tx_spec_config
@@ -49,9 +53,9 @@ def worker_count(config: pytest.Config) -> int:
 
 
 class Progress:
-    """Counts the cells that ended; `line` is what to say about that, now and then.
+    """Counts the cells that ended, and makes a progress line now and then.
 
-    Cells that are `free` take no time: they are reused.
+    `reused` cells count as cells that take no time.
     """
 
     def __init__(
@@ -60,10 +64,10 @@ class Progress:
         durations: Durations,
         *,
         workers: int,
-        free: Container[CellId] = frozenset(),
+        reused: Container[CellId] = frozenset(),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._planned = {c: 0.0 if c in free else durations.of(c) for c in planned}
+        self._planned = {c: 0.0 if c in reused else durations.of(c) for c in planned}
         self._workers = workers
         self._clock = clock
         self._began = clock()
@@ -74,14 +78,14 @@ class Progress:
         self._next = self._step
 
     def end(self, cell: CellId, *, as_expected: bool) -> None:
-        """Count a cell that ended, once."""
+        """Count a cell that ended; a second call for it changes no count of ended cells."""
         if cell in self._planned:
             self._ended.add(cell)
         if not as_expected:
             self._bad.add(cell)
 
     def line(self) -> str | None:
-        """What to say now; None until enough has been done since, and when all is."""
+        """Return a progress line, or None if the next one is not due or all cells ended."""
         done = sum(self._planned[cell] for cell in self._ended)
         if done < self._next or len(self._ended) == len(self._planned):
             return None
@@ -94,12 +98,12 @@ class Progress:
         )
         return (
             f"conformance: {len(self._ended)} of {len(self._planned)} cells, "
-            f"{len(self._bad)} not as expected, {in_words(left)} left"
+            f"{len(self._bad)} not as expected, {format_estimate(left)} left"
         )
 
 
 class ProgressLines:
-    """Writes the lines of a run to its terminal; `-q` keeps it silent."""
+    """Writes progress lines to the terminal, unless pytest runs with `-q`."""
 
     def __init__(self, progress: Progress, config: pytest.Config) -> None:
         self._progress = progress
@@ -108,11 +112,11 @@ class ProgressLines:
         self._is_silent = config.option.verbose < 0 or self._terminal is None
 
     def end(self, cell: CellId, *, as_expected: bool) -> None:
-        """Count a cell that ended, and say so if it is time."""
+        """Count a cell that ended, and write a line if one is due."""
         self._progress.end(cell, as_expected=as_expected)
         line = self._progress.line()
         if line and not self._is_silent:
             self._terminal.ensure_newline()
-            if self._writer.width_of_current_line:  # after dots of workers
+            if self._writer.width_of_current_line:  # pytest wrote dots on this line
                 self._writer.line()
             self._terminal.write_line(line)

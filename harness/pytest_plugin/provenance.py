@@ -1,4 +1,4 @@
-"""Where a run came from: versions, platform, profile, seed, plan, and what is asked in it."""
+"""Makes the header of a run: versions, platform, profile, seed, plan, requirements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.versions import versions
 
 
 def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
-    """The header of a run that judges `cells` on their planned requirements."""
+    """Make the header of a run that judges `cells` on their planned requirements."""
     planned = {cell: list(context.plan[cell]) for cell in cells}
     return Header(
         run=context.run_directory.name,
@@ -29,18 +29,21 @@ def make_header(context: RunContext, cells: Iterable[CellId]) -> Header:
         planned={str(cell): requirements for cell, requirements in planned.items()},
         modalities=modalities(cell.architecture for cell in planned),
         requirements=meanings({name for names in planned.values() for name in names}),
-        shard=context.planned.shard,
+        shard=context.run_plan.shard,
         not_registered=_not_registered(),
     )
 
 
 def now() -> str:
-    """This moment as run files write it: ISO 8601, UTC, whole seconds."""
+    """Return the current time as in run files: ISO 8601, UTC, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def meanings(planned: Container[str]) -> dict[str, Meaning]:
-    """What the planned requirements mean, in ladder order: reports import no requirements."""
+    """Return the meanings of planned requirements, in ladder order.
+
+    They are written to the run file because reports do not import the requirements.
+    """
     return {
         requirement.id: Meaning(proves=requirement.proves, fails_when=requirement.fails_when)
         for requirement in ladder()
@@ -49,7 +52,10 @@ def meanings(planned: Container[str]) -> dict[str, Meaning]:
 
 
 def _not_registered() -> dict[str, list[str]]:
-    """Nothing where transformers is not laid out as we know it: that must not end a run."""
+    """Return unregistered architectures and their tasks.
+
+    Empty if the mappings of transformers cannot be read: this must not end a run.
+    """
     try:
         return {architecture: tasks for _, architecture, tasks in not_registered()}
     except HarnessError:

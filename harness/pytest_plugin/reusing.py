@@ -1,4 +1,4 @@
-"""--incremental: which cells have records of an earlier run that still hold, and using them."""
+"""--incremental: find and reuse records of earlier runs that still hold."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from harness.isolation.supervisor import Judged, Work
+from harness.isolation.supervisor import CellJob, CellResult
 from harness.matrix.expectations import Expectations
 from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.plan import Plan
-from harness.matrix.results import Result, ResultStore, difference
+from harness.matrix.results import ResultStore, StoredResult, first_difference
 from harness.records import CellId, Outcome, Record, Started, dump_line
 
 SAMPLE_SHARE, SAMPLE_CELLS = 0.1, 5
-"""How many of the cells that could be reused are judged again, whichever is more."""
+"""Share and number of reusable cells that =verify judges again; the larger of the two counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reuse:
-    """What the controller found when the run began, so that all processes do the same.
+class ReusePlan:
+    """Which cells are reused, decided by the controller at the start of the run for all processes.
 
-    `verified` are cells that could be reused and are judged again instead, to be compared.
+    `verified` are cells that could be reused, but are judged again to compare the records.
     """
 
     fingerprints: Mapping[CellId, str]
@@ -35,7 +35,7 @@ class Reuse:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What the controller hands to workers: names, since records stand in the store."""
+        """Form sent to workers. It has no records, since workers read them from the store."""
         return {
             "fingerprints": {str(cell): text for cell, text in self.fingerprints.items()},
             "reused": sorted(map(str, self.reused)),
@@ -43,14 +43,14 @@ class Reuse:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Reuse:
+    def from_json(cls, data: Mapping[str, Any]) -> ReusePlan:
         fingerprints = {CellId.parse(c): text for c, text in data["fingerprints"].items()}
         reused, verified = (frozenset(map(CellId.parse, data[k])) for k in ("reused", "verified"))
         return cls(fingerprints=fingerprints, reused=reused, verified=verified)
 
 
-def plan_reuse(plan: Plan, fingerprints: Fingerprints, store: ResultStore) -> Reuse:
-    """The cells of which the store has records that still hold."""
+def plan_reuse(plan: Plan, fingerprints: Fingerprints, store: ResultStore) -> ReusePlan:
+    """Find the cells of which the store has records with the same fingerprint."""
     known = {
         cell: fingerprint
         for cell, requirements in plan.items()
@@ -58,11 +58,11 @@ def plan_reuse(plan: Plan, fingerprints: Fingerprints, store: ResultStore) -> Re
     }
     reused = frozenset(c for c, text in known.items() if store.read(text, c, plan[c]) is not None)
     note = f"conformance: {len(reused)} of {len(plan)} cells reused"
-    return Reuse(fingerprints=known, reused=reused, notes=(note,))
+    return ReusePlan(fingerprints=known, reused=reused, notes=(note,))
 
 
-def sampled(reuse: Reuse, *, cells: int, seed: int | None = None) -> Reuse:
-    """The same, but for a sample that is judged again; `cells` are planned in all."""
+def with_verified_sample(reuse: ReusePlan, *, cells: int, seed: int | None = None) -> ReusePlan:
+    """Move a random sample of the reused cells to `verified`; `cells` is the size of the plan."""
     drawn = secrets.randbelow(2**32) if seed is None else seed
     count = min(len(reuse.reused), max(SAMPLE_CELLS, round(SAMPLE_SHARE * len(reuse.reused))))
     sample = frozenset(random.Random(drawn).sample(sorted(reuse.reused), count))
@@ -75,58 +75,61 @@ def sampled(reuse: Reuse, *, cells: int, seed: int | None = None) -> Reuse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reuser:
-    """Judges the cells of one process, or takes what the store has.
+class ReusingJudge:
+    """Judges the cells of one process, or reuses the records in the store.
 
-    `begun` is how everything was when this process began: a worker on another machine may see it
-    otherwise than the controller did. `look` says how it is now: what was changed meanwhile may
-    have been judged as it was or as it is, and is not kept.
+    `fingerprints_at_start` were taken by this process when it began: a worker on another machine
+    may have other files than the controller. `take_fingerprints` takes new ones after a cell was
+    judged: if a file changed meanwhile, it is unknown which version was judged, and the records
+    are not stored.
     """
 
-    reuse: Reuse
-    begun: Fingerprints
-    look: Callable[[], Fingerprints]
+    reuse: ReusePlan
+    fingerprints_at_start: Fingerprints
+    take_fingerprints: Callable[[], Fingerprints]
     expectations: Expectations
     run: str
     process: str
-    judge: Callable[[Work], Judged]
+    judge_in_child: Callable[[CellJob], CellResult]
     store: ResultStore = field(default_factory=ResultStore)
 
-    def judged(self, work: Work) -> Judged:
-        """One record for each requirement of a cell, from the store or from the judge."""
-        fingerprint = self._fingerprint(work, self.begun)
-        kept = self._kept(work, fingerprint)
-        if kept is not None and work.cell in self.reuse.reused:
-            return self._reused(work.cell, kept)
-        judged = self.judge(work)
-        if fingerprint is None or fingerprint != self._fingerprint(work, self.look()):
+    def judge_or_reuse(self, job: CellJob) -> CellResult:
+        """Return one record for each requirement of a cell, from the store or from the judge."""
+        fingerprint = self._confirmed_fingerprint(job, self.fingerprints_at_start)
+        stored = self._stored_result(job, fingerprint)
+        if stored is not None and job.cell in self.reuse.reused:
+            return self._result_from_store(job.cell, stored)
+        judged = self.judge_in_child(job)
+        if fingerprint is None or fingerprint != self._confirmed_fingerprint(
+            job, self.take_fingerprints()
+        ):
             return judged
-        if kept is not None:
-            return self._compared(judged, kept, fingerprint)
-        self._keep(work, judged, fingerprint)
+        if stored is not None:
+            return self._compare_with_stored(judged, stored, fingerprint)
+        self._store_verdicts(job, judged, fingerprint)
         return judged
 
-    def _fingerprint(self, work: Work, fingerprints: Fingerprints) -> str | None:
-        """That of a cell; None where it is not the one that the controller found."""
-        now = fingerprints.of(work.cell, work.requirements)
-        return now if now == self.reuse.fingerprints.get(work.cell) else None
+    def _confirmed_fingerprint(self, job: CellJob, fingerprints: Fingerprints) -> str | None:
+        """Return the fingerprint of a cell, or None if it differs from the controller's."""
+        now = fingerprints.of(job.cell, job.requirements)
+        return now if now == self.reuse.fingerprints.get(job.cell) else None
 
-    def _kept(self, work: Work, fingerprint: str | None) -> Result | None:
-        if fingerprint is None or work.cell not in self.reuse.reused | self.reuse.verified:
+    def _stored_result(self, job: CellJob, fingerprint: str | None) -> StoredResult | None:
+        if fingerprint is None or job.cell not in self.reuse.reused | self.reuse.verified:
             return None
-        return self.store.read(fingerprint, work.cell, work.requirements)
+        return self.store.read(fingerprint, job.cell, job.requirements)
 
-    def _reused(self, cell: CellId, kept: Result) -> Judged:
+    def _result_from_store(self, cell: CellId, stored: StoredResult) -> CellResult:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        marked = (dataclasses.replace(record, reused=kept.run) for record in kept.records)
+        marked = (dataclasses.replace(record, reused=stored.run) for record in stored.records)
         records = {r.requirement: r for r in map(self.expectations.apply, marked)}
         started = Started(cell=cell, process=self.process, time=now)
         lines = [dump_line(started), *map(dump_line, records.values())]
-        return Judged(lines=lines, records=records)
+        return CellResult(lines=lines, records=records)
 
-    def _keep(self, work: Work, judged: Judged, fingerprint: str) -> None:
-        """Only what ended in verdicts, and as the run file has it."""
-        result = Result.of(self.run, judged.raw, work.requirements)
+    def _store_verdicts(self, job: CellJob, judged: CellResult, fingerprint: str) -> None:
+        """Store the records of a cell if each is a verdict and agrees with the run file."""
+        result = StoredResult.of(self.run, judged.raw, job.requirements)
         if result is not None and all(
             dump_line(self.expectations.apply(record))
             == dump_line(judged.records[record.requirement])
@@ -134,9 +137,11 @@ class Reuser:
         ):
             self.store.write(fingerprint, result)
 
-    def _compared(self, judged: Judged, kept: Result, fingerprint: str) -> Judged:
-        """The records as they are where they are the same, else `errored`, and nothing kept."""
-        wrong = dict(_differing(judged, kept))
+    def _compare_with_stored(
+        self, judged: CellResult, stored: StoredResult, fingerprint: str
+    ) -> CellResult:
+        """Mark records that differ from the stored ones as `errored`; if any, remove the stored."""
+        wrong = dict(_changed_records(judged, stored))
         if not wrong:
             return judged
         self.store.remove(fingerprint)
@@ -146,16 +151,16 @@ class Reuser:
         return dataclasses.replace(judged, lines=lines, records=records)
 
 
-def _differing(judged: Judged, kept: Result) -> Iterator[tuple[str, Record]]:
+def _changed_records(judged: CellResult, stored: StoredResult) -> Iterator[tuple[str, Record]]:
     raw = {record.requirement: record for record in judged.raw}
-    for before in kept.records:
+    for before in stored.records:
         name = before.requirement
         now = raw.get(name, judged.records[name])
-        found = difference(before, now)
+        found = first_difference(before, now)
         if found is not None:
             message = (
-                f"{name}: judged again, got {found} of run {kept.run} [{before.cell}]; "
-                "the fingerprint misses something that changes this result: report it"
+                f"{name}: judged again, got {found} of run {stored.run} [{before.cell}]; "
+                "the fingerprint omits something that changes this result: report it"
             )
             yield (
                 name,
@@ -166,6 +171,6 @@ def _differing(judged: Judged, kept: Result) -> Iterator[tuple[str, Record]]:
 
 
 def _requirement(text: str) -> str | None:
-    """The requirement of a line, None where it is no record."""
+    """Return the requirement of a line, or None if it is not a record."""
     name = json.loads(text).get("requirement")
     return None if name is None else str(name)

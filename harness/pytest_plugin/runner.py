@@ -1,4 +1,4 @@
-"""Has the cell of one item judged, and settles how the item ends."""
+"""Runs the cell of one pytest item, and makes the item pass, fail, skip or xfail."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 
 import pytest
 
-from harness.isolation.supervisor import Judged, Work
+from harness.isolation.supervisor import CellJob, CellResult
 from harness.matrix.seeds import cell_seed
 from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
@@ -18,34 +18,38 @@ PROPERTY = "conformance"
 
 @pytest.fixture
 def assert_conforms(request: pytest.FixtureRequest) -> Callable[[CellId], None]:
-    """Judge a cell: raises, xfails or skips as its records say."""
+    """Return a function that judges a cell and fails, xfails or skips the item accordingly."""
     context = request.config.stash[CONTEXT]
 
     def conform(cell: CellId) -> None:
-        judged = judge(cell, context)
+        judged = judge_planned_cell(cell, context)
         # One JSON string: xdist aborts a whole run over a property of another type.
-        told = {"lines": judged.lines, "notice": judged.notice, "peak": judged.peak}
-        request.node.user_properties.append((PROPERTY, json.dumps(told)))
-        print(judged.output, end="")  # noqa: T201 - pytest shows it beside a failure
+        report_data = {"lines": judged.lines, "notice": judged.notice, "peak": judged.peak}
+        request.node.user_properties.append((PROPERTY, json.dumps(report_data)))
+        print(judged.output, end="")  # noqa: T201 - pytest shows it with a failure
         report = CellReport(cell, tuple(judged.records[name] for name in context.plan[cell]))
-        settle(report, runxfail=request.config.option.runxfail)
+        raise_unless_passed(report, runxfail=request.config.option.runxfail)
 
     return conform
 
 
-def judge(cell: CellId, context: RunContext) -> Judged:
-    """Have one cell judged; every planned requirement ends with a record."""
-    work = Work(
+def judge_planned_cell(cell: CellId, context: RunContext) -> CellResult:
+    """Judge one cell, or reuse its records. Every planned requirement has a record afterwards."""
+    job = CellJob(
         cell=cell,
         requirements=context.plan[cell],
-        known=context.known.get(cell, {}),
+        known=context.earlier_records.get(cell, {}),
         seed=cell_seed(context.seed, cell),
     )
-    return context.judge(work)
+    return context.judge_or_reuse(job)
 
 
-def settle(report: CellReport, *, runxfail: bool) -> None:
-    """End an item: raises NonConformanceError, xfails or skips; returns where the cell passed."""
+def raise_unless_passed(report: CellReport, *, runxfail: bool) -> None:
+    """End an item as the records of its cell say; return if the cell passed.
+
+    Raises NonConformanceError if an outcome is not expected, or if a failure is expected and
+    `runxfail` is set. An expected failure xfails; a cell without an applicable requirement skips.
+    """
     outcomes = {record.outcome for record in report.records}
     if not report.expected or (runxfail and Outcome.XFAILED in outcomes):
         raise NonConformanceError(report)
@@ -59,7 +63,7 @@ def settle(report: CellReport, *, runxfail: bool) -> None:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show findings as they are: a Python traceback through the harness would explain nothing."""
+    """Show the findings of a cell instead of a Python traceback through the harness."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, NonConformanceError):
         report.longrepr = str(call.excinfo.value)

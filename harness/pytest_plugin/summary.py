@@ -1,4 +1,4 @@
-"""The last lines of a run: a table by modality, where the files are, the worst cells."""
+"""The summary at the end of a run: a table by modality, the worst cells, paths of files."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from reports.tally import modality_of, rows, tally, unexpected
 from reports.verdict import unjudged
 
 LINES = 20
-"""All that a run says at its end, with the title above and the page below these lines."""
+"""Most lines of the summary, with the title above and the page below it."""
 
 OTHER_LINES = 9
-"""Besides the table and the cells: title, counts, page, run file, what processes came to."""
+"""Lines other than the table and the cells: title, counts, page, run file, processes."""
 
 SHOWN_CELLS = 10
 
 
 def summary_lines(run: Run, directory: Path) -> Iterator[str]:
-    """What the terminal shows of `run`, whose file is in `directory`."""
+    """Yield the lines that the terminal shows of `run`, whose file is in `directory`."""
     reports = run.reports()
     counts = tally(reports, lambda cell: modality_of(run.header, cell))
     bad = unexpected(reports)
@@ -37,16 +37,16 @@ def summary_lines(run: Run, directory: Path) -> Iterator[str]:
     if missing := unjudged(reports):
         yield f"incomplete: {missing} planned records were not run"
     if reused := sum(any(r.reused for r in report.records) for report in reports):
-        yield f"reused: {reused} of {len(reports)} cells, as earlier runs judged them"
+        yield f"reused: {reused} of {len(reports)} cells have the records of earlier runs"
     yield f"run file: {directory / RUN_FILE}"
 
 
 def process_lines(directory: Path, *, replaced: int, peak: int) -> Iterator[str]:
-    """What is to be known of the processes that judged: how many were replaced, their memory."""
+    """Yield lines about the judge processes: how many were replaced, and their peak memory."""
     if replaced:
         yield f"judges replaced: {replaced}, see {directory / JUDGES_LOG}"
     if peak:
-        yield f"most memory of a judge: {show_size(peak)}"
+        yield f"peak memory of a judge: {show_size(peak)}"
 
 
 def _aligned(rows: Iterator[Sequence[str]]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What an xdist worker does before it collects: it may stand on another machine."""
+"""Checks an xdist worker before it collects, because it may run on another machine."""
 
 from __future__ import annotations
 
@@ -9,22 +9,23 @@ import pytest
 from harness.pytest_plugin.context import RunContext
 
 REFUSAL = "conformance-refusal"
-"""In what a worker sends when it ends: why it judges nothing."""
+"""Key of the message, in the output of a worker, that says why it judged no cell."""
 
 
 class Worker:
-    """A process that judges cells for a controller, if it can judge as that says."""
+    """Plug-in of an xdist worker, which judges cells for the controller."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> None:
-        """End this worker where it has other versions; the controller ends the run in one line.
+        """Exit if this worker has other package versions than the controller.
 
-        Ended and not raised: xdist would start another worker in its place, again and again.
+        The controller then ends the run with the message. An exception would not do: xdist would
+        replace the worker again and again.
         """
-        refusal = self._context.why_refused
+        refusal = self._context.version_mismatch
         if refusal is not None:
             output: dict[str, Any] = session.config.workeroutput  # type: ignore[attr-defined]
             output[REFUSAL] = refusal

@@ -1,25 +1,24 @@
-"""What a run says: cells, outcomes, records and the run file.
+"""Results of a run: cells, outcomes, records and the run file.
 
-A leaf (standard library only), because reports, other tools and interrupted processes read run
-files without torch, transformers or onnx.
+Uses the standard library only, so that reports and other tools can read run files without torch,
+transformers or onnx.
 """
 
 from __future__ import annotations
 
-from harness.records.endings import is_green, make_footer
 from harness.records.interface import TEXT_LIMIT, VALUES_LIMIT, InterfaceValue, PartInterface
 from harness.records.lines import (
     SCHEMA_VERSION,
     TRACEBACK_LIMIT,
     CellId,
     CellReport,
-    Failing,
+    FailingExample,
     Footer,
     Header,
     Line,
     Meaning,
     Record,
-    Shard,
+    RunShard,
     Started,
     Worst,
 )
@@ -41,6 +40,7 @@ from harness.records.run_file import (
     read_run,
     reports_of,
 )
+from harness.records.run_status import is_green, make_footer
 
 __all__ = [
     "EXPECTED_OUTCOMES",
@@ -55,7 +55,7 @@ __all__ = [
     "VALUES_LIMIT",
     "CellId",
     "CellReport",
-    "Failing",
+    "FailingExample",
     "Footer",
     "Header",
     "InterfaceValue",
@@ -65,7 +65,7 @@ __all__ = [
     "PartInterface",
     "Record",
     "Run",
-    "Shard",
+    "RunShard",
     "Started",
     "Worst",
     "dump_line",

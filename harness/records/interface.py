@@ -1,4 +1,4 @@
-"""The inputs and outputs of a file as a record keeps them: declared beside what the file has."""
+"""Declared and actual inputs and outputs of a file, as kept in a record."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ TEXT_LIMIT = 160
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceValue:
-    """One input or output.
+    """One input or output, as declared and as in the file.
 
-    Each side is a text such as `int64[batch_size, 4]`: dtype and dims. None where the description
-    declares none of this name, or the file has none.
+    `declared` and `actual` are dtype and dims, such as `int64[batch_size, 4]`; None if the
+    description or the file has no input or output of this name.
     """
 
     name: str
@@ -29,9 +29,9 @@ class InterfaceValue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartInterface:
-    """The inputs and outputs of one file, as declared; `left_out` counts those that are not kept.
+    """The inputs and outputs of one file; `left_out` counts the ones that were not kept.
 
-    `bounded` makes one: files of others may have any number of them, of any length.
+    Use `bounded` to make one: files of other exporters may have any number of names of any length.
     """
 
     inputs: list[InterfaceValue]
@@ -42,9 +42,12 @@ class PartInterface:
     def bounded(
         cls, *, inputs: Iterable[InterfaceValue], outputs: Iterable[InterfaceValue]
     ) -> Self:
-        """Of each side `VALUES_LIMIT`, in order, those that differ before all others."""
+        """Keep at most `VALUES_LIMIT` inputs and as many outputs, in order, and cut long texts.
+
+        Values that differ from their declaration are kept first.
+        """
         sides = [[_cut(value) for value in side] for side in (inputs, outputs)]
-        kept = [_chosen(side) for side in sides]
+        kept = [_limited(side) for side in sides]
         left_out = sum(map(len, sides)) - sum(map(len, kept))
         return cls(inputs=kept[0], outputs=kept[1], left_out=left_out)
 
@@ -56,13 +59,13 @@ class PartInterface:
         return cls(**{**data, "inputs": inputs, "outputs": outputs})
 
 
-def _chosen(side: Sequence[InterfaceValue]) -> list[InterfaceValue]:
-    by_need = sorted(range(len(side)), key=lambda place: not side[place].differs)
-    return [side[place] for place in sorted(by_need[:VALUES_LIMIT])]
+def _limited(values: Sequence[InterfaceValue]) -> list[InterfaceValue]:
+    differing_first = sorted(range(len(values)), key=lambda index: not values[index].differs)
+    return [values[index] for index in sorted(differing_first[:VALUES_LIMIT])]
 
 
 def _cut(value: InterfaceValue) -> InterfaceValue:
-    """Equal sides stay equal, and others differ where they did unless the end alone did."""
+    """Cut all texts to `TEXT_LIMIT`, so that equal texts stay equal."""
     name, declared, actual = (
         text if text is None or len(text) <= TEXT_LIMIT else f"{text[: TEXT_LIMIT - 1]}…"
         for text in (value.name, value.declared, value.actual)

@@ -1,4 +1,4 @@
-"""Whether values read from JSON have the types that their dataclass declares."""
+"""Check that dataclass values read from JSON have the declared types."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
 
-def refuse_other_types(value: Any) -> None:
-    """Raise TypeError for a field of a dataclass, or of one within it, of an undeclared type."""
+def require_declared_types(value: Any) -> None:
+    """Raise TypeError if a field of a dataclass, or of a nested one, has another type."""
     cls: Any = type(value)
     for name, kind in _field_types(cls).items():
         found = getattr(value, name)
-        if not _is_of(found, kind):
+        if not _has_type(found, kind):
             raise TypeError(f"{name} is {found!r:.80}, should be {kind}")
-        for inner in _within(found):
+        for inner in _nested_values(found):
             if dataclasses.is_dataclass(inner):
-                refuse_other_types(inner)
+                require_declared_types(inner)
 
 
-def _within(found: Any) -> Iterable[Any]:
+def _nested_values(found: Any) -> Iterable[Any]:
     if isinstance(found, dict):
         return found.values()
     return found if isinstance(found, list) else (found,)
@@ -33,16 +33,16 @@ def _field_types(cls: Any) -> Mapping[str, Any]:
     return {f.name: hints[f.name] for f in dataclasses.fields(cls)}
 
 
-def _is_of(value: Any, kind: Any) -> bool:
+def _has_type(value: Any, kind: Any) -> bool:
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return True
     if origin is UnionType:
-        return any(_is_of(value, argument) for argument in arguments)
+        return any(_has_type(value, argument) for argument in arguments)
     if origin is Mapping:
-        return isinstance(value, dict) and all(_is_of(v, arguments[1]) for v in value.values())
+        return isinstance(value, dict) and all(_has_type(v, arguments[1]) for v in value.values())
     if origin is list:
-        return isinstance(value, list) and all(_is_of(item, arguments[0]) for item in value)
+        return isinstance(value, list) and all(_has_type(item, arguments[0]) for item in value)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)
     return isinstance(value, kind)

@@ -20,7 +20,7 @@ TRACEBACK_LIMIT = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class CellId:
-    """One architecture x task x opset x exporter.
+    """Id of one cell: architecture x task x opset x exporter.
 
     As text: `[library:]architecture[~variant]/task/opset18/exporter`.
     """
@@ -45,7 +45,7 @@ class CellId:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a cell id; raises UsageError where `text` is none."""
+        """Parse a cell id; raises UsageError if `text` has another form."""
         match = cls._PATTERN.fullmatch(text)
         if match is None:
             raise UsageError(
@@ -65,7 +65,7 @@ class CellId:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worst:
-    """The largest difference seen over all examples, on one output."""
+    """The example and output with the largest error ratio of a record."""
 
     output: str
     max_abs_diff: float
@@ -76,8 +76,8 @@ class Worst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
-    """The minimal example that fails: axis sizes and the seed of its values."""
+class FailingExample:
+    """The smallest failing example that was found: axis sizes and the seed of its values."""
 
     axes: Mapping[str, int]
     seed: int
@@ -85,9 +85,10 @@ class Failing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """The verdict on one (cell, requirement) pair; `reused` names the earlier run that gave it.
+    """The verdict on one (cell, requirement) pair.
 
-    `interface` has each part's inputs and outputs where the requirement looks at them.
+    `reused` is the name of the earlier run that the record was copied from. `interface` maps each
+    part to its inputs and outputs, if the requirement checks them.
     """
 
     cell: CellId
@@ -99,7 +100,7 @@ class Record:
     covered: Mapping[str, list[int]] = field(default_factory=dict)
     worst: Worst | None = None
     needed_atol: Mapping[str, float] = field(default_factory=dict)
-    failing: Failing | None = None
+    failing: FailingExample | None = None
     message: str = ""
     traceback: str | None = None
     expectation: Mapping[str, Any] | None = None
@@ -145,7 +146,7 @@ class Record:
         needed = values.get("needed_atol", {})
         values["needed_atol"] = {output: float(atol) for output, atol in needed.items()}
         if values.get("failing"):
-            values["failing"] = Failing(**values["failing"])
+            values["failing"] = FailingExample(**values["failing"])
         parts = values.get("interface", {})
         values["interface"] = {part: PartInterface.from_json(one) for part, one in parts.items()}
         return cls(**values)
@@ -153,7 +154,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A process began with a cell; without records after it, that process died there."""
+    """A process started a cell; if no records follow, the process died during that cell."""
 
     cell: CellId
     process: str
@@ -174,15 +175,15 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meaning:
-    """What a requirement proves and when it fails, for readers that have no requirements."""
+    """The explanation of a requirement: readers of a run file do not have its code."""
 
     proves: str
     fails_when: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """Which part of a plan a run judges: `index` of `count`; `cells` counts the whole plan's."""
+class RunShard:
+    """The share of a plan that a run judges: `index` of `count`; the whole plan has `cells`."""
 
     index: int
     count: int
@@ -195,13 +196,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Header:
-    """The first line of a run file: where the run came from and what it plans to judge.
+    """The first line of a run file: the origin of the run and its plan.
 
-    `planned` maps each cell id to its requirements, `modalities` each architecture to `text`,
-    `vision`, ..., `requirements` each planned requirement to its meaning, in ladder order; older
-    files have none. `max_examples` are drawn for each cell beside the corners. `started` is an
-    ISO 8601 time in UTC. A whole plan has no `shard`. `not_registered` maps architectures that
-    transformers has to those of their tasks that no description is registered for.
+    `started`: an ISO 8601 time in UTC.
+    `planned`: cell id -> its requirements.
+    `modalities`: architecture -> `text`, `vision`, ...
+    `requirements`: planned requirement -> its explanation, in ladder order; empty in older files.
+    `max_examples`: the number of drawn examples per cell, in addition to the corners.
+    `shard`: None if the run judges the whole plan.
+    `not_registered`: architecture of transformers -> its tasks without a registered description.
     """
 
     run: str
@@ -214,7 +217,7 @@ class Header:
     modalities: Mapping[str, str]
     requirements: Mapping[str, Meaning] = field(default_factory=dict)
     max_examples: int | None = None
-    shard: Shard | None = None
+    shard: RunShard | None = None
     not_registered: Mapping[str, list[str]] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
@@ -231,17 +234,17 @@ class Header:
             "not_registered": {},
             **data,
         }
-        told = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
-        shard = None if values["shard"] is None else Shard(**values["shard"])
+        meanings = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
+        shard = None if values["shard"] is None else RunShard(**values["shard"])
         fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
-        return cls(**{**fields, "requirements": told, "shard": shard})
+        return cls(**{**fields, "requirements": meanings, "shard": shard})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
     """The last line of a run that was not interrupted.
 
-    `ended` is an ISO 8601 time in UTC; older files have none.
+    `ended` is an ISO 8601 time in UTC; None in older files.
     """
 
     counts: Mapping[str, int]
@@ -277,26 +280,26 @@ class CellReport:
 
     @property
     def conforms(self) -> bool:
-        """Whether something was judged and every applicable requirement passed."""
+        """Whether at least one requirement passed and every applicable one did."""
         outcomes = {record.outcome for record in self.records}
         return Outcome.PASSED in outcomes and outcomes <= CONFORMING_OUTCOMES
 
     @property
     def expected(self) -> bool:
-        """Whether this cell leaves a run green."""
+        """Whether this cell keeps a run green."""
         return is_expected(record.outcome for record in self.records)
 
     @property
     def worst(self) -> Record:
-        """The first record that has the cell's outcome; raises ValueError where there is none."""
+        """The first record with the cell's outcome; raises ValueError if there are no records."""
         return min(self.records, key=lambda record: SEVERITY[record.outcome])
 
     def record(self, requirement: str) -> Record:
-        """The record of one requirement; raises KeyError where it was not planned."""
+        """Return the record of one requirement; raises KeyError if it was not planned."""
         return {record.requirement: record for record in self.records}[requirement]
 
     def to_json(self) -> dict[str, Any]:
-        """The form that `check --json` prints; its schema is `schemas/check.schema.json`."""
+        """Return the JSON that `check --json` prints; its schema: `schemas/check.schema.json`."""
         return {
             "schema_version": SCHEMA_VERSION,
             "conforms": self.conforms,
@@ -315,7 +318,7 @@ class CellReport:
 
 
 def _plain(value: Any) -> Any:
-    """JSON's own types only; NaN and infinities as the strings that `float()` reads back."""
+    """Convert to JSON types; NaN and infinities become strings that `float()` can read."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""How a (cell, requirement) pair can end, and what many of them amount to."""
+"""Outcomes of a (cell, requirement) pair, and the roll-up of many outcomes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How one (cell, requirement) pair ended; members stand from worst to best."""
+    """Outcome of one (cell, requirement) pair; the members are ordered from worst to best."""
 
     CRASHED = "crashed"
     TIMED_OUT = "timed_out"
@@ -35,7 +35,7 @@ GLYPHS: Mapping[Outcome, str] = {
     Outcome.PASSED: "✓",
     Outcome.NOT_APPLICABLE: "\N{EN DASH}",
 }
-"""One sign per outcome, the same on the command line and in reports."""
+"""One character per outcome, the same on the command line and in reports."""
 
 SEVERITY: Mapping[Outcome, int] = {outcome: rank for rank, outcome in enumerate(Outcome)}
 EXPECTED_OUTCOMES = frozenset({Outcome.PASSED, Outcome.XFAILED, Outcome.NOT_APPLICABLE})
@@ -43,14 +43,14 @@ CONFORMING_OUTCOMES = frozenset({Outcome.PASSED, Outcome.NOT_APPLICABLE})
 
 
 def roll_up(outcomes: Iterable[Outcome]) -> Outcome:
-    """Return the worst outcome; `not_run` where there is none."""
+    """Return the worst outcome; `not_run` if `outcomes` is empty."""
     return min(outcomes, key=SEVERITY.__getitem__, default=Outcome.NOT_RUN)
 
 
 def is_expected(outcomes: Iterable[Outcome]) -> bool:
-    """Whether a cell with these outcomes leaves a run green.
+    """Whether a cell with these outcomes keeps a run green.
 
-    A skip is as expected as the failure that it names: it is green only below an `xfailed`.
+    `skipped` is expected only if the cell also has an `xfailed`, which caused the skip.
     """
     found = set(outcomes)
     allowed = EXPECTED_OUTCOMES | ({Outcome.SKIPPED} if Outcome.XFAILED in found else set())

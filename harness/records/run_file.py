@@ -1,4 +1,4 @@
-"""Reading and writing run files; a killed run is read with the journals that it left."""
+"""Read and write run files; a killed run is read together with its journals."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.records.json_types import refuse_other_types
+from harness.records.json_types import require_declared_types
 from harness.records.lines import (
     SCHEMA_VERSION,
     CellId,
@@ -36,7 +36,7 @@ _LINE_TYPES: Mapping[str, type[Header] | type[Started] | type[Record] | type[Foo
 
 @dataclass(slots=True)
 class Run:
-    """A run file read back. No footer means that the run was interrupted."""
+    """The contents of a run file. `footer` is None if the run was interrupted."""
 
     header: Header
     started: list[Started]
@@ -44,18 +44,18 @@ class Run:
     footer: Footer | None
 
     def reports(self) -> list[CellReport]:
-        """One report per planned cell, in planned order; a missing record reads `not_run`."""
+        """Return one report per planned cell, in planned order; missing records are `not_run`."""
         return reports_of(self.header, self.records)
 
     @property
     def unplanned(self) -> list[tuple[str, str]]:
-        """The pairs of cell and requirement that have a record and no place in the plan."""
+        """The (cell, requirement) pairs that have a record but are not in the plan."""
         planned = {(cell, name) for cell, names in self.header.planned.items() for name in names}
         return [pair for pair in self.records if pair not in planned]
 
 
 def reports_of(header: Header, records: Mapping[tuple[str, str], Record]) -> list[CellReport]:
-    """One report per cell that `header` plans, in its order; a missing record reads `not_run`."""
+    """Return one report per cell that `header` plans, in order; missing records are `not_run`."""
     return [
         CellReport(
             (parsed := CellId.parse(cell)),
@@ -75,16 +75,16 @@ def _no_record(cell: CellId, requirement: str) -> Record:
 
 
 def dump_line(line: Line) -> str:
-    """One line of a run file, without its newline; raises ValueError for NaN outside `worst`."""
+    """Return a line of a run file, without newline; raises ValueError for NaN outside `worst`."""
     return json.dumps(line.to_json(), allow_nan=False, separators=(",", ":"))
 
 
 def parse_line(text: str, *, source: str) -> Line:
-    """Read one line of a run file; raises UsageError that names `source` where it is corrupt."""
+    """Parse one line of a run file; raises UsageError that names `source` if it is corrupt."""
     try:
         data = json.loads(text)
         line = _LINE_TYPES[data["type"]].from_json(data)
-        refuse_other_types(line)
+        require_declared_types(line)
         return line
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
         raise UsageError(f"{source}: not a line of a run file ({error!r})") from error
@@ -93,9 +93,9 @@ def parse_line(text: str, *, source: str) -> Line:
 def read_run(location: Path) -> Run:
     """Read a run directory or a run file, with the journals that a killed run left behind.
 
-    Raises UsageError where there is no run file, its header is missing or of another schema, a
-    line other than a last, half-written one is corrupt, or the run file has two records of one pair
-    or goes on after its footer. Journals repeat what it has, and do not count then.
+    Raises UsageError if there is no run file, its header is missing or has another schema, a line
+    is corrupt, the run file has two records of one pair, or lines follow its footer. A half-written
+    last line is ignored, and so is a journal's record of a pair that the run file already has.
     """
     path = location / RUN_FILE if location.is_dir() else location
     if not path.is_file():
@@ -106,7 +106,7 @@ def read_run(location: Path) -> Run:
     headers = [line for line in lines if isinstance(line, Header)]
     if len(headers) != 1 or lines[0] is not headers[0]:
         raise UsageError(f"{path}: a run file starts with its one header, found {len(headers)}")
-    _refuse_what_nobody_writes(own, path)
+    _refuse_impossible_lines(own, path)
     records: dict[tuple[str, str], Record] = {}
     for record in (line for line in lines if isinstance(line, Record)):
         records.setdefault((str(record.cell), record.requirement), record)
@@ -118,17 +118,18 @@ def read_run(location: Path) -> Run:
     )
 
 
-def _refuse_what_nobody_writes(lines: Sequence[Line], path: Path) -> None:
+def _refuse_impossible_lines(lines: Sequence[Line], path: Path) -> None:
+    """Raise UsageError for two records of one pair, or for lines after the footer."""
     seen: set[tuple[str, str]] = set()
     for before, line in zip((None, *lines), lines, strict=False):
         if isinstance(before, Footer):
-            raise UsageError(f"{path}: goes on after its footer; give the file as it was written")
+            raise UsageError(f"{path}: lines follow its footer; give the file as it was written")
         if isinstance(line, Record):
             pair = (str(line.cell), line.requirement)
             if pair in seen:
                 raise UsageError(
-                    f"{path}: has two records of {line.requirement} of {line.cell}, and a pair is "
-                    "judged once; give the file as it was written"
+                    f"{path}: has two records of {line.requirement} of {line.cell}, expected one; "
+                    "give the file as it was written"
                 )
             seen.add(pair)
 
@@ -136,8 +137,8 @@ def _refuse_what_nobody_writes(lines: Sequence[Line], path: Path) -> None:
 def _read_lines(path: Path) -> Iterator[Line]:
     texts = path.read_text(encoding="utf-8", errors="replace").split("\n")
     for number, text in enumerate(texts, start=1):
-        is_torn = number == len(texts)  # a complete line ends with a newline
-        if not text or is_torn:
+        is_incomplete = number == len(texts)  # a complete line ends with a newline
+        if not text or is_incomplete:
             continue
         if number == 1 and '"schema_version"' in text:
             _refuse_other_schema(text, path)

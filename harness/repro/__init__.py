@@ -1,1 +1,1 @@
-"""SHOW: scripts that show the defect of a cell to people who have no harness."""
+"""SHOW: standalone scripts that show the defect of a cell without the harness."""

@@ -1,5 +1,4 @@
-"""Finds what of a cell a script can show: the requirement that fails, and the feeds that its files
-got while it was examined."""
+"""Choose what the script of a cell shows: the failing requirement, and the feeds that show it."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.evidence.session import OPTIMISED, CandidateError
 from harness.evidence.sides import EagerError, Example, TogetherEvidence, as_tensors
-from harness.judge.ladder import Judgement, climb
+from harness.judge.ladder import PreparedCell, run_requirements
 from harness.records import Outcome, Record
 from harness.requirements import ladder
 from harness.requirements._compare import compare
@@ -29,8 +28,8 @@ _SHOWN = {Outcome.FAILED, Outcome.PASSED, Outcome.INCONCLUSIVE}
 
 
 @dataclass(frozen=True, slots=True)
-class Recorder:
-    """Runs files as their users do, and keeps what they were fed."""
+class FeedRecorder:
+    """Execution that runs files as their users do and records the feed of each run."""
 
     name: str = "ONNX Runtime"
     feeds: list[tuple[str, Feed]] = field(default_factory=list)
@@ -46,48 +45,53 @@ class Recorder:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
-    """A part and what it was fed."""
+class PartFeed:
+    """A part and a feed that it was run on."""
 
     part: str
     feed: Mapping[str, torch.Tensor]
 
 
-def worst_record(judgement: Judgement) -> Record:
-    """The first failure of the ladder, or `agreement` where there is none.
+def record_to_show(prepared: PreparedCell) -> Record:
+    """Judge the cell and return its first failed record, or `agreement` if none failed.
 
-    Raises UsageError where the cell was not judged at all.
+    Raises UsageError if that record has no verdict, such as a skipped one.
     """
-    records = list(climb(judgement))
+    records = list(run_requirements(prepared))
     failed = (record for record in records if record.outcome is Outcome.FAILED)
     last = next((r for r in records if r.requirement == "agreement"), records[-1])
     record = next(failed, last)
     if record.outcome not in _SHOWN:
-        raise UsageError(f"{judgement.cell}: nothing to show, {record.outcome}: {record.headline}")
+        raise UsageError(
+            f"{prepared.cell}: no script is written, the verdict is {record.outcome}: "
+            f"{record.headline}"
+        )
     return record
 
 
-def feeds_for(judgement: Judgement, record: Record) -> list[Fed]:
-    """What parts were fed while the example of a record was examined, the most telling first.
+def feeds_for(prepared: PreparedCell, record: Record) -> list[PartFeed]:
+    """Return the feeds of all parts for the example of a record, largest error first.
 
-    Empty where no part was run on anything.
+    Examines the example once more to record them. Empty if no part was run.
     """
     requirement = next(one for one in ladder() if one.id == record.requirement)
-    example = _example(judgement, record)
-    recorder = Recorder()
-    evidence = judgement.evidence.under(recorder)
+    example = _example(prepared, record)
+    recorder = FeedRecorder()
+    evidence = prepared.evidence.under(recorder)
     for examine in _examinations(requirement, evidence.sides):
-        examine(example, judgement.atol)
-    parts = {part.stem: part for part in judgement.evidence.parts}
-    fed = [(parts[stem], feed) for stem, feed in recorder.feeds]
-    ordered = sorted(fed, key=lambda one: _gap(one[0], one[1], judgement.atol), reverse=True)
-    return [Fed(part.stem, as_tensors(feed)) for part, feed in ordered]
+        examine(example, prepared.atol)
+    parts = {part.stem: part for part in prepared.evidence.parts}
+    feeds = [(parts[stem], feed) for stem, feed in recorder.feeds]
+    feeds.sort(key=lambda one: _largest_error_ratio(one[0], one[1], prepared.atol), reverse=True)
+    return [PartFeed(part.stem, as_tensors(feed)) for part, feed in feeds]
 
 
-def _example(judgement: Judgement, record: Record) -> Example:
-    """The minimal failing example, else the one that was furthest off, else the first."""
-    shown = record.failing or record.worst
-    return judgement.examples[0] if shown is None else Example.of(dict(shown.axes), shown.seed)
+def _example(prepared: PreparedCell, record: Record) -> Example:
+    """Return the minimal failing example, else the one with the largest error, else the first."""
+    recorded = record.failing or record.worst
+    if recorded is None:
+        return prepared.examples[0]
+    return Example.of(dict(recorded.axes), recorded.seed)
 
 
 def _examinations(
@@ -100,9 +104,12 @@ def _examinations(
             yield functools.partial(examine, one)
 
 
-def _gap(part: PartEvidence, feed: Feed, atol: float) -> float:
-    """How many times atol a file is off on a feed; infinite where the two sides cannot be compared,
-    and nothing where eager PyTorch refuses it."""
+def _largest_error_ratio(part: PartEvidence, feed: Feed, atol: float) -> float:
+    """Return the largest error ratio of a part's outputs on a feed.
+
+    Infinite if ONNX Runtime fails or an error is NaN; -1 if eager PyTorch refuses the feed or no
+    output can be compared.
+    """
     try:
         reference = part.eager(as_tensors(feed))
     except EagerError:

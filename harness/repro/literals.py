@@ -1,4 +1,4 @@
-"""Values as Python that gives them back, bit for bit."""
+"""Write values as Python expressions that evaluate to the same values, bit for bit."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 WIDTH = 100
 READ_LIMIT = 600
-"""Tensors of more values are written in base64, since nobody reads them."""
+"""Tensors with more values are written in base64, since no reader would look at the numbers."""
 
 
-class _Number(float):
-    """A float that is written in as few digits as give the same float32."""
+class _Float32(float):
+    """A float whose repr has the fewest digits that give the same float32."""
 
     def __repr__(self) -> str:
         import numpy as np
@@ -28,14 +28,14 @@ class _Number(float):
         return short if exact else float.__repr__(self)
 
 
-def mapping(named: Mapping[Any, Any]) -> str:
-    """A dict of plain data, an entry a line."""
+def dict_literal(named: Mapping[Any, Any]) -> str:
+    """Return the source of a dict of plain data, one entry per line."""
     lines = (f"    {key!r}: {value!r},\n" for key, value in named.items())
     return f"{{\n{''.join(lines)}}}" if named else "{}"
 
 
-def tensors(named: Mapping[str, torch.Tensor]) -> str:
-    """A dict of tensors."""
+def tensors_literal(named: Mapping[str, torch.Tensor]) -> str:
+    """Return the source of a dict of tensors, which uses `torch` and `decode_tensor`."""
     lines = (f"    {name!r}: {_indented(_tensor(tensor))},\n" for name, tensor in named.items())
     return f"{{\n{''.join(lines)}}}"
 
@@ -54,13 +54,13 @@ def _tensor(tensor: torch.Tensor) -> str:
 def _encoded(array: np.ndarray[Any, Any]) -> str:
     data = base64.b64encode(array.astype(array.dtype.newbyteorder("<")).tobytes()).decode("ascii")
     lines = "\n".join(f'    "{line}"' for line in textwrap.wrap(data, WIDTH - 12))
-    return f"decoded(\n{lines},\n    {array.dtype.str!r},\n    {tuple(array.shape)},\n)"
+    return f"decode_tensor(\n{lines},\n    {array.dtype.str!r},\n    {tuple(array.shape)},\n)"
 
 
 def _readable(values: Any, *, is_float32: bool) -> Any:
     if isinstance(values, list):
         return [_readable(value, is_float32=is_float32) for value in values]
-    return _Number(values) if is_float32 else values
+    return _Float32(values) if is_float32 else values
 
 
 def _is_finite(array: np.ndarray[Any, Any]) -> bool:

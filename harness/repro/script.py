@@ -1,4 +1,4 @@
-"""Writes a script that shows a defect to people who have no harness: constants, then functions."""
+"""Compose a script that shows a defect without the harness: constants, then functions."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import ConfigBehavior
 from harness.exporters.dynamo import dim_bounds
-from harness.repro.literals import WIDTH, mapping, tensors
-from harness.repro.pieces import constants, imports_for, pieces, used_names
+from harness.repro.definitions import constant_names, definitions_for, imports_for, used_names
+from harness.repro.literals import WIDTH, dict_literal, tensors_literal
 
 if TYPE_CHECKING:
     import torch
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from harness.records import CellId
 
 EXPORTS = {"dynamo": "export_dynamo", "torchscript": "export_torchscript"}
-"""Exporter -> the function that makes its calls."""
+"""Exporter -> the script's function that calls it."""
 
-_SHOWS = {
+_SHOW_FUNCTIONS = {
     "export": "show_export",
     "opset": "show_opset",
-    "checker": "show_complaints",
+    "checker": "show_checker",
     "runtime": "show_runtime",
     "padding": "show_padding",
 }
 FILE_ONLY = frozenset({"export", "opset", "checker"})
-"""Requirements that are shown without running the file."""
+"""Requirements that a script shows without running the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
-    """What a script shows: a requirement of one part of a cell, and the feed that shows it.
+class ScriptCase:
+    """Content of a script: a requirement, one part of a cell, and the feed that shows it.
 
-    `settings` and `perturbation` make the tiny model; `said` are lines of ours for its reader.
+    `settings` and `perturbation` define the tiny model; `notes` become comments at the top.
     """
 
     cell: CellId
@@ -48,79 +48,81 @@ class Case:
     perturbation: Mapping[str, Any]
     feed: Mapping[str, torch.Tensor]
     versions: Mapping[str, str]
-    said: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
-    def of(self, part: str, config: OnnxConfig, feed: Mapping[str, torch.Tensor]) -> Case:
-        """The same of another part."""
+    def for_part(
+        self, part: str, config: OnnxConfig, feed: Mapping[str, torch.Tensor]
+    ) -> ScriptCase:
+        """Return the same case for another part."""
         return dataclasses.replace(self, part=part, config=config, feed=feed)
 
 
-def script_of(case: Case) -> str:
-    """The text of the script. The same case gives the same text."""
+def script_text(case: ScriptCase) -> str:
+    """Return the text of the script. The same case gives the same text."""
     call = _call(case)
-    functions = pieces(used_names(call) & _known())
+    functions = definitions_for(used_names(call) & _callable_names())
     values = _constants(case)
     body = "\n\n\n".join(functions.values())
     needed = used_names(f"{body}\n{call}")
-    stated = {name: values[name] for name in constants() if name in needed}
-    has_bytes = any("decoded(" in value for value in stated.values())
-    reader = pieces(["decoded"])["decoded"] if has_bytes else ""
-    assigned = "\n".join(f"{name} = {value}" for name, value in stated.items())
-    imports = imports_for("\n".join([reader, assigned, body, call]))
-    blocks = [imports, reader, assigned, body, f'if __name__ == "__main__":\n    {call}']
+    constants = {name: values[name] for name in constant_names() if name in needed}
+    has_bytes = any("decode_tensor(" in value for value in constants.values())
+    decoder = definitions_for(["decode_tensor"])["decode_tensor"] if has_bytes else ""
+    assigned = "\n".join(f"{name} = {value}" for name, value in constants.items())
+    imports = imports_for("\n".join([decoder, assigned, body, call]))
+    blocks = [imports, decoder, assigned, body, f'if __name__ == "__main__":\n    {call}']
     return "\n".join([*_preface(case), "", "\n\n\n".join(filter(None, blocks)), ""])
 
 
-def _known() -> frozenset[str]:
-    return frozenset({*EXPORTS.values(), *_SHOWS.values(), *_KINDS, *_MAKERS}) | {
-        "call",
-        "call_decoder",
-        "call_with_past",
-        "end",
+def _callable_names() -> frozenset[str]:
+    return frozenset({*EXPORTS.values(), *_SHOW_FUNCTIONS.values(), *_WRAPPERS, *_MAKERS}) | {
+        "run_eager",
+        "run_eager_decoder",
+        "run_eager_with_past",
+        "run_and_exit",
         "show_difference",
     }
 
 
-_KINDS = ("Flat", "FlatDecoder", "FlatWithPast")
+_WRAPPERS = ("ExportWrapper", "DecoderExportWrapper", "ExportWrapperWithPast")
 _MAKERS = ("make_encoder", "make_model")
 
 
-def _call(case: Case) -> str:
-    """The last line, which says of what the script is made."""
+def _call(case: ScriptCase) -> str:
+    """Return the last line of the script: a call with the functions that the script needs."""
     config = case.config
     is_decoder = config.behavior is ConfigBehavior.DECODER
     make = "make_encoder" if config.behavior is ConfigBehavior.ENCODER else "make_model"
-    flat, eager = "Flat", "call"
+    wrapper, eager = "ExportWrapper", "run_eager"
     if is_decoder:
-        flat, eager = "FlatDecoder", "call_decoder"
+        wrapper, eager = "DecoderExportWrapper", "run_eager_decoder"
     elif config.use_past_in_inputs:
-        flat, eager = "FlatWithPast", "call_with_past"
-    show = _SHOWS.get(case.requirement, "show_difference")
-    arguments = [show, make, flat]
+        wrapper, eager = "ExportWrapperWithPast", "run_eager_with_past"
+    show = _SHOW_FUNCTIONS.get(case.requirement, "show_difference")
+    arguments = [show, make, wrapper]
     if show in ("show_difference", "show_padding"):
         arguments.append(eager)
-    return f"end({', '.join([*arguments, EXPORTS[case.cell.exporter]])})"
+    return f"run_and_exit({', '.join([*arguments, EXPORTS[case.cell.exporter]])})"
 
 
-def _constants(case: Case) -> dict[str, str]:
+def _constants(case: ScriptCase) -> dict[str, str]:
     config = case.config
     width = config.normalized_config.encoder_hidden_size if _is_decoder(config) else 0
     return {
         "MODEL_CLASS": f"transformers.{case.model_class}",
-        "SETTINGS": mapping(case.settings),
+        "MODEL_CONFIG": dict_literal(case.settings),
         "SEED": repr(case.perturbation["seed"]),
         "MATRIX_STD": repr(case.perturbation["matrix_std"]),
         "VECTOR_STD": repr(case.perturbation["vector_std"]),
-        "BUFFERS": repr(case.perturbation.get("buffers", [])),
+        "PERTURBED_BUFFERS": repr(case.perturbation.get("buffers", [])),
         "OPSET": repr(case.cell.opset),
         "ATOL": repr(config.atol),
-        "INPUTS": mapping(config.inputs),
-        "OUTPUTS": mapping(config.outputs),
-        "KEYWORDS": mapping(config.model_kwargs),
-        "DIMS": mapping(dim_bounds(config)),
+        "INPUT_AXES": dict_literal(config.inputs),
+        "OUTPUT_AXES": dict_literal(config.outputs),
+        "MODEL_KEYWORDS": dict_literal(config.model_kwargs),
+        "DIM_BOUNDS": dict_literal(dim_bounds(config)),
         "ENCODER_WIDTH": repr(width),
-        "TRACED": tensors(config.generate_dummy_inputs()),
-        "FEED": tensors(case.feed),
+        "EXPORT_INPUTS": tensors_literal(config.generate_dummy_inputs()),
+        "RUN_INPUTS": tensors_literal(case.feed),
     }
 
 
@@ -128,16 +130,18 @@ def _is_decoder(config: OnnxConfig) -> bool:
     return config.behavior is ConfigBehavior.DECODER
 
 
-def _preface(case: Case) -> Iterator[str]:
-    """Comments, since what a run says may hold any characters and no comment ends before its line
-    does."""
+def _preface(case: ScriptCase) -> Iterator[str]:
+    """Yield the comment lines at the top of the script.
+
+    They are no docstring, since a message may contain quotes and backslashes.
+    """
     part = f", part {case.part}" if case.part != "model" else ""
     versions = ", ".join(f"{name} {version}" for name, version in case.versions.items())
     texts = (
         f"{case.cell}{part}: {case.requirement}",
-        *case.said,
-        f"Found with {versions}; needs nothing else. Status 1: the defect shows; 0: it does not; "
-        "2: something else went wrong.",
+        *case.notes,
+        f"Found with {versions}. Needs no other packages. Exit status 1: defect reproduced; "
+        "0: no defect found; 2: the script itself failed.",
     )
     for index, text in enumerate(texts):
         if index:

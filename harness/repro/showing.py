@@ -1,5 +1,8 @@
-"""What scripts are made of: what they do with a file, and what they say of it. See
-`harness.repro.standalone`."""
+"""Functions of generated scripts: export a file, check it and print the result.
+
+See `harness.repro.standalone`. Each `show_...` function returns the script's exit status: 1 if the
+defect is reproduced, 0 if not.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,13 @@ import torch
 
 OPSET: int
 ATOL: float
-FEED: dict[str, torch.Tensor]
+RUN_INPUTS: dict[str, torch.Tensor]
 
 
-def run(
+def run_onnx(
     path: Path, feed: dict[str, torch.Tensor], *, optimised: bool = True
 ) -> dict[str, np.ndarray[Any, Any]]:
-    """ONNX Runtime, on one thread."""
+    """Run the file in ONNX Runtime on one thread and return its outputs by name."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     if not optimised:
@@ -34,8 +37,8 @@ def run(
     return dict(zip(names, values, strict=True))
 
 
-def difference(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:
-    """The largest absolute difference; infinite where shape, dtype, NaN or infinities differ."""
+def max_abs_diff(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:
+    """Return the largest absolute difference; inf if shape, dtype, NaNs or infinities differ."""
     if expected.shape != got.shape or expected.dtype != got.dtype:
         return float("inf")
     wide, other = expected.astype(np.float64), got.astype(np.float64)
@@ -45,103 +48,108 @@ def difference(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> flo
     return float(np.abs(wide[finite] - other[finite]).max(initial=0.0))
 
 
-def agree(expected: dict[str, np.ndarray[Any, Any]], got: dict[str, np.ndarray[Any, Any]]) -> bool:
-    """Print how far each output is off; whether all are within ATOL."""
-    is_right = set(expected) == set(got)
-    if not is_right:
+def outputs_agree(
+    expected: dict[str, np.ndarray[Any, Any]], got: dict[str, np.ndarray[Any, Any]]
+) -> bool:
+    """Print the error of each output, and return whether all errors are within ATOL."""
+    all_agree = set(expected) == set(got)
+    if not all_agree:
         print(f"outputs: got {sorted(got)}, expected {sorted(expected)}")
     for name in (name for name in expected if name in got):
-        found = difference(expected[name], got[name])
-        print(f"{name}: max_abs_diff {found:.3g}, atol {ATOL:.3g}")
-        is_right = is_right and found <= ATOL
-    return is_right
+        error = max_abs_diff(expected[name], got[name])
+        print(f"{name}: max_abs_diff {error:.3g}, atol {ATOL:.3g}")
+        all_agree = all_agree and error <= ATOL
+    return all_agree
 
 
-def show_difference(make: Any, flat: Any, eager: Any, export: Any) -> int:
+def show_difference(make: Any, wrapper: Any, eager: Any, export: Any) -> int:
     """Compare the file in ONNX Runtime with eager PyTorch."""
-    expected = eager(make(), FEED)
+    expected = eager(make(), RUN_INPUTS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export(flat(make()), path)
+        export(wrapper(make()), path)
         try:
-            got = run(path, FEED)
-        except Exception as error:  # the runtime raises classes of its own, without a base
-            print(f"ONNX Runtime refuses: {error}")
+            got = run_onnx(path, RUN_INPUTS)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            print(f"ONNX Runtime fails: {error}")
             return 1
-    return 0 if agree(expected, got) else 1
+    return 0 if outputs_agree(expected, got) else 1
 
 
-def show_padding(make: Any, flat: Any, eager: Any, export: Any) -> int:
-    """Compare, but for positions where eager's own attention implementations differ: those see
-    nothing but padding."""
-    expected, other = eager(make(), FEED), make()
+def show_padding(make: Any, wrapper: Any, eager: Any, export: Any) -> int:
+    """Compare the file in ONNX Runtime with eager PyTorch, except at undefined positions.
+
+    A position is undefined if eager PyTorch's own attention implementations differ there. They do
+    where a position can attend to nothing but padding.
+    """
+    expected, other = eager(make(), RUN_INPUTS), make()
     if hasattr(other, "set_attn_implementation"):
         other.set_attn_implementation("eager")
-    other = eager(other, FEED)
+    other = eager(other, RUN_INPUTS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export(flat(make()), path)
+        export(wrapper(make()), path)
         try:
-            got = run(path, FEED)
-        except Exception as error:  # the runtime raises classes of its own, without a base
-            print(f"ONNX Runtime refuses: {error}")
+            got = run_onnx(path, RUN_INPUTS)
+        except Exception as error:  # ONNX Runtime's exceptions have no common base class
+            print(f"ONNX Runtime fails: {error}")
             return 1
     for name in got:
         if name in expected and got[name].shape == expected[name].shape:
             defined = np.abs(expected[name] - other[name]) <= ATOL / 10
             got[name] = np.where(defined, got[name], expected[name])
-    return 0 if agree(expected, got) else 1
+    return 0 if outputs_agree(expected, got) else 1
 
 
-def show_runtime(make: Any, flat: Any, export: Any) -> int:
-    """Compare ONNX Runtime's graph optimisations with none of them."""
+def show_runtime(make: Any, wrapper: Any, export: Any) -> int:
+    """Compare ONNX Runtime with graph optimisations and without them, on the same file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export(flat(make()), path)
+        export(wrapper(make()), path)
         results = []
         for optimised in (False, True):
             try:
-                results.append(run(path, FEED, optimised=optimised))
-            except Exception as error:  # the runtime raises classes of its own, without a base
-                print(f"ONNX Runtime with optimised={optimised} refuses: {error}")
+                results.append(run_onnx(path, RUN_INPUTS, optimised=optimised))
+            except Exception as error:  # ONNX Runtime's exceptions have no common base class
+                print(f"ONNX Runtime with optimised={optimised} fails: {error}")
     if len(results) < 2:
         return 1 if results else 0
-    return 0 if agree(*results) else 1
+    return 0 if outputs_agree(*results) else 1
 
 
-def show_export(make: Any, flat: Any, export: Any) -> int:
-    """Export, and no more."""
+def show_export(make: Any, wrapper: Any, export: Any) -> int:
+    """Export the model; the defect is an exception or a missing file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
         try:
-            export(flat(make()), path)
-        except Exception as error:  # whatever an exporter raises
+            export(wrapper(make()), path)
+        except Exception as error:  # an exporter may raise anything
             traceback.print_exc()
-            print(f"the export raises {type(error).__name__}")
+            print(f"the exporter raised {type(error).__name__}")
             return 1
         print("the exporter wrote a file" if path.is_file() else "the exporter wrote no file")
         return 0 if path.is_file() else 1
 
 
-def show_opset(make: Any, flat: Any, export: Any) -> int:
-    """Look at the label of the file and at the domains that it imports."""
+def show_opset(make: Any, wrapper: Any, export: Any) -> int:
+    """Check that the file has the requested opset and uses only standard operator domains."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export(flat(make()), path)
+        export(wrapper(make()), path)
         model = onnx.load(path)
     imports = {entry.domain or "ai.onnx": entry.version for entry in model.opset_import}
     used = {node.domain or "ai.onnx" for node in model.graph.node}
-    print(f"asked for opset {OPSET}, got {imports}, IR version {model.ir_version}")
-    print(f"domains of its nodes: {sorted(used)}")
-    is_right = imports.get("ai.onnx") == OPSET and used <= {"ai.onnx", "ai.onnx.ml"}
-    return 0 if is_right else 1
+    print(f"opsets: got {imports}, expected ai.onnx {OPSET}; IR version {model.ir_version}")
+    print(f"domains used by the nodes: {sorted(used)}")
+    is_correct = imports.get("ai.onnx") == OPSET and used <= {"ai.onnx", "ai.onnx.ml"}
+    return 0 if is_correct else 1
 
 
-def show_complaints(make: Any, flat: Any, export: Any) -> int:
-    """Ask onnx's checker and strict shape inference."""
+def show_checker(make: Any, wrapper: Any, export: Any) -> int:
+    """Run onnx's checker and strict shape inference on the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
-        export(flat(make()), path)
+        export(wrapper(make()), path)
         try:
             onnx.checker.check_model(str(path), full_check=True)
             inferred = str(Path(folder, "inferred.onnx"))
@@ -149,19 +157,20 @@ def show_complaints(make: Any, flat: Any, export: Any) -> int:
                 str(path), inferred, check_type=True, strict_mode=True
             )
         except Exception as error:  # ValidationError, InferenceError or a DecodeError
-            print(f"onnx: {error}")
+            print(f"onnx reports an error: {error}")
             return 1
-    print("onnx has no complaint")
+    print("onnx's checker and shape inference report no error")
     return 0
 
 
-def end(show: Any, *arguments: Any) -> None:
-    """Status 1 where the defect shows, 0 where not, 2 where neither could be found out."""
+def run_and_exit(show: Any, *arguments: Any) -> None:
+    """Run `show` and exit: status 1 if the defect is reproduced, 0 if not, 2 if `show` fails."""
     torch.set_num_threads(1)
     try:
         status = show(*arguments)
     except Exception:
         traceback.print_exc()
         status = 2
-    print({0: "no defect shows", 1: "the defect shows"}.get(status, "it cannot be told"))
+    results = {0: "no defect found", 1: "defect reproduced"}
+    print(results.get(status, "the script itself failed"))
     sys.exit(status)

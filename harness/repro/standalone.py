@@ -1,9 +1,11 @@
-"""What scripts are made of: models, eager PyTorch, exports. `harness.repro.pieces` takes those
-functions that a script needs from here and from `harness.repro.showing`, word for word, and they
-read the constants that the script states above them.
+"""Functions of generated scripts: make the model, run it in eager PyTorch, export it.
 
-So nothing here knows the harness. What that does with care, for the sake of many cells (copies of
-models, shared traces, kept references), is done in the plainest way here.
+`harness.repro.definitions` copies the functions that a script needs from here and from
+`harness.repro.showing`, word for word. They read constants that the script sets above them; here
+these constants are only declared.
+
+So nothing here may import the harness. The code is as plain as possible: it makes a new model each
+time and caches nothing.
 """
 
 from __future__ import annotations
@@ -19,29 +21,29 @@ import transformers
 from transformers.modeling_outputs import BaseModelOutput
 
 MODEL_CLASS: Any
-SETTINGS: dict[str, Any]
+MODEL_CONFIG: dict[str, Any]
 SEED: int
 MATRIX_STD: float
 VECTOR_STD: float
-BUFFERS: list[str]
+PERTURBED_BUFFERS: list[str]
 OPSET: int
-INPUTS: dict[str, dict[int, str]]
-OUTPUTS: dict[str, dict[int, str]]
-KEYWORDS: dict[str, Any]
-DIMS: dict[str, tuple[int, int | None]]
+INPUT_AXES: dict[str, dict[int, str]]
+OUTPUT_AXES: dict[str, dict[int, str]]
+MODEL_KEYWORDS: dict[str, Any]
+DIM_BOUNDS: dict[str, tuple[int, int | None]]
 ENCODER_WIDTH: int
-TRACED: dict[str, torch.Tensor]
+EXPORT_INPUTS: dict[str, torch.Tensor]
 
 
-def decoded(text: str, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
-    """A tensor from its bytes, which are little-endian and in base64."""
+def decode_tensor(text: str, dtype: str, shape: tuple[int, ...]) -> torch.Tensor:
+    """Return the tensor whose little-endian bytes are given in base64."""
     array = np.frombuffer(base64.b64decode(text), dtype).reshape(shape)
     return torch.from_numpy(array.copy())
 
 
 def make_model() -> Any:
-    """A tiny model whose weights are redrawn, so that every input matters."""
-    model = MODEL_CLASS.from_config(transformers.AutoConfig.for_model(**SETTINGS))
+    """Return a tiny model with random weights, large enough that every input changes the output."""
+    model = MODEL_CLASS.from_config(transformers.AutoConfig.for_model(**MODEL_CONFIG))
     generator = torch.Generator().manual_seed(SEED)
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
@@ -50,17 +52,21 @@ def make_model() -> Any:
             std = MATRIX_STD if parameter.ndim > 1 else VECTOR_STD
             parameter.copy_(float(is_scale) + noise * std)
         for name, buffer in sorted(model.named_buffers()):
-            if any(fnmatch.fnmatchcase(name, glob) for glob in BUFFERS):
+            if any(fnmatch.fnmatchcase(name, glob) for glob in PERTURBED_BUFFERS):
                 buffer.add_(torch.randn(buffer.shape, generator=generator) * VECTOR_STD)
     return model.eval().requires_grad_(False)
 
 
 def make_encoder() -> Any:
+    """Return the encoder of the tiny model."""
     return make_model().get_encoder()
 
 
 def pop_layers(named: dict[str, Any], side: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Take the keys and values of a cache out of the named tensors."""
+    """Remove the cached keys and values from the named tensors and return them, one pair per layer.
+
+    `side` is ".decoder" or ".encoder" if the cache has both, else "".
+    """
     pairs: list[tuple[torch.Tensor, torch.Tensor]] = []
     while (prefix := f"past_key_values.{len(pairs)}{side}") + ".key" in named:
         pairs.append((named.pop(f"{prefix}.key"), named.pop(f"{prefix}.value")))
@@ -68,7 +74,7 @@ def pop_layers(named: dict[str, Any], side: str) -> list[tuple[torch.Tensor, tor
 
 
 def output_of(outputs: Any, name: str) -> torch.Tensor:
-    """An output by its name in the file, such as `present.0.key`."""
+    """Return the model output that the ONNX file calls `name`, such as `present.0.key`."""
     if not name.startswith("present."):
         value: torch.Tensor = outputs[name]
         return value
@@ -81,8 +87,8 @@ def output_of(outputs: Any, name: str) -> torch.Tensor:
     return tensor
 
 
-def filled(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
-    """A cache as a generation has it: nothing in it before the first token."""
+def make_cache(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
+    """Return a cache with these keys and values, as in generation; empty ones are left out."""
     cache = transformers.DynamicCache()
     for layer, (key, value) in enumerate(pairs):
         if key.shape[2]:
@@ -90,57 +96,49 @@ def filled(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> Any:
     return cache
 
 
-def call(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """Eager PyTorch, as its users call it."""
+def run_eager(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """Run the model in eager PyTorch and return its outputs by name."""
     with torch.no_grad():
         outputs = model(**feed)
-    return {name: output_of(outputs, name).numpy() for name in OUTPUTS}
+    return {name: output_of(outputs, name).numpy() for name in OUTPUT_AXES}
 
 
-def call_with_past(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """Eager PyTorch, as a generation calls it that goes on from a cache."""
+def run_eager_with_past(
+    model: Any, feed: dict[str, torch.Tensor]
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Run the model in eager PyTorch with a cache of past tokens, as in generation."""
     named: dict[str, Any] = dict(feed)
-    cache = filled(pop_layers(named, ""))
+    cache = make_cache(pop_layers(named, ""))
     with torch.no_grad():
         outputs = model(**named, past_key_values=cache, use_cache=True)
-    return {name: output_of(outputs, name).numpy() for name in OUTPUTS}
+    return {name: output_of(outputs, name).numpy() for name in OUTPUT_AXES}
 
 
-def call_decoder(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """Eager PyTorch, as a generation calls it that has encoded its input."""
+def run_eager_decoder(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """Run an encoder-decoder model in eager PyTorch with a given encoder output, as in generation.
+
+    If the cache holds the encoder's keys and values, the encoder output itself must not be read,
+    so it is filled with NaN.
+    """
     named = dict(feed)
     own, cross = pop_layers(named, ".decoder"), pop_layers(named, ".encoder")
-    keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **KEYWORDS}
+    keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **MODEL_KEYWORDS}
     if "encoder_attention_mask" in named:
         keywords["attention_mask"] = named["encoder_attention_mask"]
     hidden = named.get("encoder_hidden_states")
     if hidden is None:
         key = cross[0][0]
         hidden = key.new_full((key.shape[0], key.shape[2], ENCODER_WIDTH), torch.nan)
-        cache = transformers.EncoderDecoderCache(filled(own), filled(cross))
+        cache = transformers.EncoderDecoderCache(make_cache(own), make_cache(cross))
         keywords["past_key_values"] = cache
     encoded = BaseModelOutput(last_hidden_state=hidden)
     with torch.no_grad():
         outputs = model(**keywords, encoder_outputs=encoded)
-    return {name: output_of(outputs, name).numpy() for name in OUTPUTS}
+    return {name: output_of(outputs, name).numpy() for name in OUTPUT_AXES}
 
 
-class Flat(torch.nn.Module):
-    """What is exported: tensors in as INPUTS has them, tensors out as OUTPUTS has them."""
-
-    def __init__(self, model: Any) -> None:
-        super().__init__()
-        self.model = model
-        self.eval()
-
-    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        named = dict(zip(INPUTS, tensors, strict=True))
-        outputs = self.model(**named, **KEYWORDS, return_dict=True)
-        return tuple(output_of(outputs, name) for name in OUTPUTS)
-
-
-class FlatWithPast(torch.nn.Module):
-    """What is exported: tensors in and out, the cache rebuilt from them inside."""
+class ExportWrapper(torch.nn.Module):
+    """The exported module: takes the tensors of INPUT_AXES, returns the tensors of OUTPUT_AXES."""
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -148,14 +146,31 @@ class FlatWithPast(torch.nn.Module):
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        named: dict[str, Any] = dict(zip(INPUTS, tensors, strict=True))
+        named = dict(zip(INPUT_AXES, tensors, strict=True))
+        outputs = self.model(**named, **MODEL_KEYWORDS, return_dict=True)
+        return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
+
+
+class ExportWrapperWithPast(torch.nn.Module):
+    """The exported module: takes and returns tensors; makes the model's cache inside."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        named: dict[str, Any] = dict(zip(INPUT_AXES, tensors, strict=True))
         cache = transformers.DynamicCache(pop_layers(named, ""))
-        outputs = self.model(**named, past_key_values=cache, **KEYWORDS, return_dict=True)
-        return tuple(output_of(outputs, name) for name in OUTPUTS)
+        outputs = self.model(**named, past_key_values=cache, **MODEL_KEYWORDS, return_dict=True)
+        return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 
-class FlatDecoder(torch.nn.Module):
-    """What is exported: tensors in and out, the encoder's output and the cache rebuilt inside."""
+class DecoderExportWrapper(torch.nn.Module):
+    """The exported module of a decoder: takes and returns tensors.
+
+    Inside, it makes the encoder output and the cache that the model expects.
+    """
 
     def __init__(self, model: Any) -> None:
         super().__init__()
@@ -163,9 +178,9 @@ class FlatDecoder(torch.nn.Module):
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        named: dict[str, Any] = dict(zip(INPUTS, tensors, strict=True))
+        named: dict[str, Any] = dict(zip(INPUT_AXES, tensors, strict=True))
         own, cross = pop_layers(named, ".decoder"), pop_layers(named, ".encoder")
-        keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **KEYWORDS}
+        keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **MODEL_KEYWORDS}
         if "encoder_attention_mask" in named:
             keywords["attention_mask"] = named["encoder_attention_mask"]
         hidden = named.get("encoder_hidden_states")
@@ -177,43 +192,47 @@ class FlatDecoder(torch.nn.Module):
             )
         encoded = BaseModelOutput(last_hidden_state=hidden)
         outputs = self.model(**keywords, encoder_outputs=encoded, return_dict=True)
-        return tuple(output_of(outputs, name) for name in OUTPUTS)
+        return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 
-def export_dynamo(flat: Any, path: Path) -> None:
-    dims = {name: torch.export.Dim(name, min=low, max=high) for name, (low, high) in DIMS.items()}
+def export_dynamo(wrapper: Any, path: Path) -> None:
+    """Export with torch.export and torch.onnx.export(dynamo=True)."""
+    dims = {
+        name: torch.export.Dim(name, min=low, max=high) for name, (low, high) in DIM_BOUNDS.items()
+    }
     shapes = tuple(
         {axis: dims.get(text, torch.export.Dim.DYNAMIC) for axis, text in axes.items()}
-        for axes in INPUTS.values()
+        for axes in INPUT_AXES.values()
     )
     with torch.no_grad():
         program = torch.export.export(
-            flat, tuple(TRACED.values()), dynamic_shapes=(shapes,), strict=False
+            wrapper, tuple(EXPORT_INPUTS.values()), dynamic_shapes=(shapes,), strict=False
         )
         exported: Any = torch.onnx.export(
             program,
             (),
             dynamo=True,
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
+            input_names=list(INPUT_AXES),
+            output_names=list(OUTPUT_AXES),
             opset_version=OPSET,
-            dynamic_shapes=[dict(axes) for axes in INPUTS.values()],
+            dynamic_shapes=[dict(axes) for axes in INPUT_AXES.values()],
             verbose=False,
         )
     exported.save(path)
 
 
-def export_torchscript(flat: Any, path: Path) -> None:
-    if OPSET < 14:  # scaled_dot_product_attention has no symbolic function there
-        flat.model.set_attn_implementation("eager")
+def export_torchscript(wrapper: Any, path: Path) -> None:
+    """Export with torch.onnx.export(dynamo=False)."""
+    if OPSET < 14:  # torch.onnx cannot export scaled_dot_product_attention to these opsets
+        wrapper.model.set_attn_implementation("eager")
     with torch.no_grad():
         torch.onnx.export(
-            flat,
-            tuple(TRACED.values()),
+            wrapper,
+            tuple(EXPORT_INPUTS.values()),
             str(path),
             dynamo=False,
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_axes={**INPUTS, **OUTPUTS},
+            input_names=list(INPUT_AXES),
+            output_names=list(OUTPUT_AXES),
+            dynamic_axes={**INPUT_AXES, **OUTPUT_AXES},
             opset_version=OPSET,
         )

@@ -1,5 +1,7 @@
-"""Writes the script of a cell. It is run before anyone gets it: either it shows what was asked of
-it, or there is none."""
+"""Write the script of a cell.
+
+Each script is run first, without the harness. It is written only if it gives the same result.
+"""
 
 from __future__ import annotations
 
@@ -14,128 +16,139 @@ from harness.configs.base import OnnxConfig
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.models import read_tiny, tiny_settings
-from harness.files import write_whole
-from harness.judge.cell import Request, prepared, replay_command, why_not_applicable
+from harness.files import write_atomically
+from harness.judge.cell import CellRequest, prepare_cell, replay_command, why_not_applicable
 from harness.records import Outcome, Record
-from harness.repro.script import EXPORTS, FILE_ONLY, Case, script_of
+from harness.repro.script import EXPORTS, FILE_ONLY, ScriptCase, script_text
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
-    from harness.judge.ladder import Judgement
-    from harness.repro.finding import Fed
+    from harness.judge.ladder import PreparedCell
+    from harness.repro.finding import PartFeed
 
-SHOWS = 1
-SHOWS_NOTHING = 0
-_SECONDS = 900
-_SAID_LINES = 8
+DEFECT = 1
+"""Exit status of a script that reproduces a defect."""
+
+NO_DEFECT = 0
+"""Exit status of a script that finds no defect."""
+
+_TIMEOUT_SECONDS = 900
+_NOTE_LINES = 8
 _PACKAGES = ("torch", "transformers", "numpy", "onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """What a script shows, and what it printed when it was run."""
+class WrittenScript:
+    """Content of a script, whether it shows a defect, and its output when it was run."""
 
-    case: Case
+    case: ScriptCase
     shows: bool
     printed: str
 
 
 @dataclass(frozen=True, slots=True)
-class _Trial:
-    """How a script ended; `status` is None where it did not within its time. `complaint` is the
-    last line of its stderr."""
+class _ScriptRun:
+    """Exit status and output of a script; `status` is None if it timed out.
+
+    `last_error` is the last line of its stderr.
+    """
 
     status: int | None
     printed: str = ""
-    complaint: str = ""
+    last_error: str = ""
 
-    def shows(self, case: Case) -> bool:
-        """An export that ends the process, or does not end, shows as well as one that raises."""
+    def shows(self, case: ScriptCase) -> bool:
+        """Whether the script shows a defect: for `export`, a crash or a time-out is one too."""
         is_lost = self.status is None or self.status < 0
-        return self.status == SHOWS or (is_lost and case.requirement == "export")
+        return self.status == DEFECT or (is_lost and case.requirement == "export")
 
 
-def write_script(request: Request, output: Path, *, part: str | None = None) -> Written:
-    """Write the script that shows the first failure of a cell, or where it has none, that
-    `agreement` holds. `part` names the file that is to show it.
+def write_script(request: CellRequest, output: Path, *, part: str | None = None) -> WrittenScript:
+    """Write the script that shows the first failure of a cell, or that `agreement` holds.
 
-    Raises UsageError, and writes nothing, where no script that stands alone shows the same.
+    `part` selects the file that the script exports. Raises UsageError, and writes nothing, if no
+    standalone script gives the same result as the harness.
     """
-    _refuse_what_is_not_written(request)
-    with prepared(request) as judgement:
-        _refuse_patches(judgement, part)
-        written = _written(_choice(request, judgement, part))
+    _refuse_unsupported_cell(request)
+    with prepare_cell(request) as prepared:
+        _refuse_unsupported_parts(prepared, part)
+        written = _first_matching_script(_script_cases(request, prepared, part))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(output, script_of(written.case))
+        write_atomically(output, script_text(written.case))
     except OSError as error:
         raise UsageError(f"{output}: cannot be written ({error.strerror})") from error
     return written
 
 
-def _refuse_what_is_not_written(request: Request) -> None:
+def _refuse_unsupported_cell(request: CellRequest) -> None:
     exporter = request.cell.exporter
     if exporter not in EXPORTS:
         raise UsageError(
-            f"exporter {exporter!r} has no script: only the public calls of "
-            f"{' and '.join(EXPORTS)} are written; replay shows the cell"
+            f"exporter {exporter!r} has no script: scripts can only call "
+            f"{' and '.join(EXPORTS)}; use replay to show the cell"
         )
     reason = why_not_applicable(request)
     if reason is not None:
-        raise UsageError(f"{request.cell}: nothing to show, {reason}")
+        raise UsageError(f"{request.cell}: no script is written: {reason}")
 
 
-def _refuse_patches(judgement: Judgement, part: str | None) -> None:
-    parts = judgement.evidence.config.parts
+def _refuse_unsupported_parts(prepared: PreparedCell, part: str | None) -> None:
+    parts = prepared.evidence.config.parts
     if part is not None and part not in parts:
-        raise UsageError(f"part {part!r} is not one of {judgement.cell}; {suggest(part, parts)}")
+        raise UsageError(
+            f"part {part!r} is not one of the parts of {prepared.cell}; {suggest(part, parts)}"
+        )
     for config in parts.values():
         if type(config).patch_model_for_export is not OnnxConfig.patch_model_for_export:
             raise UsageError(
-                f"{judgement.cell}: {type(config).__name__} patches the model for the export, "
-                "which no script does without it; replay shows the cell"
+                f"{prepared.cell}: {type(config).__name__} patches the model for the export, "
+                "which a script cannot do; use replay to show the cell"
             )
 
 
 @dataclass(frozen=True, slots=True)
-class _Choice:
-    """What may show a requirement, the most telling first, and whether one of them has to; None
-    where nobody has judged it."""
+class _ScriptCases:
+    """Cases that may show a requirement, largest error first.
 
-    cases: list[Case]
-    fails: bool | None
+    `is_failing` says whether the requirement failed; None if it was not judged.
+    """
+
+    cases: list[ScriptCase]
+    is_failing: bool | None
 
 
-def _choice(request: Request, judgement: Judgement, part: str | None) -> _Choice:
-    parts = judgement.evidence.config.parts
-    if list(request.requirements) == ["export"]:  # which may end the process that judges
-        case = _case(judgement, "export", ())
-        return _Choice([case.of(s, c, {}) for s, c in parts.items() if part in (None, s)], None)
-    from harness.repro.finding import feeds_for, worst_record
+def _script_cases(request: CellRequest, prepared: PreparedCell, part: str | None) -> _ScriptCases:
+    parts = prepared.evidence.config.parts
+    if list(request.requirements) == ["export"]:  # not judged here: the export may crash
+        case = _case(prepared, "export", ())
+        cases = [case.for_part(s, c, {}) for s, c in parts.items() if part in (None, s)]
+        return _ScriptCases(cases, None)
+    from harness.repro.finding import feeds_for, record_to_show
 
-    record = worst_record(judgement)
-    case = _case(judgement, record.requirement, _said(record))
+    record = record_to_show(prepared)
+    case = _case(prepared, record.requirement, _notes(record))
     if record.requirement in FILE_ONLY:
         wanted = part or record.part
-        cases = [case.of(s, c, {}) for s, c in parts.items() if wanted in (None, s)]
+        cases = [case.for_part(s, c, {}) for s, c in parts.items() if wanted in (None, s)]
     else:
-        first: dict[str, Fed] = {}
-        for fed in feeds_for(judgement, record):
-            first.setdefault(fed.part, fed)
-        chosen = (fed for fed in first.values() if part in (None, fed.part))
-        cases = [case.of(fed.part, parts[fed.part], fed.feed) for fed in chosen]
+        worst: dict[str, PartFeed] = {}
+        for one in feeds_for(prepared, record):
+            worst.setdefault(one.part, one)
+        chosen = (one for one in worst.values() if part in (None, one.part))
+        cases = [case.for_part(one.part, parts[one.part], one.feed) for one in chosen]
     if not cases:
         raise UsageError(
-            f"{judgement.cell}: {record.requirement} is about the files themselves, which no "
-            "script shows; replay does"
+            f"{prepared.cell}: {record.requirement} is about the files themselves, which no "
+            "script shows; use replay to show the cell"
         )
-    return _Choice(cases, record.outcome is Outcome.FAILED)
+    return _ScriptCases(cases, record.outcome is Outcome.FAILED)
 
 
-def _case(judgement: Judgement, requirement: str, said: tuple[str, ...]) -> Case:
-    cell, config = judgement.cell, judgement.evidence.config
+def _case(prepared: PreparedCell, requirement: str, notes: tuple[str, ...]) -> ScriptCase:
+    cell, config = prepared.cell, prepared.evidence.config
     fixture = read_tiny(cell.architecture, cell.variant)
-    return Case(
+    return ScriptCase(
         cell=cell,
         requirement=requirement,
         part="",
@@ -145,42 +158,45 @@ def _case(judgement: Judgement, requirement: str, said: tuple[str, ...]) -> Case
         perturbation=fixture["perturbation"],
         feed={},
         versions={name: installed_version(name) or "unknown" for name in _PACKAGES},
-        said=said,
+        notes=notes,
     )
 
 
-def _said(record: Record) -> tuple[str, ...]:
+def _notes(record: Record) -> tuple[str, ...]:
     if record.outcome is Outcome.PASSED:
-        return ("It holds.",)
-    return ("\n".join(record.message.splitlines()[:_SAID_LINES]),)
+        return ("The requirement holds.",)
+    return ("\n".join(record.message.splitlines()[:_NOTE_LINES]),)
 
 
-def _written(choice: _Choice) -> Written:
-    """The first case whose script shows what it should; raises UsageError where there is none."""
-    tried: list[tuple[Case, _Trial]] = []
-    for case in choice.cases:
-        trial = _tried(script_of(case))
-        tried.append((case, trial))
-        if trial.shows(case) or choice.fails is False:
+def _first_matching_script(candidates: _ScriptCases) -> WrittenScript:
+    """Return the first case whose script gives the same result as the harness.
+
+    Raises UsageError if no script does.
+    """
+    runs: list[tuple[ScriptCase, _ScriptRun]] = []
+    for case in candidates.cases:
+        run = _run_script(script_text(case))
+        runs.append((case, run))
+        if run.shows(case) or candidates.is_failing is False:
             break
-    shown = trial.shows(case)
-    if not shown:
-        case, trial = tried[0]
-    is_told = shown or trial.status == SHOWS_NOTHING
-    if is_told and choice.fails in (None, shown):
-        return Written(case, shown, trial.printed)
+    shows = run.shows(case)
+    if not shows:
+        case, run = runs[0]
+    has_result = shows or run.status == NO_DEFECT
+    if has_result and candidates.is_failing in (None, shows):
+        return WrittenScript(case, shows, run.printed)
     command = replay_command(case.cell, case.requirement, None)
-    what = trial.complaint or "it ends early"
-    if is_told:
-        what = "a defect shows" if shown else "no defect shows"
+    reason = run.last_error or "the script ended early"
+    if has_result:
+        reason = "the script reproduces a defect" if shows else "the script finds no defect"
     raise UsageError(
-        f"{case.cell}: no script that stands alone says of {case.requirement} what the harness "
-        f"does ({what}); use {command}"
+        f"{case.cell}: no standalone script gives the result of the harness for "
+        f"{case.requirement} ({reason}); use {command}"
     )
 
 
-def _tried(script: str) -> _Trial:
-    """Run a script where it finds no harness."""
+def _run_script(script: str) -> _ScriptRun:
+    """Run a script in a folder and with an import path that have no harness."""
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as folder:
         path = Path(folder, "repro.py")
         path.write_text(script, encoding="utf-8")
@@ -190,11 +206,11 @@ def _tried(script: str) -> _Trial:
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=_SECONDS,
+                timeout=_TIMEOUT_SECONDS,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return _Trial(None, f"the export has not ended within {_SECONDS} s\n")
+            return _ScriptRun(None, f"the export did not end within {_TIMEOUT_SECONDS} s\n")
     printed, errors = (s.decode("utf-8", "replace") for s in (done.stdout, done.stderr))
-    complaints = [line for line in errors.splitlines() if line.strip()]
-    return _Trial(done.returncode, printed, (complaints or [""])[-1])
+    error_lines = [line for line in errors.splitlines() if line.strip()]
+    return _ScriptRun(done.returncode, printed, (error_lines or [""])[-1])

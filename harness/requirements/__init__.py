@@ -1,6 +1,6 @@
-"""RULES: one module per requirement, each a pure function of evidence.
+"""RULES: one module per requirement. A requirement is a pure function of evidence.
 
-Every module here whose name has no leading underscore binds `REQUIREMENT`; ranks order them.
+Every module here without a leading underscore defines `REQUIREMENT`. `rank` sets the order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.requirements._base import Requirement
 
 @functools.cache
 def ladder() -> tuple[Requirement, ...]:
-    """All requirements in the order in which they are judged."""
+    """Return all requirements in the order in which they run."""
     names = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     found: list[Requirement] = [
         importlib.import_module(f"{__name__}.{name}").REQUIREMENT for name in names
@@ -25,12 +25,17 @@ def ladder() -> tuple[Requirement, ...]:
 
 
 def requirement_ids(*, exports_again: bool = True) -> list[str]:
-    """The ids of all requirements, or of those that export nothing again, in ladder order."""
-    return [one.id for one in ladder() if exports_again or not one.exports_again]
+    """Return requirement ids in ladder order.
+
+    With `exports_again=False`, requirements that export the model a second time are left out.
+    """
+    return [
+        requirement.id for requirement in ladder() if exports_again or not requirement.exports_again
+    ]
 
 
 def check_requirement_ids(ids: Iterable[str]) -> None:
-    """Raise UsageError for an id that no requirement has."""
+    """Raise UsageError if an id is not the id of a requirement."""
     known = requirement_ids()
     for name in ids:
         if name not in known:

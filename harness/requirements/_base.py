@@ -1,4 +1,4 @@
-"""What a requirement is: a named thing that a cell must satisfy, as a pure function of evidence."""
+"""Requirements, and the findings and measurements that they return."""
 
 from __future__ import annotations
 
@@ -18,27 +18,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Blame:
-    """Whose fault a finding is: the layer, and the reason to say so in words for a message."""
+    """The layer that is at fault for a finding, and the reason as a sentence for the message."""
 
     layer: str
     reason: str = ""
 
 
 EXPORTER = Blame("exporter")
-"""Of what a file is, and not of what it computes: it was written like that."""
+"""Blame for a defect that is visible in the file itself: the exporter wrote it."""
 
-DESCRIPTION = Blame(
-    "harness", "the description is to blame: eager PyTorch refuses what it declares"
+EAGER_REFUSES_DESCRIPTION = Blame(
+    "harness", "the description is at fault: eager PyTorch refuses inputs that it declares"
 )
+"""Blame for a finding that eager PyTorch raises on a feed drawn from the description."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. `message` is one line, *subject: got, expected*.
+    """One defect. `message` is one line, *subject: got, expected*.
 
-    A fatal finding makes the rest of the ladder meaningless; a note is told and not judged. `error`
-    is what `validate_model_outputs` raises for it; `blame` is given where it is known, and None
-    leaves it to the `explain` of the requirement.
+    A fatal finding makes the later requirements meaningless, so they are skipped. A note
+    (`is_note`) is shown and does not make the requirement fail. `error` is the exception class that
+    `validate_model_outputs` raises for the finding. If `blame` is None, the requirement's `explain`
+    finds it.
     """
 
     message: str
@@ -51,7 +53,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How far one output was off in one example, and how large the reference is there."""
+    """The difference of one output in one example, and the largest finite value (`magnitude`) of
+    its reference."""
 
     output: str
     max_abs_diff: float
@@ -67,11 +70,11 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a requirement says of one example, or `why_unobserved` it could not be looked at.
+    """The result of examining one example. `why_unobserved` is the reason if it could not run.
 
-    `doubts` has an entry for each thing that is claimed here, such as an output or an input: why
-    this example could not have refuted it, or None where it could. What no example could have
-    refuted is inconclusive.
+    `doubts` has one entry for each claim, such as an output or an input: the reason why this
+    example could not have refuted the claim, or None if it could. A requirement is inconclusive if
+    no example could have refuted one of its claims.
     """
 
     findings: tuple[Finding, ...] = ()
@@ -82,8 +85,10 @@ class Examined:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is to be explained of one failing example: its first finding that nobody is blamed for,
-    and the examination, to be repeated."""
+    """One failing example, with its first finding that has no blame yet.
+
+    `explain` repeats the examination with the files run in other ways to find the cause.
+    """
 
     finding: Finding
     sides: Sides
@@ -91,25 +96,29 @@ class Failure:
     atol: float
     examine: Callable[[Any, Example, float], Examined]
 
-    def again(self, execution: Execution, *, example: Example | None = None) -> Examined:
-        """Examine it, or another example, with the files run in another way."""
+    def examine_under(self, execution: Execution, *, example: Example | None = None) -> Examined:
+        """Examine the failing example, or `example`, with the files run by `execution`."""
         return self.examine(self.sides.under(execution), example or self.example, self.atol)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One rung of the ladder, at the place that `rank` gives it.
+    """One requirement of the ladder.
 
-    `examine` looks at the files alone, `examine_example` at one drawn input; a requirement has
-    either or both. Examples are examined part by part; `examine_together` looks at all the parts of
-    a cell, run as one. Costly requirements take a `sample` of so many examples, spread over all.
-    `why_not_applicable` gives the reason where a description lacks the capability that is asked
-    about. What `exports_again` costs as much as another cell: profiles plan it or not, and it is
-    asked of our own exports alone. `explain` finds out who is to blame for what a record shows; the
-    exporter is where there is none. `rounding` is how far eager PyTorch rounded otherwise is from
-    itself where numbers were found too far apart: an example at which it is by more than atol may
-    decide nothing. `proves` and `fails_when` are shown beside its verdict, and so is the
-    `interface` of each part where it looks at that.
+    - `rank`: requirements run in ascending order of rank.
+    - `proves`, `fails_when`: texts that the page shows with the verdict.
+    - `why_not_applicable`: returns the reason if a description lacks the capability that the
+      requirement needs, else None.
+    - `sample`: the largest number of examples, spread evenly over all drawn ones. None means all.
+    - `exports_again`: the requirement exports the model a second time, which costs as much as
+      another cell. Profiles decide whether to plan it, and it applies to our own exports only.
+    - `examine`: examines the files without running drawn examples.
+    - `examine_example`: examines one part on one drawn example.
+    - `examine_together`: examines all parts of a cell, run one after the other, on one example.
+    - `explain`: returns the blame for a failing example. The default blames the exporter.
+    - `measure_rounding`: returns eager PyTorch's own rounding error on a failing example. If it
+      exceeds atol, the example may be left out.
+    - `interface`: returns the declared and actual interface of each part, for the record.
     """
 
     id: str
@@ -123,10 +132,11 @@ class Requirement:
     examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
     examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None
     explain: Callable[[Failure], Blame] = lambda failure: EXPORTER
-    rounding: Callable[[Failure], float] | None = None
+    measure_rounding: Callable[[Failure], float] | None = None
     interface: Callable[[Evidence], Mapping[str, PartInterface]] = lambda evidence: {}
 
 
-def refused(error: CandidateError) -> str:
-    """Why an example could not be looked at; `agreement` fails for it."""
+def refusal_reason(error: CandidateError) -> str:
+    """Return why an example could not be examined. `agreement` reports the same refusal as a
+    failure."""
     return f"ONNX Runtime refuses: {error}"

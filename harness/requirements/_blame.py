@@ -1,8 +1,10 @@
-"""Who a failure is the fault of: the description, the exporter, or the runtime and what in it.
+"""Find the layer at fault for a failure: the description, the tolerance, the exporter or ONNX
+Runtime.
 
-The same examination is repeated with the files run in other ways. What is right without the
-runtime's optimiser is its fault; what only onnx's reference evaluator computes rightly is the fault
-of a kernel; what nobody does stands in the file.
+The failing example is examined again with the files run in other ways. If it passes without the
+runtime's optimiser, the optimiser is at fault. If it passes only in onnx's reference evaluator, a
+kernel of the runtime is at fault. If it passes in neither, the file is wrong, so the exporter is at
+fault.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from harness.configs.axes import shape_problems
 from harness.errors import RuntimeRefusalError
 from harness.evidence.evaluator import EVALUATOR, UndecidedError
 from harness.evidence.session import OPTIMISED, PLAIN
-from harness.evidence.sides import EAGER, EXACT, EagerError, Nudged
+from harness.evidence.sides import EAGER, EAGER_FLOAT64, EagerError, PerturbedEager
 from harness.requirements._base import EXPORTER, Blame
-from harness.requirements._compare import DECISIVE, ROUNDINGS
-from harness.requirements._divergence import Divergence
-from harness.requirements._modules import Departure
-from harness.requirements._movement import grown
+from harness.requirements._compare import DECISIVE_FACTOR, ROUNDING_FACTOR
+from harness.requirements._module_comparison import ModuleComparison
+from harness.requirements._movement import enlarged
+from harness.requirements._node_comparison import NodeComparison
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,102 +34,116 @@ RUNTIME = "onnxruntime"
 
 TOLERANCE = Blame(
     "harness",
-    "the tolerance is to blame: eager PyTorch rounded otherwise is as far from eager PyTorch; "
+    "the tolerance is at fault: atol is smaller than the rounding error of eager PyTorch here; "
     "measure it with `python -m harness tolerances`",
 )
-DICE = Blame("exporter", "run again it agrees with eager PyTorch: the file is not deterministic")
-MISDESCRIBED = Blame(
+NOT_DETERMINISTIC = Blame(
+    "exporter",
+    "the exporter is at fault: the file is not deterministic, since a second run agrees with eager "
+    "PyTorch",
+)
+EAGER_AS_DESCRIBED_DISAGREES = Blame(
     "harness",
-    "the description is to blame: eager PyTorch, run as it says, does not agree with its own full "
-    "forward",
+    "the description is at fault: eager PyTorch, fed and composed as described, differs from its "
+    "own full forward",
 )
-UNDECLARED = Blame(
-    "harness", "the description is to blame: eager PyTorch does not fit what it declares either"
+EAGER_CONTRADICTS_SHAPES = Blame(
+    "harness",
+    "the description is at fault: the output shapes of eager PyTorch contradict it too",
 )
 
-UNLESS_UNSURE = (
-    "; numbers of at most one example in twenty are left out where eager PyTorch rounded otherwise "
-    "is as far from itself"
+ROUNDING_EXCEPTION = (
+    "; at most one example in twenty is left out, if the rounding error of eager PyTorch exceeds "
+    "atol there and explains the difference"
 )
-"""What is shown of requirements that ask for `rounding`."""
+"""End of `fails_when` of each requirement that has `measure_rounding`."""
 
-NUDGES = 32
-"""Of a tie that the file takes otherwise, some sixteenth does so as well."""
+PERTURBATION_COUNT = 32
+"""Number of perturbed models. If a file breaks a tie in another way than eager PyTorch, about one
+perturbed model in sixteen does so too."""
 
 _LARGE = 4
-"""One token attends to itself alone, and leaves out what attention does."""
+"""Least axis size for comparing modules: a single token attends only to itself, which hides errors
+in attention."""
 
 
-def by_execution(failure: Failure) -> Blame:
-    """Who is to blame for numbers that are not those of eager PyTorch, or for none at all."""
-    again = failure.again(OPTIMISED)
-    if _is_clean(again):
-        return DICE
-    if not _is_right(failure, EAGER):
-        return MISDESCRIBED
-    if is_within_rounding(again, failure, rounding):
+def blame_by_execution(failure: Failure) -> Blame:
+    """Return the blame for outputs that differ from eager PyTorch, or for a refusal to run."""
+    repeated = failure.examine_under(OPTIMISED)
+    if _passes(repeated):
+        return NOT_DETERMINISTIC
+    if not _passes_under(failure, EAGER):
+        return EAGER_AS_DESCRIBED_DISAGREES
+    if is_within_rounding(repeated, failure, measure_rounding):
         return TOLERANCE
-    return _optimiser(failure) if _is_right(failure, PLAIN) else _kernel_or_exporter(failure)
+    return (
+        _blame_optimiser(failure)
+        if _passes_under(failure, PLAIN)
+        else _blame_kernel_or_exporter(failure)
+    )
 
 
-def by_execution_and_module(failure: Failure) -> Blame:
-    """The same, and where an exporter is to blame for numbers the module that they go wrong in.
+def blame_by_execution_and_module(failure: Failure) -> Blame:
+    """As `blame_by_execution`; if the exporter wrote wrong values, also name the first module whose
+    output is wrong.
 
-    For feeds in which eager PyTorch defines every value: a file may differ where it does not.
+    Use it only for feeds in which every value of eager PyTorch is defined: a correct file may
+    differ at undefined values.
     """
-    found = by_execution(failure)
-    if found.layer != EXPORTER.layer or found is DICE or _is_refusal(failure):
+    found = blame_by_execution(failure)
+    if found.layer != EXPORTER.layer or found is NOT_DETERMINISTIC or _is_refusal(failure):
         return found
     large = dict.fromkeys(failure.example.axes, _LARGE)
-    for example in (grown(failure.sides.config, failure.example, large), failure.example):
-        departure = Departure(failure.atol)
+    for example in (enlarged(failure.sides.config, failure.example, large), failure.example):
+        comparison = ModuleComparison(failure.atol)
         with contextlib.suppress(UndecidedError):
-            failure.again(departure, example=example)
-        if departure.told is not None:
-            told = f"first module without an equal value in the file: {departure.told}"
-            return Blame(found.layer, f"{found.reason}; {told}")
+            failure.examine_under(comparison, example=example)
+        if comparison.module is not None:
+            text = f"first module whose output is not among the file's values: {comparison.module}"
+            return Blame(found.layer, f"{found.reason}; {text}")
     return found
 
 
-def _optimiser(failure: Failure) -> Blame:
-    where = _where(failure, suspect=OPTIMISED, trusted=PLAIN)
-    reason = f"ONNX Runtime's optimiser is to blame: {PLAIN.name} agrees with eager PyTorch"
-    return Blame(RUNTIME, f"{reason}{where}")
+def _blame_optimiser(failure: Failure) -> Blame:
+    node = _node_text(failure, suspect=OPTIMISED, trusted=PLAIN)
+    reason = f"ONNX Runtime's optimiser is at fault: {PLAIN.name} agrees with eager PyTorch"
+    return Blame(RUNTIME, f"{reason}{node}")
 
 
-def _kernel_or_exporter(failure: Failure) -> Blame:
-    asked = f"{PLAIN.name} nor {EVALUATOR.name}"
+def _blame_kernel_or_exporter(failure: Failure) -> Blame:
     try:
-        if _is_right(failure, EVALUATOR):
-            return Blame(RUNTIME, f"ONNX Runtime's kernel is to blame: {_kernel(failure)}")
+        if _passes_under(failure, EVALUATOR):
+            return Blame(RUNTIME, f"ONNX Runtime's kernel is at fault: {_kernel_reason(failure)}")
     except UndecidedError as error:
         reason = f"{PLAIN.name} does not agree with eager PyTorch either"
-        told = f"the exporter is to blame as far as can be told: {reason}"
-        return Blame(EXPORTER.layer, f"{told}; {EVALUATOR.name} cannot tell: {error}")
+        probable = f"the exporter is probably at fault: {reason}"
+        return Blame(EXPORTER.layer, f"{probable}; {EVALUATOR.name} cannot decide: {error}")
+    executions = f"{PLAIN.name} nor {EVALUATOR.name}"
     return Blame(
-        EXPORTER.layer, f"the exporter is to blame: neither {asked} agrees with eager PyTorch"
+        EXPORTER.layer, f"the exporter is at fault: neither {executions} agrees with eager PyTorch"
     )
 
 
-def _kernel(failure: Failure) -> str:
-    """A refusal may also be right: the evaluator does not check all that the standard asks."""
+def _kernel_reason(failure: Failure) -> str:
+    """The reason text. A refusal may be correct: the evaluator does not check every rule of the
+    ONNX standard."""
     if not _is_refusal(failure):
-        where = _where(failure, suspect=PLAIN, trusted=EVALUATOR)
-        return f"{EVALUATOR.name} agrees with eager PyTorch{where}"
+        node = _node_text(failure, suspect=PLAIN, trusted=EVALUATOR)
+        return f"{EVALUATOR.name} agrees with eager PyTorch{node}"
     return (
-        f"it refuses what {EVALUATOR.name} computes rightly, or the evaluator forgives what the "
-        "standard does not allow"
+        f"it refuses a file that {EVALUATOR.name} computes correctly, unless the file breaks a "
+        "rule of the standard that the evaluator does not check"
     )
 
 
-def by_level(failure: Failure) -> Blame:
-    """The runtime, whose levels differ, and where they do."""
-    where = _where(failure, suspect=OPTIMISED, trusted=PLAIN)
-    return Blame(RUNTIME, f"ONNX Runtime is to blame{where}" if where else "")
+def blame_runtime(failure: Failure) -> Blame:
+    """Blame ONNX Runtime for optimisation levels that differ, and name the first different node."""
+    node = _node_text(failure, suspect=OPTIMISED, trusted=PLAIN)
+    return Blame(RUNTIME, f"ONNX Runtime is at fault{node}" if node else "")
 
 
-def by_declaration(failure: Failure) -> Blame:
-    """The description where what eager PyTorch gives contradicts it as well."""
+def blame_by_declared_shapes(failure: Failure) -> Blame:
+    """Blame the description if eager's output shapes contradict it too, else the exporter."""
     sides = failure.sides
     try:
         shapes = {name: a.shape for name, a in sides.reference(failure.example).items()}
@@ -135,60 +151,69 @@ def by_declaration(failure: Failure) -> Blame:
         return EXPORTER
     if not any(shape_problems(sides.config.outputs, shapes, failure.example.axes)):
         return EXPORTER
-    return UNDECLARED
+    return EAGER_CONTRADICTS_SHAPES
 
 
-def rounding(failure: Failure) -> float:
-    """How far eager PyTorch rounded otherwise is from itself where a failure shows: in float64, or,
-    where that is less than atol, with its weights nudged, if that makes it jump. Infinite where it
-    cannot be told."""
-    return rounding_by(failure.again, failure.atol)
+def measure_rounding(failure: Failure) -> float:
+    """Return eager PyTorch's own rounding error on the failing example; infinite if it cannot be
+    measured.
+
+    The error is the largest difference between float32 and float64. If that is at most atol, models
+    with perturbed weights are tried, and the first difference of at least 10 x atol is the error.
+    """
+    return measure_rounding_with(failure.examine_under, failure.atol)
 
 
-def rounding_by(run: Callable[[Execution], Examined], atol: float) -> float:
-    """The same by a comparison of eager PyTorch with what is run."""
-    exact = largest(run(EXACT))
+def measure_rounding_with(run: Callable[[Execution], Examined], atol: float) -> float:
+    """As `measure_rounding`; `run` compares eager PyTorch with the given execution."""
+    exact = largest_difference(run(EAGER_FLOAT64))
     if exact > atol:
         return exact
-    jumps = (largest(run(Nudged(seed))) for seed in range(NUDGES))
-    return next((jump for jump in jumps if jump >= DECISIVE * atol), exact)
+    jumps = (largest_difference(run(PerturbedEager(seed))) for seed in range(PERTURBATION_COUNT))
+    return next((jump for jump in jumps if jump >= DECISIVE_FACTOR * atol), exact)
 
 
 def is_within_rounding(
-    examined: Examined, failure: Failure, rounding: Callable[[Failure], float]
+    examined: Examined, failure: Failure, measure: Callable[[Failure], float]
 ) -> bool:
-    """Whether eager itself rounds by more than atol here, and the file is not much further off.
-    What has no size, such as a refusal or an input without effect, is no rounding."""
-    got = largest(examined)
+    """Whether eager PyTorch's own rounding error exceeds atol here, and the file differs by at most
+    10 times that error.
+
+    False if no finite difference was measured, as for a refusal or an input without effect.
+    """
+    got = largest_difference(examined)
     if not math.isfinite(got):
         return False
-    own = rounding(failure)
-    return math.isfinite(own) and own > failure.atol and got <= ROUNDINGS * own
+    own = measure(failure)
+    return math.isfinite(own) and own > failure.atol and got <= ROUNDING_FACTOR * own
 
 
-def largest(examined: Examined) -> float:
-    """The largest difference that was measured; infinite where none was."""
+def largest_difference(examined: Examined) -> float:
+    """Return the largest measured difference; infinite if there is no measure."""
     return max((measure.max_abs_diff for measure in examined.measures), default=math.inf)
 
 
-def _is_right(failure: Failure, execution: Execution) -> bool:
-    return _is_clean(failure.again(execution))
+def _passes_under(failure: Failure, execution: Execution) -> bool:
+    return _passes(failure.examine_under(execution))
 
 
-def _is_clean(examined: Examined) -> bool:
+def _passes(examined: Examined) -> bool:
     return not examined.findings and examined.why_unobserved is None
 
 
-def _where(failure: Failure, *, suspect: Loader, trusted: Loader) -> str:
-    """The first node at which they part. Of a refusal the runtime's own words name it."""
+def _node_text(failure: Failure, *, suspect: Loader, trusted: Loader) -> str:
+    """Text that names the first node with different values, or "" if no node was found.
+
+    For a refusal it is "", since the runtime's error message names the node.
+    """
     if _is_refusal(failure):
         return ""
-    divergence = Divergence(suspect=suspect, trusted=trusted, atol=failure.atol)
+    comparison = NodeComparison(suspect=suspect, trusted=trusted, atol=failure.atol)
     try:
-        failure.again(divergence)
+        failure.examine_under(comparison)
     except UndecidedError:
         return ""
-    return f"; {divergence.told}" if divergence.told else ""
+    return f"; {comparison.result}" if comparison.result else ""
 
 
 def _is_refusal(failure: Failure) -> bool:

@@ -1,4 +1,4 @@
-"""The strict comparison of two sides: by name, shape, dtype, NaN and infinity pattern, atol."""
+"""Strict comparison of outputs: names, shapes, dtypes, NaN and infinity patterns, values (atol)."""
 
 from __future__ import annotations
 
@@ -21,30 +21,31 @@ if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
 
 
-ROUNDINGS = 10
-"""How often eager's own rounding a tolerance may be, and a difference that is still rounding."""
+ROUNDING_FACTOR = 10
+"""Largest ratio of a tolerance, or of a difference that counts as rounding, to the rounding error
+of eager PyTorch."""
 
-DECISIVE = 10.0
-"""A choice is judged where the reference's scores decide it by so many times atol."""
+DECISIVE_FACTOR = 10.0
+"""A choice counts only if its margin in the reference's scores is at least this many times atol."""
 
 
 def settle_ties(
     reference: Arrays, candidate: Arrays, atol: float, *, choices: Mapping[str, str]
 ) -> Arrays:
-    """The candidate with the reference's choices where its own are as good.
+    """Return the candidate's outputs with near ties resolved as in the reference.
 
-    `choices` is name of an output of indices -> name of the output of scores, of which it holds
-    the largest along the last axis, one (argmax) or several (top-k). A choice is as good where the
-    reference's scores of both lie within 10 x atol.
+    `choices` maps the name of an output of indices to the name of the output of scores. The indices
+    are the largest scores along the last axis, one (argmax) or several (top-k). Two choices are a
+    near tie if the reference's scores for them differ by at most 10 x atol.
     """
     settled = dict(candidate)
     for name, scores in choices.items():
         if name in settled and settled[name].shape == reference[name].shape:
-            settled[name] = _settled(reference[name], settled[name], reference[scores], atol)
+            settled[name] = _settle_choices(reference[name], settled[name], reference[scores], atol)
     return settled
 
 
-def _settled(
+def _settle_choices(
     expected: np.ndarray[Any, Any],
     got: np.ndarray[Any, Any],
     scores: np.ndarray[Any, Any],
@@ -54,19 +55,19 @@ def _settled(
 
     is_one = expected.ndim < scores.ndim
     valid = np.where((got >= 0) & (got < scores.shape[-1]), got, expected)
-    ours, theirs = (
+    expected_scores, got_scores = (
         np.take_along_axis(scores, c[..., None] if is_one else c, axis=-1)
         for c in (expected, valid)
     )
-    with np.errstate(invalid="ignore"):  # of equal infinities, which are no near tie
-        is_tie = np.abs(ours - theirs) <= DECISIVE * atol
+    with np.errstate(invalid="ignore"):  # inf - inf is NaN, which is not a near tie
+        is_tie = np.abs(expected_scores - got_scores) <= DECISIVE_FACTOR * atol
     is_tie = is_tie[..., 0] if is_one else is_tie & _are_distinct(got)
     settled: np.ndarray[Any, Any] = np.where(is_tie & (valid == got), expected, got)
     return settled.astype(got.dtype)
 
 
 def _are_distinct(choices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Whether no class is chosen twice, for each row of choices."""
+    """Whether all choices of a row are different, for each row."""
     import numpy as np
 
     steps = np.diff(np.sort(choices, axis=-1), axis=-1)
@@ -75,14 +76,14 @@ def _are_distinct(choices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
-    """Compare every output; no relative tolerance, no broadcasting, nothing left out."""
+    """Compare every output, without relative tolerance and without broadcasting."""
     findings: list[Finding] = []
     measures: list[Measure] = []
     if set(reference) != set(candidate):
         got, expected = ", ".join(candidate), ", ".join(reference)
         findings.append(_finding(f"outputs: got {got}, expected {expected}", OutputMatchError))
     for name in (name for name in reference if name in candidate):
-        problem = next(_kinds(name, reference[name], candidate[name]), None)
+        problem = next(_structural_differences(name, reference[name], candidate[name]), None)
         if problem is not None:
             findings.append(problem)
             measures.append(Measure(name, float("inf"), atol, float("inf")))
@@ -92,11 +93,11 @@ def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
         measures.append(measure)
         if not measure.max_abs_diff <= atol:
             findings.append(_too_far(measure))
-    doubts = {measure.output: _doubt(measure) for measure in measures}
+    doubts = {measure.output: _zeros_doubt(measure) for measure in measures}
     return Examined(tuple(findings), tuple(measures), doubts)
 
 
-def _doubt(measure: Measure) -> str | None:
+def _zeros_doubt(measure: Measure) -> str | None:
     if measure.magnitude > measure.atol:
         return None
     return (
@@ -105,10 +106,11 @@ def _doubt(measure: Measure) -> str | None:
     )
 
 
-def _kinds(
+def _structural_differences(
     name: str, expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]
 ) -> Iterator[Finding]:
-    """Differences that make numbers incomparable, the first explaining the rest."""
+    """Differences of shape, dtype, NaN or infinity pattern. Only the first is reported, since it
+    explains the others."""
     import numpy as np
 
     if got.shape != expected.shape:
@@ -120,13 +122,13 @@ def _kinds(
             if (differs := test(got) != test(expected)).any():
                 yield _finding(
                     f"{kind} in {name}: got {int(test(got).sum())}, expected "
-                    f"{int(test(expected).sum())}; first difference at {_first(differs)}",
+                    f"{int(test(expected).sum())}; first difference at {_first_index(differs)}",
                     NonFiniteError,
                 )
 
 
 def _max_abs_diff(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:
-    """The largest |expected - got| in float64 over finite positions; 0 for empty outputs."""
+    """Return the largest |expected - got| in float64 over finite positions; 0 if there are none."""
     import numpy as np
 
     finite = np.isfinite(expected) if expected.dtype.kind == "f" else np.ones(expected.shape, bool)
@@ -149,7 +151,7 @@ def _too_far(measure: Measure) -> Finding:
     )
 
 
-def _first(differs: np.ndarray[Any, Any]) -> tuple[int, ...]:
+def _first_index(differs: np.ndarray[Any, Any]) -> tuple[int, ...]:
     import numpy as np
 
     return tuple(int(i) for i in np.argwhere(differs)[0])

@@ -1,4 +1,5 @@
-"""What `cache` compares: steps with one forward, choices with choices, rows with rows."""
+"""The comparisons of `cache`: decode steps with one full forward, chosen tokens with `generate()`,
+and rows in another order."""
 
 from __future__ import annotations
 
@@ -12,14 +13,14 @@ from harness.configs.decoding import PAST, axis_of, cut
 from harness.evidence.decoding import step_name
 from harness.evidence.sides import EagerError, as_tensors
 from harness.requirements._base import Examined, Finding
-from harness.requirements._compare import DECISIVE, compare
+from harness.requirements._compare import DECISIVE_FACTOR, compare
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.configs.base import Feed, OnnxConfig
     from harness.configs.task_table import Axes
-    from harness.evidence.decoding import Course, Decoding
+    from harness.evidence.decoding import DecodeSchedule, Decoding
     from harness.evidence.generation import Generation
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence
@@ -31,25 +32,30 @@ ROWS = "rows of the cache"
 
 
 def compare_steps(
-    decoding: Decoding, course: Course, expected: Arrays, got: Feed, atol: float
+    decoding: Decoding, schedule: DecodeSchedule, expected: Arrays, got: Feed, atol: float
 ) -> Examined:
-    """One full forward beside what the steps gave, at every position whose query sees a key; what
-    differs is told of the first step that it shows in."""
+    """Compare the outputs of the decode steps with one full forward of eager PyTorch.
+
+    Only positions whose query sees at least one key are compared. The findings name the first step
+    that differs. `expected` is the full forward, `got` the outputs of all steps, joined.
+    """
     import numpy as np
 
-    config, length = decoding.config, course.ends[-1]
-    seen = decoding.defined(course)
+    config, length = decoding.config, schedule.ends[-1]
+    seen = decoding.defined_queries(schedule)
     if seen is None:
-        seen = np.ones((len(next(iter(course.feed.values()))), length), dtype=bool)
+        seen = np.ones((len(next(iter(schedule.feed.values()))), length), dtype=bool)
     examined = _compare_span(config, seen, expected, got, atol, span=(0, length))
     if not examined.findings:
         return examined
-    for span, call in zip(course.spans, decoding.calls[-len(course.ends) :], strict=True):
+    for span, call in zip(schedule.spans, decoding.calls[-len(schedule.ends) :], strict=True):
         step = _compare_span(config, seen, expected, call.outputs, atol, span=span)
         if step.findings:
             name = f"{step_name(*span)} against one full forward"
-            told = (dataclasses.replace(f, message=f"{name}: {f.message}") for f in step.findings)
-            return dataclasses.replace(examined, findings=tuple(told))
+            findings = (
+                dataclasses.replace(f, message=f"{name}: {f.message}") for f in step.findings
+            )
+            return dataclasses.replace(examined, findings=tuple(findings))
     return examined
 
 
@@ -62,31 +68,40 @@ def _compare_span(
     *,
     span: tuple[int, int],
 ) -> Examined:
-    """Outputs of a step beside those of the whole, at the [batch, tokens] that are seen."""
+    """Compare the tokens `span` of the full forward with `got`.
+
+    Only the positions that `seen` [batch, tokens] marks are compared.
+    """
     import numpy as np
 
     start, end = span
     sides: tuple[Arrays, Arrays] = ({}, {})
     for name, axes in config.outputs.items():
-        axis = _axis_over_tokens(config, axes)
-        whole = cut(config, expected[name], axes, start=start, end=end)
-        for side, array in zip(sides, (whole, got[name]), strict=True):
+        axis = _token_axis(config, axes)
+        expected_part = cut(config, expected[name], axes, start=start, end=end)
+        for side, array in zip(sides, (expected_part, got[name]), strict=True):
             if axis is None:
                 side[name] = array
             else:
-                places = cut(config, seen, {1: axes[axis]}, start=start, end=end)
-                side[name] = np.moveaxis(array, axis, 1)[places]
+                positions = cut(config, seen, {1: axes[axis]}, start=start, end=end)
+                side[name] = np.moveaxis(array, axis, 1)[positions]
     return compare(*sides, atol)
 
 
-def _axis_over_tokens(config: OnnxConfig, axes: Axes) -> int | None:
-    """The axis over the tokens of a course, which has no past."""
-    over = (a for a, t in axes.items() if config.STEP_AXIS in AxisExpression.parse(t).names)
-    return next(over, None)
+def _token_axis(config: OnnxConfig, axes: Axes) -> int | None:
+    """Return the index of the axis over the new tokens, alone or in a sum, or None.
+
+    A decode schedule starts without a past, so the sum is the number of tokens.
+    """
+    found = (a for a, t in axes.items() if config.STEP_AXIS in AxisExpression.parse(t).names)
+    return next(found, None)
 
 
-def culprit(decoding: Decoding, atol: float) -> str:
-    """The first part of the last run that disagrees with eager on what it was fed, or all."""
+def part_at_fault(decoding: Decoding, atol: float) -> str:
+    """Return the stem of the first part that disagrees with eager PyTorch in the last run.
+
+    If no part disagrees alone, return the stem of all parts together.
+    """
     for call in decoding.calls:
         try:
             expected = call.part.eager(as_tensors(call.feed))
@@ -98,28 +113,29 @@ def culprit(decoding: Decoding, atol: float) -> str:
 
 
 def compare_choices(generation: Generation, logits: Array, atol: float) -> Examined:
-    """The tokens that the logits [batch, tokens, vocabulary] of a generation's course choose,
-    beside those that `generate()` chose.
+    """Compare the tokens that the file's logits choose with the tokens that `generate()` chose.
 
-    A row ends where eager's margin does not decide. A step where `generate()` did not take the
-    largest logit, since it had a rule of its own or its row had ended, says nothing.
+    `logits` [batch, tokens, vocabulary] belong to the schedule of the generation. The comparison of
+    a row ends at the first step where eager's margin is below 10 x atol. A step is left out if
+    `generate()` did not choose the largest logit, because of a rule of its own or because the row
+    had ended.
     """
     import numpy as np
 
     best = np.sort(generation.logits, axis=2)
     margins = best[..., -1] - best[..., -2]
-    is_decided = np.logical_and.accumulate(margins >= DECISIVE * atol, axis=1)
+    is_decided = np.logical_and.accumulate(margins >= DECISIVE_FACTOR * atol, axis=1)
     is_compared = is_decided & (generation.logits.argmax(axis=2) == generation.choices)
     if not is_compared.any():
         reason = "no choice of generate() is the largest logit by 10 x atol, so none was compared"
         return Examined(doubts={GREEDY: f"{GREEDY}: {reason}"})
-    got = logits[:, [end - 1 for end in generation.course.ends[:-1]]].argmax(axis=2)
+    got = logits[:, [end - 1 for end in generation.schedule.ends[:-1]]].argmax(axis=2)
     differs = np.argwhere((is_compared & (got != generation.choices)).T)
     if not len(differs):
         return Examined(doubts={GREEDY: None})
     step, row = (int(index) for index in differs[0])
     message = (
-        f"{GREEDY}: got {got[row, step]} as number {step + 1} of row {row}, expected "
+        f"{GREEDY}: got {got[row, step]} at step {step + 1} of row {row}, expected "
         f"{generation.choices[row, step]}, which generate() chooses by a margin of "
         f"{margins[row, step]:.3g}"
     )
@@ -127,44 +143,45 @@ def compare_choices(generation: Generation, logits: Array, atol: float) -> Exami
 
 
 def compare_rows(part: PartEvidence, example: Example, atol: float) -> Examined:
-    """A run on an example beside a run on its rows in another order; raises CandidateError.
+    """Compare a run on an example with a run on the same rows in another order.
 
-    One row has no other order, so nothing is claimed of it.
+    Raises CandidateError if the file is refused. An example of one row has no other order and is
+    not compared.
     """
     config = part.config
     feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
     past = next(name for name in config.inputs if name.startswith(PAST))
     if len(feed[past]) < 2:
         return Examined()
-    order = _order(len(feed[past]), example.seed)
+    order = _row_order(len(feed[past]), example.seed)
     rows = config.inputs[past][0]
     plain = part.candidate(example)
-    expected = _reordered(plain, config.outputs, rows, order)
-    got = part.run(_reordered(feed, config.inputs, rows, order))
+    expected = _reorder_rows(plain, config.outputs, rows, order)
+    got = part.run(_reorder_rows(feed, config.inputs, rows, order))
     examined = compare(expected, got, atol)
-    told = (
+    findings = (
         dataclasses.replace(f, message=f"{ROWS} in the order {order}: {f.message}", part=part.stem)
         for f in examined.findings
     )
     is_same = not compare(expected, plain, atol).findings
-    reason = f"{ROWS}: all rows give the same outputs, so their order could not have shown"
-    return Examined(tuple(told), doubts={ROWS: reason if is_same else None})
+    reason = f"{ROWS}: all rows give the same outputs, so mixed rows would have passed"
+    return Examined(tuple(findings), doubts={ROWS: reason if is_same else None})
 
 
-def _order(count: int, seed: int) -> list[int]:
-    """A seeded order of so many rows that is not the one they have.
+def _row_order(count: int, seed: int) -> list[int]:
+    """Return a seeded order of `count` rows that is not ascending.
 
-    Orders differ from example to example, since a file that mixes rows agrees with some of them:
-    one that rolls its cache by a row is not refused by rolling the feed.
+    Each example has another order, because some orders hide an error: if a file rolls its cache by
+    one row, rolling the feed does not show it.
     """
     order = random.Random(seed).sample(range(count), count)
     return order if order != sorted(order) else [*order[1:], order[0]]
 
 
-def _reordered(
+def _reorder_rows(
     arrays: Arrays, named: Mapping[str, Axes], rows: str, order: Sequence[int]
 ) -> Arrays:
-    """Arrays with their rows in another order, along each axis that is declared as `rows`."""
+    """Return the arrays with their rows reordered along each axis that is declared as `rows`."""
     axes = {name: axis_of(named[name], rows) for name in arrays if name in named}
     return {
         name: array if axes.get(name) is None else array.take(order, axis=axes[name])

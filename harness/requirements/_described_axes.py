@@ -1,7 +1,8 @@
-"""Whether eager PyTorch has the axes that a description gives to the inputs.
+"""Check the axes that a description declares for the inputs against eager PyTorch.
 
-Both sides of a verdict are fed as described, so a description that ties axes which the model keeps
-apart, or that makes an input longer than the model reads, agrees with every file made by it.
+Both sides of a verdict get the described feed. So a description that gives one name to two
+independent axes, or that makes an input longer than the model reads, would agree with every file
+that was exported with it.
 """
 
 from __future__ import annotations
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
     Feed = dict[str, torch.Tensor]
 
-Places = Mapping[str, int]
-"""Input name -> the axis index that grows."""
+AxisIndices = Mapping[str, int]
+"""Input name -> index of the axis that is made longer."""
 
 
-def description_problems(sides: Sides) -> Iterator[Finding]:
-    """What eager says against the declared axes; `agreement` says where it refuses them."""
+def description_findings(sides: Sides) -> Iterator[Finding]:
+    """Yield a finding for each declared axis that eager PyTorch contradicts.
+
+    `agreement` reports feeds that eager refuses.
+    """
     for message in sides.fact(("described axes",), lambda: list(_problems(sides))):
         yield Finding(message=message, part=sides.stem, blame=Blame("harness"))
 
@@ -39,30 +43,30 @@ def _problems(sides: Sides) -> Iterator[str]:
         feed, outputs = sides.feed(example), sides.reference(example)
     except EagerError:
         return
-    yield from _needless_ties(sides, feed, outputs)
-    yield from _unread_ends(sides, feed, outputs)
+    yield from _tied_axes(sides, feed, outputs)
+    yield from _unread_mask_ends(sides, feed, outputs)
 
 
-def _needless_ties(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:
-    """Inputs of one axis name, any of which can have more of it than the others have."""
-    for text, groups in _sharing(sides).items():
+def _tied_axes(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:
+    """Find inputs that share an axis name although each can be longer without the others."""
+    for text, groups in _axis_uses(sides).items():
         for group, places in groups.items():
             others = {n: a for g, ps in groups.items() if g != group for n, a in ps.items()}
             if (
                 others
-                and _only_adds(sides, feed, outputs, places)
-                and _only_adds(sides, feed, outputs, others)
+                and _extends_outputs(sides, feed, outputs, places)
+                and _extends_outputs(sides, feed, outputs, others)
             ):
                 yield (
-                    f"axis {text} of {group}: got one that {', '.join(others)} need not have, as "
-                    "eager takes more of either alone and adds to its outputs, expected an axis "
-                    "name of its own"
+                    f"axis {text} of {group}: got a name shared with {', '.join(others)}, expected "
+                    "an axis name of its own, since eager PyTorch accepts a larger size of either "
+                    "alone"
                 )
                 break
 
 
-def _sharing(sides: Sides) -> Mapping[str, Mapping[str, Places]]:
-    """Axis name -> group -> where it stands; all tensors of a cache are one group."""
+def _axis_uses(sides: Sides) -> Mapping[str, Mapping[str, AxisIndices]]:
+    """Axis name -> input group -> input name -> axis index; a cache is one group."""
     sharing: defaultdict[str, defaultdict[str, dict[str, int]]]
     sharing = defaultdict(lambda: defaultdict(dict))
     for name, axes in sides.config.inputs.items():
@@ -72,8 +76,8 @@ def _sharing(sides: Sides) -> Mapping[str, Mapping[str, Places]]:
     return sharing
 
 
-def _only_adds(sides: Sides, feed: Feed, outputs: Arrays, places: Places) -> bool:
-    """Whether one more of an axis leaves what was there and adds to the outputs."""
+def _extends_outputs(sides: Sides, feed: Feed, outputs: Arrays, places: AxisIndices) -> bool:
+    """Whether one more element on these axes extends the outputs and keeps their old values."""
     import torch
 
     longer = {n: torch.cat([feed[n], feed[n].narrow(a, 0, 1)], a) for n, a in places.items()}
@@ -81,12 +85,12 @@ def _only_adds(sides: Sides, feed: Feed, outputs: Arrays, places: Places) -> boo
         others = sides.eager({**feed, **longer})
     except EagerError:
         return False
-    return all(_holds(others[n], outputs[n], sides.config.atol) for n in outputs) and any(
+    return all(_contains(others[n], outputs[n], sides.config.atol) for n in outputs) and any(
         others[n].shape != outputs[n].shape for n in outputs
     )
 
 
-def _holds(larger: np.ndarray[Any, Any], smaller: np.ndarray[Any, Any], atol: float) -> bool:
+def _contains(larger: np.ndarray[Any, Any], smaller: np.ndarray[Any, Any], atol: float) -> bool:
     import numpy as np
 
     if larger.ndim != smaller.ndim or any(np.less(larger.shape, smaller.shape)):
@@ -95,8 +99,11 @@ def _holds(larger: np.ndarray[Any, Any], smaller: np.ndarray[Any, Any], atol: fl
     return bool(np.allclose(region, smaller, rtol=0, atol=atol, equal_nan=True))
 
 
-def _unread_ends(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:
-    """Masks over a sum of axes whose last place hides nothing: eager cuts what is too long."""
+def _unread_mask_ends(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:
+    """Find masks over a sum of axes whose last position has no effect.
+
+    Eager PyTorch cuts a mask that is too long.
+    """
     for name in sides.config.masks:
         for axis, text in sides.config.inputs[name].items():
             if AxisExpression.parse(text).is_plain:
@@ -107,6 +114,6 @@ def _unread_ends(sides: Sides, feed: Feed, outputs: Arrays) -> Iterator[str]:
             found = sides.eager({**feed, name: other})
             if all(found[n].tobytes() == outputs[n].tobytes() for n in outputs):
                 yield (
-                    f"axis {axis} of {name}: got {text}, whose last place eager does not read, "
-                    "expected no more than it reads"
+                    f"axis {axis} of {name}: got {text}, whose last position eager PyTorch does "
+                    "not read, expected a size that it reads completely"
                 )

@@ -1,4 +1,4 @@
-"""Feeds whose rows are padded in every way, and the places that a mask hides."""
+"""Feeds whose rows are padded in every way, and the input positions that a mask hides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
-from harness.requirements._movement import grown
+from harness.requirements._movement import enlarged
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example
 
 PATTERNS = ("ones", "right", "left", "hole", "none")
-"""What a row of a mask hides: nothing, its end, its start, some of its middle, or all of it."""
+"""Padding patterns of a mask row: it hides nothing, the end, the start, parts of the middle, or the
+whole row."""
 
 _LENGTH = 4
 _ROWS = 2 * len(PATTERNS)
@@ -30,11 +31,11 @@ Tensors = Mapping[str, "torch.Tensor"]
 
 @dataclass(frozen=True, slots=True)
 class PaddedFeed:
-    """A feed in which one mask has all patterns, row after row.
+    """A feed in which the rows of one mask have all patterns in turn.
 
-    `hidden` has the places of other inputs that the mask hides and that hold arbitrary values. In
-    every second set of patterns they hold what a preprocessor pads with, so that a model which
-    looks for the last token finds one that is shown.
+    `hidden` maps input names to the positions that the mask hides and that hold arbitrary values.
+    In every second set of patterns, the hidden positions hold the preprocessor's padding value
+    instead, so that a model that looks for the last token finds a visible one.
     """
 
     mask: str
@@ -44,53 +45,58 @@ class PaddedFeed:
     hidden: Tensors
 
     def rows(self, pattern: str, axes: Axes, rank: int) -> np.ndarray[Any, Any]:
-        """Where an output of these axes belongs to rows of a pattern."""
+        """Return a mask of the rows with this pattern, for an output of these axes and rank."""
         numbers = _row_numbers(self.tensors[self.mask]) % len(PATTERNS)
-        return self._placed(numbers == PATTERNS.index(pattern), axes, rank)
+        return self._lay_out(numbers == PATTERNS.index(pattern), axes, rank)
 
-    def untested(
+    def unchanged_hidden_rows(
         self, redrawn: Tensors, inputs: Mapping[str, Axes], axes: Axes, rank: int
     ) -> np.ndarray[Any, Any]:
-        """Where an output of these axes belongs to rows that are hidden throughout and that a
-        redraw left as they were, as it leaves special ids: nothing was shown of those."""
-        *rows, _ = _texts(self.axes)
-        is_untested: Any = ~self.tensors[self.mask].numpy().any(axis=-1)
+        """Return a mask of the rows that are hidden completely and unchanged in `redrawn`.
+
+        A redraw keeps special ids, so it proves nothing about the outputs of such rows.
+        """
+        *rows, _ = _axis_names(self.axes)
+        is_unchanged: Any = ~self.tensors[self.mask].numpy().any(axis=-1)
         for name in self.hidden:
             is_changed = (redrawn[name] != self.tensors[name]).numpy()
-            is_untested = is_untested & ~_by_rows(is_changed, inputs[name], rows)
-        return self._placed(is_untested, axes, rank)
+            is_unchanged = is_unchanged & ~_any_by_row(is_changed, inputs[name], rows)
+        return self._lay_out(is_unchanged, axes, rank)
 
-    def _placed(self, of_rows: np.ndarray[Any, Any], axes: Axes, rank: int) -> np.ndarray[Any, Any]:
-        """What holds of rows of the mask, laid out for an output; nowhere if that has no rows."""
+    def _lay_out(
+        self, of_rows: np.ndarray[Any, Any], axes: Axes, rank: int
+    ) -> np.ndarray[Any, Any]:
+        """Lay out one flag per mask row for an output; False if the output has no such rows."""
         import numpy as np
 
-        placed = _aligned(of_rows, _texts(self.axes)[:-1], axes, rank)
+        placed = _align(of_rows, _axis_names(self.axes)[:-1], axes, rank)
         return np.array(False) if placed is None else placed
 
 
 def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
-    """The feed of an example that has at least two rows of each pattern and four places."""
+    """Return the padded feed of an example, enlarged to at least two rows of each pattern and four
+    positions per row."""
     import torch
 
     axes = config.inputs[mask]
-    example = grown(config, example, _least(axes, example.axes))
+    example = enlarged(config, example, _least_sizes(axes, example.axes))
     tensors = config.generate_dummy_inputs(seed=example.seed, **example.axes)
     generator = torch.Generator().manual_seed(example.seed)
-    shown = _patterned(tensors[mask].shape, generator)
+    shown = _pattern_mask(tensors[mask].shape, generator)
     tensors[mask] = shown.to(tensors[mask].dtype)
     hidden = ~shown.numpy()
     is_second = _row_numbers(shown) // len(PATTERNS) % 2 == 1
     is_padded = (is_second & ~hidden.all(-1))[..., None]
     padded, arbitrary = (
-        dict(_places(config, mask, tensors, where, example.axes))
+        dict(_hidden_positions(config, mask, tensors, where, example.axes))
         for where in (hidden & is_padded, hidden & ~is_padded)
     )
     return PaddedFeed(mask, axes, example, config.pad(tensors, padded), arbitrary)
 
 
-def _least(axes: Axes, sizes: Mapping[str, int]) -> dict[str, int]:
-    """Sizes at which a mask of these axes has room for all patterns."""
-    *rows, last = (AxisExpression.parse(text) for text in _texts(axes))
+def _least_sizes(axes: Axes, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Return the axis sizes at which a mask of these axes has room for all patterns."""
+    *rows, last = (AxisExpression.parse(text) for text in _axis_names(axes))
     name = _in_order(last)[-1]
     least = {name: _LENGTH - last.evaluate(sizes) + sizes[name]}
     if rows:
@@ -99,8 +105,8 @@ def _least(axes: Axes, sizes: Mapping[str, int]) -> dict[str, int]:
     return least
 
 
-def _patterned(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """True where a place is shown; the patterns follow each other over the rows."""
+def _pattern_mask(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """Return a mask that is True at visible positions; the rows have the patterns in turn."""
     import torch
 
     length = shape[-1]
@@ -120,29 +126,31 @@ def _patterned(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor
     return shown.reshape(tuple(shape))
 
 
-def _places(
+def _hidden_positions(
     config: OnnxConfig,
     mask: str,
     tensors: Tensors,
     hidden: np.ndarray[Any, Any],
     sizes: Mapping[str, int],
 ) -> Iterator[tuple[str, torch.Tensor]]:
-    """The places of each other input that shares the axes of a mask, where that hides them."""
+    """Yield name and hidden positions of each other input that shares the axes of the mask."""
     import torch
 
-    *rows, last = _texts(config.inputs[mask])
+    *rows, last = _axis_names(config.inputs[mask])
     for name, axes in config.inputs.items():
         if name in config.masks:
             continue
         for text, span in _spans(last, sizes).items():
-            places = _aligned(hidden[..., span], [*rows, text], axes, tensors[name].ndim)
+            places = _align(hidden[..., span], [*rows, text], axes, tensors[name].ndim)
             if places is not None:
                 yield name, torch.from_numpy(places)
 
 
 def _spans(text: str, sizes: Mapping[str, int]) -> dict[str, slice]:
-    """Whose the columns of a mask over `text` are: over `past + tokens`, its first ones hide
-    places of the past, and its last ones of the tokens."""
+    """Map axis names to the columns of a mask over `text` that belong to them.
+
+    For `past + tokens`, the first columns hide positions of the past, the last ones of the tokens.
+    """
     expression = AxisExpression.parse(text)
     spans, start = {text: slice(None)}, 0
     if expression.constant == 0 and all(factor == 1 for _, factor in expression.terms):
@@ -153,11 +161,11 @@ def _spans(text: str, sizes: Mapping[str, int]) -> dict[str, slice]:
 
 
 def _in_order(expression: AxisExpression) -> list[str]:
-    """The names of a sum as it is written."""
+    """Return the axis names of a sum, in the order of its text."""
     return [name for name in re.findall(r"\w+", expression.text) if name in expression.names]
 
 
-def _texts(axes: Axes) -> list[str]:
+def _axis_names(axes: Axes) -> list[str]:
     return [axes[axis] for axis in sorted(axes)]
 
 
@@ -167,8 +175,10 @@ def _row_numbers(mask: torch.Tensor) -> np.ndarray[Any, Any]:
     return np.arange(math.prod(mask.shape[:-1])).reshape(mask.shape[:-1])
 
 
-def _by_rows(array: np.ndarray[Any, Any], axes: Axes, rows: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Whether anything holds in each row, of an array that has the rows among its axes."""
+def _any_by_row(
+    array: np.ndarray[Any, Any], axes: Axes, rows: Sequence[str]
+) -> np.ndarray[Any, Any]:
+    """Return for each row whether any element is true. The array has the rows among its axes."""
     at = {text: axis for axis, text in axes.items()}
     kept = [at[name] for name in rows]
     others = tuple(axis for axis in range(array.ndim) if axis not in kept)
@@ -177,11 +187,13 @@ def _by_rows(array: np.ndarray[Any, Any], axes: Axes, rows: Sequence[str]) -> np
     return ordered
 
 
-def _aligned(
+def _align(
     array: np.ndarray[Any, Any], names: Sequence[str], axes: Axes, rank: int
 ) -> np.ndarray[Any, Any] | None:
-    """An array whose axes have these names, laid out to broadcast to a tensor that has them among
-    its `axes`; None where it does not."""
+    """Return an array with the axis `names`, laid out to broadcast to a tensor with `axes`.
+
+    None if the tensor lacks one of the names.
+    """
     at = {text: axis for axis, text in axes.items()}
     if not set(names) <= set(at):
         return None

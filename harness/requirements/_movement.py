@@ -1,4 +1,4 @@
-"""How far outputs move when an input changes, on examples that are large enough to tell."""
+"""How far outputs move when an input changes, on examples of sufficient size."""
 
 from __future__ import annotations
 
@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
 
-REACTION = 100.0
-"""What moves the reference by so many times atol cannot be mistaken for what atol forgives."""
+REACTION_FACTOR = 100.0
+"""The reference reacts to an input if it moves by at least this many times atol. Such a movement
+cannot be a difference that atol allows."""
 
-_ATTEMPTS = 8
-_NEXT_SEED = 1_000_003
-_SEEDS = 1 << 31
+_MAX_ATTEMPTS = 8
+_SEED_STEP = 1_000_003
+_SEED_COUNT = 1 << 31
 
 
 def movement(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """|after - before| in float64; infinite where one of them alone is NaN or infinite."""
+    """Return |after - before| in float64.
+
+    It is infinite where only one value is NaN or infinite, or where the infinities differ.
+    """
     import numpy as np
 
     first, second = before.astype(np.float64), after.astype(np.float64)
@@ -36,8 +40,11 @@ def movement(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.nd
     return np.nan_to_num(moved, nan=np.inf, posinf=np.inf)
 
 
-def grown(config: OnnxConfig, example: Example, least: Mapping[str, int]) -> Example:
-    """`example` on the axes of `config`, none below its `least`, as far as the model reaches."""
+def enlarged(config: OnnxConfig, example: Example, least: Mapping[str, int]) -> Example:
+    """Return the example with every axis of `config` enlarged to at least its size in `least`.
+
+    Sizes stay within the limits of the model.
+    """
     space = config.axis_space
     sizes = {
         name: max(size, least.get(name, 0)) for name, size in example.sizes if name in space.ranges
@@ -46,24 +53,27 @@ def grown(config: OnnxConfig, example: Example, least: Mapping[str, int]) -> Exa
 
 
 def reseeded(example: Example, step: int) -> Example:
-    """The same sizes with other values."""
-    return dataclasses.replace(example, seed=(example.seed + step * _NEXT_SEED) % _SEEDS)
+    """Return an example of the same sizes with other values."""
+    return dataclasses.replace(example, seed=(example.seed + step * _SEED_STEP) % _SEED_COUNT)
 
 
-def until_sure(example: Example, examine: Callable[[Example], Examined]) -> Iterator[Examined]:
-    """Examine an example, and the same sizes with other values for as long as it leaves doubts.
+def examine_until_decided(
+    example: Example, examine: Callable[[Example], Examined]
+) -> Iterator[Examined]:
+    """Examine an example, then again with other values of the same sizes while doubts remain.
 
-    An input need not matter to all values: what is pooled at the first token ignores a mask.
+    Stops at the first finding, or after 8 attempts. The effect of an input can depend on the
+    values: a model that pools the first token ignores the mask for many of them.
     """
-    for attempt in range(_ATTEMPTS):
+    for attempt in range(_MAX_ATTEMPTS):
         examined = examine(reseeded(example, attempt))
         yield examined
         if examined.findings or not any(examined.doubts.values()):
             return
 
 
-def merged(parts: Iterable[Examined]) -> Examined:
-    """All of them as one, in which a claim is doubted if none of them could have refuted it."""
+def merge(parts: Iterable[Examined]) -> Examined:
+    """Merge results into one. A claim stays in doubt only if no result could have refuted it."""
     seen = list(parts)
     doubts: dict[str, str | None] = {}
     for examined in seen:

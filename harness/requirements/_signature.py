@@ -1,4 +1,4 @@
-"""What inputs and outputs a description declares, and how a record shows them beside the file's."""
+"""Declared inputs and outputs, and their comparison with those of the file for records."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ Signature = Mapping[str, Value]
 
 
 def declared_signature(part: PartEvidence) -> tuple[Signature, Signature]:
-    """Inputs and outputs of a part: dtypes, ranks and static sizes are read off a feed and the
-    reference's outputs. Raises EagerError."""
+    """Return the declared inputs and outputs of a part.
+
+    Dtypes, ranks and static sizes come from the smallest feed and its reference outputs. Raises
+    EagerError if eager PyTorch refuses the feed.
+    """
     example = part.owner.first_example
     feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
     sides = ((feed, part.config.inputs), (part.reference(example), part.config.outputs))
@@ -43,7 +46,7 @@ def _signature(arrays: Arrays, declared: Mapping[str, Axes]) -> Signature:
 
 
 def expression_of(dim: str | None) -> AxisExpression | None:
-    """The expression that a dim's text is; None where it is none."""
+    """Parse the text of a dim; None if it is not an axis expression."""
     try:
         return AxisExpression.parse(dim or "")
     except DescriptionError:
@@ -51,7 +54,7 @@ def expression_of(dim: str | None) -> AxisExpression | None:
 
 
 def interface_of(evidence: Evidence) -> dict[str, PartInterface]:
-    """Part -> what is declared beside what its file has; of a part that eager refuses, nothing."""
+    """Return the declared and actual interface by part; parts that eager refuses are left out."""
     return {part.stem: found for part in evidence.parts if (found := _interface_of(part))}
 
 
@@ -61,27 +64,27 @@ def _interface_of(part: PartEvidence) -> PartInterface | None:
     except EagerError:
         return None
     return PartInterface.bounded(
-        inputs=_side(inputs, graph_inputs(part.model_proto)),
-        outputs=_side(outputs, graph_outputs(part.model_proto)),
+        inputs=_interface_values(inputs, graph_inputs(part.model_proto)),
+        outputs=_interface_values(outputs, graph_outputs(part.model_proto)),
     )
 
 
-def _side(declared: Signature, actual: Signature) -> Iterator[InterfaceValue]:
-    """All that is declared, then what the file has beside it."""
+def _interface_values(declared: Signature, actual: Signature) -> Iterator[InterfaceValue]:
+    """Yield all declared values, then the undeclared ones of the file."""
     for name in dict.fromkeys((*declared, *actual)):
-        ours, theirs = declared.get(name), actual.get(name)
+        expected, got = declared.get(name), actual.get(name)
         yield InterfaceValue(
             name=name,
-            declared=_text(ours) if ours else None,
-            actual=_text(theirs, like=ours) if theirs else None,
+            declared=_text(expected) if expected else None,
+            actual=_text(got, like=expected) if got else None,
         )
 
 
 def _text(value: Value, *, like: Value | None = None) -> str:
-    """Such as `int64[batch_size, 4]`, or the dtype alone where the file says no dims.
+    """Return a text such as `int64[batch_size, 4]`, or only the dtype if the dims are unknown.
 
-    A dim that is written in another way than that of `like` and means the same is written like it:
-    what the texts differ in is a difference.
+    A dim that equals the dim of `like` is written as in `like`, so that texts differ only if their
+    meanings differ.
     """
     if value.dims is None:
         return value.dtype

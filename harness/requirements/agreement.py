@@ -1,4 +1,4 @@
-"""`agreement`: the file computes what unpatched eager PyTorch computes."""
+"""`agreement`: the file computes the same outputs as unpatched eager PyTorch."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import DESCRIPTION, Examined, Finding, Requirement
-from harness.requirements._blame import UNLESS_UNSURE, by_execution_and_module, rounding
+from harness.requirements._base import EAGER_REFUSES_DESCRIPTION, Examined, Finding, Requirement
+from harness.requirements._blame import (
+    ROUNDING_EXCEPTION,
+    blame_by_execution_and_module,
+    measure_rounding,
+)
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -17,12 +21,14 @@ if TYPE_CHECKING:
 
 
 def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
-    """Compare both sides on one example; a side that refuses the feed is a finding."""
+    """Compare eager PyTorch and the files on one example; a refusal of the feed is a finding."""
     try:
         reference = sides.reference(example)
     except EagerError as error:
-        message = f"eager PyTorch: got {error}, expected it to take what the description declares"
-        return Examined((Finding(message=message, part=sides.stem, blame=DESCRIPTION),))
+        message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
+        return Examined(
+            (Finding(message=message, part=sides.stem, blame=EAGER_REFUSES_DESCRIPTION),)
+        )
     try:
         candidate = sides.candidate(example)
     except CandidateError as error:
@@ -40,9 +46,9 @@ REQUIREMENT = Requirement(
     rank=70,
     proves="outputs agree with unpatched eager PyTorch within atol on corners and drawn examples",
     fails_when="any output of any example differs in shape, dtype, NaN or inf pattern, or by more "
-    "than atol, or one side refuses the feed" + UNLESS_UNSURE,
+    "than atol, or one side refuses the feed" + ROUNDING_EXCEPTION,
     examine_example=examine_sides,
     examine_together=examine_sides,
-    explain=by_execution_and_module,
-    rounding=rounding,
+    explain=blame_by_execution_and_module,
+    measure_rounding=measure_rounding,
 )

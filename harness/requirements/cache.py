@@ -1,4 +1,4 @@
-"""`cache`: what a file returns of its cache is what it goes on from, as users decode with it."""
+"""`cache`: decoding step by step with the returned cache gives the results of eager PyTorch."""
 
 from __future__ import annotations
 
@@ -13,19 +13,25 @@ from harness.evidence.decoding import DecodingError
 from harness.evidence.generation import GenerationError, generate, why_not_generated
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import DESCRIPTION, Blame, Examined, Finding, Requirement
-from harness.requirements._blame import UNLESS_UNSURE, by_execution, rounding
+from harness.requirements._base import (
+    EAGER_REFUSES_DESCRIPTION,
+    Blame,
+    Examined,
+    Finding,
+    Requirement,
+)
+from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
     compare_rows,
     compare_steps,
-    culprit,
+    part_at_fault,
 )
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
-    from harness.evidence.decoding import Course, Decoding
+    from harness.evidence.decoding import DecodeSchedule, Decoding
     from harness.evidence.evidence import Evidence
     from harness.evidence.facts import Value
     from harness.evidence.generation import Generation
@@ -33,118 +39,133 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
 
     Claim = Callable[[], Examined]
+    """One comparison that can refute the requirement."""
 
-_UNDECLARED = Blame(
-    "harness", "the description is to blame: it leaves out what it declares as an input"
+_MISSING_CACHE_OUTPUT = Blame(
+    "harness", "the description is at fault: it declares cache inputs without the matching outputs"
 )
 
 
 def why_not_applicable(config: OnnxConfig) -> str | None:
-    """A reason where no file takes what another run of it, or of another, returned."""
+    """Return a reason if no file takes a cache as input, else None."""
     if any(part.use_past_in_inputs for part in config.parts.values()):
         return None
     return f"no file of {config.task} continues from a cache"
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """What a step takes and none before it is declared to return, and what is not claimed here."""
-    yield from _never_returned(evidence.config)
+    """Check that the declared outputs contain the cache of the next step. A note says if tokens are
+    not compared with `generate()`."""
+    yield from _missing_cache_outputs(evidence.config)
     reason = why_not_generated(evidence.model, evidence.config)
     if reason is not None:
         yield Finding(message=f"{GREEDY} are not compared with generate(): {reason}", is_note=True)
 
 
-def _never_returned(config: OnnxConfig) -> Iterator[Finding]:
-    """The first step with a past takes all of it from the file that ran before, which is the same
-    one where no file begins without a past."""
+def _missing_cache_outputs(config: OnnxConfig) -> Iterator[Finding]:
+    """Cache inputs that no output declares.
+
+    The first step with a past takes its cache from the file without a past, or, if there is no such
+    file, from the same file.
+    """
     continuing = {s: part for s, part in config.parts.items() if part.use_past_in_inputs}
     for stem, part in continuing.items():
         before = [p for s, p in config.parts.items() if s not in continuing] or [part]
-        past = as_past({name: name for one in before for name in one.outputs})
-        lost = [name for name in part.inputs if name.startswith(PAST) and name not in past]
-        if lost:
-            presents = ", ".join(name.replace(PAST, PRESENT, 1) for name in lost)
+        past = as_past({name: name for earlier in before for name in earlier.outputs})
+        missing = [name for name in part.inputs if name.startswith(PAST) and name not in past]
+        if missing:
+            presents = ", ".join(name.replace(PAST, PRESENT, 1) for name in missing)
             got = ", ".join(past.values())
             message = f"declared outputs: got {got}, expected {presents} too, for the next step"
-            yield Finding(message=message, part=stem, blame=_UNDECLARED)
+            yield Finding(message=message, part=stem, blame=_MISSING_CACHE_OUTPUT)
 
 
 def examine_part(part: PartEvidence, example: Example, atol: float) -> Examined:
-    """One file that continues. Of several, only all of them together decode."""
+    """Examine one file that takes a cache.
+
+    Decoding is checked here if the cell has one file, and in `examine_together` if it has several.
+    """
     evidence = part.owner
     claims = [] if evidence.together else list(_claims(evidence, example, atol))
     claims.append(functools.partial(compare_rows, part, example, atol))
-    return _kept(part, example, atol, claims)
+    return _examine_once(part, example, atol, claims)
 
 
 def examine_together(together: TogetherEvidence, example: Example, atol: float) -> Examined:
-    """All files of a cell, run one after the other."""
-    return _kept(together, example, atol, _claims(together.owner, example, atol))
+    """Examine decoding with all files of a cell, run one after the other."""
+    return _examine_once(together, example, atol, _claims(together.owner, example, atol))
 
 
-def _kept(sides: Sides, example: Example, atol: float, claims: Iterable[Claim]) -> Examined:
-    """What was found the first time: a file that rolls dice must not change a verdict by rolling
-    again."""
-    kept = sides.owner.decoding.kept
+def _examine_once(sides: Sides, example: Example, atol: float, claims: Iterable[Claim]) -> Examined:
+    """Return the result of the first examination: a file that is not deterministic must not change
+    its verdict when it is examined again."""
+    kept = sides.owner.decoding.memo
     key = (sides.stem, example, atol)
     if key not in kept:
-        kept[key] = _first_refuted(claims, sides.owner, atol)
+        kept[key] = _run_claims(claims, sides.owner, atol)
     found: Examined = kept[key]
     return found
 
 
 def _claims(evidence: Evidence, example: Example, atol: float) -> Iterator[Claim]:
-    """What decoding claims of an example."""
-    yield functools.partial(_steps, evidence, example, atol)
+    """The decoding claims to check on an example."""
+    yield functools.partial(_check_steps, evidence, example, atol)
     if why_not_generated(evidence.model, evidence.config) is None:
-        yield functools.partial(_greedy, evidence, example, atol)
+        yield functools.partial(_check_greedy_tokens, evidence, example, atol)
 
 
-def _known(evidence: Evidence, claim: str, example: Example, compute: Callable[[], Value]) -> Value:
-    """What eager alone says for a claim."""
+def _eager_fact(
+    evidence: Evidence, claim: str, example: Example, compute: Callable[[], Value]
+) -> Value:
+    """Return the values that a claim needs from eager PyTorch, computed once for all cells."""
     return evidence.decoding.sides.fact((claim, example), compute)
 
 
-def _whole(decoding: Decoding, example: Example) -> tuple[Course, Arrays]:
-    """A course and eager's full forward over it; raises EagerError."""
-    course = decoding.course(example)
-    return course, decoding.full(course)
+def _full_forward(decoding: Decoding, example: Example) -> tuple[DecodeSchedule, Arrays]:
+    """Return an example's decode schedule and eager's full forward over it. Raises EagerError."""
+    schedule = decoding.schedule_for(example)
+    return schedule, decoding.full_forward(schedule)
 
 
-def _generation(evidence: Evidence, example: Example) -> Generation | GenerationError:
+def _generate(evidence: Evidence, example: Example) -> Generation | GenerationError:
     try:
-        return generate(evidence.model, evidence.config, evidence.decoding.course(example))
+        return generate(evidence.model, evidence.config, evidence.decoding.schedule_for(example))
     except GenerationError as error:
         return error
 
 
-def _steps(evidence: Evidence, example: Example, atol: float) -> Examined:
+def _check_steps(evidence: Evidence, example: Example, atol: float) -> Examined:
     decoding = evidence.decoding
-    course, expected = _known(evidence, "steps", example, lambda: _whole(decoding, example))
-    got = decoding.run(course)
-    return compare_steps(decoding, course, expected, got, atol)
+    schedule, expected = _eager_fact(
+        evidence, "steps", example, lambda: _full_forward(decoding, example)
+    )
+    got = decoding.run(schedule)
+    return compare_steps(decoding, schedule, expected, got, atol)
 
 
-def _greedy(evidence: Evidence, example: Example, atol: float) -> Examined:
-    """A generation that raises leaves the claim in doubt: the task says that the model generates,
-    so that one that can't is for someone to look at, though the file may be right."""
+def _check_greedy_tokens(evidence: Evidence, example: Example, atol: float) -> Examined:
+    """Compare the chosen tokens with those of `generate()`.
+
+    If `generate()` raises, the claim is in doubt and not refuted: the file may be correct, but the
+    task requires a model that generates, so a person must look at it.
+    """
     decoding = evidence.decoding
-    generation = _known(evidence, "greedy", example, lambda: _generation(evidence, example))
+    generation = _eager_fact(evidence, "greedy", example, lambda: _generate(evidence, example))
     if isinstance(generation, GenerationError):
-        return Examined(doubts={GREEDY: f"{GREEDY} are compared with nothing: {generation}"})
-    got = decoding.run(generation.course)
+        return Examined(doubts={GREEDY: f"{GREEDY} cannot be compared: {generation}"})
+    got = decoding.run(generation.schedule)
     examined = compare_choices(generation, got["logits"], atol)
     if not examined.findings:
         return examined
-    expected = decoding.full(generation.course)
+    expected = decoding.full_forward(generation.schedule)
     is_described = not compare_choices(generation, expected["logits"], atol).findings
-    return examined if is_described else _blamed_on_description(examined)
+    return examined if is_described else _blame_description(examined)
 
 
-def _blamed_on_description(examined: Examined) -> Examined:
+def _blame_description(examined: Examined) -> Examined:
     reason = (
-        "the description is to blame: eager fed as described does not choose them either, so it "
-        "lacks what generation feeds"
+        "the description is at fault: eager PyTorch, fed as described, does not choose them "
+        "either, so an input that generate() feeds is missing"
     )
     findings = (
         dataclasses.replace(finding, blame=Blame("harness", reason))
@@ -153,21 +174,21 @@ def _blamed_on_description(examined: Examined) -> Examined:
     return dataclasses.replace(examined, findings=tuple(findings))
 
 
-def _first_refuted(claims: Iterable[Claim], evidence: Evidence, atol: float) -> Examined:
-    """What the claims say up to the first that is refuted, which would explain the others."""
+def _run_claims(claims: Iterable[Claim], evidence: Evidence, atol: float) -> Examined:
+    """Run the claims up to the first refuted one, which would also explain the others."""
     examined = Examined()
     for claim in claims:
-        one = _guarded(claim, evidence)
-        findings = tuple(_attributed(one.findings, evidence, atol))
-        measures = (*examined.measures, *one.measures)
-        examined = Examined(findings, measures, {**examined.doubts, **one.doubts})
+        result = _run_claim(claim, evidence)
+        findings = tuple(_with_part(result.findings, evidence, atol))
+        measures = (*examined.measures, *result.measures)
+        examined = Examined(findings, measures, {**examined.doubts, **result.doubts})
         if findings:
             break
     return examined
 
 
-def _guarded(claim: Claim, evidence: Evidence) -> Examined:
-    """A side that refuses is a finding."""
+def _run_claim(claim: Claim, evidence: Evidence) -> Examined:
+    """Run one claim. A refusal by eager PyTorch or ONNX Runtime becomes a finding."""
     try:
         return claim()
     except DecodingError as error:
@@ -176,32 +197,32 @@ def _guarded(claim: Claim, evidence: Evidence) -> Examined:
         message = f"ONNX Runtime: got {error}, expected it to run"
         finding = Finding(message=message, error=RuntimeRefusalError)
     except EagerError as error:
-        message = f"eager PyTorch: got {error}, expected it to take what the description declares"
+        message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
         stem = evidence.decoding.sides.stem
-        finding = Finding(message=message, part=stem, blame=DESCRIPTION)
+        finding = Finding(message=message, part=stem, blame=EAGER_REFUSES_DESCRIPTION)
     return Examined((finding,))
 
 
-def _attributed(findings: Sequence[Finding], evidence: Evidence, atol: float) -> Iterator[Finding]:
-    """Findings with the part at fault."""
+def _with_part(findings: Sequence[Finding], evidence: Evidence, atol: float) -> Iterator[Finding]:
+    """Add the part at fault to the findings that name none."""
     if findings:
-        stem = culprit(evidence.decoding, atol)
+        stem = part_at_fault(evidence.decoding, atol)
         yield from (dataclasses.replace(f, part=f.part or stem) for f in findings)
 
 
 REQUIREMENT = Requirement(
     id="cache",
     rank=100,
-    proves="prefill and decode steps on the same files equal one full forward of eager PyTorch and "
-    "choose the tokens of generate(), and rows of the cache do not mix",
-    fails_when="any step differs from the full forward by more than atol, a file refuses what it "
-    "returned, a choice with a margin of 10 x atol differs, or rows in another order give other "
-    "outputs" + UNLESS_UNSURE,
+    proves="prefill and decode steps with the same files agree with one full forward of eager "
+    "PyTorch and choose the tokens of generate(), and rows of the cache do not mix",
+    fails_when="any step differs from the full forward by more than atol, a file refuses the cache "
+    "that it returned, a chosen token with a margin of 10 x atol differs, or the order of the rows "
+    "changes their outputs" + ROUNDING_EXCEPTION,
     why_not_applicable=why_not_applicable,
     sample=30,
     examine=examine,
     examine_example=examine_part,
     examine_together=examine_together,
-    explain=by_execution,
-    rounding=rounding,
+    explain=blame_by_execution,
+    measure_rounding=measure_rounding,
 )

@@ -1,4 +1,4 @@
-"""`checker`: onnx's own checker and strict shape inference have no complaint."""
+"""`checker`: onnx's checker and strict shape inference accept the file."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _check(part: PartEvidence) -> Iterator[Finding]:
-    """An invalid graph is fatal; what only shape inference complains of may still run, and of
-    external data that is not there `weights` says more."""
+    """Run the checker and shape inference on one file.
+
+    An invalid graph is fatal, except for missing external data, which `weights` reports in more
+    detail. An error of shape inference is fatal only if the runtime cannot load the file.
+    """
     import onnx
 
     path = str(part.path)
     try:
         onnx.checker.check_model(path)
-    except Exception as error:  # ValidationError, or a DecodeError of a broken tensor
+    except Exception as error:  # ValidationError, or DecodeError for a broken tensor
         yield _finding("onnx.checker", error, part, is_fatal=not part.external_data_problems)
         return
     try:
@@ -52,7 +55,7 @@ def _loads(part: PartEvidence) -> bool:
 
 def _finding(subject: str, error: Exception, part: PartEvidence, *, is_fatal: bool) -> Finding:
     return Finding(
-        message=f"{subject}: got {one_line(error)}, expected no complaint",
+        message=f"{subject}: got {one_line(error)}, expected no error",
         part=part.stem,
         is_fatal=is_fatal,
     )
@@ -62,6 +65,6 @@ REQUIREMENT = Requirement(
     id="checker",
     rank=30,
     proves="onnx.checker with full_check and strict shape inference accept the file",
-    fails_when="either has any complaint",
+    fails_when="either of them reports an error",
     examine=examine,
 )

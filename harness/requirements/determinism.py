@@ -1,4 +1,4 @@
-"""`determinism`: the same feed gives the same bits, and nothing in the file rolls dice."""
+"""`determinism`: the same feed gives the same bits, and the file has no random operator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError
 from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored_tensors
-from harness.requirements._base import Examined, Finding, Requirement, refused
+from harness.requirements._base import Examined, Finding, Requirement, refusal_reason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,10 @@ RANDOM_OPERATORS = frozenset(
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """The operators; a seed attribute does not help, since every run continues its sequence."""
+    """Find random operators and operators in training mode.
+
+    A seed attribute does not make an operator deterministic: each run continues its sequence.
+    """
     for part in evidence.parts:
         constants = _true_constants(part)
         opset = default_opset(part.model_proto) or 0
@@ -46,12 +49,12 @@ def _expected_instead(node: onnx.NodeProto, opset: int, constants: frozenset[str
     if node.domain not in {"", "ai.onnx"}:
         return None
     if node.op_type in RANDOM_OPERATORS:
-        return "none that is random"
-    return "none in training mode" if _is_training(node, opset, constants) else None
+        return "no random operator"
+    return "no operator in training mode" if _is_training(node, opset, constants) else None
 
 
 def _true_constants(part: PartEvidence) -> frozenset[str]:
-    """Names of the constants that are one `true`."""
+    """Return the names of constants that are a single `true`."""
     return frozenset(t.name for t in stored_tensors(part.model_proto) if _is_true(t, part))
 
 
@@ -64,9 +67,11 @@ def _is_true(tensor: StoredTensor, part: PartEvidence) -> bool:
 
 
 def _is_training(node: onnx.NodeProto, opset: int, constants: frozenset[str]) -> bool:
-    """As the operator's versions say it: an attribute, an input, or outputs that inference lacks.
+    """Whether an operator is in training mode, by the rules of its version.
 
-    A `training_mode` that is computed is left to the runs.
+    The sign is an attribute, a constant input, or outputs that exist only in training.
+
+    A computed `training_mode` is not found here, but by running the file.
     """
     if node.op_type not in {"BatchNormalization", "Dropout"}:
         return False
@@ -81,9 +86,9 @@ def _is_training(node: onnx.NodeProto, opset: int, constants: frozenset[str]) ->
 
 
 def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
-    """Bits, not values: atol has no say in what chance does.
+    """Compare repeated runs bit by bit, without atol.
 
-    The file is also run as it is written: an optimisation may take the dice away.
+    The file is also run without optimisations, since an optimisation may remove a random operator.
     """
     levels = {"": part, " without optimisations": part.plain}
     refusals = {name: _why_not_run(level, example) for name, level in levels.items()}
@@ -98,17 +103,17 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
 
 
 def _why_not_run(part: PartEvidence, example: Example) -> str | None:
-    """What is refused is for `agreement` and `runtime` to report."""
+    """Return why the file did not run, or None. `agreement` and `runtime` report the refusal."""
     try:
         part.candidate(example)
         part.repeats(example)
     except CandidateError as error:
-        return refused(error)
+        return refusal_reason(error)
     return None
 
 
 def _differences(part: PartEvidence, example: Example) -> Iterator[tuple[str, str]]:
-    """Who gave other bits than the first run, and for which output."""
+    """Yield session and output of each run whose bits differ from the first run."""
     first = part.candidate(example)
     sessions = ("the same session", "a second session")
     for session, again in zip(sessions, part.repeats(example), strict=True):

@@ -1,4 +1,4 @@
-"""`dynamic-axes`: declared axes are symbolic, others are not, and at run time all of them fit."""
+"""`dynamic-axes`: declared axes are symbolic, all others are static, and every run fits them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axes import AxisExpression, shape_problems
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
-from harness.requirements._base import Examined, Finding, Requirement, refused
-from harness.requirements._blame import by_declaration
-from harness.requirements._described_axes import description_problems
+from harness.requirements._base import Examined, Finding, Requirement, refusal_reason
+from harness.requirements._blame import blame_by_declared_shapes
+from harness.requirements._described_axes import description_findings
 from harness.requirements._signature import expression_of
 
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """The axes that eager has, and the dims that the files declare."""
+    """Check the declared axes against eager PyTorch, and the dims of the files against the
+    declaration."""
     for sides in evidence.sides:
-        yield from description_problems(sides)
+        yield from description_findings(sides)
     for part in evidence.parts:
         declared: Mapping[str, Axes] = {**part.config.inputs, **part.config.outputs}
         for name, dims in _declared_dims(part).items():
             for axis, dim in enumerate(dims):
-                message = _judge_dim(
-                    dim, declared[name].get(axis), judges_text=evidence.is_own_export
+                message = _dim_problem(
+                    dim, declared[name].get(axis), compares_symbols=evidence.is_own_export
                 )
                 if message:
                     yield Finding(message=f"axis {axis} of {name}: {message}", part=part.stem)
@@ -41,27 +42,31 @@ def _declared_dims(part: PartEvidence) -> dict[str, tuple[Dim, ...]]:
     return {n: v.dims for n, v in values.items() if v.dims is not None and n in declared}
 
 
-def _judge_dim(dim: Dim, text: str | None, *, judges_text: bool) -> str | None:
-    """What is wrong with one dim, declared as `text` or, where that is None, as static."""
+def _dim_problem(dim: Dim, text: str | None, *, compares_symbols: bool) -> str | None:
+    """Return the defect of one dim, or None.
+
+    `text` is its declared axis expression; None means that the axis is declared static. Symbols are
+    compared with `text` only if `compares_symbols`.
+    """
     if text is None:
-        if isinstance(dim, int) or (dim is None and not judges_text):
+        if isinstance(dim, int) or (dim is None and not compares_symbols):
             return None
         return f"got the symbol {dim!r}, expected a static size, since no dynamic axis is declared"
     if isinstance(dim, int):
         return f"got the frozen size {dim}, expected the dynamic axis {text!r}"
     if dim is not None and dim.strip().isdigit():
         return f"got the number {dim!r} as a symbol, expected the dynamic axis {text!r}"
-    if judges_text and expression_of(dim) != AxisExpression.parse(text):
+    if compares_symbols and expression_of(dim) != AxisExpression.parse(text):
         return f"got the symbol {dim!r}, expected {text!r}"
     return None
 
 
 def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
-    """The sizes that one run produces, against the file's dims and the declaration."""
+    """Compare the sizes of one run with the dims of the file and with the declaration."""
     try:
         arrays: dict[str, Any] = {**part.feed(example), **part.candidate(example)}
     except CandidateError as error:
-        return Examined(why_unobserved=refused(error))
+        return Examined(why_unobserved=refusal_reason(error))
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
     declared = shape_problems(part.config.outputs, shapes, example.axes)
     messages = [*_bindings(part, shapes), *declared]
@@ -69,7 +74,7 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
 
 
 def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """A symbol stands for one size everywhere, and a static dim for itself."""
+    """Find symbols with two sizes in one run, and static dims with another size."""
     bound: dict[AxisExpression | str, tuple[int, str]] = {}
     for name, dims in _declared_dims(part).items():
         if len(dims) != len(shapes[name]):
@@ -83,16 +88,16 @@ def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iter
                 continue
             before, first = bound.setdefault(expression_of(dim) or dim, (size, place))
             if before != size:
-                yield f"{place}: got {size} for the symbol {dim!r}, expected {before} as of {first}"
+                yield f"{place}: got {size} for the symbol {dim!r}, expected {before} as on {first}"
 
 
 REQUIREMENT = Requirement(
     id="dynamic-axes",
     rank=50,
     proves="declared axes are symbolic, others are static, and every run fits the declaration",
-    fails_when="an axis is frozen, undeclared or conflicting, a produced shape contradicts it, or "
-    "eager does not tie what the description ties",
+    fails_when="an axis is frozen, undeclared or conflicting, the shape of an output contradicts "
+    "it, or the description gives one name to axes that are independent in eager PyTorch",
     examine=examine,
     examine_example=examine_example,
-    explain=by_declaration,
+    explain=blame_by_declared_shapes,
 )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError, HarnessError, one_line
-from harness.evidence.isomorphism import differences
-from harness.evidence.model_state import State, changes, state_of
+from harness.evidence.isomorphism import graph_differences
+from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Finding, Requirement
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """Export between two looks at the model and two calls of it on the same feed."""
+    """Export, and compare the state and the eager outputs of the model before and after."""
     state, before = _state(evidence), _eager_bits(evidence)
     try:
         files = evidence.files
@@ -26,11 +26,11 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
     if missing:
-        message = f"parts: got no file for {', '.join(missing)}, expected one for each"
+        message = f"parts: got no file for {', '.join(missing)}, expected one file for each part"
         yield Finding(message=message, is_fatal=True)
     threshold = evidence.config.external_data_threshold
     if evidence.is_own_export and threshold is not None and not missing:
-        yield from _kept_inside(evidence, threshold)
+        yield from _weights_inside(evidence, threshold)
     if not missing:
         _compare_with_alone(evidence)
     yield from map(_changed, changes(state, _state(evidence)))
@@ -39,13 +39,13 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _compare_with_alone(evidence: Evidence) -> None:
-    """Raise HarnessError where shared work made another file than the exporter writes without."""
-    alone = evidence.export_alone()
+    """Raise HarnessError if the exporter writes another file with shared work than without it."""
+    alone = evidence.export_unshared()
     if alone is None:
         return
     for part in evidence.parts:
         shared, plain = parse_whole(part.path), parse_whole(alone.parts[part.stem])
-        for found in differences(shared, plain):
+        for found in graph_differences(shared, plain):
             raise HarnessError(
                 f"{part.stem}: {found.place}: got {found.sides[0]} with shared work and "
                 f"{found.sides[1]} without, expected the same"
@@ -53,8 +53,8 @@ def _compare_with_alone(evidence: Evidence) -> None:
 
 
 def _state(evidence: Evidence) -> State:
-    """Of the model that an exporter gets; files that are given have touched none."""
-    return state_of(evidence.model) if evidence.is_own_export else {}
+    """Return the state of the model; empty for given files, which were not exported here."""
+    return capture_state(evidence.model) if evidence.is_own_export else {}
 
 
 def _changed(what: str) -> Finding:
@@ -69,22 +69,27 @@ def _is_file(files: object, stem: str) -> bool:
     return isinstance(files, dict) and stem in files and files[stem].is_file()
 
 
-def _kept_inside(evidence: Evidence, threshold: int) -> Iterator[Finding]:
-    """Weights in a file that were to be beside it: a cell that shows external data would else pass
-    with an exporter that writes none."""
+def _weights_inside(evidence: Evidence, threshold: int) -> Iterator[Finding]:
+    """Find weights in a file that belong into external data.
+
+    Without this check, a cell for external data would pass with an exporter that writes none.
+    """
     for part in evidence.parts:
         tensors = part.model_proto.graph.initializer
         inside = [tensor.name for tensor in tensors if len(tensor.raw_data) >= threshold]
         if inside:
             yield Finding(
-                message=f"weights: got {len(inside)} of {threshold} bytes and more in the file, "
-                f"such as {inside[0]}, expected them beside it",
+                message=f"weights: got {len(inside)} of at least {threshold} bytes inside the "
+                f"file, such as {inside[0]}, expected them in external data",
                 part=part.stem,
             )
 
 
 def _eager_bits(evidence: Evidence) -> list[bytes] | None:
-    """What eager gives now for the first example; None where it refuses, as `agreement` says."""
+    """Return eager's current outputs for the first example, as bytes.
+
+    None if eager PyTorch refuses the feed, which `agreement` reports.
+    """
     example = evidence.first_example
     try:
         outputs = [part.eager(part.feed(example)) for part in evidence.parts]
@@ -96,10 +101,10 @@ def _eager_bits(evidence: Evidence) -> list[bytes] | None:
 REQUIREMENT = Requirement(
     id="export",
     rank=10,
-    proves="the exporter produced a file, its weights beside it where that was asked, and left the "
+    proves="the exporter wrote its files, with external data if the cell asks for it, and left the "
     "model as it was",
-    fails_when="it raises, writes no file for a part, keeps weights inside that belong beside it, "
-    "or changes the model: weights, dtype, device, mode, gradients, hooks, methods, settings or "
-    "what eager PyTorch computes",
+    fails_when="it raises, writes no file for a part, keeps weights inside the file that belong "
+    "into external data, or changes the model: weights, dtype, device, mode, gradients, hooks, "
+    "methods, settings or eager outputs",
     examine=examine,
 )

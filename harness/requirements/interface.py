@@ -1,4 +1,4 @@
-"""`interface`: the file has the declared inputs and outputs, no more, no fewer, of their types."""
+"""`interface`: the file has exactly the declared inputs and outputs, of the declared types."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
-from harness.requirements._base import DESCRIPTION, Blame, Finding, Requirement
+from harness.requirements._base import EAGER_REFUSES_DESCRIPTION, Blame, Finding, Requirement
 from harness.requirements._signature import Signature, declared_signature, interface_of
 
 if TYPE_CHECKING:
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    yield from _missing(evidence)
+    yield from _omitted_inputs(evidence)
     for part in evidence.parts:
         try:
             expected = declared_signature(part)
         except EagerError as error:
             yield Finding(
-                message=f"eager PyTorch: got {error}, expected it to take the smallest feed that "
-                "the description declares, by which dtypes and ranks are known",
+                message=f"eager PyTorch: got {error}, expected it to accept the smallest "
+                "declared feed, which gives dtypes and ranks",
                 part=part.stem,
-                blame=DESCRIPTION,
+                blame=EAGER_REFUSES_DESCRIPTION,
             )
             continue
         for side, values, signature in zip(
@@ -41,14 +41,14 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
                 yield from _order(side, values, signature, part)
 
 
-def _missing(evidence: Evidence) -> Iterator[Finding]:
-    """Inputs that a file cannot be given, so that nothing drawn here would show what they do."""
+def _omitted_inputs(evidence: Evidence) -> Iterator[Finding]:
+    """Find undeclared inputs of the model: no example could show their effect."""
     taken = inspect.signature(evidence.model.forward).parameters
     for name in evidence.config.missing_inputs:
         if name in taken:
             yield Finding(
-                message=f"input {name}: got none declared, expected what tokenizers give and "
-                "forward takes, or a reason in OMITTED_INPUTS",
+                message=f"input {name}: got no declaration, expected one or a reason in "
+                "OMITTED_INPUTS, since tokenizers return it and forward takes it",
                 blame=Blame("harness"),
             )
 
@@ -98,8 +98,8 @@ REQUIREMENT = Requirement(
     id="interface",
     rank=40,
     proves="inputs and outputs have the declared names, dtypes, ranks and (own exports) order",
-    fails_when="one is lost, undeclared, renamed, reordered or of another dtype or rank, or what a "
-    "tokenizer gives is not declared",
+    fails_when="one is missing, undeclared, renamed, reordered or of another dtype or rank, or an "
+    "input that tokenizers return is not declared",
     examine=examine,
     interface=interface_of,
 )

@@ -1,4 +1,4 @@
-"""`opset`: the file is of the opset that was asked for, in domains that a reader has."""
+"""`opset`: the file has the requested opset and uses standard domains."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
-        yield from _label(part, evidence.source.opset)
-        yield from _domains(part)
-        yield from _readability(part)
+        yield from _check_opset(part, evidence.source.opset)
+        yield from _check_domains(part)
+        yield from _check_ir_version(part)
 
 
-def _label(part: PartEvidence, asked: int | None) -> Iterator[Finding]:
+def _check_opset(part: PartEvidence, requested: int | None) -> Iterator[Finding]:
     got = default_opset(part.model_proto)
     if got is None:
         message = "opset_import: got no ai.onnx domain, expected one"
         yield Finding(message=message, part=part.stem, is_fatal=True)
-    elif asked is not None and got != asked:
+    elif requested is not None and got != requested:
         yield Finding(
-            message=f"opset_import of ai.onnx: got {got}, expected {asked}", part=part.stem
+            message=f"opset_import of ai.onnx: got {got}, expected {requested}", part=part.stem
         )
 
 
-def _domains(part: PartEvidence) -> Iterator[Finding]:
+def _check_domains(part: PartEvidence) -> Iterator[Finding]:
     model = part.model_proto
     imported = {_canonical(entry.domain) for entry in model.opset_import}
     local = {(function.domain, function.name) for function in model.functions}
@@ -54,8 +54,8 @@ def _canonical(domain: str) -> str:
     return "" if domain == "ai.onnx" else domain
 
 
-def _readability(part: PartEvidence) -> Iterator[Finding]:
-    """Whether the runtime reads any file of this IR version and opset: an identity says."""
+def _check_ir_version(part: PartEvidence) -> Iterator[Finding]:
+    """Check with an identity graph that the runtime reads files of this IR version and opset."""
     import onnx
 
     model = part.model_proto
@@ -71,7 +71,7 @@ def _readability(part: PartEvidence) -> Iterator[Finding]:
     except CandidateError as error:
         message = (
             f"IR version {model.ir_version} at opset {imports[0].version}: got {error} from ONNX "
-            "Runtime for an identity, expected it to read any such file"
+            "Runtime for an identity graph, expected it to load"
         )
         yield Finding(message=message, part=part.stem, is_fatal=True)
 
@@ -79,7 +79,7 @@ def _readability(part: PartEvidence) -> Iterator[Finding]:
 REQUIREMENT = Requirement(
     id="opset",
     rank=20,
-    proves="the file is of the opset that was asked for and uses standard domains that it imports",
+    proves="the file has the requested opset and uses only standard domains, which it imports",
     fails_when="the label differs, a used domain is private or not imported, or the runtime "
     "refuses the IR version",
     examine=examine,

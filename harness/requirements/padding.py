@@ -1,8 +1,8 @@
-"""`padding`: padded rows get the numbers of eager PyTorch wherever those are defined.
+"""`padding`: padded rows get the values of eager PyTorch at every defined position.
 
-What a model gives at a place that sees nothing but padding is nobody's business: transformers' own
-attention implementations differ there, and correct files follow one or the other. So a position is
-defined if the reference there hardly moves when what the mask hides is redrawn, and when the
+At a position that sees only padding, the attention implementations of transformers differ, and
+correct files follow one of them. So only defined positions are compared. A position is defined if
+the reference moves there by at most atol / 10 when the hidden values are redrawn, and when the
 attention implementation is switched.
 """
 
@@ -18,10 +18,10 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import UNLESS_UNSURE, by_execution, rounding
+from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
-from harness.requirements._movement import REACTION, merged, movement, until_sure
+from harness.requirements._movement import REACTION_FACTOR, examine_until_decided, merge, movement
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,29 +30,30 @@ if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
 
-    Places = Mapping[str, np.ndarray[Any, Any]]
+    PositionMasks = Mapping[str, np.ndarray[Any, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What eager PyTorch gives for a padded feed, and where that means something.
+    """The outputs of eager PyTorch for a padded feed, and their defined positions.
 
-    `defined` has size 1 on the static axes of an output: a position is all of its entries.
-    `doubts` say why a file that is wrong about a pattern, or ignores the mask, would have passed.
+    `defined` has size 1 on the static axes of an output, since a position is defined as a whole.
+    `doubts` are the reasons why a file that is wrong for a pattern, or that ignores the mask, would
+    have passed.
     """
 
     feed: PaddedFeed
     outputs: Arrays
-    defined: Places
+    defined: PositionMasks
     doubts: Mapping[str, str | None]
 
 
 def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
-    """Judge every mask by rows of every pattern."""
-    return merged(
+    """Examine every mask input with rows of every padding pattern."""
+    return merge(
         examined
         for mask in sides.config.masks
-        for examined in until_sure(example, partial(_examine_mask, sides, mask, atol))
+        for examined in examine_until_decided(example, partial(_examine_mask, sides, mask, atol))
     )
 
 
@@ -62,23 +63,23 @@ def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Exa
             ("padding", mask, example, atol), lambda: _expect(sides, mask, example, atol)
         )
     except EagerError as error:
-        doubt = f"eager PyTorch: got {error}, expected it to take rows padded by {mask}"
+        doubt = f"eager PyTorch: got {error}, expected it to accept rows padded by {mask}"
         return Examined(doubts={mask: doubt})
     try:
         candidate = _run(sides, expected)
     except CandidateError as error:
-        message = f"ONNX Runtime: got {error}, expected it to take rows padded by {mask}"
+        message = f"ONNX Runtime: got {error}, expected it to accept rows padded by {mask}"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
     candidate = settle_ties(expected.outputs, candidate, atol, choices=sides.config.CHOICES)
     examined = _compare(expected, candidate, atol)
     if examined.findings:
-        return _explained(sides, expected, candidate, examined, atol)
+        return _name_patterns(sides, expected, candidate, examined, atol)
     return dataclasses.replace(examined, doubts=expected.doubts)
 
 
 def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected:
-    """What follows from eager alone; raises EagerError."""
+    """Compute the expected values from eager PyTorch alone; raises EagerError."""
     import numpy as np
     import torch
 
@@ -92,7 +93,7 @@ def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected
     moves = [_moves(sides.config, outputs, other) for other in others]
     defined = {
         name: np.logical_and.reduce([moved[name] <= atol / 10 for moved in moves])
-        & ~feed.untested(redrawn, inputs, axes, outputs[name].ndim)
+        & ~feed.unchanged_hidden_rows(redrawn, inputs, axes, outputs[name].ndim)
         for name, axes in sides.config.outputs.items()
     }
     shown = {**feed.tensors, feed.mask: torch.ones_like(feed.tensors[feed.mask])}
@@ -102,8 +103,8 @@ def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected
     return _Expected(feed, outputs, defined, doubts)
 
 
-def _moves(config: OnnxConfig, before: Arrays, after: Arrays) -> Places:
-    """How far each position moves, at the most of its static entries."""
+def _moves(config: OnnxConfig, before: Arrays, after: Arrays) -> PositionMasks:
+    """Return how far each position moves: the largest movement over its static axes."""
     return {
         name: movement(before[name], after[name]).max(
             axis=tuple(a for a in range(before[name].ndim) if a not in axes),
@@ -119,60 +120,69 @@ def _run(sides: Sides, expected: _Expected) -> Arrays:
 
 
 def _compare(
-    expected: _Expected, candidate: Arrays, atol: float, *, within: Places | None = None
+    expected: _Expected, candidate: Arrays, atol: float, *, within: PositionMasks | None = None
 ) -> Examined:
-    """Strictly, with the reference's own numbers in place of those that nothing is asked of."""
+    """Compare strictly, with reference values at the positions that are not compared.
+
+    Those are the undefined positions, unless only the file's value is not finite there, and the
+    positions outside `within`.
+    """
     import numpy as np
 
-    judged = dict(candidate)
+    compared = dict(candidate)
     for name in expected.outputs.keys() & candidate.keys():
         reference, got = expected.outputs[name], candidate[name]
         if reference.shape == got.shape:
             is_lost = np.isfinite(reference) & ~np.isfinite(got)
             counts = (expected.defined[name] | is_lost) & (True if within is None else within[name])
-            judged[name] = np.where(counts, got, reference.astype(got.dtype))
-    return compare(expected.outputs, judged, atol)
+            compared[name] = np.where(counts, got, reference.astype(got.dtype))
+    return compare(expected.outputs, compared, atol)
 
 
 def _doubts(
-    config: OnnxConfig, feed: PaddedFeed, defined: Places, effect: float, atol: float
+    config: OnnxConfig, feed: PaddedFeed, defined: PositionMasks, effect: float, atol: float
 ) -> dict[str, str | None]:
-    """Of rows without any place that is shown no more is asked than finite numbers. `effect` is
-    how far the mask moves the outputs where they are defined."""
+    """Return the doubts of one mask, by mask and by pattern.
+
+    `effect` is the largest movement by the mask at defined positions. Completely hidden rows have
+    no doubt, since their outputs only have to be finite.
+    """
     mask = feed.mask
     doubts = {
         f"{mask} {pattern}": None
-        if any((defined[n] & where).any() for n, where in _rows(config, feed, pattern, defined))
-        else f"no position of any row that {mask} pads like this is defined: {pattern}"
+        if any(
+            (defined[n] & where).any() for n, where in _pattern_rows(config, feed, pattern, defined)
+        )
+        else f"no position is defined in the rows that {mask} pads with the pattern {pattern!r}"
         for pattern in PATTERNS
         if pattern != "none"
     }
-    if effect < REACTION * atol:
+    if effect < REACTION_FACTOR * atol:
         doubts[mask] = (
             f"the reference moves by at most {effect:.3g} at defined positions when "
-            f"{mask} is all ones, {REACTION:g} x atol is {REACTION * atol:.3g}, so a file that "
-            "ignores it would have passed"
+            f"{mask} is all ones, {REACTION_FACTOR:g} x atol is {REACTION_FACTOR * atol:.3g}, so a "
+            "file that ignores it would have passed"
         )
     return {mask: None, **doubts}
 
 
-def _rows(
-    config: OnnxConfig, feed: PaddedFeed, pattern: str, defined: Places
+def _pattern_rows(
+    config: OnnxConfig, feed: PaddedFeed, pattern: str, defined: PositionMasks
 ) -> Iterator[tuple[str, np.ndarray[Any, Any]]]:
-    """Each output, and where it belongs to rows of a pattern."""
+    """Yield each output name with a mask of its positions in rows of the pattern."""
     for name, axes in config.outputs.items():
         yield name, feed.rows(pattern, axes, defined[name].ndim)
 
 
-def _explained(
+def _name_patterns(
     sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, atol: float
 ) -> Examined:
-    """The findings with the patterns that show them."""
+    """Name the patterns that show the difference in each finding."""
     feed = expected.feed
     patterns = [
         pattern
         for pattern in PATTERNS
-        for within in [dict(_rows(sides.config, feed, pattern, expected.defined))]
+        for within in [dict(_pattern_rows(sides.config, feed, pattern, expected.defined))]
         if _compare(expected, candidate, atol, within=within).findings
     ]
     where = f"{feed.mask} ({', '.join(patterns) or 'all rows'}; {feed.example})"
@@ -184,22 +194,21 @@ def _explained(
 
 
 def _why_not_applicable(config: OnnxConfig) -> str | None:
-    return None if config.masks else "none of its inputs is a mask, so no row is padded"
+    return None if config.masks else "no input is a mask, so no row is padded"
 
 
 REQUIREMENT = Requirement(
     id="padding",
     rank=80,
-    proves="rows padded at either end, in the middle, throughout and not at all get the numbers of "
-    "eager PyTorch",
-    fails_when="a value differs by more than atol at a defined position, one where the reference "
-    "moves by at most atol / 10 when the masked places are redrawn and when the attention "
-    "implementation is switched; or a value is not finite anywhere that the reference is"
-    + UNLESS_UNSURE,
+    proves="rows that are padded at the start, at the end, in the middle, completely or not at all "
+    "get the values of eager PyTorch",
+    fails_when="a value differs by more than atol at a defined position (the reference moves by at "
+    "most atol / 10 there when the masked values are redrawn and when the attention implementation "
+    "is switched), or a value is not finite where the reference is" + ROUNDING_EXCEPTION,
     why_not_applicable=_why_not_applicable,
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
-    explain=by_execution,
-    rounding=rounding,
+    explain=blame_by_execution,
+    measure_rounding=measure_rounding,
 )

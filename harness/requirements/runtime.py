@@ -1,4 +1,4 @@
-"""`runtime`: ONNX Runtime computes the same with its graph optimisations and without."""
+"""`runtime`: ONNX Runtime computes the same outputs with and without graph optimisations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
 from harness.requirements import agreement, determinism
-from harness.requirements._base import Examined, Failure, Finding, Requirement, refused
-from harness.requirements._blame import UNLESS_UNSURE, by_level, rounding_by
+from harness.requirements._base import Examined, Failure, Finding, Requirement, refusal_reason
+from harness.requirements._blame import ROUNDING_EXCEPTION, blame_runtime, measure_rounding_with
 from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
@@ -19,34 +19,37 @@ if TYPE_CHECKING:
 
 
 def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
-    """Compare both levels; a file that is not deterministic proves nothing against the runtime."""
-    plain = _attempt(part.plain, example)
-    optimised = _attempt(part, example)
+    """Compare both optimisation levels on one example.
+
+    If the file is not deterministic, the example is not observed: the runtime may be correct.
+    """
+    plain = _run(part.plain, example)
+    optimised = _run(part, example)
     match plain, optimised:
         case CandidateError(), CandidateError():
-            return Examined(why_unobserved=refused(optimised))
+            return Examined(why_unobserved=refusal_reason(optimised))
         case CandidateError(), _:
-            return _refused(part, plain, by=PLAIN, unlike=OPTIMISED)
+            return _refusal(part, plain, by=PLAIN, unlike=OPTIMISED)
         case _, CandidateError():
-            return _refused(part, optimised, by=OPTIMISED, unlike=PLAIN)
+            return _refusal(part, optimised, by=OPTIMISED, unlike=PLAIN)
         case _:
             settled = settle_ties(plain, optimised, atol, choices=part.config.CHOICES)
-            return _compared(part, example, compare(plain, settled, atol))
+            return _attach_levels(part, example, compare(plain, settled, atol))
 
 
-def _attempt(part: PartEvidence, example: Example) -> Arrays | CandidateError:
+def _run(part: PartEvidence, example: Example) -> Arrays | CandidateError:
     try:
         return part.candidate(example)
     except CandidateError as error:
         return error
 
 
-def _refused(part: PartEvidence, error: object, *, by: Level, unlike: Level) -> Examined:
+def _refusal(part: PartEvidence, error: object, *, by: Level, unlike: Level) -> Examined:
     message = f"ONNX Runtime at {by.name}: got {error}, expected it to run, as {unlike.name} does"
     return Examined((Finding(message=message, part=part.stem, error=RuntimeRefusalError),))
 
 
-def _compared(part: PartEvidence, example: Example, examined: Examined) -> Examined:
+def _attach_levels(part: PartEvidence, example: Example, examined: Examined) -> Examined:
     if examined.findings and determinism.examine_example(part, example, 0).findings:
         return Examined(why_unobserved="the file is not deterministic")
     levels = f"{OPTIMISED.name} against {PLAIN.name}"
@@ -57,23 +60,26 @@ def _compared(part: PartEvidence, example: Example, examined: Examined) -> Exami
     return dataclasses.replace(examined, findings=findings)
 
 
-def _rounding(failure: Failure) -> float:
-    """Of eager PyTorch, as `agreement` measures it: between themselves the levels show none."""
+def _measure_rounding(failure: Failure) -> float:
+    """Return the rounding error of eager PyTorch, measured with `agreement`.
+
+    A comparison of the two levels cannot show it, since eager PyTorch is not involved.
+    """
 
     def run(execution: Execution) -> Examined:
         sides = failure.sides.under(execution)
         return agreement.examine_sides(sides, failure.example, failure.atol)
 
-    return rounding_by(run, failure.atol)
+    return measure_rounding_with(run, failure.atol)
 
 
 REQUIREMENT = Requirement(
     id="runtime",
     rank=120,
     proves="outputs at ORT_ENABLE_ALL and at ORT_DISABLE_ALL agree within atol",
-    fails_when="they differ, or one level refuses a feed that the other runs: the runtime is to "
-    "blame" + UNLESS_UNSURE,
+    fails_when="they differ, or one level refuses a feed that the other runs; ONNX Runtime is at "
+    "fault then" + ROUNDING_EXCEPTION,
     examine_example=examine_example,
-    explain=by_level,
-    rounding=_rounding,
+    explain=blame_runtime,
+    measure_rounding=_measure_rounding,
 )

@@ -1,7 +1,7 @@
 """`sensitivity`: the file reacts to each of its inputs, as eager PyTorch does.
 
-Files that ignore an input are the ones that agree by accident: where a model hardly reacts, so that
-the difference stays within atol, or where what is drawn happens to be what the file assumes.
+A file that ignores an input can agree by accident: if the model reacts by less than atol, or if the
+drawn values happen to be the values that the file assumes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import by_execution
+from harness.requirements._blame import blame_by_execution
 from harness.requirements._movement import (
-    REACTION,
-    grown,
-    merged,
+    REACTION_FACTOR,
+    enlarged,
+    examine_until_decided,
+    merge,
     movement,
     reseeded,
-    until_sure,
 )
 
 if TYPE_CHECKING:
@@ -34,27 +34,33 @@ if TYPE_CHECKING:
     from harness.evidence.sides import Example, Sides
 
 _LEAST_SIZE = 4
-"""Of every axis, since a single token has nothing to attend to, nor a mask anything to hide."""
+"""Least size of every axis: for a single token, attention and masks have no effect."""
 
-_SHARE = 0.5
-"""Of the reference's movement, that the file has to show. Two sides within atol of each other move
-alike up to 2 x atol, which is 2 % of a reaction: half lies far from that and from no reaction."""
+_LEAST_SHARE = 0.5
+"""Share of the reference's movement that the file must reach.
+
+If both sides agree within atol, their movements differ by at most 2 x atol, which is 2 % of the
+smallest reaction.
+"""
 
 
 def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
-    """Redraw one input after the other and see which outputs move, on both sides."""
-    large = grown(sides.config, example, dict.fromkeys(example.axes, _LEAST_SIZE))
-    return merged(
+    """Redraw one input after the other, and compare how far the outputs move on both sides."""
+    large = enlarged(sides.config, example, dict.fromkeys(example.axes, _LEAST_SIZE))
+    return merge(
         examined
         for name in sides.config.inputs
-        for examined in until_sure(large, partial(_examine_input, sides, name, atol))
+        for examined in examine_until_decided(large, partial(_examine_input, sides, name, atol))
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Expected:
-    """What eager PyTorch gives when one input is redrawn: by how much the outputs move that react
-    to it, and why a file that ignores it would have passed. No `feed` where eager says nothing."""
+    """The reaction of eager PyTorch when one input is redrawn.
+
+    `reacting` maps each output that reacts to its movement. `doubt` is the reason why a file that
+    ignores the input would have passed. `feed` is None if the input could not be tested.
+    """
 
     feed: Feed | None
     reacting: Mapping[str, float]
@@ -76,7 +82,7 @@ def _examine_input(sides: Sides, name: str, atol: float, example: Example) -> Ex
 
 
 def _expect(sides: Sides, name: str, atol: float, example: Example) -> _Expected:
-    """What follows from eager alone."""
+    """Compute the expected reaction from eager PyTorch alone."""
     feed = sides.feed(example)
     other = {**feed, name: sides.feed(reseeded(example, -1))[name]}
     if other[name].equal(feed[name]):
@@ -86,12 +92,12 @@ def _expect(sides: Sides, name: str, atol: float, example: Example) -> _Expected
     except EagerError as error:
         return _Expected(None, {}, f"eager PyTorch: got {error} when {name} is redrawn")
     doubt = _doubt(name, before, after, feed[name], atol)
-    reacting = {n: m for n, m in _moves(before, after).items() if m >= REACTION * atol}
+    reacting = {n: m for n, m in _movements(before, after).items() if m >= REACTION_FACTOR * atol}
     return _Expected({n: tensor.numpy() for n, tensor in other.items()}, reacting, doubt)
 
 
-def _moves(before: Arrays, after: Arrays) -> dict[str, float]:
-    """How far each output moves, at the most of its entries."""
+def _movements(before: Arrays, after: Arrays) -> dict[str, float]:
+    """Return the largest movement of each output."""
     return {
         name: float(movement(before[name], after[name]).max(initial=0.0))
         for name in before.keys() & after.keys()
@@ -101,19 +107,22 @@ def _moves(before: Arrays, after: Arrays) -> dict[str, float]:
 def _doubt(
     name: str, before: Arrays, after: Arrays, drawn: torch.Tensor, atol: float
 ) -> str | None:
-    """Why a file that ignores an input would have passed. An output that holds the input itself,
-    as a cache holds the past, moves with it in a file that makes nothing of it."""
-    moves = _moves(before, after)
-    most = max((moves[n] for n in moves if not _holds(before[n], drawn.numpy())), default=0.0)
-    if most >= REACTION * atol:
+    """Return why a file that ignores the input would have passed, or None.
+
+    Outputs that contain the input, as a cache contains the past, do not count: they also move in a
+    file that uses the input for nothing else.
+    """
+    moves = _movements(before, after)
+    most = max((moves[n] for n in moves if not _starts_with(before[n], drawn.numpy())), default=0.0)
+    if most >= REACTION_FACTOR * atol:
         return None
     return (
-        f"the reference moves by at most {most:.3g} when {name} is redrawn, {REACTION:g} x atol is "
-        f"{REACTION * atol:.3g}, so a file that ignores {name} would have passed"
+        f"the reference moves by at most {most:.3g} when {name} is redrawn, {REACTION_FACTOR:g} x "
+        f"atol is {REACTION_FACTOR * atol:.3g}, so a file that ignores {name} would have passed"
     )
 
 
-def _holds(output: np.ndarray[Any, Any], value: np.ndarray[Any, Any]) -> bool:
+def _starts_with(output: np.ndarray[Any, Any], value: np.ndarray[Any, Any]) -> bool:
     """Whether an output starts with the values of an input on every axis."""
     if output.ndim != value.ndim:
         return False
@@ -124,17 +133,17 @@ def _holds(output: np.ndarray[Any, Any], value: np.ndarray[Any, Any]) -> bool:
 def _findings(
     sides: Sides, name: str, example: Example, feed: Feed, reacting: Mapping[str, float]
 ) -> list[Finding]:
-    """Outputs that react in the reference and hardly in the file."""
-    moves = _moves(sides.candidate(example), sides.run(feed))
+    """Find outputs that react in the reference and move by less than half of that in the file."""
+    moves = _movements(sides.candidate(example), sides.run(feed))
     shares = {output: moves.get(output, 0.0) for output in reacting}
     return [
         Finding(
             message=f"{output}: got a movement of {moved:.3g} when {name} alone is redrawn "
-            f"({example}), expected {reacting[output]:.3g} as of eager PyTorch",
+            f"({example}), expected {reacting[output]:.3g} as in eager PyTorch",
             part=sides.stem,
         )
         for output, moved in shares.items()
-        if moved < _SHARE * reacting[output]
+        if moved < _LEAST_SHARE * reacting[output]
     ]
 
 
@@ -142,10 +151,10 @@ REQUIREMENT = Requirement(
     id="sensitivity",
     rank=90,
     proves="the file reacts to each of its inputs as eager PyTorch does",
-    fails_when="an output moves by less than half of what it moves in eager PyTorch when one input "
-    "is redrawn; inconclusive where eager does not move by 100 x atol",
+    fails_when="an output moves by less than half of its movement in eager PyTorch when one input "
+    "is redrawn; inconclusive if eager PyTorch moves by less than 100 x atol",
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,
-    explain=by_execution,
+    explain=blame_by_execution,
 )

@@ -1,4 +1,4 @@
-"""`weights`: nothing is stored twice, and what is stored beside the file is there and inside."""
+"""`weights`: no weight is stored twice, and all external data exists in the file's folder."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import PartEvidence
 
-LIMIT = 1024
-"""Bytes from which on a tensor counts: shapes, indices and scales are honestly repeated."""
+SIZE_LIMIT = 1024
+"""Only tensors of more bytes are compared: equal shapes, indices and scales are normal."""
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """Nothing is read before it is known that all of it may be."""
+    """Check every part. External data is read only after its locations were checked."""
     for part in evidence.parts:
         for problem in part.external_data_problems:
             yield Finding(message=problem, part=part.stem, is_fatal=True)
         if not part.external_data_problems:
-            yield from _of_part(part, evidence.model)
-    yield from _excess(evidence)
+            yield from _check_part(part, evidence.model)
+    yield from _note_extra_bytes(evidence)
 
 
-def _of_part(part: PartEvidence, model: nn.Module) -> Iterator[Finding]:
+def _check_part(part: PartEvidence, model: nn.Module) -> Iterator[Finding]:
     try:
         for tensors in _equal_tensors(part):
             allowed = max(1, _count_in_model(_values(tensors[0], part), model))
@@ -44,11 +44,14 @@ def _of_part(part: PartEvidence, model: nn.Module) -> Iterator[Finding]:
 
 
 def _equal_tensors(part: PartEvidence) -> Iterator[list[StoredTensor]]:
-    """Those of one dtype, dims and content; a transposed or reshaped copy is another tensor, since
-    the graph could not use one for the other."""
+    """Yield groups of tensors with equal dtype, dims and content.
+
+    A transposed or reshaped copy counts as another tensor, since the graph cannot use one in place
+    of the other.
+    """
     alike: Mapping[object, list[StoredTensor]] = defaultdict(list)
     for tensor in stored_tensors(part.model_proto):
-        if tensor.nbytes > LIMIT:
+        if tensor.nbytes > SIZE_LIMIT:
             alike[tensor.dtype, tensor.dims, len(tensor.stored)].append(tensor)
     for tensors in alike.values():
         equal: Mapping[bytes, list[StoredTensor]] = defaultdict(list)
@@ -68,7 +71,7 @@ def _duplicates(tensors: Sequence[StoredTensor], allowed: int) -> str:
 
 
 def _values(tensor: StoredTensor, part: PartEvidence) -> np.ndarray[Any, Any] | None:
-    """The values of a dense tensor in ascending order; None for what holds no numbers."""
+    """Return the values of a tensor in ascending order; None for sparse tensors and strings."""
     import numpy as np
     from onnx import helper
 
@@ -80,11 +83,11 @@ def _values(tensor: StoredTensor, part: PartEvidence) -> np.ndarray[Any, Any] | 
 
 
 def _count_in_model(values: np.ndarray[Any, Any] | None, model: nn.Module) -> int:
-    """How many tensors of the model hold these values, in whatever layout.
+    """Return how many tensors of the model have these values, in any layout.
 
-    Layers that were not trained yet are equal without being tied, so their weights are honestly
-    equal in the file. Constant ones, such as biases of zeros, may be cut or joined on the way: as
-    many are honest as the model's own elements of that value fill.
+    Untrained layers can be equal without being tied, so equal copies in the file are correct.
+    Constant tensors, such as biases of zeros, may be split or joined by the export: as many copies
+    are allowed as the model has elements of that value for.
     """
     if values is None:
         return 0
@@ -92,10 +95,10 @@ def _count_in_model(values: np.ndarray[Any, Any] | None, model: nn.Module) -> in
     if values[0] == values[-1]:
         elements = sum(int(t.numel()) for t in tensors if bool((t == values[0]).all()))
         return elements // int(values.size)
-    return sum(_holds(tensor, values) for tensor in tensors)
+    return sum(_has_values(tensor, values) for tensor in tensors)
 
 
-def _holds(tensor: torch.Tensor, values: np.ndarray[Any, Any]) -> bool:
+def _has_values(tensor: torch.Tensor, values: np.ndarray[Any, Any]) -> bool:
     import numpy as np
 
     if tensor.numel() != values.size or float(tensor.min()) != values[0]:
@@ -105,19 +108,19 @@ def _holds(tensor: torch.Tensor, values: np.ndarray[Any, Any]) -> bool:
 
 
 def _tensors(model: nn.Module) -> list[torch.Tensor]:
-    """Parameters and buffers, tied ones once."""
+    """Return parameters and buffers, each tied tensor once."""
     owned = (tensor.detach() for tensor in chain(model.parameters(), model.buffers()))
     return list({(t.data_ptr(), t.shape, t.stride()): t for t in owned if t.numel()}.values())
 
 
-def _excess(evidence: Evidence) -> Iterator[Finding]:
-    """What the files store beyond the model, which tells of folded or transposed copies."""
+def _note_extra_bytes(evidence: Evidence) -> Iterator[Finding]:
+    """Add a note if the files store more bytes than the model, such as transposed copies."""
     stored = [t.nbytes for part in evidence.parts for t in stored_tensors(part.model_proto)]
     own = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(evidence.model))
-    if sum(stored) > own + LIMIT:
+    if sum(stored) > own + SIZE_LIMIT:
         message = (
             f"weights: got {sum(stored)} bytes, {sum(stored) - own} more than the {own} of the "
-            "model's parameters and buffers; reported, not judged"
+            "model's parameters and buffers; this is a note and no failure"
         )
         yield Finding(message=message, is_note=True)
 
@@ -125,9 +128,9 @@ def _excess(evidence: Evidence) -> Iterator[Finding]:
 REQUIREMENT = Requirement(
     id="weights",
     rank=60,
-    proves="no weight over 1 KiB is stored twice, and external data is all there, in the file's "
+    proves="no weight over 1 KiB is stored twice, and all external data exists in the file's "
     "folder",
-    fails_when="a weight over 1 KiB equals another byte for byte where the model's own do not, or "
-    "external data has an absolute, escaping, missing or too short location",
+    fails_when="two weights over 1 KiB are equal byte for byte although the model's are not, or "
+    "the location of external data is absolute, outside the folder, missing or too short",
     examine=examine,
 )

@@ -1,1 +1,1 @@
-"""What the pages of a run show: plain values computed from a run, which templates only lay out."""
+"""Computes the values that the HTML pages of a run show; the templates only lay them out."""

@@ -1,4 +1,4 @@
-"""The page of one architecture: its matrix, what is behind each cell, how exactly it exports."""
+"""The page of one architecture: its matrix, the details of each cell, its numeric exactness."""
 
 from __future__ import annotations
 
@@ -8,13 +8,20 @@ from urllib.parse import quote
 
 from harness.records import CellReport, Meaning, Outcome, Run, Started
 from reports.badges import Badge, badges_of
+from reports.cell_details import (
+    Fact,
+    OutputError,
+    RequirementRow,
+    covered_sizes,
+    output_errors,
+    requirement_rows,
+)
 from reports.page.interface import Interface, interface_of
-from reports.page.matrix import Columns, Group, Row, Square, columns_of, page_path, rows_of
+from reports.page.matrix import Columns, Group, MatrixRow, Square, columns_of, page_path, rows_of
 from reports.page.plot import Plot, plot_of
 from reports.page.provenance import provenance_of
 from reports.page.support import Support, support_of
 from reports.repro import script_path
-from reports.rungs import Fact, OutputError, Rung, covered_sizes, ladder_of, output_errors
 from reports.signs import SIGNS, Sign
 from reports.text import file_part
 from reports.verdict import Verdict, verdict_of
@@ -22,12 +29,12 @@ from reports.verdict import Verdict, verdict_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drilldown:
-    """What is behind one square; `script` leads to the one that shows its defect, if there is."""
+    """The details of one cell. `script` links to a standalone script that shows its defect."""
 
     square: Square
     seconds: str
     note: str
-    rungs: tuple[Rung, ...]
+    rows: tuple[RequirementRow, ...]
     outputs: tuple[OutputError, ...]
     covered: Mapping[str, str]
     interface: Interface | None
@@ -36,7 +43,7 @@ class Drilldown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
-    """Which sizes the axes of one task had, over all of its cells."""
+    """The sizes that each axis had in the cells of one row of the matrix."""
 
     row: str
     axes: Mapping[str, str]
@@ -44,7 +51,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchitecturePage:
-    """Everything on the page of one architecture, all of its variants included."""
+    """All values on the page of one architecture, including its variants."""
 
     run: str
     name: str
@@ -67,13 +74,14 @@ class ArchitecturePage:
 
 
 def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[ArchitecturePage]:
-    """The page of each planned architecture; raises UsageError where a planned cell id is none.
+    """Yield the page of each planned architecture.
 
-    `scripts` are the paths, seen from the run, of those that lie there.
+    `scripts` are the standalone scripts' paths, relative to the run's folder. Raises UsageError if
+    the plan has an invalid cell id.
     """
     reports = run.reports()
     columns = columns_of(reports)
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[MatrixRow]] = {}
     for row in rows_of(run, reports, columns):
         rows.setdefault(row.architecture, []).append(row)
     verdict, provenance = verdict_of(run, reports), provenance_of(run)
@@ -81,8 +89,8 @@ def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[Arch
     started = {str(entry.cell): entry for entry in run.started}
     for name, same in rows.items():
         found = [report for row in same for report in row.reports]
-        own = _own(columns, found)
-        same = [_narrow(row, columns, own) for row in same]
+        own = _used_columns(columns, found)
+        same = [_with_columns(row, columns, own) for row in same]
         yield ArchitecturePage(
             run=run.header.run,
             name=name,
@@ -110,16 +118,17 @@ def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[Arch
         )
 
 
-def _own(columns: Columns, reports: Sequence[CellReport]) -> Columns:
-    """Only the columns in which the architecture has a cell."""
+def _used_columns(columns: Columns, reports: Sequence[CellReport]) -> Columns:
+    """Return the columns in which the architecture has a cell, or all if it has none."""
     return columns_of(reports) if reports else columns
 
 
-def _narrow(row: Row, columns: Columns, own: Columns) -> Row:
+def _with_columns(row: MatrixRow, columns: Columns, own: Columns) -> MatrixRow:
+    """Return the row, with squares for the columns `own` in place of `columns`."""
     if own == columns:
         return row
     placed = {own.place(square.report): square for square in row.squares if square is not None}
-    return Row(
+    return MatrixRow(
         name=row.name,
         architecture=row.architecture,
         task=row.task,
@@ -129,9 +138,9 @@ def _narrow(row: Row, columns: Columns, own: Columns) -> Row:
     )
 
 
-def _by_model(rows: Sequence[Row]) -> tuple[Group, ...]:
-    """The architecture's own tiny model and each variant, tasks sorted."""
-    models: dict[str, list[Row]] = {}
+def _by_model(rows: Sequence[MatrixRow]) -> tuple[Group, ...]:
+    """Return a group for the architecture's tiny model and for each variant, tasks sorted."""
+    models: dict[str, list[MatrixRow]] = {}
     for row in sorted(rows, key=lambda row: (row.name, row.task)):
         models.setdefault(row.name, []).append(row)
     return tuple(Group(name, tuple(same)) for name, same in models.items())
@@ -142,7 +151,7 @@ def _counts(reports: Sequence[CellReport]) -> tuple[tuple[Sign, int], ...]:
     return tuple((SIGNS[outcome], count) for outcome, count in counts if count)
 
 
-def _coverage(rows: Sequence[Row]) -> Iterator[Coverage]:
+def _coverage(rows: Sequence[MatrixRow]) -> Iterator[Coverage]:
     for row in rows:
         if axes := covered_sizes(record for report in row.reports for record in report.records):
             yield Coverage(row=f"{row.name} {row.task}", axes=axes)
@@ -157,7 +166,7 @@ def _drilldown(
         square=square,
         seconds=f"{sum(record.seconds for record in report.records):.2f} s",
         note=_note(report, started.get(square.id)),
-        rungs=ladder_of(report),
+        rows=requirement_rows(report),
         outputs=output_errors(report),
         covered=covered_sizes(report.records),
         interface=interface_of(report),
@@ -168,4 +177,4 @@ def _drilldown(
 def _note(report: CellReport, started: Started | None) -> str:
     if started is None or Outcome.NOT_RUN not in {record.outcome for record in report.records}:
         return ""
-    return f"Process {started.process} began with this cell at {started.time} and did not finish."
+    return f"Process {started.process} started this cell at {started.time} and did not finish it."

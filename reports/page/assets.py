@@ -1,6 +1,7 @@
-"""The style sheets and scripts that stand within each page, and by which hash it allows them.
+"""The style sheet and the scripts that each page contains, with their hashes.
 
-A page is a file of its own, so that it may be mailed, and its policy lets nothing else run:
+A page is a single file, so that it can be mailed. Its content security policy allows only the
+style sheet and scripts with these hashes:
 https://www.w3.org/TR/CSP3/#framework-directive-source-list.
 """
 
@@ -18,31 +19,32 @@ from markupsafe import Markup
 from reports.page.matrix import Columns, Group
 from reports.signs import SIGNS
 
-# In rem: the names with the count beside them, a column, the gap before an exporter, the margins.
+# In rem: the names and counts, a column, the gap before an exporter, the margins.
 _NAMES, _COLUMN, _GAP, _MARGINS = 30, 1.5, 0.75, 5.5
 _ROW = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """Text of ours within a page, with the hash of exactly this text."""
+class InlineAsset:
+    """The text of a style sheet or script within a page, and its hash for the policy."""
 
     text: Markup
     hash: str
 
 
 @cache
-def script(name: str) -> Sheet:
-    """The script of this name."""
+def script(name: str) -> InlineAsset:
+    """Return the script `static/NAME.js`."""
     return _sheet(_asset(f"{name}.js"))
 
 
-def sheet_of(columns: Columns, groups: Iterable[Group]) -> Sheet:
-    """The style sheet for a matrix of these columns and groups.
+def style_sheet_for(columns: Columns, groups: Iterable[Group]) -> InlineAsset:
+    """Return the style sheet for a matrix of these columns and groups.
 
-    Where the whole matrix fits beside its margins its head sticks to the window, and tasks stand
-    beside their rows; elsewhere it scrolls within a box of its own, since one box cannot do both.
-    What a group will take is told before it is laid out, so that nothing jumps.
+    In a window that is wide enough for the matrix, its head sticks to the window and tasks are
+    left of their rows; otherwise the matrix scrolls in a box, since CSS cannot do both at once.
+    The height of each group is stated in advance, so that the page does not jump when the browser
+    lays the group out.
     """
     width = _NAMES + columns.count * _COLUMN + len(columns.exporters) * _GAP + _MARGINS
     fits = f"@media screen and (min-width: {width:g}rem) {{\n{_asset('wide.css')}}}\n"
@@ -55,9 +57,9 @@ def sheet_of(columns: Columns, groups: Iterable[Group]) -> Sheet:
     return _sheet(_asset("page.css") + count + rows + glyphs + fits)
 
 
-def _sheet(text: str) -> Sheet:
+def _sheet(text: str) -> InlineAsset:
     digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return Sheet(Markup(text), f"sha256-{base64.b64encode(digest).decode('ascii')}")
+    return InlineAsset(Markup(text), f"sha256-{base64.b64encode(digest).decode('ascii')}")
 
 
 def _asset(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Runs over time as drawings that need no script: outcomes, worst error ratio, duration."""
+"""Charts of runs over time, drawn without scripts: outcomes, worst error ratio, duration."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.records import Outcome
-from reports.diff_output import facts_line
+from reports.cell_details import number
+from reports.diff_output import settings_line
 from reports.history import PastRun
 from reports.page.plot import Tick
 from reports.page.provenance import duration
-from reports.rungs import number
 from reports.signs import SIGNS
 from reports.trend import Step
 
 WIDTH, HEIGHT = 720, 170
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 12, 14, 24
-_FLOOR = 1e-6  # a ratio of nothing has no logarithm
+_FLOOR = 1e-6  # smallest ratio that is drawn; 0 has no logarithm
 _LABELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A part of a run's bar, or its point: `css` colours a bar by outcome."""
+    """A part of a run's bar, coloured by the CSS class `css`, or a point of a line."""
 
     x: float
     y: float
@@ -35,9 +35,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """One drawing over all runs, the oldest on the left; `path` joins the marks of a line.
+    """One chart over all runs, the oldest on the left.
 
-    `changes` stand where versions changed, and say how.
+    `path` joins the points of a line; it is empty for bars. `changes` are labelled positions at
+    which versions changed.
     """
 
     title: str
@@ -50,7 +51,7 @@ class Chart:
 
 
 def charts_of(steps: Sequence[Step]) -> tuple[Chart, ...]:
-    """The charts that have something to show."""
+    """Return the charts for which there are values."""
     if not steps:
         return ()
     return tuple(chart for chart in (_outcomes(steps), _ratios(steps), _seconds(steps)) if chart)
@@ -71,9 +72,9 @@ def _outcomes(steps: Sequence[Step]) -> Chart:
                 marks.append(Mark(x, upper, width, height, label, SIGNS[outcome].css))
                 done += count
     last = steps[-1].run
-    told = ", ".join(f"{n} {SIGNS[outcome].label}" for outcome, n in last.counts.items())
+    counts = ", ".join(f"{n} {SIGNS[outcome].label}" for outcome, n in last.counts.items())
     ticks = (Tick(_y(0), "0"), Tick(_y(1), f"{top:,}"))
-    return _chart("Cells by outcome", f"last: {told}", steps, marks, ticks)
+    return _chart("Cells by outcome", f"last run: {counts}", steps, marks, ticks)
 
 
 def _ratios(steps: Sequence[Step]) -> Chart | None:
@@ -86,7 +87,7 @@ def _ratios(steps: Sequence[Step]) -> Chart | None:
     shares = {i: (exponent - low) / (high - low) for i, exponent in exponents.items()}
     ticks = (Tick(_y(0), f"1e{low}"), Tick(_y(1), f"1e{high}"))
     words = {i: number(ratio) for i, ratio in found.items()}
-    title = "Largest error ratio of what passed"
+    title = "Largest error ratio of passed cells"
     return _line(title, steps, shares, words, ticks)
 
 
@@ -95,7 +96,7 @@ def _seconds(steps: Sequence[Step]) -> Chart:
     shares = {i: step.run.seconds / top for i, step in enumerate(steps)}
     words = {i: duration(step.run.seconds) for i, step in enumerate(steps)}
     ticks = (Tick(_y(0), "0"), Tick(_y(1), duration(top)))
-    return _line("Duration of judging, all processes", steps, shares, words, ticks)
+    return _line("Time of all requirements, summed over processes", steps, shares, words, ticks)
 
 
 def _line(
@@ -109,7 +110,7 @@ def _line(
         Mark(_middle(i, len(steps)), _y(share), 0, 0, f"{steps[i].run.name}: {words[i]}")
         for i, share in shares.items()
     ]
-    summary = f"last: {words[max(words)]}"
+    summary = f"last run: {words[max(words)]}"
     path = " ".join(f"{'L' if n else 'M'}{mark.x} {mark.y}" for n, mark in enumerate(marks))
     return _chart(title, summary, steps, marks, ticks, path=path)
 
@@ -137,7 +138,7 @@ def _chart(
             if i % every == 0
         ),
         changes=tuple(
-            Tick(_slot(i, count)[0], facts_line(step.changed))
+            Tick(_slot(i, count)[0], settings_line(step.changed))
             for i, step in enumerate(steps)
             if step.changed
         ),
@@ -149,7 +150,7 @@ def _day(run: PastRun) -> str:
 
 
 def _slot(place: int, count: int) -> tuple[float, float]:
-    """Where the bar of a run begins, and how wide it is."""
+    """Return the x position and the width of a run's bar."""
     step = (WIDTH - _LEFT - _RIGHT) / count
     return round(_LEFT + place * step, 2), round(step * (0.8 if step > 4 else 1), 2)
 

@@ -1,4 +1,4 @@
-"""What scripts need to filter and sort the matrix: few numbers for each cell, no text twice."""
+"""The data with which scripts filter and sort the matrix: one small number for each cell."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from harness.records import SEVERITY, CellReport, Outcome, Record
-from reports.page.matrix import Columns, Group, Row
+from reports.page.matrix import Columns, Group, MatrixRow
 from reports.page.support import support_of
 from reports.signs import SIGNS
 from reports.text import visible
@@ -18,11 +18,11 @@ NO_CELL = -1
 def facets_of(
     groups: Iterable[Group], columns: Columns, requirements: Sequence[str]
 ) -> dict[str, Any]:
-    """Rows in the order of the page, each with the kind of every cell.
+    """Return the rows, in the order of the page, with the kind of every cell.
 
-    A *kind* is how all requirements of a cell ended, as letters in the order of `requirements`
-    (a blank where one was not planned), the layers at fault, and whether that is as expected.
-    Thousands of cells have a few dozen kinds.
+    A *kind* has the outcomes of a cell's requirements, as letters in the order of `requirements`
+    (a blank if one was not planned), the cell's outcome, the layers at fault, whether the cell
+    ended as expected, and whether it conforms. Thousands of cells have only a few dozen kinds.
     """
     rows = [row for group in groups for row in group.rows]
     kinds: dict[str, int] = {}
@@ -39,7 +39,7 @@ def facets_of(
 
 
 def as_json(data: Mapping[str, Any]) -> str:
-    """JSON that may stand within a script element, whatever its texts hold.
+    """Return JSON that is safe within a script element, whatever its texts contain.
 
     https://html.spec.whatwg.org/multipage/scripting.html#restrictions-for-contents-of-script-elements
     """
@@ -48,14 +48,14 @@ def as_json(data: Mapping[str, Any]) -> str:
 
 
 def layer_of(record: Record) -> str | None:
-    """The layer at fault: whoever understood the defect knows better than the experiment."""
+    """Return the layer at fault: the one of the expectation, or else the measured blame."""
     expectation = record.expectation or {}
     layer = expectation.get("layer") or record.blame
     return None if layer is None else str(layer)
 
 
 def _row(
-    row: Row, columns: Columns, requirements: Sequence[str], kinds: dict[str, int]
+    row: MatrixRow, columns: Columns, requirements: Sequence[str], kinds: dict[str, int]
 ) -> dict[str, Any]:
     return {
         "name": row.name,
@@ -94,7 +94,7 @@ def _kind(report: CellReport, requirements: Sequence[str], kinds: dict[str, int]
 
 
 def _ratio(report: CellReport) -> float:
-    """The worst error ratio; what is not finite sorts as very large, and is JSON."""
+    """Return the worst error ratio; a NaN or infinite one is 1e9, since JSON has neither."""
     ratios = [record.worst.error_ratio for record in report.records if record.worst]
     return max((round(min(r, 1e9), 6) if r == r else 1e9 for r in ratios), default=0.0)
 

@@ -1,4 +1,4 @@
-"""The first page: the verdict, the totals, the answer for users, and the matrix."""
+"""The first page: the verdict, the totals, the look-up of a model, and the matrix."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import Any
 
 from harness.records import CellReport, Meaning, Outcome, Run
 from reports.badges import Badge, badges_of
+from reports.cell_details import Fact
 from reports.page.facets import facets_of
 from reports.page.matrix import (
     Columns,
     Group,
-    Row,
+    MatrixRow,
     Square,
     by_modality_and_task,
     columns_of,
@@ -21,7 +22,6 @@ from reports.page.matrix import (
     rows_of,
 )
 from reports.page.provenance import provenance_of
-from reports.rungs import Fact
 from reports.signs import SIGNS, Sign
 from reports.tally import architecture_of, unexpected
 from reports.verdict import Verdict, verdict_of
@@ -31,7 +31,7 @@ _SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Total:
-    """How many cells roll up to an outcome, and how many planned records have it."""
+    """An outcome, with the number of cells and the number of planned records that have it."""
 
     sign: Sign
     cells: int
@@ -39,8 +39,8 @@ class Total:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """A cell that leaves the run red, and the first line of its worst finding."""
+class UnexpectedCell:
+    """A cell that makes the run red, and the first line of its worst record's message."""
 
     square: Square
     href: str
@@ -48,8 +48,8 @@ class Trouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """An architecture that transformers has, with tasks that nothing is registered for."""
+class UnregisteredArchitecture:
+    """An architecture of transformers without a registered description, and its tasks."""
 
     architecture: str
     tasks: tuple[str, ...]
@@ -57,7 +57,7 @@ class Missing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """Everything on the first page; `requirements` have no meaning where the run says none."""
+    """All values on the first page; `requirements` is empty if the run does not explain them."""
 
     run: str
     verdict: Verdict
@@ -68,8 +68,8 @@ class Index:
     expected_cells: int
     planned_records: int
     judged_records: int
-    troubles: tuple[Trouble, ...]
-    more_troubles: int
+    unexpected: tuple[UnexpectedCell, ...]
+    more_unexpected: int
     columns: Columns
     groups: Mapping[str, list[Group]]
     architectures: Mapping[str, str]
@@ -77,21 +77,21 @@ class Index:
     requirements: Mapping[str, Meaning]
     provenance: tuple[Fact, ...]
     badges: tuple[Badge, ...]
-    missing: tuple[Missing, ...]
+    not_registered: tuple[UnregisteredArchitecture, ...]
 
     @property
-    def rows(self) -> tuple[Row, ...]:
+    def rows(self) -> tuple[MatrixRow, ...]:
         """All rows in the order of the page."""
         return tuple(row for groups in self.groups.values() for g in groups for row in g.rows)
 
 
 def index_of(run: Run) -> Index:
-    """Return what the first page shows; raises UsageError where a planned cell id is none."""
+    """Return the values of the first page; raises UsageError if the plan has an invalid cell id."""
     reports = run.reports()
     columns = columns_of(reports)
     groups = by_modality_and_task(rows_of(run, reports, columns))
     outcomes = Counter(record.outcome for report in reports for record in report.records)
-    troubles = [r for r in unexpected(reports) if r.outcome is not Outcome.NOT_RUN]
+    judged = [r for r in unexpected(reports) if r.outcome is not Outcome.NOT_RUN]
     return Index(
         run=run.header.run,
         verdict=verdict_of(run, reports),
@@ -102,8 +102,8 @@ def index_of(run: Run) -> Index:
         expected_cells=sum(report.expected for report in reports),
         planned_records=outcomes.total(),
         judged_records=outcomes.total() - outcomes[Outcome.NOT_RUN],
-        troubles=tuple(map(_trouble, troubles[:_SHOWN])),
-        more_troubles=max(0, len(troubles) - _SHOWN),
+        unexpected=tuple(map(_unexpected_cell, judged[:_SHOWN])),
+        more_unexpected=max(0, len(judged) - _SHOWN),
         columns=columns,
         groups=groups,
         architectures={
@@ -117,15 +117,15 @@ def index_of(run: Run) -> Index:
         requirements=run.header.requirements,
         provenance=provenance_of(run),
         badges=tuple(badges_of(run)),
-        missing=_missing(run),
+        not_registered=_not_registered(run),
     )
 
 
 def requirements_of(run: Run, reports: Iterable[CellReport]) -> list[str]:
-    """All planned requirements, in the order of the ladder where the run tells it."""
+    """Return all planned requirements: in the header's order, then those it does not explain."""
     planned = dict.fromkeys(record.requirement for r in reports for record in r.records)
-    told = [name for name in run.header.requirements if name in planned]
-    return [*told, *(name for name in planned if name not in told)]
+    explained = [name for name in run.header.requirements if name in planned]
+    return [*explained, *(name for name in planned if name not in explained)]
 
 
 def _totals(reports: Sequence[CellReport], records: Counter[Outcome]) -> tuple[Total, ...]:
@@ -136,20 +136,20 @@ def _totals(reports: Sequence[CellReport], records: Counter[Outcome]) -> tuple[T
     )
 
 
-def _trouble(report: CellReport) -> Trouble:
+def _unexpected_cell(report: CellReport) -> UnexpectedCell:
     square, worst = Square(report), report.worst
-    return Trouble(
+    return UnexpectedCell(
         square=square,
         href=page_path(architecture_of(report.cell)) + square.fragment,
         headline=f"{worst.requirement}: {worst.headline}" if worst.message else worst.headline,
     )
 
 
-def _missing(run: Run) -> tuple[Missing, ...]:
-    """What the matrix has no row for: architectures that are registered have one."""
+def _not_registered(run: Run) -> tuple[UnregisteredArchitecture, ...]:
+    """Return the architectures without any row in the matrix."""
     planned = {report.cell.architecture for report in run.reports()}
     return tuple(
-        Missing(architecture=architecture, tasks=tuple(tasks))
+        UnregisteredArchitecture(architecture=architecture, tasks=tuple(tasks))
         for architecture, tasks in run.header.not_registered.items()
         if architecture not in planned
     )

@@ -1,4 +1,4 @@
-"""What a cell's files take and give, as declared and as they are, in as few rows as possible."""
+"""The inputs and outputs of a cell's files, declared and actual, in as few rows as possible."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.records import CellReport, InterfaceValue, PartInterface
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceRow:
-    """Inputs or outputs of one part that are of one type, such as all tensors of a cache.
+    """Inputs or outputs of one part that have the same types, such as all tensors of a cache.
 
-    `declared` and `actual` are None where there is none of these names.
+    `declared` is None if the description lacks these names, `actual` if the file lacks them.
     """
 
     part: str
@@ -28,7 +28,7 @@ class InterfaceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """The rows of all parts; `left_out` counts inputs and outputs that the run does not list."""
+    """The rows of all parts; `left_out` counts inputs and outputs that the run file omits."""
 
     rows: tuple[InterfaceRow, ...]
     has_parts: bool
@@ -38,7 +38,7 @@ class Interface:
 
 
 def interface_of(report: CellReport) -> Interface | None:
-    """None where the run says nothing of it."""
+    """Return the interface of a cell's files, or None if the run has none recorded."""
     parts: Mapping[str, PartInterface] = {
         stem: part for record in report.records for stem, part in record.interface.items()
     }

@@ -1,4 +1,4 @@
-"""The matrix of a run: a square for each cell, in rows, groups and columns."""
+"""The matrix of a run: one square per cell, arranged in rows, groups and columns."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _FRAGMENT_SAFE = "/:~@!$()*+,;=?-._"
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of a matrix: every opset of the run, for every exporter."""
+    """The columns of a matrix: one per exporter and opset of the run."""
 
     exporters: tuple[str, ...]
     opsets: tuple[int, ...]
 
     def place(self, report: CellReport) -> int:
-        """The column of a cell, counted from 0."""
+        """Return the index of a cell's column, counted from 0."""
         exporter = self.exporters.index(report.cell.exporter)
         return exporter * len(self.opsets) + self.opsets.index(report.cell.opset)
 
@@ -45,7 +45,7 @@ class Square:
 
     @property
     def fragment(self) -> str:
-        """The part of an address that leads to the cell, on any page that shows it."""
+        """The fragment of a URL that leads to the cell, on any page that shows it."""
         return "#" + quote(self.id, safe=_FRAGMENT_SAFE, errors="replace")
 
     @property
@@ -54,11 +54,11 @@ class Square:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One tiny model and task: a place for each column, None where nothing is planned.
+class MatrixRow:
+    """One tiny model and task, with a square per column; None if that cell is not planned.
 
-    A task that transformers has for the architecture and that no description is registered for has
-    a row too, `is_registered` is false there and nothing is planned.
+    Tasks that transformers has for the architecture, but that are not registered, have a row
+    without squares; its `is_registered` is false.
     """
 
     name: str
@@ -82,38 +82,38 @@ class Row:
 
     @property
     def applicable(self) -> int:
-        """Of how many cells something could be judged: the denominator of what conforms."""
+        """The number of cells that are applicable; `conforming` is counted out of these."""
         return sum(report.outcome is not Outcome.NOT_APPLICABLE for report in self.reports)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The rows of one task, or on the page of an architecture of one tiny model."""
+    """The rows of one task; on an architecture's page, the rows of one tiny model."""
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[MatrixRow, ...]
 
 
 def page_path(architecture: str) -> str:
-    """Where the page of an architecture stands, seen from the index; the same in every run."""
+    """Return the path of an architecture's page, relative to the index; the same in every run."""
     return f"{FOLDER}/{file_part(architecture)}.html"
 
 
 def columns_of(reports: Sequence[CellReport]) -> Columns:
-    """All exporters and opsets that the run plans."""
+    """Return the columns for all exporters and opsets of the reports."""
     return Columns(
         exporters=tuple(sorted({report.cell.exporter for report in reports})),
         opsets=tuple(sorted({report.cell.opset for report in reports})),
     )
 
 
-def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[Row]:
-    """All rows, those of transformers first, by architecture, variant and task."""
+def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[MatrixRow]:
+    """Return all rows, by library (transformers first), architecture, variant and task."""
     cells: dict[tuple[str, str], list[CellReport]] = defaultdict(list)
     for report in sorted(reports, key=_order):
         cells[str(report.cell).partition("/")[0], report.cell.task].append(report)
     rows = [
-        Row(
+        MatrixRow(
             name=name,
             architecture=architecture_of(same[0].cell),
             task=task,
@@ -125,9 +125,9 @@ def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[R
     return [*rows, *_not_registered(run, rows, columns)]
 
 
-def by_modality_and_task(rows: Iterable[Row]) -> dict[str, list[Group]]:
-    """Modality -> its tasks, both sorted; what has no modality comes last."""
-    found: dict[tuple[bool, str], dict[str, list[Row]]] = {}
+def by_modality_and_task(rows: Iterable[MatrixRow]) -> dict[str, list[Group]]:
+    """Return modality -> a group per task, both sorted; rows without a modality come last."""
+    found: dict[tuple[bool, str], dict[str, list[MatrixRow]]] = {}
     for row in rows:
         key = (row.modality == UNCLASSIFIED, row.modality)
         found.setdefault(key, {}).setdefault(row.task, []).append(row)
@@ -145,11 +145,11 @@ def _squares(reports: Iterable[CellReport], columns: Columns) -> tuple[Square | 
     return tuple(placed.get(place) for place in range(columns.count))
 
 
-def _not_registered(run: Run, rows: Sequence[Row], columns: Columns) -> Iterator[Row]:
+def _not_registered(run: Run, rows: Sequence[MatrixRow], columns: Columns) -> Iterator[MatrixRow]:
     modalities: Mapping[str, str] = {row.name: row.modality for row in rows}
     for architecture, tasks in run.header.not_registered.items():
         for task in tasks if architecture in modalities else ():
-            yield Row(
+            yield MatrixRow(
                 name=architecture,
                 architecture=architecture,
                 task=task,

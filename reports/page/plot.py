@@ -1,4 +1,4 @@
-"""The smallest needed atol over opsets, as points of a drawing that needs no script."""
+"""Plots of the needed atol over opsets, drawn without scripts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.records import CellReport
-from reports.page.matrix import Columns, Row
+from reports.cell_details import number
+from reports.page.matrix import Columns, MatrixRow
 from reports.page.support import allowed_atol, needed_atol
-from reports.rungs import number
 
 WIDTH, HEIGHT = 320, 150
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 12, 12, 24
-_FLOOR = 1e-9  # what is equal to the bit has no logarithm
+_FLOOR = 1e-9  # smallest value that is drawn; 0 (bit-identical outputs) has no logarithm
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A cell: where it stands, and in words what it needs."""
+    """A cell's position, with a label that states its needed atol."""
 
     x: float
     y: float
@@ -27,7 +27,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The cells of one exporter; `path` joins them. `index` chooses mark and stroke."""
+    """The points of one exporter; `path` joins them, `index` chooses marker and line style."""
 
     exporter: str
     index: int
@@ -45,9 +45,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plot:
-    """One task of one tiny model: needed `atol` upwards on a logarithmic scale, opsets rightwards.
+    """The plot of one matrix row: needed atol (y, logarithmic) over opset (x).
 
-    `limit` is the height of the tolerance that was applied.
+    `limit` is the position of the allowed atol.
     """
 
     title: str
@@ -58,8 +58,8 @@ class Plot:
     limit: Tick | None
 
 
-def plot_of(row: Row, columns: Columns) -> Plot | None:
-    """None where nothing of the row was compared, or no finite difference was found."""
+def plot_of(row: MatrixRow, columns: Columns) -> Plot | None:
+    """Return the plot of a row, or None if none of its cells has a finite needed atol."""
     found = {
         report.cell: value for report in row.reports if _is_drawn(value := needed_atol(report))
     }
@@ -70,7 +70,7 @@ def plot_of(row: Row, columns: Columns) -> Plot | None:
     scale = _Scale.around([*values, *([limit] if limit else [])], columns.opsets)
     return Plot(
         title=f"{row.name} {row.task}",
-        summary=f"needs {number(min(values))} to {number(max(values))}",
+        summary=f"needed atol: {number(min(values))} to {number(max(values))}",
         series=tuple(
             _series(row.reports, exporter, index, scale)
             for index, exporter in enumerate(columns.exporters)
@@ -124,5 +124,5 @@ def _is_drawn(value: float | None) -> bool:
 
 
 def _few(values: Sequence[int]) -> Sequence[int]:
-    """At most nine of them, evenly taken: labels must not touch."""
+    """Return at most nine values, evenly spaced, so that labels do not touch."""
     return values[:: max(1, -(-len(values) // 9))]

@@ -1,4 +1,4 @@
-"""Where a run came from, how long it took, and what in it cannot be shown."""
+"""How and when a run was made, how long it took, and how many records are not shown."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from harness.records import Run
-from reports.rungs import Fact
+from reports.cell_details import Fact
 
 
 def provenance_of(run: Run) -> tuple[Fact, ...]:
-    """Start, duration, profile, seed, platform and versions, as the run file tells them."""
+    """Return start, duration, profile, seed, platform and versions of a run."""
     return tuple(Fact(name=name, value=str(value)) for name, value in _facts(run))
 
 
@@ -19,11 +19,11 @@ def _facts(run: Run) -> Iterator[tuple[str, object]]:
     yield "started", header.started
     if footer is not None and footer.ended is not None:
         yield "ended", _ended(header.started, footer.ended)
-    yield "judging, all processes", duration(sum(r.seconds for r in run.records.values()))
+    yield "time of all requirements", duration(sum(r.seconds for r in run.records.values()))
     yield "profile", header.profile
     yield "seed", header.seed
     if header.max_examples is not None:
-        yield "examples drawn", f"{header.max_examples} a cell, beside the corners"
+        yield "examples drawn", f"{header.max_examples} per cell, in addition to the corners"
     if header.shard is not None:
         yield "shard", f"{header.shard.index} of {header.shard.count}"
     yield "platform", header.platform
@@ -33,7 +33,7 @@ def _facts(run: Run) -> Iterator[tuple[str, object]]:
 
 
 def duration(seconds: float) -> str:
-    """Hours and minutes, or seconds where there are few."""
+    """Return `1 h 02 min`, `3 min 04 s` or `5 s`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 
 def _ended(started: str, ended: str) -> str:
-    """The end, with the time since the start where both are times."""
+    """Return the end, with the time since the start if both are valid times."""
     try:
         took = datetime.fromisoformat(ended) - datetime.fromisoformat(started)
     except (ValueError, TypeError):

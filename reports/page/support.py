@@ -1,4 +1,4 @@
-"""For users of exports: at which opsets a task exports rightly, and how exactly."""
+"""For users of exports: at which opsets a task's export conforms, and how exact it is."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from harness.records import CellReport, Outcome
-from reports.page.matrix import Columns, Row
-from reports.rungs import number
+from reports.cell_details import number
+from reports.page.matrix import Columns, MatrixRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Support:
-    """What one exporter does for one tiny model and task.
+    """How well one exporter supports one tiny model and task.
 
-    `opsets` are those that conform, as ranges; `needed` is the largest difference from eager
-    PyTorch there, and `atol` what was allowed.
+    `opsets` are the conforming opsets as ranges, `best` the highest of them. `needed` is the
+    largest needed atol of the conforming cells, `atol` the largest allowed one.
     """
 
     name: str
@@ -31,8 +31,8 @@ class Support:
     atol: str
 
 
-def support_of(row: Row, columns: Columns) -> Iterator[Support]:
-    """One answer for each exporter that the row plans; an opset that does not apply is no lack."""
+def support_of(row: MatrixRow, columns: Columns) -> Iterator[Support]:
+    """Yield one entry per exporter of the row; cells that are not applicable do not count."""
     for exporter in columns.exporters:
         reports = [report for report in row.reports if report.cell.exporter == exporter]
         if not reports:
@@ -55,7 +55,7 @@ def support_of(row: Row, columns: Columns) -> Iterator[Support]:
 
 
 def needed_atol(report: CellReport) -> float | None:
-    """The smallest `atol` with which all outputs would have passed; None where nothing compared."""
+    """Return the smallest atol with which all outputs pass; None if nothing was compared."""
     needed = [value for record in report.records for value in record.needed_atol.values()]
     if any(math.isnan(value) for value in needed):
         return math.nan
@@ -63,12 +63,12 @@ def needed_atol(report: CellReport) -> float | None:
 
 
 def allowed_atol(report: CellReport) -> float | None:
-    """The tolerance that was applied; None where nothing was compared."""
+    """Return the largest tolerance that was applied; None if nothing was compared."""
     return max((record.worst.atol for record in report.records if record.worst), default=None)
 
 
 def ranges(opsets: Sequence[int]) -> str:
-    """Sorted numbers in few characters, as in `9, 14-18`."""
+    """Return sorted opsets as ranges, such as `9, 14-18`."""
     if not opsets:
         return "none"
     breaks = [index for index, (a, b) in enumerate(pairwise(opsets), start=1) if b != a + 1]

@@ -1,4 +1,4 @@
-// A button beside every command; text of a run is copied as text, never read as markup.
+// Adds a copy button to every command. Texts of a run are copied as text, never read as HTML.
 (() => {
   "use strict";
 
@@ -29,7 +29,7 @@
     code.append(button);
   }
 
-  // Only what is in sight gets its buttons: a page may hold thousands of commands.
+  // Only visible commands get a button: a page may have thousands of commands.
   window.addCopiers = (root) => {
     for (const code of root.querySelectorAll("code.copy")) {
       if (!code.querySelector(".copier")) {

@@ -1,7 +1,7 @@
-// What stands below the matrix: the square it belongs to, copy buttons, what requirements prove.
+// The details below the matrix: marks the selected square, adds copy buttons, explains requirements.
 (() => {
   "use strict";
-  // The page has each text once, in its table: on every row they would double its size.
+  // Each text is in the page once, in this table: repeated on every row, it would double the size.
   const meanings = new Map(
     Array.from(document.querySelectorAll("#requirements tbody tr"), ({ cells }) => [
       cells[0].textContent,
@@ -17,18 +17,18 @@
     return entry;
   }
 
-  function explain(rung) {
-    const [row] = rung.rows;
+  function explain(body) {
+    const [row] = body.rows;
     const meaning = meanings.get(row.cells[0].textContent);
-    if (!meaning || rung.querySelector(".meaning")) {
+    if (!meaning || body.querySelector(".meaning")) {
       return;
     }
     const list = document.createElement("dl");
     list.className = "facts";
     const isRed = row.querySelector(".oF, .ox");
     list.append(fact("proves", meaning.proves));
-    list.append(fact(isRed ? "red when" : "would have been red", meaning.fails));
-    const added = rung.insertRow(1);
+    list.append(fact(isRed ? "fails when" : "would have failed when", meaning.fails));
+    const added = body.insertRow(1);
     added.className = "meaning";
     const cell = added.insertCell();
     cell.colSpan = row.cells.length;
@@ -75,5 +75,5 @@
   }
 
   window.addEventListener("hashchange", open);
-  window.addEventListener("load", open); // no element is the target before that
+  window.addEventListener("load", open); // before "load", no element matches :target
 })();

@@ -1,5 +1,5 @@
-// Filters of the matrix: what is chosen stands in the address, and every choice says how many
-// cells it would show beside all the other choices.
+// Filters of the matrix. The chosen filters are kept in the address. Each choice shows how many
+// cells it would give together with the choices of all other facets.
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -50,10 +50,10 @@
   const chosen = Object.fromEntries(Object.keys(FACETS).map((name) => [name, new Set()]));
   const boxes = {};
 
-  // --- what a kind of cell is under the chosen requirements ------------------------------------
+  // --- the outcome and layers of a kind of cell, for the chosen requirements ----------------------
   const passes = (facet, value) => !chosen[facet].size || chosen[facet].has(value);
 
-  function look(kind) {
+  function viewOf(kind) {
     const wanted = data.requirements.filter((name) => passes("requirement", name));
     const letters = wanted
       .map((name) => kind.ladder[data.requirements.indexOf(name)])
@@ -76,10 +76,10 @@
     };
   }
 
-  // --- filtering: a cell that fails one facet only counts for the choices of that facet ---------
+  // --- filtering: a cell that is hidden by one facet only counts for the choices of that facet ----
   function filter() {
     const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const looks = kinds.map(look);
+    const views = kinds.map(viewOf);
     const counts = Object.fromEntries(Object.keys(FACETS).map((name) => [name, new Map()]));
     const add = (facet, value) => counts[facet].set(value, (counts[facet].get(value) || 0) + 1);
     const columnFails = columns.map(({ exporter, opset }) => [
@@ -93,19 +93,19 @@
       let visible = 0;
       for (const square of row.squares) {
         const kind = kinds[square.kind];
-        const seen = looks[square.kind];
-        const isOther = words.length && !words.every((word) => square.words.includes(word));
-        const isFine = unexpected.checked && kind.expected;
+        const view = views[square.kind];
+        const failsText = words.length && !words.every((word) => square.words.includes(word));
+        const failsUnexpected = unexpected.checked && kind.expected;
         const [failsExporter, failsOpset] = columnFails[square.column];
-        const elsewhere = isOther + failsModality + failsTask + failsExporter + failsOpset;
-        const fails = elsewhere + isFine + !seen.outcome + !seen.layer + !seen.fits;
+        const failsPlace = failsText + failsModality + failsTask + failsExporter + failsOpset;
+        const fails = failsPlace + failsUnexpected + !view.outcome + !view.layer + !view.fits;
         square.isOn = fails === 0;
         visible += square.isOn;
         good += square.isOn && kind.conforms;
-        if (elsewhere + isFine === 0) {
-          seen.requirements.forEach((name) => add("requirement", name));
+        if (failsPlace + failsUnexpected === 0) {
+          view.requirements.forEach((name) => add("requirement", name));
         }
-        red += fails - isFine === 0 && !kind.expected;
+        red += fails - failsUnexpected === 0 && !kind.expected;
         if (fails > 1) {
           continue;
         }
@@ -113,31 +113,31 @@
         if (fails === +failsTask) add("task", row.task);
         if (fails === +failsExporter) add("exporter", columns[square.column].exporter);
         if (fails === +failsOpset) add("opset", columns[square.column].opset);
-        if (fails === +!seen.outcome) add("outcome", labels.get(seen.letter));
-        if (fails === +!seen.layer) seen.layers.forEach((layer) => add("layer", layer));
+        if (fails === +!view.outcome) add("outcome", labels.get(view.letter));
+        if (fails === +!view.layer) view.layers.forEach((layer) => add("layer", layer));
       }
       on += visible;
-      row.visible = visible || isBare(row, words, failsModality || failsTask);
+      row.visible = visible || showsWithoutCells(row, words, failsModality || failsTask);
       shownRows += Boolean(row.visible);
     }
-    paint(looks);
+    paint(views);
     showCounts(counts, red);
     shown.textContent =
       `${on.toLocaleString("en")} of ${total.toLocaleString("en")} cells, ` +
       `${good.toLocaleString("en")} of them conform · ${shownRows} of ${rows.length} rows`;
   }
 
-  // A task that is not registered has no cells: only what names its row can choose it.
-  function isBare(row, words, fails) {
+  // A task that is not registered has no cells: only text, modality and task can filter its row.
+  function showsWithoutCells(row, words, fails) {
     const others = ["opset", "exporter", "outcome", "requirement", "layer"];
     const isPlain = !unexpected.checked && others.every((name) => !chosen[name].size);
     return !row.squares.length && isPlain && !fails && words.every((w) => row.words.includes(w));
   }
 
-  // --- what is seen of it -------------------------------------------------------------------------
+  // --- showing the result -------------------------------------------------------------------------
   let painted = "";
 
-  function paint(looks) {
+  function paint(views) {
     const mode = Array.from(chosen.requirement).join("\n");
     for (const row of rows) {
       row.element.hidden = !row.visible;
@@ -148,7 +148,7 @@
     if (mode !== painted) {
       painted = mode;
       for (const square of rows.flatMap((row) => row.squares)) {
-        const { letter = kinds[square.kind].letter } = looks[square.kind];
+        const { letter = kinds[square.kind].letter } = views[square.kind];
         square.link.className = `o${letter}${square.isOn ? "" : " off"}`;
         square.link.textContent = letter;
         square.link.setAttribute("aria-label", labels.get(letter));
@@ -173,7 +173,7 @@
     window.refreshGrid();
   }
 
-  // Two rules hide the columns that are not chosen: thousands of cells need not be touched.
+  // Two style rules hide the columns that are not chosen, instead of changes to thousands of cells.
   const sheet = document.styleSheets[0];
   const addRule = (text) => sheet.cssRules[sheet.insertRule(text, sheet.cssRules.length)];
   const hides = addRule(".matrix .none { display: none; }");
@@ -253,14 +253,14 @@
     try {
       return decodeURIComponent(hash.slice(1));
     } catch {
-      return ""; // a stray percent sign: no address of ours
+      return ""; // a stray percent sign: not an address that this page wrote
     }
   }
 
   function read() {
     const cell = document.getElementById(idOf(location.hash));
     if (cell && cell.matches(".matrix td a")) {
-      location.replace(cell.href); // the address of a cell leads to what is behind it
+      location.replace(cell.href); // the address of a cell leads to its details
       return;
     }
     const hash = location.hash.startsWith("#?") ? location.hash.slice(2) : "";

@@ -1,4 +1,4 @@
-// Arrow keys walk from square to square; one of them is reached by Tab, as in any grid.
+// Keyboard use of the matrix: Tab reaches one square, arrow keys move to the others, as in a grid.
 (() => {
   "use strict";
   const table = document.querySelector(".matrix");
@@ -44,7 +44,7 @@
     }
   }
 
-  // Of the squares that are shown, the first is entered by Tab, or the last that was.
+  // Tab enters the square that was entered last, or the first visible square.
   window.refreshGrid = () => {
     if (!entry || !isReachable(entry)) {
       const first = table.querySelector(SHOWN);

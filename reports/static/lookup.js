@@ -1,4 +1,4 @@
-// For users of exports: which tasks of a model export, at which opsets, by which exporter.
+// For users of exports: answers which tasks of a model export, at which opsets, with which exporter.
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("data").textContent);
@@ -25,7 +25,7 @@
     return element;
   }
 
-  // "distilbert-base-uncased" is distilbert and not bert: the longest name within what was typed.
+  // Takes the longest name within the typed text: "distilbert-base-uncased" is distilbert, not bert.
   function find(typed) {
     const asked = plain(typed);
     const known = [...architectures.keys(), ...missing.keys()];
@@ -42,9 +42,11 @@
       return make("td", "not planned");
     }
     const [, opsets, , conforming, applicable, needed] = entry;
-    const count = applicable ? `${conforming} of ${applicable} opsets` : "does not apply";
-    const exact = needed ? `, within ${needed}` : "";
-    return make("td", [make("b", applicable ? opsets : ""), ` ${count}${exact}`]);
+    const exact = needed ? `, largest difference ${needed}` : "";
+    const count = applicable
+      ? ` (${conforming} of ${applicable} opsets conform${exact})`
+      : "not applicable";
+    return make("td", [make("b", applicable ? opsets : ""), count]);
   }
 
   function tableOf(rows) {
@@ -77,7 +79,7 @@
 
   function known(name) {
     const rows = architectures.get(name);
-    const link = make("a", "all that is known of it", { href: rows[0].href });
+    const link = make("a", "all results", { href: rows[0].href });
     const parts = [make("h3", [`${name}: `, link]), tableOf(rows)];
     const command = commandOf(rows);
     if (command) {
@@ -87,10 +89,10 @@
   }
 
   function unknown(typed, name) {
-    const said = name
-      ? `${name} is not registered: transformers has it (${missing.get(name)}), but no description declares it, so nothing is known.`
-      : `Nothing is known of “${typed}”: this run plans no architecture of that name.`;
-    return [make("p", said, { className: "hint" })];
+    const text = name
+      ? `${name} is not registered: transformers has it (tasks: ${missing.get(name)}), but it has no description here, so it was not tested.`
+      : `No results for “${typed}”: this run plans no architecture of that name.`;
+    return [make("p", text, { className: "hint" })];
   }
 
   input.addEventListener("input", () => {

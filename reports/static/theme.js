@@ -1,4 +1,4 @@
-// Light, dark, or as the system says; remembered where the browser lets a page remember.
+// The theme: light, dark, or the system's. The choice is stored if the browser allows it.
 (() => {
   "use strict";
   const KEY = "onnx-conformance-theme";
@@ -24,7 +24,7 @@
     try {
       localStorage.setItem(KEY, theme);
     } catch {
-      // It then lasts as long as the page.
+      // Not stored: the choice lasts until the page is closed.
     }
   }
 

@@ -1,4 +1,4 @@
-"""Every benchmark runs, measures what it says, and tells when a bar is missed. Never how fast."""
+"""Every benchmark runs, prints its figures, and reports a missed bar; no test asserts a time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Run = Callable[..., str]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a benchmark with bars that nothing reaches; returns what it printed."""
+    """A function that runs a benchmark with bars that cannot be met, and returns its output."""
 
     def call(name: str, *arguments: str) -> str:
         module = importlib.import_module(f"benchmarks.{name}")
@@ -43,24 +43,24 @@ def test_a_bar_may_be_reached_and_not_passed(value: float, at_most: str, at_leas
     assert Bar.at_least(2.0).verdict(value) == f"{at_least} the bar of 2"
 
 
-def test_the_matrix_is_told_to_be_above_its_exports(run: Run) -> None:
+def test_a_matrix_above_the_bar_is_reported(run: Run) -> None:
     printed = run("matrix_overhead", *CELL, "--rounds=1", "--workers=1")
     assert "1 workers take" in printed
     assert "bare exports of 1 cells, median of 1 rounds: ABOVE the bar" in printed
 
 
-def test_two_workers_are_told_to_be_below(run: Run) -> None:
+def test_a_speedup_below_the_bar_is_reported(run: Run) -> None:
     printed = run("two_workers", *CELL, "--rounds=1")
     assert re.search(r"two workers are [\d.]+ x as fast as one, .*: BELOW the bar", printed)
 
 
-def test_requirements_are_told_to_be_above_the_export(run: Run) -> None:
+def test_requirements_above_the_bar_are_reported(run: Run) -> None:
     printed = run("cost_of_requirements", *CELL)
     assert re.search(r"at least 3\d examples each: BELOW the bar", printed)
     assert re.search(r"all requirements cost [\d.]+ x the export, .*: ABOVE the bar", printed)
 
 
-def test_opsets_are_told_to_be_above_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_opsets_above_the_bar_are_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     opset_sharing = importlib.import_module("benchmarks.opset_sharing")
     monkeypatch.setattr(opset_sharing, "OPSETS", (18, 21))
     monkeypatch.setattr(opset_sharing, "COUNTS", (1, 2))
@@ -69,18 +69,18 @@ def test_opsets_are_told_to_be_above_one(run: Run, monkeypatch: pytest.MonkeyPat
     assert "medians of 1 rounds: ABOVE the bar" in printed
 
 
-def test_the_plain_loop_finds_equal_what_is_judged_at_more_shapes(run: Run) -> None:
+def test_the_plain_loop_is_compared_with_judging(run: Run) -> None:
     printed = run("against_plain_loop", *CELL)
     assert "1 of 1" in printed
-    assert re.search(r"judging 1 cells at 3\d shapes and more", printed)
+    assert re.search(r"judging 1 cells at 3\d shapes or more", printed)
 
 
-def test_collection_is_told_to_be_above(run: Run) -> None:
+def test_a_collection_above_the_bar_is_reported(run: Run) -> None:
     printed = run("collection", "--cells=50", "--rounds=1")
     assert re.search(r"50 cells are collected in [\d.]+ s without torch, .*: ABOVE", printed)
 
 
-def test_collecting_with_torch_is_above_whatever_it_takes(
+def test_collecting_with_torch_is_above_the_bar_for_any_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(collection, "MODULE", collection.MODULE + "\nimport torch\n")
@@ -89,7 +89,7 @@ def test_collecting_with_torch_is_above_whatever_it_takes(
     assert "with torch, median of 1 rounds: ABOVE the bar" in capsys.readouterr().out
 
 
-def test_memory_is_told_to_be_above(run: Run) -> None:
+def test_memory_above_the_bar_is_reported(run: Run) -> None:
     printed = run("memory", *CELL, "--cells=2", "--every=1")
     assert re.search(r"2 cells, of 1 different ones: \d+ MB at most, ABOVE the bar", printed)
     assert re.search(r"[+-][\d.]+ % since the 100th cell: ABOVE the bar", printed)
@@ -105,12 +105,12 @@ def test_memory_grows_since_the_judge_was_warm() -> None:
 @pytest.mark.nightly
 def test_optimum_is_compared_in_all_settings(run: Run, tmp_path: Path) -> None:
     printed = run("against_optimum", *CELL, "--rounds=1", f"--folder={tmp_path}")
-    assert re.search(r"3\d times the shapes and more: BELOW", printed)
+    assert re.search(r"3\d times the shapes or more: BELOW", printed)
     for setting in ("one process", "validated apart", "commands", "as they are used"):
         assert re.search(rf"{setting}: [\d.]+ x the cells per second, .*: BELOW", printed)
 
 
-def test_curves_are_drawn_beside_their_bar(run: Run, tmp_path: Path) -> None:
+def test_curves_are_drawn_with_their_bar(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     drawn = []
     for name in ("one.svg", "other.svg"):

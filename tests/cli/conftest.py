@@ -1,4 +1,4 @@
-"""Runs commands, and makes the small models and files that they are run on."""
+"""Fixtures: run commands, and make small models and files for them."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ SCHEMAS = Path(harness.__file__).parent / "schemas"
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a command ended, and what it printed."""
+    """Exit status and output of a command."""
 
     status: int
     out: str
     err: str
 
     def json(self, schema: str) -> Any:
-        """What it printed as JSON, valid against the schema of this name."""
+        """Return the output as JSON, validated against the schema of this name."""
         data = json.loads(self.out)
         text = (SCHEMAS / f"{schema}.schema.json").read_text(encoding="utf-8")
         jsonschema.Draft202012Validator(json.loads(text)).validate(data)
         return data
 
     def assert_refused(self, *parts: str, status: int = 2) -> None:
-        """One line on stderr that holds `parts`, nothing on stdout."""
+        """Assert that stderr is one line with all `parts`, and stdout empty."""
         assert (self.status, self.out) == (status, ""), self.err
         assert self.err.count("\n") == 1, self.err
         assert self.err.startswith("error: ")
@@ -50,7 +50,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process, which has imported torch already."""
+    """Run a command in this process, which has imported torch already."""
 
     def run_here(*arguments: object) -> Result:
         capfd.readouterr()
@@ -62,7 +62,7 @@ def run(capfd: pytest.CaptureFixture[str]) -> Run:
 
 @pytest.fixture
 def run_process(tmp_path: Path) -> Run:
-    """Runs a command in a process of its own, in the folder `tmp_path`."""
+    """Run a command in a separate process, in the folder `tmp_path`."""
 
     def run_there(*arguments: object, **environment: str) -> Result:
         command = [sys.executable, "-m", "harness", *map(str, arguments)]
@@ -93,7 +93,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def bert_onnx(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That BERT, exported at opset 18."""
+    """The ONNX file of the saved BERT, exported at opset 18."""
     from harness.configs.tasks import TasksManager
     from harness.evidence.models import load_model
     from harness.exporters._api import export

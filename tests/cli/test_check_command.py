@@ -1,4 +1,4 @@
-"""`check`: a verdict for whatever is an ONNX model, a refusal for everything else."""
+"""`check`: gives a verdict on every ONNX model, and refuses other files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture
 def check(run: Any, tiny_bert: Path) -> Any:
-    """Runs `check` on a file against the saved BERT."""
+    """Run `check` on a file against the saved BERT."""
 
     def check_file(file: Path, *options: object) -> Any:
         return run("check", file, "--model", tiny_bert, "--task", "fill-mask", *options)

@@ -1,4 +1,4 @@
-"""`constraints`: what `make canary` has pip keep to."""
+"""`constraints`: the pins that `make canary` gives to pip."""
 
 from __future__ import annotations
 

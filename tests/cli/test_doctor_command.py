@@ -1,4 +1,4 @@
-"""`doctor`: says what there is, and what to do about what there is not."""
+"""`doctor`: describes the environment, and says how to repair each problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_a_good_environment_is_described(run: Any) -> None:
         assert f"{package:<16} {metadata.version(package)}" in result.out
     for name in exporter_names():
         assert f"{name:<16} opset {format_opsets(get_exporter(name).opsets)}" in result.out
-    assert result.out.splitlines()[-1] == "all is well"
+    assert result.out.splitlines()[-1] == "no problems found"
 
 
 def test_a_missing_package_is_named_with_what_to_do(

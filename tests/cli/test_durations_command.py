@@ -1,4 +1,4 @@
-"""`durations`: one command keeps how long the cells of a run took."""
+"""`durations`: stores how long the cells of a run took."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
 
 
 def run_that(outcome: Outcome, folder: Path) -> Path:
-    """A run of one record, which took 1.5 seconds."""
+    """Write a run with one record, which took 1.5 seconds."""
     record = Record(cell=CELL, requirement="export", outcome=outcome, seconds=1.5)
     return write_run(folder / "run", record)
 

@@ -1,4 +1,4 @@
-"""Every error is one line on stderr, with the status that tells whose it is."""
+"""Every error is one line on stderr; the exit status tells usage from internal errors."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_what_is_committed_can_hold(run: Any) -> None:
     result = run("expectations", "check")
     assert result.status == 0, result.out
     assert "dynamo.toml" in result.out
-    assert result.out.endswith("all can hold\n")
+    assert result.out.endswith("\nno problems\n")
 
 
 def test_check_counts_entries_and_pairs_and_says_when_one_expires(run: Any, known: Path) -> None:
@@ -53,7 +53,7 @@ def test_check_counts_entries_and_pairs_and_says_when_one_expires(run: Any, know
     assert reason == (
         f"inactive: known.toml, entry 2 asks for pytest <1, {version('pytest')} is installed"
     )
-    assert verdict == "all can hold"
+    assert verdict == "no problems"
 
 
 def test_check_lists_everything_that_is_wrong(run: Any, known: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_file_that_cannot_be_read_is_wrong_use(
 
 @pytest.fixture
 def failed_run(tmp_path: Path) -> Path:
-    """A run in which the known failure at opset 9 passed, and another one appeared at 18."""
+    """A run in which the known failure at opset 9 passed, and a new one appeared at 18."""
     return write_run(
         tmp_path / "run",
         record("bert/fill-mask/opset9/torchscript", Outcome.XPASSED),
@@ -168,7 +168,7 @@ def test_a_file_that_cannot_be_written_is_one_line(
     def refuse(path: Path, text: str) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("harness.files.write_whole", refuse)
+    monkeypatch.setattr("harness.files.write_atomically", refuse)
     result = run("expectations", "update", failed_run, "--expectations", known, "--write")
     assert result.status == 2
     assert f"error: {known}: cannot be written (Permission denied)" in result.err

@@ -1,4 +1,4 @@
-"""`export`: writes files, judges them, and says in one line what it cannot work with."""
+"""`export`: writes files and judges them, or refuses bad input in one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.fixture
 def model(tiny_bert: Path, tmp_path: Path) -> Path:
-    """A copy of the saved BERT, to be damaged."""
+    """A copy of the saved BERT, which tests damage."""
     return Path(shutil.copytree(tiny_bert, tmp_path / "model"))
 
 

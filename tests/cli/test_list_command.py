@@ -1,4 +1,4 @@
-"""`list`: complete, valid, narrow where asked, and light."""
+"""`list`: complete, valid against its schema, filtered on request, with few imports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people read of a verdict, and what tools read of it and of run files."""
+"""Output of verdicts as text and JSON, and the schema of run files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from harness.records import (
     GLYPHS,
     CellId,
     CellReport,
-    Failing,
+    FailingExample,
     Footer,
     Header,
     Line,
     Meaning,
     Outcome,
     Record,
-    Shard,
+    RunShard,
     Started,
     Worst,
     dump_line,
@@ -47,7 +47,7 @@ FAILED = Record(
     examples=12,
     covered={"batch_size": [1, 2]},
     worst=WORST,
-    failing=Failing(axes=WORST.axes, seed=7),
+    failing=FailingExample(axes=WORST.axes, seed=7),
     message="logits: differs\n  by 0.003",
     traceback="Traceback",
     expectation={"reason": "known"},
@@ -119,7 +119,7 @@ def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> 
 
 
 def test_every_failure_ends_with_its_own_replay_command() -> None:
-    """Also where two requirements fail for the same reason, which is told once."""
+    """Also if two requirements fail for the same reason, which is printed once."""
     other = dataclasses.replace(FAILED, requirement="cache", replay=f"{FAILED.replay} other")
     lines = list(report_lines(CellReport(CELL, (FAILED, other))))
     assert lines[-3:-1] == [f"  replay: {FAILED.replay}", f"  replay: {other.replay}"]
@@ -153,7 +153,7 @@ def test_a_verdict_is_valid_against_its_schema(number: float) -> None:
             planned={str(CELL): ["opset", "agreement"]},
             modalities={"bert": "text"},
             requirements={"opset": Meaning(proves="it", fails_when="not")},
-            shard=Shard(index=1, count=2, cells=3),
+            shard=RunShard(index=1, count=2, cells=3),
         ),
         Started(cell=CELL, process="gw0", time="2025-01-02T03:04:05Z"),
         *(Record(cell=CELL, requirement="opset", outcome=outcome) for outcome in Outcome),

@@ -1,4 +1,4 @@
-"""`promote`: one command keeps the failures of a run."""
+"""`promote`: adds the failing examples of a run to the regressions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import CellId, Failing, Outcome, Record
+from harness.records import CellId, FailingExample, Outcome, Record
 from tests.small_runs import write_run
 
 CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
@@ -16,7 +16,7 @@ FAILURE = Record(
     cell=CELL,
     requirement="agreement",
     outcome=Outcome.FAILED,
-    failing=Failing(axes={"batch_size": 2, "sequence_length": 3}, seed=4),
+    failing=FailingExample(axes={"batch_size": 2, "sequence_length": 3}, seed=4),
 )
 
 

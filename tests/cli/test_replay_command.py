@@ -1,4 +1,4 @@
-"""`replay`: one example of a cell, once more."""
+"""`replay`: judges one example of a cell again."""
 
 from __future__ import annotations
 

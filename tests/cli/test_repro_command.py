@@ -1,4 +1,4 @@
-"""`repro`: scripts that show a defect where there is no harness, or a refusal, and then no file."""
+"""`repro`: writes scripts that show a defect without the harness, or refuses and writes nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ runpy.run_path(sys.argv[1], run_name="__main__")
 
 
 def run_alone(script: Path) -> subprocess.CompletedProcess[str]:
-    """Run it in its folder, isolated from PYTHONPATH, where nothing of ours can be imported."""
+    """Run a script in its folder without PYTHONPATH, so that it cannot import the harness."""
     command = [sys.executable, "-I", "-c", ALONE, str(script)]
     return subprocess.run(
         command, cwd=script.parent, capture_output=True, text=True, check=False, timeout=600
@@ -41,7 +41,7 @@ def test_a_defect_shows_without_a_harness(run: Any, tmp_path: Path) -> None:
     done = run_alone(script)
     assert done.returncode == 1, done.stderr
     assert "RotaryEmbedding" in done.stdout
-    assert done.stdout.splitlines()[-1] == "the defect shows"
+    assert done.stdout.splitlines()[-1] == "defect reproduced"
 
 
 def test_a_cell_that_conforms_shows_nothing(run: Any, tmp_path: Path) -> None:

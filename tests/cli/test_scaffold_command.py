@@ -1,4 +1,4 @@
-"""`scaffold`: files whose cells run without an edit, or a refusal that leaves nothing behind."""
+"""`scaffold`: writes files whose cells run unedited, or refuses and writes nothing."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ ROBERTA = ("scaffold", "roberta", "--like", "bert")
 KEPT = ("__init__", "bert", "llama", "vit")
 """The modules of a checkout in which RoBERTa and Mistral are new."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*~*.json", "*.toml")
-"""Expectations are of architectures that it has not."""
+"""Expectations are left out: they name architectures that the small checkout lacks."""
 REGISTERED = frozenset({"bert", "distilbert", "gpt2", "llama", "t5", "vit"})
 
 
 @pytest.fixture(autouse=True)
 def _few_are_registered() -> None:
-    """In this process; what a test finds registered is put back after it."""
+    """Unregister most architectures in this process; another fixture registers them again."""
     known = TasksManager._SUPPORTED_MODEL_TYPE
     for architecture in set(TasksManager.architectures()) - REGISTERED:
         del known[architecture]
@@ -37,7 +37,7 @@ def _few_are_registered() -> None:
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A checkout with few architectures; copy it to write there."""
+    """A checkout with few architectures. Tests that write to it copy it first."""
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("harness", "reports", "conformance", "fixtures"):
         shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT)
@@ -60,7 +60,7 @@ def _fixture_folders_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def outcomes(checkout: Path, tmp_path: Path) -> Callable[[str], dict[str, set[Outcome]]]:
-    """Runs the TorchScript cells of a scaffolded architecture; task -> outcomes of what applies."""
+    """Run the TorchScript cells of a scaffolded architecture; gives task -> applicable outcomes."""
 
     def run_cells(architecture: str) -> dict[str, set[Outcome]]:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]

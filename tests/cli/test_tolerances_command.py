@@ -1,4 +1,4 @@
-"""`tolerances`: which atol a cell needs, what it may be at most, and what it should be."""
+"""`tolerances`: the atol that a cell needs, the largest allowed one, and the proposed one."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BERT = ("--architecture", "bert", "--task", "fill-mask", "--max-examples", 5)
 
 @pytest.fixture
 def declare(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Declares another tolerance for BERT."""
+    """Declare another tolerance for BERT."""
     return lambda atol: monkeypatch.setattr(BertOnnxConfig, "ATOL_FOR_VALIDATION", atol)
 
 
 @pytest.fixture
 def measure(run: Any) -> Any:
-    """Runs `tolerances` on the TorchScript export of BERT."""
+    """Run `tolerances` on the TorchScript export of BERT."""
     return lambda *options: run("tolerances", *BERT, "--exporter", "torchscript", *options)
 
 
@@ -75,7 +75,7 @@ def test_a_tolerance_of_more_than_ten_roundings_does_not_hold(measure: Any, decl
 
 
 class _Interrupted(TorchScriptExporter):
-    """Somebody loses patience, or something breaks, while it exports."""
+    """An exporter that raises an error or an interrupt while it exports."""
 
     name = "unfinished"
     opsets = (18,)
@@ -98,7 +98,7 @@ def test_an_interrupt_prints_what_was_finished(run: Any) -> None:
     assert (report["complete"], len(report["cells"])) == (False, 1)
 
 
-def test_cells_that_cannot_be_measured_are_told(run: Any, declare: Any) -> None:
+def test_cells_that_cannot_be_measured_are_reported(run: Any, declare: Any) -> None:
     declare(3e-5)
     register_exporter(_Interrupted(RuntimeError("no operator\ntoday")))
     result = run("tolerances", *BERT, "--exporter", "torchscript,unfinished", "--opset", "18,98")

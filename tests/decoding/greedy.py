@@ -1,11 +1,11 @@
-"""Decode greedily with exported files: plain ONNX Runtime and NumPy, nothing of the harness.
+"""Decode greedily with exported files, using only ONNX Runtime and NumPy, not the harness.
 
     python greedy.py FOLDER INPUTS.npz COUNT
 
 FOLDER holds `model.onnx` of a decoder with past, or the three parts of an encoder-decoder. INPUTS
 holds the arrays of the prompt: `input_ids` and `attention_mask` (left-padded for decoders), or
-`input_features`; for an encoder-decoder `decoder_input_ids`, its start tokens, too. Prints the
-COUNT tokens that follow in each row, as JSON.
+`input_features`; for an encoder-decoder also `decoder_input_ids`, its start tokens. The script
+prints, as JSON, the COUNT tokens that follow the prompt in each row.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def load(path: Path) -> Any:
 
 
 def run(session: Any, known: Arrays) -> Arrays:
-    """Feed a session what it asks for, by name; what it returns, by name."""
+    """Run a session with the inputs that it declares and return its outputs, by name."""
     feed = {value.name: known[value.name] for value in session.get_inputs()}
     names = [value.name for value in session.get_outputs()]
     return dict(zip(names, session.run(names, feed), strict=True))
@@ -47,7 +47,7 @@ def last_choice(outputs: Arrays) -> Any:
 
 
 def empty_past(session: Any, batch: int) -> Arrays:
-    """A cache without tokens, of the heads and sizes that the file declares."""
+    """Return a cache without tokens, with the heads and sizes that the file declares."""
     past = {}
     for value in session.get_inputs():
         if value.type == FLOAT_TYPE:

@@ -1,4 +1,4 @@
-"""What users do with the files: a script without the harness decodes the tokens of `generate()`."""
+"""Decode exported files with a user's script, without the harness; compare with `generate()`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TASKS = {
 
 
 def _prompt(architecture: str, model: Any) -> dict[str, torch.Tensor]:
-    """Three rows: a decoder's are padded on the left, an encoder's on the right."""
+    """Return a prompt of three rows, padded on the left for a decoder, on the right otherwise."""
     generator = torch.Generator().manual_seed(3)
     if architecture == "whisper":
         shape = (3, model.config.num_mel_bins, 2 * model.config.max_source_positions)
@@ -44,7 +44,7 @@ def _prompt(architecture: str, model: Any) -> dict[str, torch.Tensor]:
 
 
 def _generated(architecture: str, model: Any, prompt: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """The tokens that transformers chooses after the prompt."""
+    """Return the tokens that transformers chooses after the prompt."""
     tokens: torch.Tensor = model.generate(
         **prompt, max_new_tokens=COUNT, do_sample=False, num_beams=1
     )
@@ -64,7 +64,7 @@ def _decode(folder: Path, prompt: Mapping[str, torch.Tensor]) -> list[list[int]]
 
 @pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
 @pytest.mark.parametrize("architecture", TASKS)
-def test_the_files_decode_what_generate_does(
+def test_exported_files_decode_the_tokens_of_generate(
     architecture: str, exporter: str, subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject(architecture, TASKS[architecture])

@@ -1,4 +1,4 @@
-"""What is learnt from transformers' `generate()`."""
+"""Tests of the tokens and feeds taken from transformers' `generate()`."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ def _decoding(one: Any) -> Decoding:
         ("whisper", "automatic-speech-recognition-with-past"),
     ],
 )
-def test_a_generation_is_what_generate_does_and_leaves_the_model_as_it_was(
+def test_a_generation_equals_generate_and_leaves_the_model_unchanged(
     architecture: str, task: str, subject: Subjects
 ) -> None:
     one = subject(architecture, task)
     before = copy.deepcopy((one.model.generation_config.to_dict(), one.model.config.to_dict()))
     decoding = _decoding(one)
     space = one.config.axis_space
-    course = decoding.course(Example.of(space.export_sizes, 1))
-    generation = generate(one.model, one.config, course)
+    schedule = decoding.schedule_for(Example.of(space.export_sizes, 1))
+    generation = generate(one.model, one.config, schedule)
     assert generation.choices.shape == (3, STEPS)
-    full = decoding.full(generation.course)["logits"]
-    at = [end - 1 for end in generation.course.ends[:-1]]
+    full = decoding.full_forward(generation.schedule)["logits"]
+    at = [end - 1 for end in generation.schedule.ends[:-1]]
     np.testing.assert_allclose(full[:, at], generation.logits, atol=one.config.atol)
     assert (generation.logits.argmax(axis=2) == generation.choices).mean() > 0.5
     after = (one.model.generation_config.to_dict(), one.model.config.to_dict())
@@ -51,25 +51,25 @@ def test_a_generation_is_what_generate_does_and_leaves_the_model_as_it_was(
     assert not one.model._forward_hooks
 
 
-def test_a_model_that_calls_itself_aside_is_followed_on_its_way(
+def test_calls_that_do_not_continue_the_prompt_are_ignored(
     subject: Subjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = subject("gpt2", TASK)
-    course = _decoding(one).course(Example.of(SIZES, 0))
-    alone = generate(one.model, one.config, course)
+    schedule = _decoding(one).schedule_for(Example.of(SIZES, 0))
+    alone = generate(one.model, one.config, schedule)
     plain = GPT2LMHeadModel.generate
 
-    def aside(model: Any, **keywords: Any) -> Any:
+    def detect_first(model: Any, **keywords: Any) -> Any:
         model(input_ids=keywords["input_ids"][:, :2], use_cache=True)
         return plain(model, **keywords)
 
-    monkeypatch.setattr(GPT2LMHeadModel, "generate", aside)
-    followed = generate(one.model, one.config, course)
-    assert followed.course.ends == alone.course.ends == (4, 5, 6, 7, 8, 9)
-    np.testing.assert_array_equal(followed.choices, alone.choices)
+    monkeypatch.setattr(GPT2LMHeadModel, "generate", detect_first)
+    detecting = generate(one.model, one.config, schedule)
+    assert detecting.schedule.ends == alone.schedule.ends == (4, 5, 6, 7, 8, 9)
+    np.testing.assert_array_equal(detecting.choices, alone.choices)
 
 
-def test_a_generation_of_one_token_teaches_nothing(
+def test_a_generation_of_one_token_is_an_error(
     subject: Subjects, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = subject("gpt2", TASK)
@@ -79,8 +79,8 @@ def test_a_generation_of_one_token_teaches_nothing(
         return plain(model, **{**keywords, "max_new_tokens": 1})
 
     monkeypatch.setattr(GPT2LMHeadModel, "generate", one_token)
-    with pytest.raises(GenerationError, match="chose no token to go on from"):
-        generate(one.model, one.config, _decoding(one).course(Example.of(SIZES, 0)))
+    with pytest.raises(GenerationError, match="chose no token to continue from"):
+        generate(one.model, one.config, _decoding(one).schedule_for(Example.of(SIZES, 0)))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_generation_of_one_token_teaches_nothing(
         ("bert", "fill-mask", "BertForMaskedLM does not generate"),
     ],
 )
-def test_where_nothing_is_generated_there_is_a_reason(
+def test_a_reason_is_given_if_nothing_is_generated(
     architecture: str, task: str, reason: str | None, subject: Subjects
 ) -> None:
     one = subject(architecture, task)

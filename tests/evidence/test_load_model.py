@@ -1,4 +1,4 @@
-"""Loading a model says in one line what is wrong with its folder."""
+"""Errors of loading a model name the problem of its folder in one line."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_broken_configuration(text: str, tmp_path: Path) -> None:
         load_model("fill-mask", tmp_path)
 
 
-def test_an_unknown_model_type_is_met_with_the_nearest(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_model_type_names_the_nearest(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "brt"}))
     with pytest.raises(UsageError, match="did you mean bert"):
         load_model("fill-mask", tmp_path)
@@ -66,7 +66,7 @@ def test_a_task_that_the_architecture_does_not_have(saved: Path) -> None:
         load_model("masked-im", saved)
 
 
-def test_a_path_that_does_not_exist_is_not_taken_for_a_hub_id(tmp_path: Path) -> None:
+def test_a_path_to_a_file_is_not_taken_for_a_hub_id(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="is not a folder"):
         load_model("fill-mask", tmp_path / "file")

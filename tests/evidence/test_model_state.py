@@ -1,4 +1,4 @@
-"""What an exporter must leave: every way to leave a model otherwise is told by its name."""
+"""Every change that an exporter could leave in a model is reported by name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.evidence.model_state import changes, state_of
+from harness.evidence.model_state import capture_state, changes
 from harness.evidence.models import tiny_model
 
 
@@ -30,7 +30,7 @@ def _patch_class(model: Any) -> None:
     kind.forward = lambda *args, **keywords: forward(*args, **keywords)
 
 
-WAYS: list[tuple[Callable[[Any], object], str]] = [
+CHANGES: list[tuple[Callable[[Any], object], str]] = [
     (_set_data, "values of cls.predictions.bias and 1 more"),
     (lambda model: model.bert.embeddings.word_embeddings.half(), "dtype of bert.embeddings.word_"),
     (lambda model: model.to("meta"), "device of "),
@@ -49,20 +49,20 @@ WAYS: list[tuple[Callable[[Any], object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("way", "told"), WAYS, ids=[told for _, told in WAYS])
-def test_a_change_is_told(
-    way: Callable[[Any], object], told: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("change", "text"), CHANGES, ids=[text for _, text in CHANGES])
+def test_a_change_is_reported(
+    change: Callable[[Any], object], text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model: Any = tiny_model("bert", "fill-mask")
     embeddings = type(model.bert.embeddings)
     monkeypatch.setattr(embeddings, "forward", embeddings.forward)  # put back after the test
-    before = state_of(model)
-    way(model)
-    assert any(change.startswith(told) for change in changes(before, state_of(model)))
+    before = capture_state(model)
+    change(model)
+    assert any(found.startswith(text) for found in changes(before, capture_state(model)))
 
 
-def test_a_model_that_was_called_is_as_it_was() -> None:
+def test_a_call_does_not_change_the_state() -> None:
     model: Any = tiny_model("gpt2", "text-generation-with-past")
-    before = state_of(model)
+    before = capture_state(model)
     model(input_ids=torch.ones(2, 3, dtype=torch.long))
-    assert list(changes(before, state_of(model))) == []
+    assert list(changes(before, capture_state(model))) == []

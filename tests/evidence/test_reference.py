@@ -1,4 +1,4 @@
-"""The reference is eager PyTorch called directly, and shares nothing with the wrapper."""
+"""The reference is eager PyTorch called directly, without the exporters' wrapper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASK = "text-generation-with-past"
 
 
 class _CrossedCache(DynamicCache):
-    """Only the wrapper fills a cache by its constructor; that gets the layers crossed."""
+    """A cache whose constructor reverses the layers; only the wrapper fills caches that way."""
 
     def __init__(self, layers: Any = None, *, config: Any = None) -> None:
         super().__init__(layers[::-1] if layers else None, config=config)
@@ -62,7 +62,7 @@ def test_a_wrapper_that_drops_a_keyword_disagrees(subject: Callable[..., Any]) -
     assert compare(reference, _flat_outputs(one, feed), 1e-2).findings
 
 
-def test_a_model_in_train_mode_is_judged_in_eval_mode_and_comes_back(
+def test_a_model_in_train_mode_runs_in_eval_mode_and_has_its_mode_back(
     subject: Callable[..., Any],
 ) -> None:
     one = subject("bert", "fill-mask")

@@ -1,4 +1,4 @@
-"""What transformers' exporter names otherwise gets its declared name, and hides nothing."""
+"""Files of transformers' exporter get the declared names, and their defects stay visible."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_outputs_of_a_decoder(subject: Callable[..., Any]) -> None:
 
 
 def program(*inputs: str, used: str, outputs: tuple[str, ...]) -> onnx_ir.Model:
-    """A file of BERT's names whose outputs all follow from one input."""
+    """Return a model with these inputs, whose outputs are all copies of the input `used`."""
     made = {
         name: onnx_ir.val(name, onnx_ir.DataType.INT64, onnx_ir.Shape(["s1", "s2"]))
         for name in inputs

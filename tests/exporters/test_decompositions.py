@@ -1,4 +1,4 @@
-"""When a decomposition is used for another opset, and when that would be wrong."""
+"""A decomposition is reused for another opset only if the result is the same."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from torch.export import Dim, ExportedProgram, default_decompositions
 from torch.nn import functional
 from torch.onnx._internal.exporter import _registration
 
-from harness.evidence.isomorphism import differences
-from harness.exporters._decompositions import share_decompositions
+from harness.evidence.isomorphism import graph_differences
+from harness.exporters._decompositions import cache_decompositions
 from harness.exporters._quiet import quiet
 from harness.exporters._registries import Registries
 
@@ -31,7 +31,7 @@ class Gated(nn.Module):
 
 
 class Normed(nn.Module):
-    """Holds an operator that opsets 18 to 22 decompose and later ones translate."""
+    """Contains an operator that opsets 18 to 22 decompose and later opsets translate."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Normed(nn.Module):
 
 
 class Distance(nn.Module):
-    """Is decomposed to a norm, which is decomposed in turn."""
+    """Is decomposed into a norm, which is then decomposed too."""
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         return functional.pairwise_distance(values, values.flip(0))
@@ -50,7 +50,7 @@ class Distance(nn.Module):
 
 @pytest.fixture
 def decomposed(monkeypatch: pytest.MonkeyPatch) -> list[ExportedProgram]:
-    """What torch decomposes programs into while a test runs."""
+    """Return the list of decomposed programs that torch makes while a test runs."""
     made: list[ExportedProgram] = []
     plain = ExportedProgram.run_decompositions
 
@@ -67,7 +67,7 @@ def program_of(model: nn.Module, *, shares: bool = True) -> ExportedProgram:
         shapes = ({0: Dim("batch_size")},)
         program = torch.export.export(model, (torch.randn(3, 4),), dynamic_shapes=shapes)
     if shares:
-        share_decompositions(program)
+        cache_decompositions(program)
     return program
 
 
@@ -88,7 +88,7 @@ def test_files_of_all_opsets_in_any_order_are_those_of_fresh_traces(
     for opset in opsets:
         alone = program_of(model, shares=False)
         assert not list(
-            differences(file_of(program, opset, tmp_path), file_of(alone, opset, tmp_path))
+            graph_differences(file_of(program, opset, tmp_path), file_of(alone, opset, tmp_path))
         )
 
 

@@ -1,4 +1,4 @@
-"""What `export()` writes, refuses and leaves behind."""
+"""`export()`: the files it writes, the calls it refuses, and its side effects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights beside the file: where they lie, that they are judged, and that their loss shows."""
+"""External data: its location, its verdict, and the findings if it is damaged."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ THRESHOLD = 128
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A tiny model and the folder into which it was exported, weights outside."""
+    """A tiny model and the folder into which it was exported with external data."""
 
     model: Any
     task: str
@@ -54,7 +54,7 @@ class Exported:
 def exported_with_data(
     subject: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Exported]:
-    """Export a subject at opset 18 with its weights outside, once; do not edit the folder."""
+    """Export a subject once, at opset 18 with external data; tests must not edit the folder."""
     made: dict[tuple[str, ...], Exported] = {}
 
     def make(architecture: str, task: str, exporter: str) -> Exported:
@@ -76,7 +76,7 @@ def with_threshold(config: OnnxConfig, threshold: int) -> OnnxConfig:
 
 
 def outside(file: Path) -> Mapping[str, ExternalDataInfo]:
-    """Initializers of a file that lie outside it."""
+    """Name -> location of each initializer that is stored as external data."""
     return {tensor.name: ExternalDataInfo(tensor) for tensor in tensors(file, is_outside=True)}
 
 
@@ -113,7 +113,7 @@ def test_the_data_file_holds_the_weights(
 
 
 @pytest.mark.parametrize(("architecture", "task", "exporter"), [(*GPT2, "dynamo"), *CELLS[3:]])
-def test_each_file_names_its_own_data_beside_it(
+def test_each_file_has_its_own_data_file(
     architecture: str, task: str, exporter: str, exported_with_data: Callable[..., Exported]
 ) -> None:
     done = exported_with_data(architecture, task, exporter)
@@ -149,7 +149,7 @@ def test_without_a_threshold_a_small_model_is_one_file(
 def test_a_second_export_replaces_the_data_of_the_first(
     subject: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From within the folder too, where onnx meets the location as a path that exists."""
+    """Run in the output folder, where the location of the data is an existing path for onnx."""
     one = subject(*GPT2)
     config = with_threshold(one.config, THRESHOLD)
     monkeypatch.chdir(tmp_path)
@@ -181,8 +181,10 @@ def test_two_files_in_one_folder_keep_their_own_data(
 
 
 def test_data_in_many_files_is_gathered(exported: Callable[..., Path], tmp_path: Path) -> None:
-    """TorchScript writes models over 2 GiB so, one file for each weight: those of several parts
-    would overwrite each other."""
+    """TorchScript writes one file for each weight of a model over 2 GiB.
+
+    The files of several parts would overwrite each other.
+    """
     path = tmp_path / "model.onnx"
     whole = onnx.load(exported("bert", "fill-mask"))
     scattered = copy.deepcopy(whole)
@@ -214,7 +216,7 @@ def change_one_weight(data: Path) -> None:
     weights.tofile(data)
 
 
-# What is done to the data -> what `check` says.
+# Edit of the data -> pattern of the output of `check`.
 DAMAGES = [
     (remove, r"checker failed in .*\n.*model\.onnx\.data, but it"),
     (truncate, r"(weights|agreement) failed in .*\n.*(truncated|can not be read in full)"),
@@ -226,7 +228,7 @@ DAMAGES = [
 def check_after(
     exported_with_data: Callable[..., Exported], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[int, str]]:
-    """Run `check` on a copy whose first data file was edited: exit status and what it printed."""
+    """Run `check` on a copy whose first data file was edited; return exit status and output."""
 
     def run(architecture: str, task: str, edit: Callable[[Path], None]) -> tuple[int, str]:
         done = exported_with_data(architecture, task, "torchscript")
@@ -278,4 +280,4 @@ def test_an_exporter_that_keeps_the_weights_inside_fails_export() -> None:
     cell = CellId.parse(f"gpt2~external-data/{GPT2[1]}/opset18/inside")
     first, *_ = judge_cell(cell, profile="smoke").records
     assert (first.requirement, first.outcome) == ("export", Outcome.FAILED)
-    assert "of 128 bytes and more in the file" in first.message
+    assert "of at least 128 bytes inside the file" in first.message

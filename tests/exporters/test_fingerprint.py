@@ -1,4 +1,4 @@
-"""When two models are the same to the byte, and when nobody can tell."""
+"""Equal models have equal fingerprints, changed models another one, unpicklable ones None."""
 
 from __future__ import annotations
 
@@ -83,5 +83,5 @@ def test_one_tensor_twice_is_not_two_equal_ones() -> None:
     assert fingerprint(one, one[:]) != fingerprint(one, torch.ones(3))
 
 
-def test_what_cannot_be_pickled_has_none() -> None:
+def test_an_object_that_cannot_be_pickled_has_no_fingerprint() -> None:
     assert fingerprint(nn.ReLU(), threading.Lock()) is None

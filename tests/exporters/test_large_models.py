@@ -1,4 +1,4 @@
-"""Models beyond protobuf's 2 GiB: weights beside the file, judged by path."""
+"""Models over protobuf's limit of 2 GiB: exported with external data, and judged by path."""
 
 from __future__ import annotations
 

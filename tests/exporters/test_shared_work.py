@@ -1,4 +1,4 @@
-"""What opsets of one model share, and that every file is as the plain call writes it."""
+"""Opsets of a model share work, and each file is the same as from the plain call."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from onnx import numpy_helper
 
 import harness.judge.cell
 from harness import Exporter, OnnxConfig, SharedWork, export, judge_cell
-from harness.evidence.isomorphism import differences
+from harness.evidence.isomorphism import graph_differences
 from harness.evidence.onnx_file import graph_inputs, graph_outputs, parse_whole
 from harness.exporters import get_exporter
 from harness.exporters._decompositions import _Decomposition
-from harness.exporters._sharing import SharedTraces, sharing
-from harness.judge.cell import _proves_sharing, make_request
+from harness.exporters._sharing import SharedTraces, with_shared_traces
+from harness.judge.cell import _checks_sharing, make_request
 from harness.records import CellId
 
 Subjects = Callable[[str, str], Any]
@@ -31,7 +31,7 @@ Subjects = Callable[[str, str], Any]
 
 @pytest.fixture
 def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The programs that torch.export makes while a test runs."""
+    """Return the list of programs that torch.export makes while a test runs."""
     made: list[Any] = []
     plain = torch.export.export
 
@@ -44,21 +44,21 @@ def traces(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def shared(traces: SharedTraces, exporter: str = "dynamo") -> Exporter:
-    return sharing(get_exporter(exporter), traces)
+    return with_shared_traces(get_exporter(exporter), traces)
 
 
 def write(exporter: Exporter, one: Any, opset: int, folder: Path) -> dict[str, onnx.ModelProto]:
-    """Part -> what the exporter wrote for it."""
+    """Export a subject and return its files, by part."""
     artifact = exporter.export(one.model, one.config, opset, folder)
     return {stem: parse_whole(path) for stem, path in artifact.parts.items()}
 
 
 def assert_same(got: dict[str, onnx.ModelProto], expected: dict[str, onnx.ModelProto]) -> None:
-    """Same operators, attributes, connections, initializer bytes, domains and interface."""
+    """Compare operators, attributes, connections, initializer bytes, domains and interface."""
     assert list(got) == list(expected)
     for stem in got:
         one, other = got[stem], expected[stem]
-        assert list(differences(one, other)) == []
+        assert list(graph_differences(one, other)) == []
         assert sorted(_initializers(one)) == sorted(_initializers(other))
         assert _domains(one) == _domains(other)
         assert graph_inputs(one) == graph_inputs(other)
@@ -189,7 +189,7 @@ def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_pat
     assert len(traces) == 2
 
 
-def test_an_export_that_stands_alone_shares_nothing(
+def test_a_single_export_shares_nothing(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -215,12 +215,12 @@ def _outcomes(cell: CellId, requirements: list[str], work: SharedWork | None) ->
 
 
 class Stale(SharedTraces):
-    """Lends the trace of another model."""
+    """Returns the trace of another model."""
 
-    def program(self, model: Any, *rest: Any, **named: Any) -> Any:
+    def get_program(self, model: Any, *rest: Any, **named: Any) -> Any:
         other = copy.deepcopy(model)
         other.model.cls.predictions.bias.zero_()
-        return super().program(other, *rest, **named)
+        return super().get_program(other, *rest, **named)
 
 
 @pytest.mark.parametrize(
@@ -229,7 +229,7 @@ class Stale(SharedTraces):
 def test_a_nightly_proves_on_some_cells_that_shared_files_are_the_plain_ones(
     work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(harness.judge.cell, "CELLS_FOR_ONE_PROOF", 1)
+    monkeypatch.setattr(harness.judge.cell, "CELLS_PER_SHARING_CHECK", 1)
     cell = CellId.parse("bert/fill-mask/opset18/dynamo")
     (record,) = judge_cell(cell, requirements=["export"], profile="nightly", work=work).records
     assert record.outcome == outcome
@@ -242,12 +242,12 @@ def test_about_one_in_fifty_cells_is_a_proof_and_not_the_same_every_night() -> N
         (seed, cell.opset)
         for seed in range(60)
         for cell in cells
-        if _proves_sharing(make_request(cell, requirements=None, profile="nightly", seed=seed))
+        if _checks_sharing(make_request(cell, requirements=None, profile="nightly", seed=seed))
     }
     assert 5 <= len(proved) <= 50
     assert len({opset for _, opset in proved}) > 3
     request = make_request(cells[0], requirements=None, profile="pr", seed=0)
-    assert not any(_proves_sharing(replace(request, seed=seed)) for seed in range(200))
+    assert not any(_checks_sharing(replace(request, seed=seed)) for seed in range(200))
 
 
 @pytest.mark.parametrize("exporter", ["dynamo", "transformers"])
@@ -257,7 +257,7 @@ def test_where_sharing_breaks_the_file_is_the_plain_one(
     def refuse(*_: Any) -> None:
         raise TypeError("torch has changed")
 
-    monkeypatch.setattr(_Decomposition, "lent", refuse)
+    monkeypatch.setattr(_Decomposition, "copy_for_export", refuse)
     one = subject("bert", "fill-mask")
     got = write(shared(SharedTraces(), exporter), one, 18, tmp_path)
     assert_same(got, write(get_exporter(exporter), one, 18, tmp_path))

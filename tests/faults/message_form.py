@@ -10,7 +10,7 @@ from harness.records import Outcome, Record
 
 _LINE = re.compile(r"\S.*?: got \S.*, expected \S.* \[(?P<where>[^\[\]]+)\]")
 _REST = re.compile(r"\.\.\. and [1-9]\d* more")
-_BLAME = re.compile(r"(\S+: )?(.+ is to blame\b.*|run again it agrees with eager PyTorch: .+)")
+_BLAME = re.compile(r"(\S+: )?.+ is (probably )?at fault\b.*")
 _EXAMPLE = re.compile(r"(?:\w+=\d+, )*seed=\d+")
 _TOLD = {Outcome.FAILED, Outcome.ERRORED}
 

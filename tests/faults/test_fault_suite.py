@@ -67,7 +67,7 @@ def test_a_difference_of_levels_fails_the_runtime_too(fault: Fault, bench: Bench
 def test_agreement_blames_the_runtime_for_it(fault: Fault, bench: Bench) -> None:
     (record,) = fault.case.judge(bench, fault.subject, ["agreement"]).records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
-    assert "ONNX Runtime's optimiser is to blame: " in record.message
+    assert "ONNX Runtime's optimiser is at fault: " in record.message
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a cell leaves changed is noticed, and what it only uses is not."""
+"""Global state that a cell changed is reported; state that it only used is not."""
 
 from __future__ import annotations
 

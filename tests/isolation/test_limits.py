@@ -1,4 +1,4 @@
-"""How long and how much, as users write it."""
+"""Times and sizes in the form that users write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One process owns one judge at a time, and replaces it when it has to."""
+"""A supervisor owns one judge at a time, and replaces it when necessary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
-from harness.isolation.supervisor import Supervisor, Work
+from harness.isolation.supervisor import CellJob, Supervisor
 from harness.records import CellId, Outcome
 
 CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
@@ -22,9 +22,9 @@ import harness.judge
 from harness.records import CellReport, Outcome, Record
 
 def judge_cell(cell, *, requirements, on_record, **others):
-    said = f"judged by {os.getpid()}"
+    message = f"judged by {os.getpid()}"
     for name in requirements:
-        on_record(Record(cell=cell, requirement=name, outcome=Outcome.PASSED, message=said))
+        on_record(Record(cell=cell, requirement=name, outcome=Outcome.PASSED, message=message))
     return CellReport(cell, ())
 
 harness.judge.judge_cell = judge_cell
@@ -47,7 +47,7 @@ def holes():
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Starts supervisors whose judge says which process it is."""
+    """Starts supervisors; their judge writes its process id into its records."""
     (tmp_path / "which_judge.py").write_text(JUDGE)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     started: list[Supervisor] = []
@@ -72,8 +72,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
 
 def judges_of(supervisor: Supervisor, count: int) -> list[str]:
-    work = Work(cell=CELL, requirements=NAMES, seed=0)
-    return [supervisor.judge(work).records["checker"].message for _ in range(count)]
+    job = CellJob(cell=CELL, requirements=NAMES, seed=0)
+    return [supervisor.run_cell(job).records["checker"].message for _ in range(count)]
 
 
 def test_a_judge_stays_for_the_next_cell(start: Start) -> None:
@@ -86,7 +86,7 @@ def test_a_judge_that_holds_too_much_memory_is_replaced(start: Start) -> None:
 
 @pytest.mark.parametrize("left", ["circle()", "holes()"])
 def test_what_a_cell_no_longer_needs_is_not_held(start: Start, tmp_path: Path, left: str) -> None:
-    """Neither what refers to itself nor free memory between what stays."""
+    """Neither reference cycles nor free memory between objects in use are kept."""
     call = f"    {left}\n    return CellReport"
     text = JUDGE.replace("    return CellReport", call) + WASTE
     (tmp_path / "which_judge.py").write_text(text)
@@ -95,18 +95,18 @@ def test_what_a_cell_no_longer_needs_is_not_held(start: Start, tmp_path: Path, l
 
 def test_records_of_before_stand(start: Start) -> None:
     supervisor = start(Limits())
-    first = supervisor.judge(Work(cell=CELL, requirements=NAMES[:1], seed=0))
+    first = supervisor.run_cell(CellJob(cell=CELL, requirements=NAMES[:1], seed=0))
     known = {"export": first.records["export"]}
-    second = supervisor.judge(Work(cell=CELL, requirements=NAMES, seed=0, known=known))
+    second = supervisor.run_cell(CellJob(cell=CELL, requirements=NAMES, seed=0, known=known))
     assert second.records["export"] is known["export"]
     assert [line for line in second.lines if '"requirement":"export"' in line] == []
     assert second.records["checker"].outcome is Outcome.PASSED
 
 
-def test_a_judge_that_cannot_start_is_told_in_the_record(start: Start, tmp_path: Path) -> None:
+def test_a_judge_that_cannot_start_is_reported_in_the_record(start: Start, tmp_path: Path) -> None:
     supervisor = start(Limits())
     (tmp_path / "which_judge.py").write_text("raise SystemError('no judge here')")
-    judged = supervisor.judge(Work(cell=CELL, requirements=NAMES, seed=0))
-    assert judged.records["export"].outcome is Outcome.CRASHED
-    assert "no judge here" in (judged.records["export"].traceback or "")
-    assert judged.records["checker"].outcome is Outcome.SKIPPED
+    result = supervisor.run_cell(CellJob(cell=CELL, requirements=NAMES, seed=0))
+    assert result.records["export"].outcome is Outcome.CRASHED
+    assert "no judge here" in (result.records["export"].traceback or "")
+    assert result.records["checker"].outcome is Outcome.SKIPPED

@@ -1,4 +1,4 @@
-"""`check`: what gets a verdict, what does not, and what a report says."""
+"""`check`: which files get a verdict, which inputs are refused, and the contents of a report."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_next_opset_is_refused(
     assert "got 18, expected 19" in record.message
 
 
-def test_without_an_opset_the_file_is_taken_at_its_word(
+def test_without_an_opset_the_opset_of_the_file_is_accepted(
     subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
     report = check(exported("bert", TASK), subject("bert", TASK).model, TASK)
@@ -104,7 +104,7 @@ def test_what_is_no_onnx_model_is_bad_input(
     exported: Callable[..., Path],
     tmp_path: Path,
 ) -> None:
-    """None stands for a truncated model."""
+    """`content` None means a truncated model."""
     path = tmp_path / "model.onnx"
     path.write_bytes(exported("bert", TASK).read_bytes()[:5000] if content is None else content)
     with pytest.raises(UsageError, match=r"model\.onnx is"):
@@ -115,7 +115,7 @@ def test_a_folder_without_files_and_a_missing_file(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     model = subject("bert", TASK).model
-    with pytest.raises(UsageError, match=r"holds no \.onnx file"):
+    with pytest.raises(UsageError, match=r"has no \.onnx file"):
         check(tmp_path, model, TASK)
     with pytest.raises(UsageError, match="does not exist"):
         check(tmp_path / "none.onnx", model, TASK)

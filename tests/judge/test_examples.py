@@ -1,4 +1,4 @@
-"""Drawn examples: reproducible, within bounds, and small when they fail."""
+"""Drawn examples are reproducible and within bounds, and failing ones are shrunk."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_corners_come_first_and_drawn_ones_follow_within_bounds() -> None:
         assert example.axes != SPACE.export_sizes
 
 
-def test_no_example_stands_twice() -> None:
+def test_no_example_is_repeated() -> None:
     examples = draw_examples(SPACE, count=30, seed=0)
     assert len(set(examples)) == len(examples)
 

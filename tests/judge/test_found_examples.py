@@ -1,4 +1,4 @@
-"""What one night found fails or passes again the next, and is forgotten when it passes."""
+"""Failing examples of one nightly run are judged again in the next, and deleted once they pass."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from harness import CellId, Outcome, Record, judge_cell
 from harness.configs.axes import AxisSpace
 from harness.judge import found_examples as module
-from harness.judge.found_examples import KEPT, found_examples, keep_found
+from harness.judge.found_examples import MAX_STORED, load_found_examples, store_found_examples
 from harness.judge.profiles import get_profile
-from harness.records import CellReport, Failing
+from harness.records import CellReport, FailingExample
 
 CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
 OTHER = CellId.parse("bert/fill-mask/opset17/torchscript")
@@ -40,7 +40,7 @@ def failed(*seeds: int, cell: CellId = CELL) -> CellReport:
                 cell=cell,
                 requirement="agreement",
                 outcome=Outcome.FAILED,
-                failing=Failing(axes=AXES, seed=seed),
+                failing=FailingExample(axes=AXES, seed=seed),
             )
             for seed in seeds
         ),
@@ -52,7 +52,7 @@ def ended(outcome: Outcome, *, cell: CellId = CELL) -> CellReport:
 
 
 def seeds_found(space: AxisSpace, *, seed: int = SECOND, cell: CellId = CELL) -> list[int]:
-    return [example.seed for example in found_examples(cell, space, seed=seed)]
+    return [example.seed for example in load_found_examples(cell, space, seed=seed)]
 
 
 def count(cell: CellId, profile: str, *, seed: int) -> int:
@@ -64,7 +64,7 @@ def count(cell: CellId, profile: str, *, seed: int) -> int:
 
 def test_every_cell_of_the_task_meets_it_until_its_own_passes(space: AxisSpace) -> None:
     alone = count(OTHER, "nightly", seed=SECOND)
-    keep_found(failed(77), seed=FIRST)
+    store_found_examples(failed(77), seed=FIRST)
     assert count(OTHER, "nightly", seed=SECOND) == alone + 1
     assert count(CELL, "pr", seed=SECOND) == alone
     assert seeds_found(space) == [77]
@@ -73,27 +73,27 @@ def test_every_cell_of_the_task_meets_it_until_its_own_passes(space: AxisSpace) 
 
 
 def test_the_run_that_found_it_does_not_meet_it(space: AxisSpace) -> None:
-    keep_found(failed(77), seed=FIRST)
+    store_found_examples(failed(77), seed=FIRST)
     assert seeds_found(space, seed=FIRST) == []
 
 
 @pytest.mark.parametrize("outcome", [Outcome.SKIPPED, Outcome.ERRORED, Outcome.INCONCLUSIVE])
-def test_what_gave_no_verdict_forgets_nothing(outcome: Outcome, space: AxisSpace) -> None:
-    keep_found(failed(77), seed=FIRST)
-    keep_found(ended(outcome), seed=SECOND)
-    keep_found(ended(Outcome.PASSED, cell=OTHER), seed=SECOND)
+def test_a_cell_without_a_verdict_deletes_nothing(outcome: Outcome, space: AxisSpace) -> None:
+    store_found_examples(failed(77), seed=FIRST)
+    store_found_examples(ended(outcome), seed=SECOND)
+    store_found_examples(ended(Outcome.PASSED, cell=OTHER), seed=SECOND)
     assert seeds_found(space) == [77]
     assert seeds_found(space, cell=dataclasses.replace(CELL, task="token-classification")) == []
 
 
 def test_the_newest_are_kept_each_once(space: AxisSpace) -> None:
-    for seed in [*range(KEPT + 5), 10]:
-        keep_found(failed(seed), seed=FIRST)
-    assert seeds_found(space) == [*(s for s in range(5, KEPT + 5) if s != 10), 10]
+    for seed in [*range(MAX_STORED + 5), 10]:
+        store_found_examples(failed(seed), seed=FIRST)
+    assert seeds_found(space) == [*(s for s in range(5, MAX_STORED + 5) if s != 10), 10]
 
 
-def test_what_cannot_be_read_is_passed_over(space: AxisSpace, tmp_path: Path) -> None:
-    keep_found(failed(77), seed=FIRST)
+def test_an_unreadable_entry_is_skipped(space: AxisSpace, tmp_path: Path) -> None:
+    store_found_examples(failed(77), seed=FIRST)
     (folder,) = {path.parent for path in tmp_path.rglob("*") if b"axes" in read(path)}
     (folder / "torn").write_bytes(b'{"axes": ')
     assert seeds_found(space) == [77]

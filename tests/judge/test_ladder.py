@@ -1,4 +1,4 @@
-"""The ladder: one record for each planned pair, whatever a cell does."""
+"""The ladder gives one record for each planned pair, even if the cell raises an error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TORCHSCRIPT = "bert/text-classification/opset18/torchscript"
 
 
 class _Exporter:
-    """Does what a test says instead of exporting."""
+    """Base of the test exporters; each test overrides `export`."""
 
     name = "stub"
     opsets = (18,)
@@ -136,7 +136,7 @@ def test_a_description_that_eager_never_takes_leaves_the_interface_unproved() ->
             return {}
 
     class Knowing(_Exporter):
-        """Knows better than the description, and exports what the model takes."""
+        """Ignores the wrong description and exports with the right one."""
 
         def export(self, model: nn.Module, config: Any, opset: int, output: Path) -> Artifact:
             right = BertOnnxConfig(config.config, task=config.task)

@@ -1,4 +1,4 @@
-"""What a requirement may ask of the ladder, shown by requirements that are made up."""
+"""How the ladder runs a requirement, tested with made-up requirements."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness import CellId, Outcome, Record
 from harness.evidence.evidence import Evidence, Source
 from harness.evidence.sides import Example
 from harness.judge import ladder
-from harness.judge.ladder import Judgement, climb
+from harness.judge.ladder import PreparedCell, run_requirements
 from harness.requirements._base import Examined, Finding, Requirement
 
 T5 = ("t5", "text2text-generation-with-past")
@@ -27,7 +27,7 @@ Examine = Callable[[Any, Example, float], Examined]
 def judge(
     exported: Callable[..., Path], subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> Judge:
-    """The record of a made-up requirement, judged on a correct file."""
+    """Return a function that runs a made-up requirement on a correct file: fields -> record."""
 
     def run(
         architecture: str = "bert",
@@ -40,7 +40,7 @@ def judge(
         monkeypatch.setattr(ladder, "ladder", lambda: (made_up,))
         one, folder = subject(architecture, task), exported(architecture, task).parent
         files = OrderedDict((stem, folder / f"{stem}.onnx") for stem in one.config.parts)
-        judgement = Judgement(
+        prepared = PreparedCell(
             cell=CellId.parse(f"{architecture}/{task}/opset18/file"),
             evidence=Evidence(model=one.model, config=one.config, source=Source(files=files)),
             requirements=["made-up"],
@@ -49,14 +49,14 @@ def judge(
             replay=lambda requirement, example: None,
             expected=expected,
         )
-        (record,) = climb(judgement)
+        (record,) = run_requirements(prepared)
         return record
 
     return run
 
 
 def looks_at(seen: list[Any]) -> Examine:
-    """Notes which part was examined on which example."""
+    """Return an `examine` function that appends (part, example) to `seen` and finds nothing."""
 
     def examine(sides: Any, example: Example, atol: float) -> Examined:
         seen.append((sides.stem, example))
@@ -79,7 +79,7 @@ def test_a_requirement_that_asks_nothing_of_a_description_says_why(judge: Judge)
 
 
 @pytest.mark.parametrize(("expected", "length"), [((), 1), (("another",), 1), (("made-up",), 3)])
-def test_what_is_expected_to_fail_is_not_made_small(
+def test_an_expected_failure_is_not_shrunk(
     judge: Judge, expected: Sequence[str], length: int
 ) -> None:
     def fails_from_five(part: Any, example: Example, atol: float) -> Examined:
@@ -134,7 +134,7 @@ def note(message: str = "weights: got 2 copies") -> Finding:
     return Finding(message=message, is_note=True)
 
 
-def test_a_note_is_told_by_a_record_that_passes(judge: Judge) -> None:
+def test_a_passing_record_has_the_notes(judge: Judge) -> None:
     record = judge(examine=lambda evidence: [note(), note("dims: got other names")])
     assert record.outcome is Outcome.PASSED
     assert record.message == "weights: got 2 copies\ndims: got other names"
@@ -150,13 +150,13 @@ def test_a_note_does_not_keep_examples_from_being_judged(judge: Judge) -> None:
     assert "logits: got 1, expected 2 [" in record.message
 
 
-def test_beside_a_finding_a_note_is_not_what_failed(judge: Judge) -> None:
+def test_a_failing_record_has_findings_without_notes(judge: Judge) -> None:
     record = judge(examine=lambda evidence: [note(), Finding(message="x: got 1, expected 2")])
     assert record.outcome is Outcome.FAILED
     assert record.message == f"x: got 1, expected 2 [{record.cell}]"
 
 
-def test_what_no_example_could_have_refuted_is_inconclusive(judge: Judge) -> None:
+def test_a_claim_that_no_example_could_refute_is_inconclusive(judge: Judge) -> None:
     def doubtful(sides: Any, example: Example, atol: float) -> Examined:
         return Examined(doubts={"mask": "the reference does not react to the mask", "ids": None})
 

@@ -1,4 +1,4 @@
-"""Descriptions that no registered architecture uses yet, judged on real small models."""
+"""Base classes that no registered architecture uses yet, judged on small models."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ TINY: dict[str, dict[str, Any]] = {
 }
 GENERATION = "text2text-generation-with-past"
 ONE_FRAME, TWO_FRAMES = 11, 17
-"""Samples that make so many frames after convolutions of 5 by 3 and of 3 by 2."""
+"""Samples that give 1 or 2 frames after two convolutions: kernels 5 and 3, strides 3 and 2."""
 
 
 @pytest.fixture(autouse=True)
@@ -158,7 +158,7 @@ def test_a_waveform_down_to_its_shortest(exporter: str, shortest: int) -> None:
 
 
 def test_torch_export_specialises_a_single_frame() -> None:
-    """Frames are a quotient of the samples, and torch.export asks whether there is one of them."""
+    """The frame count is a quotient of the samples; torch.export branches on whether it is 1."""
     describe_sound(ONE_FRAME)
     export = judged("wav2vec2/audio-classification/opset18/dynamo").records[0]
     assert (export.requirement, export.outcome) == ("export", Outcome.FAILED)

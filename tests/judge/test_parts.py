@@ -1,5 +1,5 @@
-"""Cells of several files: each part is judged against the reference's own module, and all of them
-together against the full model."""
+"""Cells of several files: each part is compared with eager's own module, and all of them together
+with the full eager model."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TOGETHER = " + ".join(PARTS)
 
 @pytest.fixture(scope="module")
 def folder(subject: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A correct export of T5, not to be edited."""
+    """Return the folder of a correct export of T5; tests must not edit it."""
     output = tmp_path_factory.mktemp("t5")
     one = subject("t5", TASK)
     export(one.model, one.config, output, opset=18, exporter="torchscript")
@@ -49,7 +49,7 @@ def folder(subject: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture
 def edited(folder: Path, tmp_path: Path) -> Path:
-    """A copy of it to spoil."""
+    """Return a copy of `folder` that a test may edit."""
     return Path(shutil.copytree(folder, tmp_path / "edited"))
 
 
@@ -62,7 +62,7 @@ def _record(report: CellReport, requirement: str) -> Record:
 
 
 def _shift_a_weight(path: Path) -> None:
-    """Add to the first matrix of a file."""
+    """Add 0.1 to the first matrix of a file."""
     model = onnx.load(path)
     matrix = next(t for t in model.graph.initializer if len(t.dims) == 2)
     matrix.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(matrix) + 0.1, matrix.name))
@@ -116,8 +116,10 @@ def test_one_file_of_several_is_no_export(folder: Path, subject: Callable[..., A
 
 
 class _Unmasked(T5OnnxConfig):
-    """A wrong description: its decoder does not take the mask over the encoder's output. Eager
-    called without it agrees, so each part is right on its own."""
+    """A wrong description: the decoder has no mask over the encoder's output.
+
+    Each part is right on its own, because eager is called without the mask too.
+    """
 
     @property
     def encoder_mask(self) -> Mapping[str, Axes]:
@@ -136,7 +138,7 @@ def test_parts_that_are_right_alone_and_wrong_together_are_refused() -> None:
 
 
 class _CrossedCache(FlatModel):
-    """Takes the encoder's values for its keys, and the reverse."""
+    """Swaps the encoder's keys and values in the cache."""
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))

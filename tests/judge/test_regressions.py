@@ -1,4 +1,4 @@
-"""A failure that was found once is promoted by one command, and is run ever after."""
+"""`promote` commits a failing example as a regression, which every later run judges."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from harness import CellId, Outcome, Record, UsageError, judge_cell, register_fixtures
 from harness.configs import plugins
 from harness.judge.regressions import promote
-from harness.records import Failing
+from harness.records import FailingExample
 
 CELL = CellId.parse("bert/fill-mask/opset18/torchscript")
 AXES = {"batch_size": 5, "sequence_length": 23}
@@ -21,13 +21,13 @@ def _failure(seed: int = 77, cell: CellId = CELL) -> Record:
         cell=cell,
         requirement="agreement",
         outcome=Outcome.FAILED,
-        failing=Failing(axes=AXES, seed=seed),
+        failing=FailingExample(axes=AXES, seed=seed),
     )
 
 
 @pytest.fixture
 def fixtures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of fixtures that only this test sees."""
+    """Return a folder of fixtures that only this test uses."""
     monkeypatch.setattr(plugins, "_fixture_directories", [])
     register_fixtures(tmp_path)
     return tmp_path
@@ -59,10 +59,13 @@ def test_the_same_failure_is_kept_once(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("{", "is not JSON"),
-        ("{}", "is no list"),
+        ("{}", "is not a list of regressions"),
         ('[{"task": "fill-mask"}]', "entry 1 must have the keys"),
         ('[{"task": "fill-mask", "axes": {}, "seed": "1", "found": ""}]', "has seed '1'"),
-        ('[{"task": "fill-mask", "axes": {"a": -1}, "seed": 1, "found": ""}]', "from 0 on"),
+        (
+            '[{"task": "fill-mask", "axes": {"a": -1}, "seed": 1, "found": ""}]',
+            "not an integer of at least 0",
+        ),
     ],
 )
 def test_a_file_of_another_form_is_refused_and_kept(text: str, said: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An upstream defect that one shape cannot show, met by the corners: rotary at opset 23."""
+"""An upstream defect that only some shapes show and the corners find: rotary at opset 23."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ def test_rotary_without_position_ids_is_refused_at_batch_2() -> None:
     assert agreement.failing.axes == {"batch_size": 2, "sequence_length": 1}
     assert "RotaryEmbedding node" in agreement.message
     assert (
-        "\nONNX Runtime's kernel is to blame: it refuses what onnx's reference evaluator computes "
-        "rightly, or the evaluator forgives what the standard does not allow"
+        "\nONNX Runtime's kernel is at fault: it refuses a file that onnx's reference evaluator "
+        "computes correctly, unless the file breaks a rule of the standard that the evaluator does "
+        "not check"
     ) in agreement.message
 
 

@@ -1,4 +1,4 @@
-"""What cells of one task know of the reference: computed once, never that of another model."""
+"""Facts about the reference are computed once per task and never reused for another model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from harness import (
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
 from harness.evidence import reference
 from harness.evidence.evidence import Evidence, Source
-from harness.evidence.facts import Facts, ProvedFacts, SharedFacts
+from harness.evidence.facts import Facts, RecomputedFacts, SharedFacts
 from harness.evidence.models import tiny_model
 from harness.evidence.sides import Example
 from harness.exporters import get_exporter
@@ -42,7 +42,7 @@ Subjects = Callable[[str, str], Any]
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The feeds that eager PyTorch is called with while a test runs."""
+    """Return a list that collects the feed of each eager PyTorch call."""
     made: list[Any] = []
     plain = reference.call_reference
 
@@ -54,7 +54,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
-def told(record: Record) -> Record:
+def without_seconds(record: Record) -> Record:
     return replace(record, seconds=0)
 
 
@@ -63,19 +63,20 @@ def test_cells_that_share_facts_have_the_records_of_those_that_do_not(
     task: str, calls: list[Any]
 ) -> None:
     cells = [CellId.parse(f"{task}/opset{opset}/torchscript") for opset in (17, 18)]
-    alone = [[told(record) for record in judge_cell(cell).records] for cell in cells]
+    alone = [[without_seconds(record) for record in judge_cell(cell).records] for cell in cells]
     by_one = len(calls) // len(cells)
     calls.clear()
     work = SharedWork()
     assert [
-        [told(record) for record in judge_cell(cell, work=work).records] for cell in cells
+        [without_seconds(record) for record in judge_cell(cell, work=work).records]
+        for cell in cells
     ] == alone
-    # The second one calls the model to see that it still is what it was, and no more.
+    # The second cell calls the model only to check that its outputs did not change.
     assert by_one < len(calls) < 1.2 * by_one
 
 
 class Meddling:
-    """Exports, and leaves the model with other weights."""
+    """An exporter that changes the model's weights after the export."""
 
     name = "meddling"
     opsets = (18,)
@@ -121,26 +122,26 @@ def test_facts_are_lent_to_the_same_model_and_description_alone(
     task: str, change: Callable[[Any, OnnxConfig], None]
 ) -> None:
     shared = SharedFacts()
-    facts = shared.of(*made(task))
-    assert shared.of(*made(task)) is facts
+    facts = shared.facts_for(*made(task))
+    assert shared.facts_for(*made(task)) is facts
     other = made(task)
     change(*other)
-    assert shared.of(*other) is not facts
+    assert shared.facts_for(*other) is not facts
 
 
 def made(task: str) -> tuple[Any, OnnxConfig]:
-    """A model and a description as each cell makes them."""
+    """Return a new model and a new description, as each cell makes them."""
     architecture, _, name = task.partition("/")
     model: Any = tiny_model(architecture, name)
     constructor = TasksManager.get_exporter_config_constructor("onnx", model, task=name)
     return model, constructor(model.config)
 
 
-def test_what_no_pickle_holds_shares_nothing() -> None:
+def test_a_config_that_cannot_be_pickled_shares_no_facts() -> None:
     model, config = made("bert/fill-mask")
     vars(config)["of_the_user"] = threading.Lock()
     shared = SharedFacts()
-    assert shared.of(model, config) is not shared.of(model, config)
+    assert shared.facts_for(model, config) is not shared.facts_for(model, config)
 
 
 def test_a_fact_may_not_look_at_files(
@@ -149,14 +150,14 @@ def test_a_fact_may_not_look_at_files(
     one = subject("bert", "fill-mask")
     source = Source(files={"model": exported("bert", "fill-mask")})  # type: ignore[arg-type]
     (part,) = Evidence(model=one.model, config=one.config, source=source).parts
-    part.candidate(EXAMPLE)  # which is known afterwards, and no fact all the same
+    part.candidate(EXAMPLE)  # now cached, but still not a fact
     looks: list[Callable[[], Any]] = [
         lambda: part.candidate(EXAMPLE),
         lambda: part.run({}),
         lambda: part.path,
     ]
     for number, look in enumerate(looks):
-        with pytest.raises(HarnessError, match="look at a file"):
+        with pytest.raises(HarnessError, match="got access to a file of this cell, expected none"):
             part.fact((number,), look)
     assert part.candidate(EXAMPLE)
 
@@ -218,19 +219,19 @@ OTHERS: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("key", KEPT)
-def test_a_proof_tells_facts_that_differ(key: str) -> None:
+def test_a_recomputed_fact_that_differs_is_an_error(key: str) -> None:
     facts = Facts()
     kept = facts.get(key, lambda: KEPT[key])
-    assert ProvedFacts(facts).get(key, lambda: copy.deepcopy(kept)) is not kept or kept is None
+    assert RecomputedFacts(facts).get(key, lambda: copy.deepcopy(kept)) is not kept or kept is None
     for other in OTHERS[key]:
-        with pytest.raises(HarnessError, match="than is kept for other cells"):
-            ProvedFacts(facts).get(key, lambda other=other: other)  # type: ignore[misc]
+        with pytest.raises(HarnessError, match="than is cached for other cells"):
+            RecomputedFacts(facts).get(key, lambda other=other: other)  # type: ignore[misc]
 
 
 def test_a_nightly_proves_on_some_cells_that_the_facts_are_those_of_the_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(harness.judge.cell, "CELLS_FOR_ONE_PROOF", 1)
+    monkeypatch.setattr(harness.judge.cell, "CELLS_PER_SHARING_CHECK", 1)
     work = SharedWork()
 
     def outcome() -> str:
@@ -246,7 +247,7 @@ def test_a_nightly_proves_on_some_cells_that_the_facts_are_those_of_the_model(
     key = next(key for key in facts._values if "reference" in key)  # type: ignore[operator]
     facts._values[key]["logits"] = facts._values[key]["logits"] + 1e-7
     assert outcome().startswith("errored")
-    assert "than is kept for other cells" in outcome()
+    assert "than is cached for other cells" in outcome()
 
 
 def test_normalized_configs_are_copied_with_the_names_of_their_variant() -> None:
@@ -259,7 +260,7 @@ def test_normalized_configs_are_copied_with_the_names_of_their_variant() -> None
 
 
 def pickle_of(value: Any) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """What a pickle calls to have the value again, all of which it can write."""
+    """Return the constructor and arguments that a pickle uses; check that both can be pickled."""
     reduced: Any = value.__reduce__()
     pickle.dumps(reduced)
     return reduced[0], reduced[1]

@@ -1,4 +1,4 @@
-"""What a cell needs of its tolerance, how much of that is eager's own, and what is proposed."""
+"""Measured tolerances: the needed tolerance, eager's rounding error, and the proposed tolerance."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from harness import CellId, ExporterError, Outcome, T5OnnxConfig, judge_cell, re
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.judge.profiles import Profile
 from harness.judge.proposals import SMALLEST, Tolerance, ToleranceReport, propose
-from harness.judge.rounding import eager_rounding, largest_allowed
-from harness.judge.tolerances import Measured, Peak, Unmeasured, measure_cell
+from harness.judge.rounding import eager_rounding, largest_allowed_atol
+from harness.judge.tolerances import MeasuredCell, Peak, UnmeasuredCell, measure_cell
 from harness.records import Record
 
 BERT = "bert/fill-mask/opset18/torchscript"
@@ -27,9 +27,9 @@ FEW = 5
 
 
 @pytest.fixture(scope="module", params=[BERT, T5], ids=["one part", "three parts"])
-def measured(request: pytest.FixtureRequest) -> Measured:
+def measured(request: pytest.FixtureRequest) -> MeasuredCell:
     found = measure_cell(CellId.parse(request.param), count=FEW, seed=3)
-    assert isinstance(found, Measured)
+    assert isinstance(found, MeasuredCell)
     return found
 
 
@@ -37,7 +37,9 @@ def agreement(cell: CellId, **options: Any) -> Record:
     return judge_cell(cell, requirements=["agreement"], **options).record("agreement")
 
 
-def test_what_is_needed_is_what_agreement_sees(measured: Measured) -> None:
+def test_the_needed_tolerance_is_the_difference_that_agreement_measures(
+    measured: MeasuredCell,
+) -> None:
     drawn = Profile("few", opsets=(18,), max_examples=FEW)
     record = agreement(measured.cell, profile=drawn, seed=3)
     assert measured.examples == record.examples
@@ -45,7 +47,7 @@ def test_what_is_needed_is_what_agreement_sees(measured: Measured) -> None:
     assert measured.is_sufficient
 
 
-def test_where_most_is_needed_is_found_again(measured: Measured) -> None:
+def test_the_largest_difference_can_be_replayed(measured: MeasuredCell) -> None:
     needed = measured.needed
     record = agreement(measured.cell, axes=needed.axes, seed=needed.seed)
     assert record.worst is not None
@@ -53,16 +55,16 @@ def test_where_most_is_needed_is_found_again(measured: Measured) -> None:
     assert record.worst.max_abs_diff == needed.max_abs_diff
 
 
-def test_what_is_eager_s_own_is_the_same_without_any_file(
-    measured: Measured, subject: Callable[..., Any]
+def test_eager_s_rounding_error_does_not_depend_on_the_file(
+    measured: MeasuredCell, subject: Callable[..., Any]
 ) -> None:
     one = subject(measured.cell.architecture, measured.cell.task)
     rounding = eager_rounding(one.model, one.config, count=FEW, seed=3)
     assert measured.eager.max_abs_diff == rounding > 0
-    assert measured.allowed == largest_allowed(rounding)
+    assert measured.allowed == largest_allowed_atol(rounding)
 
 
-def test_two_sides_are_no_further_apart_than_both_are_from_float64(measured: Measured) -> None:
+def test_two_sides_are_no_further_apart_than_both_are_from_float64(measured: MeasuredCell) -> None:
     apart = measured.eager.max_abs_diff + measured.candidate.max_abs_diff
     assert measured.needed.max_abs_diff <= apart
 
@@ -75,14 +77,14 @@ def test_all_parts_are_measured_together_too(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(T5OnnxConfig, "compose", off)
     found = measure_cell(CellId.parse(T5), count=1)
-    assert isinstance(found, Measured)
+    assert isinstance(found, MeasuredCell)
     assert found.needed.part == "encoder_model + decoder_model + decoder_with_past_model"
     assert found.needed.max_abs_diff == pytest.approx(0.5, rel=1e-3)
     assert found.eager.max_abs_diff < 1e-3
 
 
 class _Edited(TorchScriptExporter):
-    """Writes correct files, then edits them."""
+    """An exporter that writes correct files, then applies `edit` to them."""
 
     name = "edited"
     opsets = (18,)
@@ -105,67 +107,69 @@ def shift(model: onnx.ModelProto) -> None:
 
 
 def rename(model: onnx.ModelProto) -> None:
-    """The output of the last node is no output of the graph any more."""
+    """Rename the graph's first output."""
     model.graph.node[-1].output[0] = model.graph.output[0].name = "scores"
 
 
-def measure_edited(edit: Callable[[onnx.ModelProto], None]) -> Measured | Unmeasured:
+def measure_edited(edit: Callable[[onnx.ModelProto], None]) -> MeasuredCell | UnmeasuredCell:
     register_exporter(_Edited(edit))
     return measure_cell(CellId.parse(BERT.replace("torchscript", "edited")), count=FEW)
 
 
 def test_a_file_that_is_off_by_more_than_rounding_gets_no_proposal() -> None:
     found = measure_edited(shift)
-    assert isinstance(found, Measured)
+    assert isinstance(found, MeasuredCell)
     assert found.needed.max_abs_diff == pytest.approx(0.01, rel=0.01)
     assert found.candidate.max_abs_diff == pytest.approx(0.01, rel=0.01)
     assert found.eager.max_abs_diff < 1e-4
     tolerance = Tolerance([found])
     assert tolerance.proposed is None
-    assert any("no tolerance to raise" in problem for problem in tolerance.problems)
+    assert any("do not raise the tolerance" in problem for problem in tolerance.problems)
 
 
-def test_what_no_tolerance_forgives_is_told_and_not_measured() -> None:
+def test_a_difference_that_no_tolerance_allows_is_reported_and_not_measured() -> None:
     found = measure_edited(rename)
-    assert isinstance(found, Unmeasured)
+    assert isinstance(found, UnmeasuredCell)
     assert found.outcome is Outcome.FAILED
     assert "got scores, expected logits" in found.message
 
 
-def test_an_export_that_fails_is_told_and_not_measured() -> None:
+def test_a_failing_export_is_reported_and_not_measured() -> None:
     def fail(model: onnx.ModelProto) -> None:
         raise ExporterError("no operator today")
 
     found = measure_edited(fail)
-    assert isinstance(found, Unmeasured)
+    assert isinstance(found, UnmeasuredCell)
     assert found.outcome is Outcome.FAILED
     assert "no operator today" in found.message
 
 
-def test_a_cell_that_is_not_there_says_why() -> None:
+def test_a_cell_that_is_not_applicable_is_reported_with_the_reason() -> None:
     found = measure_cell(CellId.parse(BERT.replace("opset18", "opset98")))
-    assert isinstance(found, Unmeasured)
+    assert isinstance(found, UnmeasuredCell)
     assert found.outcome is Outcome.NOT_APPLICABLE
     assert "opset 98" in found.message
 
 
-def test_a_model_that_there_is_none_of_says_what_to_do() -> None:
+def test_a_missing_model_is_reported_with_what_to_do() -> None:
     found = measure_cell(CellId.parse(BERT.replace("bert", "bert~tall", 1)))
-    assert isinstance(found, Unmeasured)
+    assert isinstance(found, UnmeasuredCell)
     assert found.outcome is Outcome.ERRORED
     assert "bert~tall.json" in found.message
 
 
-def made_up(architecture: str = "bert", *, needed: float, eager: float, atol: float) -> Measured:
+def made_up(
+    architecture: str = "bert", *, needed: float, eager: float, atol: float
+) -> MeasuredCell:
     def peak(value: float) -> Peak:
         return Peak(max_abs_diff=value, part="model", output="logits", axes={"n": 2}, seed=7)
 
     cell = CellId.parse(f"{architecture}/fill-mask/opset18/dynamo")
     two, three = peak(needed), peak(eager)
-    return Measured(cell=cell, atol=atol, examples=1, needed=two, eager=three, candidate=two)
+    return MeasuredCell(cell=cell, atol=atol, examples=1, needed=two, eager=three, candidate=two)
 
 
-def report(*cells: Measured | Unmeasured, is_complete: bool = True) -> ToleranceReport:
+def report(*cells: MeasuredCell | UnmeasuredCell, is_complete: bool = True) -> ToleranceReport:
     return ToleranceReport(cells=cells, is_complete=is_complete)
 
 
@@ -176,7 +180,7 @@ def test_a_variant_is_held_to_the_tolerance_that_its_architecture_needs() -> Non
     calm = made_up("bert~calm", needed=1e-6, eager=1e-7, atol=5e-5)
     (tolerance,) = report(calm, SOUND).tolerances
     assert calm.allowed < calm.atol
-    assert (tolerance.neediest, tolerance.rounding, tolerance.problems) == (SOUND, 1e-5, [])
+    assert (tolerance.most_demanding, tolerance.rounding, tolerance.problems) == (SOUND, 1e-5, [])
     assert report(calm, SOUND).holds
 
 
@@ -190,20 +194,20 @@ def test_a_variant_is_held_to_the_tolerance_that_its_architecture_needs() -> Non
         ),
         (
             made_up(needed=2e-5, eager=1e-5, atol=1.1e-4),
-            "atol of bert/fill-mask: got 0.00011, expected at most 0.0001, since eager is off by "
-            "1e-05 itself; lower it, or write the reason beside it",
+            "atol of bert/fill-mask: got 0.00011, expected at most 0.0001, since eager's rounding "
+            "error is 1e-05; lower it, or add the reason in a comment",
         ),
     ],
 )
-def test_a_tolerance_that_does_not_hold_says_what_would(cell: Measured, said: str) -> None:
+def test_a_tolerance_that_does_not_hold_says_what_would(cell: MeasuredCell, said: str) -> None:
     (tolerance,) = report(cell).tolerances
     assert tolerance.problems == [said]
     assert not report(cell).holds
 
 
-def test_nothing_holds_that_was_not_shown() -> None:
-    def left_out(outcome: Outcome) -> Unmeasured:
-        return Unmeasured(cell=SOUND.cell, outcome=outcome, message="why")
+def test_a_report_holds_only_if_all_applicable_cells_were_measured() -> None:
+    def left_out(outcome: Outcome) -> UnmeasuredCell:
+        return UnmeasuredCell(cell=SOUND.cell, outcome=outcome, message="why")
 
     assert report(SOUND, left_out(Outcome.NOT_APPLICABLE)).holds
     assert not report(SOUND, left_out(Outcome.FAILED)).holds
@@ -215,9 +219,9 @@ def test_nothing_holds_that_was_not_shown() -> None:
 def test_a_proposal_is_enough_and_allowed(needed: float, rounding: float) -> None:
     proposed = propose(needed, rounding)
     if proposed is None:
-        assert needed > largest_allowed(rounding)
+        assert needed > largest_allowed_atol(rounding)
     else:
-        assert max(needed, SMALLEST) <= proposed <= largest_allowed(rounding)
+        assert max(needed, SMALLEST) <= proposed <= largest_allowed_atol(rounding)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""`validate_model_outputs` raises for what `check` reports, and returns nothing."""
+"""`validate_model_outputs` raises an error for each mismatch, and returns nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Append = Callable[[onnx.ModelProto], None]
 
 
 def _node(operator: str, operand: Any, **attributes: Any) -> Append:
-    """Put `operator` behind the logits."""
+    """Return an edit that appends a node with `operator` after the logits."""
 
     def append(model: onnx.ModelProto) -> None:
         for node in model.graph.node:

@@ -1,4 +1,4 @@
-"""Cells of a model with an attention window, and an exporter that loses it."""
+"""Cells of a model with an attention window, and an exporter that drops the window."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WINDOW = 4
 
 
 class WindowlessExporter(TorchScriptExporter):
-    """Exports a copy of the model whose every layer sees every key."""
+    """Exports the model without its attention window: every layer attends to all keys."""
 
     name = "wrong-windowless"
     opsets = (18,)
@@ -42,7 +42,10 @@ Windowed = Callable[..., None]
 
 @pytest.fixture
 def windowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Windowed:
-    """Register a mistral with this window: llama's settings, without the biases it lacks."""
+    """Return a function that registers a mistral model with a given attention window.
+
+    Its other settings are llama's, without the biases that mistral does not have.
+    """
 
     def add(window: int, described: type[LlamaOnnxConfig] = LlamaOnnxConfig) -> None:
         tiny = read_tiny("llama")
@@ -60,7 +63,7 @@ def windowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Windowed:
 
 
 def _agreement(exporter: str, axes: Mapping[str, int] | None = None) -> Record:
-    """The record of `agreement`; what stands before it passes."""
+    """Return the record of `agreement`; assert that all requirements before it pass."""
     ladder = requirement_ids()
     planned = ladder[: ladder.index("agreement") + 1]
     cell = CellId.parse(f"mistral/{TASK}/opset18/{exporter}")

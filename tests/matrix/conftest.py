@@ -1,4 +1,4 @@
-"""A small registry, so that tests of the crossing do not depend on what is registered."""
+"""A small registry, so that tests of the matrix do not depend on the registered architectures."""
 
 from __future__ import annotations
 

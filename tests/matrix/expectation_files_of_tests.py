@@ -1,4 +1,4 @@
-"""How tests write expectation files."""
+"""Helpers that write expectation files for tests."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ KEYS = {
 
 
 def entry(**changes: Any) -> str:
-    """One table in TOML, and an empty line."""
+    """Return one expectation as a TOML table, followed by an empty line."""
     return tomlkit.dumps({"expectation": [{**KEYS, **changes}]}) + "\n"

@@ -1,4 +1,4 @@
-"""A small matrix, runs of it, and what an update makes of them, for tests of updates."""
+"""A small matrix, its runs, and the updates of expectations that follow from them."""
 
 from __future__ import annotations
 

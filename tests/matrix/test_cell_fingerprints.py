@@ -1,4 +1,4 @@
-"""Whatever can change a cell's records changes its fingerprint, and nothing else does."""
+"""A cell's fingerprint changes if, and only if, something changes that its records depend on."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Edit = Callable[[str], None]
 
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the harness beside the few files of transformers that it looks at."""
+    """A copy of the harness, next to the few files of transformers that it reads."""
     directory = tmp_path_factory.mktemp("checkout")
     for part in ("harness", "fixtures"):
         ignored = shutil.ignore_patterns("__pycache__")
@@ -216,7 +216,9 @@ def test_the_settings_of_an_exporter_count(monkeypatch: pytest.MonkeyPatch) -> N
     assert found[0] == found[1] != found[2]
 
 
-def test_what_nobody_can_look_into_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cell_without_sources_has_no_fingerprint(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Exporter:
         pass
 

@@ -1,4 +1,4 @@
-"""What differs from a revision, in real repositories."""
+"""Changed files are found with git, in real repositories."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def repository(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def git(repository: Path, monkeypatch: pytest.MonkeyPatch) -> Git:
-    """git in a repository with one commit on `main`, and the branch `work` checked out."""
+    """Runs git in a repository with one commit on `main` and the branch `work` checked out."""
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         monkeypatch.delenv(name)
 
@@ -74,9 +74,7 @@ def test_all_kinds_of_changes_are_found(git: Git, repository: Path) -> None:
     }
 
 
-def test_what_happened_on_the_other_branch_meanwhile_is_not_ours(
-    git: Git, repository: Path
-) -> None:
+def test_later_commits_of_the_other_branch_do_not_count(git: Git, repository: Path) -> None:
     git("checkout", "main")
     (repository / "kept.txt").write_text("edited by another")
     git("commit", "--all", "--message", "theirs")
@@ -109,7 +107,7 @@ def test_a_revision_that_does_not_exist_is_named(git: Git, repository: Path, ref
 def test_branches_without_a_common_commit_are_refused(git: Git, repository: Path) -> None:
     git("checkout", "--orphan", "alone")
     git("commit", "--message", "other root")
-    with pytest.raises(UsageError, match="or none that it shares with HEAD"):
+    with pytest.raises(UsageError, match="or has no common commit with HEAD"):
         changed_files("main", repository, subject=OPTION)
 
 
@@ -118,7 +116,7 @@ def test_a_folder_without_a_repository_is_refused(tmp_path: Path) -> None:
         changed_files("main", tmp_path, subject=OPTION)
 
 
-def test_a_machine_without_git_is_told_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_without_git_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UsageError, match=r"'main': git cannot be run .*; install it"):
         changed_files("main", tmp_path, subject=OPTION)
@@ -141,7 +139,7 @@ def changed(path: str, before: str | None, after: str | None) -> ChangedFile:
     ],
 )
 def test_another_wording_means_the_same(path: str, before: str, after: str) -> None:
-    assert changed(path, before, after).is_reworded_only
+    assert changed(path, before, after).is_cosmetic
 
 
 @pytest.mark.parametrize(
@@ -163,7 +161,7 @@ def test_another_wording_means_the_same(path: str, before: str, after: str) -> N
     ],
 )
 def test_another_meaning_counts(path: str, before: str | None, after: str | None) -> None:
-    assert not changed(path, before, after).is_reworded_only
+    assert not changed(path, before, after).is_cosmetic
 
 
 @pytest.mark.parametrize(

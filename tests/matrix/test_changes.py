@@ -1,4 +1,4 @@
-"""Which rows of the matrix a changed file selects, with the files and registry of this checkout."""
+"""Changed files select rows of the matrix; tested with the files and registry of this checkout."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.matrix.changes import Changes, select_changes
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.plan import Selection, make_plan
 from harness.matrix.registry import Registry, middle_end, modalities, read_registry
-from harness.matrix.smoke_set import Pick, smoke_set
+from harness.matrix.smoke_set import RowSelector, smoke_set
 
 ROOT = Path(harness.__file__).resolve().parents[1]
 ARCHITECTURES = "harness/configs/architectures"
@@ -28,13 +28,13 @@ Edit = Callable[[str], str]
 
 @pytest.fixture
 def registry() -> Registry:
-    """What is registered in this checkout."""
+    """The registry of this checkout."""
     return read_registry()
 
 
 @pytest.fixture
 def selected(registry: Registry) -> Callable[..., Changes]:
-    """What changes of files select: a path with (old, new) texts to replace, or with both sides."""
+    """Returns the rows that changed files select."""
 
     def select(*files: ChangedFile) -> Changes:
         return select_changes(files, registry, read_durations())
@@ -43,7 +43,7 @@ def selected(registry: Registry) -> Callable[..., Changes]:
 
 
 def edited(path: str, *replaced: tuple[str, str]) -> ChangedFile:
-    """A file of this checkout, as it would be with other texts in it."""
+    """A file of this checkout, changed by replacing (old, new) texts."""
     text = after = (ROOT / path).read_text(encoding="utf-8")
     for old, new in replaced:
         assert old in after
@@ -64,7 +64,7 @@ def names(changes: Changes) -> set[str]:
 
 
 def rows(changes: Changes, registry: Registry) -> set[tuple[str, str, str]]:
-    """The (tiny model, task, exporter) triples that remain of the whole matrix."""
+    """The (tiny model, task, exporter) triples of the full matrix that the changes select."""
     plan = make_plan(Selection(opsets=(18,)), registry)
     return {
         (str(TinyModel(cell.architecture, cell.variant)), cell.task, cell.exporter)
@@ -95,7 +95,7 @@ def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
     ("old", "new", "concerned", "others"),
     [
         ('hidden_size="dim"', 'hidden_size="width"', {"distilbert"}, {"bert", "roberta"}),
-        ("class BertOnnx", "class Other", {"bert", "distilbert"}, {"vit"}),  # one class has gone
+        ("class BertOnnx", "class Other", {"bert", "distilbert"}, {"vit"}),  # one class was removed
         ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}, {"vit"}),
         (
             "class BertOnnxConfig(TextEncoderOnnxConfig):",
@@ -274,7 +274,7 @@ def test_an_exporter_selects_itself_on_the_smoke_set(selected: Any, registry: Re
     assert rows(changes, registry) == {(*row, "dynamo") for row in models}
 
 
-def test_several_changes_add_up_and_are_told_in_one_line(selected: Any, registry: Registry) -> None:
+def test_several_changes_add_up_in_one_line(selected: Any, registry: Registry) -> None:
     files = [
         added("fixtures/models/vit.json", "{}"),
         edited(f"{ARCHITECTURES}/bert.py", ('hidden_size="dim"', 'hidden_size="width"')),
@@ -341,19 +341,19 @@ def test_the_smoke_set_is_the_quickest_of_each_middle_end_class(registry: Regist
         ]
         for exporter in registry.exporters
     }
-    picks = smoke_set(registry, Durations.over({**seconds, **quick}))
-    kinds = {pick: middle_end(pick.model, str(pick.task)) for pick in picks}
-    assert {pick for pick in picks if kinds[pick] == "TextEncoderOnnxConfig"} == {
-        Pick(model="bert", task="fill-mask")
+    selectors = smoke_set(registry, Durations.from_rows({**seconds, **quick}))
+    kinds = {row: middle_end(row.model, str(row.task)) for row in selectors}
+    assert {row for row in selectors if kinds[row] == "TextEncoderOnnxConfig"} == {
+        RowSelector(model="bert", task="fill-mask")
     }
-    assert {pick for pick in picks if kinds[pick] == "TextDecoderWithPositionIdsOnnxConfig"} == {
-        Pick(model="llama", task="text-generation"),
-        Pick(model="llama", task="text-generation-with-past"),
+    assert {row for row in selectors if kinds[row] == "TextDecoderWithPositionIdsOnnxConfig"} == {
+        RowSelector(model="llama", task="text-generation"),
+        RowSelector(model="llama", task="text-generation-with-past"),
     }
     text = "TextEncoderOnnxConfig"
     known = {row: 9.0 for row in seconds if middle_end(*_own(row)) != text}
-    picks = smoke_set(registry, Durations.over({**known, "bert/fill-mask/dynamo": 99.0}))
-    assert Pick(model="bert", task="fill-mask") in picks  # the only one that was measured
+    selectors = smoke_set(registry, Durations.from_rows({**known, "bert/fill-mask/dynamo": 99.0}))
+    assert RowSelector(model="bert", task="fill-mask") in selectors  # the only measured row
     assert {"TextSeq2SeqOnnxConfig", "VisionOnnxConfig", "AudioOnnxConfig"} <= set(kinds.values())
 
 

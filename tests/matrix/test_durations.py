@@ -1,4 +1,4 @@
-"""How long cells are expected to take, and where that is kept."""
+"""Expected durations of cells, and the file that stores them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from harness.errors import UsageError
 from harness.matrix.durations import (
     FILE,
-    UNKNOWN,
+    UNKNOWN_SECONDS,
     Durations,
-    measured,
+    mean_durations,
     read_durations,
     row_of,
     write_durations,
@@ -30,7 +30,7 @@ def cell(opset: int, row: str = ROW) -> CellId:
 
 
 def run_of(*records: Record) -> Run:
-    """A run that planned what it recorded."""
+    """A run whose plan has exactly the cells and requirements of its records."""
     header = header_of(*records)
     return Run(header, [], {(str(r.cell), r.requirement): r for r in records}, None)
 
@@ -43,7 +43,7 @@ def record(opset: int, requirement: str, outcome: str, seconds: float) -> Record
 
 @pytest.fixture
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The fixtures of another package."""
+    """The fixture folder of another package."""
     monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
     return tmp_path
 
@@ -54,11 +54,11 @@ def test_a_row_is_a_cell_without_its_opset() -> None:
 
 def test_what_was_not_measured_takes_the_median_of_its_exporter() -> None:
     known = {"a/t/dynamo": 1.0, "b/t/dynamo": 2.0, "c/t/dynamo": 9.0, "a/t/torchscript": 0.5}
-    durations = Durations.over(known)
+    durations = Durations.from_rows(known)
     assert durations.of(cell(18, "c/t/dynamo")) == 9.0
     assert durations.of(cell(18, "new/t/dynamo")) == 2.0
     assert durations.of(cell(18, "new/t/torchscript")) == 0.5
-    assert durations.of(cell(18, "a/t/another")) == UNKNOWN
+    assert durations.of(cell(18, "a/t/another")) == UNKNOWN_SECONDS
     assert durations.total([cell(9, "c/t/dynamo"), cell(18, "new/t/dynamo")]) == 11.0
 
 
@@ -73,7 +73,7 @@ def test_the_mean_of_cells_judged_to_the_end_is_kept() -> None:
         record(9, "export", "not_applicable", 0.0),
         record(21, "export", "not_run", 0.0),
     )
-    assert measured(run) == {ROW: 6.0}
+    assert mean_durations(run) == {ROW: 6.0}
 
 
 def test_rows_that_were_not_measured_again_stay(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An entry that could never count is refused, and everything that is wrong is told at once."""
+"""An entry that could never count is refused, and all problems are reported at once."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def test_opsets_below_the_first_of_a_description_are_refused(
     assert not examine(path, entry(opsets="9..14"), registry).problems
 
 
-def test_all_problems_of_all_entries_are_told(path: Path, registry: Registry) -> None:
+def test_all_problems_of_all_entries_are_reported(path: Path, registry: Registry) -> None:
     text = (
         entry(architecture="brt", task="fill-maks")
         + entry(layer="x", reason=" ")
         + entry(expires="2026-01-30", opsets="7")
         + "[[other]]\n"
     )
-    told = [line.removeprefix(f"{path}: ") for line in examine(path, text, registry).problems]
-    assert [line.split(" ")[:3] for line in told] == [
+    reported = [line.removeprefix(f"{path}: ") for line in examine(path, text, registry).problems]
+    assert [line.split(" ")[:3] for line in reported] == [
         ["key", "'other'", "is"],
         ["entry", "1:", "architecture"],
         ["entry", "1:", "task"],
@@ -146,7 +146,7 @@ def test_pages_are_looked_for_in_the_project_that_holds_the_file(
     path.parent.mkdir(parents=True)
     path.write_text(entry(issue="docs/findings/theirs.md"))
     monkeypatch.setattr("harness.configs.plugins._fixture_directories", [fixtures])
-    assert not examine_expectations((path,), registry, today=TODAY).problems  # it has no pages
+    assert not examine_expectations((path,), registry, today=TODAY).problems  # no pages there
     (tmp_path / "docs" / "findings").mkdir(parents=True)
     (problem,) = examine_expectations((path,), registry, today=TODAY).problems
     assert "there is no such page" in problem

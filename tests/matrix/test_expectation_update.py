@@ -1,4 +1,4 @@
-"""An update covers what failed, leaves what was not judged, and keeps what people wrote.
+"""An update covers all failures, keeps entries of pairs without a verdict, and keeps people's text.
 
 After an update, with reasons filled in, the same records are all as expected.
 """
@@ -58,7 +58,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def endings_of(passed: Iterable[Pair], *, left_out: Iterable[Pair] = ()) -> list[Record]:
-    """The records of `ROW`, where all others than these failed as expected."""
+    """The records of `ROW`: the `passed` pairs passed, all others failed as expected."""
     fine, out = set(passed), set(left_out)
     return [
         record(pair, Outcome.XPASSED if pair in fine else Outcome.XFAILED)
@@ -278,7 +278,7 @@ def test_a_message_stands_above_its_entry_in_one_printable_line(path: Path) -> N
     assert '# a "b" [31m\n[[expectation]]\n' in file.after
 
 
-def test_failures_outside_the_full_matrix_are_told_and_not_proposed(path: Path) -> None:
+def test_failures_outside_the_full_matrix_are_reported_and_not_proposed(path: Path) -> None:
     path.touch()
     beyond = PAIRS[0]._replace(opset=26)
     update = propose(run_of([record(beyond, Outcome.FAILED)]), path)
@@ -288,7 +288,7 @@ def test_failures_outside_the_full_matrix_are_told_and_not_proposed(path: Path) 
     assert "bert/feature-extraction/opset26/dynamo export" in note
 
 
-def test_what_entries_of_another_day_expected_is_told(path: Path) -> None:
+def test_failures_that_only_entries_of_another_day_expected_are_reported(path: Path) -> None:
     path.touch()
     update = propose(run_of([record(PAIRS[0], Outcome.XFAILED)]), path)
     assert not update.files

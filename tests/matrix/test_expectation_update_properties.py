@@ -1,4 +1,4 @@
-"""Whatever a run was like, its update covers what failed, and leaves what was not judged."""
+"""For any run, the update covers all failures and keeps the entries of pairs without a verdict."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.matrix.expectation_updates import (
     write,
 )
 
-# Explaining a failure would run for minutes, and says little of boxes.
+# The `explain` phase would run for minutes and says little about boxes.
 PROPERTY = settings(max_examples=40, deadline=None, phases=set(Phase) - {Phase.explain})
 
 
@@ -69,7 +69,7 @@ PATCHES = st.lists(st.tuples(box_strategy(), ENDINGS), max_size=6)
 
 
 def lay(patches: Patches, everywhere: Ending) -> Mapping[Pair, Ending]:
-    """How each pair ended; None where the run has no record."""
+    """Return how each pair ended; None if the run has no record of it."""
     ended = dict.fromkeys(PAIRS, everywhere)
     for box, ending in patches:
         ended.update(dict.fromkeys(MATRIX.pairs(box), ending))
@@ -80,7 +80,7 @@ ENTRIES = st.lists(st.tuples(box_strategy(), st.sampled_from(BAD)), max_size=4)
 
 
 def written(entries: Sequence[tuple[Box, Outcome]], path: Path) -> None:
-    """Write those of the entries with which the file is sound."""
+    """Write the entries to a file, except entries that would make it invalid."""
     path.write_text("# Kept.\n")
     for number, (box, outcome) in enumerate(entries):
         before = path.read_text()

@@ -28,7 +28,7 @@ KEYS = {
 
 
 def entry(**changes: str | None) -> str:
-    """One table in TOML; a key set to None is left out."""
+    """Return one expectation as a TOML table; a key set to None is left out."""
     keys = {**KEYS, **changes}
     lines = (f"{key} = {value}" for key, value in keys.items() if value is not None)
     return "\n".join(["[[expectation]]", *lines, ""])
@@ -98,7 +98,7 @@ def test_other_bad_outcomes_can_be_expected(path: Path, registry: Registry, outc
     assert known.apply(record(Outcome.FAILED)).outcome is Outcome.FAILED
 
 
-def test_what_is_expected_to_fail_is_told_apart(path: Path, registry: Registry) -> None:
+def test_requirements_expected_to_fail_are_listed(path: Path, registry: Registry) -> None:
     entries = entry(outcome='"failed"') + entry(requirement='"opset"', outcome='"crashed"')
     known = load(path, entries, registry)
     asked = ["export", "opset", "agreement"]

@@ -1,4 +1,4 @@
-"""Which cells a selection plans, and what it says of names that select nothing."""
+"""The cells that a selection plans, and the errors for names that select nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.matrix.registry import Registry, modalities, read_registry
 
 @dataclass(frozen=True)
 class Honouring:
-    """An exporter that has opsets and nothing else."""
+    """An exporter that only has opsets."""
 
     name: str
     given: tuple[int, ...] | None
@@ -123,7 +123,7 @@ def test_without_opsets_each_exporter_has_its_own(registry: Registry) -> None:
 
 def test_an_exporter_that_cannot_say_its_opsets_is_named(registry: Registry) -> None:
     register_exporter(Honouring("dynamo", None))
-    with pytest.raises(UsageError, match="exporter 'dynamo' cannot say which opsets it honours"):
+    with pytest.raises(UsageError, match="exporter 'dynamo': reading its opsets failed"):
         make_plan(Selection(opsets=None), registry)
     assert make_plan(Selection(opsets=None, exporter="torchscript"), registry)
 

@@ -1,4 +1,4 @@
-"""Shards: the same everywhere, nearly equal, an architecture in one piece."""
+"""Shards are the same on every machine, of nearly equal time, and never split an architecture."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ ROWS = {
 
 
 def plan_of(rows: dict[str, float]) -> Plan:
-    """One cell a row."""
+    """Return a plan with one cell for each row."""
     texts = [row.replace("/dynamo", "/opset18/dynamo") for row in rows]
     return {CellId.parse(text): ("export",) for text in texts}
 
 
 def split(rows: dict[str, float], count: int, plan: Plan | None = None) -> list[list[str]]:
-    """The tiny models of each shard."""
+    """Return the tiny models of each shard."""
     shards = [Shard(index=index, count=count) for index in range(1, count + 1)]
-    cells = [cells_of_shard(plan or plan_of(rows), s, Durations.over(rows)) for s in shards]
+    cells = [cells_of_shard(plan or plan_of(rows), s, Durations.from_rows(rows)) for s in shards]
     return [[str(cell).partition("/")[0] for cell in found] for found in cells]
 
 
@@ -40,7 +40,7 @@ def test_the_longest_goes_where_least_is() -> None:
 
 def test_one_shard_is_the_plan_in_its_order() -> None:
     plan = plan_of(ROWS)
-    whole = cells_of_shard(plan, Shard(index=1, count=1), Durations.over(ROWS))
+    whole = cells_of_shard(plan, Shard(index=1, count=1), Durations.from_rows(ROWS))
     assert list(whole.items()) == list(plan.items())
 
 

@@ -1,4 +1,4 @@
-"""Variants of tiny models: what their files hold, and where the matrix has them."""
+"""Variants of tiny models: their files, and their cells in the matrix."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Write = Callable[..., Path]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Write a file into the `models` of another package's fixtures; its content may be text."""
+    """Writes a file into the `models` folder of another package's fixtures; content may be text."""
     monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
     (tmp_path / "models").mkdir()
 
@@ -44,7 +44,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 @pytest.fixture
 def registry(registry: Registry) -> Registry:
-    """With two variants of bert, one of them for a single task."""
+    """The small registry with two variants of bert, one of them for a single task."""
     variants = {
         TinyModel("bert", "tall"): ("fill-mask",),
         TinyModel("bert", "wide"): BERT_TASKS,
@@ -54,7 +54,7 @@ def registry(registry: Registry) -> Registry:
 
 
 def selected(registry: Registry, architecture: str | None, **others: Any) -> list[str]:
-    """The tiny models and tasks that a selection plans."""
+    """Return the tiny models and tasks that a selection plans."""
     plan = make_plan(Selection(opsets=(18,), architecture=architecture, **others), registry)
     return list(dict.fromkeys(str(cell).partition("/opset")[0] for cell in plan))
 
@@ -95,11 +95,11 @@ def test_variants_stand_behind_their_architecture_in_one_order() -> None:
         ({"external_data_threshold": 1.5}, "is 1.5: must be a positive integer, in bytes"),
         ({"external_data_threshold": True}, "is True: must be a positive integer"),
         ({"external_data_threshold": "1k"}, "is '1k': must be a positive integer"),
-        ({"only_tasks": ["fill-maks"]}, "'fill-maks' is not known there; did you mean fill-mask?"),
-        ({"only_tasks": ["image-classification"]}, "'image-classification' is not known there"),
+        ({"only_tasks": ["fill-maks"]}, "'fill-maks' is unknown; did you mean fill-mask?"),
+        ({"only_tasks": ["image-classification"]}, "'image-classification' is unknown"),
         ({"only_tasks": "fill-mask"}, "must be a list of tasks"),
         ({"only_tasks": []}, "is []: must be a list of tasks; leave it out for all tasks"),
-        ({"tasks": {"fill-maks": {}}}, "'fill-maks' is not known there; did you mean fill-mask?"),
+        ({"tasks": {"fill-maks": {}}}, "'fill-maks' is unknown; did you mean fill-mask?"),
         ({"tasks": ["fill-mask"]}, "must be an object of tasks with their settings"),
         ({"config": {"hidden_size": 20}}, "must be an object with a model_type"),
         ({"perturbation": {"std": 1}}, "must be an object with a seed"),
@@ -120,9 +120,18 @@ def test_bad_content_is_one_line_that_names_the_file(write: Write, content: Any,
     ("name", "what"),
     [
         ("brt~tall", "architecture 'brt' is not registered; did you mean bert"),
-        ("bert~", "is named <architecture>~<variant>.json"),
-        ("bert~a~b", "is named <architecture>~<variant>.json"),
-        ("bert~a b", "is named <architecture>~<variant>.json"),
+        (
+            "bert~",
+            "got an invalid name for a variant's file, expected <architecture>~<variant>.json",
+        ),
+        (
+            "bert~a~b",
+            "got an invalid name for a variant's file, expected <architecture>~<variant>.json",
+        ),
+        (
+            "bert~a b",
+            "got an invalid name for a variant's file, expected <architecture>~<variant>.json",
+        ),
     ],
 )
 def test_a_file_that_no_cell_would_have_is_refused(write: Write, name: str, what: str) -> None:
@@ -138,7 +147,7 @@ def test_the_file_of_an_architecture_is_held_to_the_same(write: Write) -> None:
     with pytest.raises(UsageError, match=r"bert\.json: key 'perturbation' is missing; add it"):
         read_tiny("bert")
     path.write_text('{"only_tasks": ["fill-mask"]}')
-    with pytest.raises(UsageError, match=r"bert\.json: key 'only_tasks' is for variants"):
+    with pytest.raises(UsageError, match=r"bert\.json: key 'only_tasks' is for variants only"):
         read_tiny("bert")
 
 
@@ -180,7 +189,7 @@ def test_a_misspelt_variant_is_met_with_the_nearest(registry: Registry) -> None:
 
 
 def test_a_variant_without_the_task_selects_no_cell(registry: Registry) -> None:
-    with pytest.raises(UsageError, match=r"the tasks there are fill-mask$"):
+    with pytest.raises(UsageError, match=r"tasks of these architectures: fill-mask$"):
         selected(registry, "bert~tall", task="question-answering")
 
 

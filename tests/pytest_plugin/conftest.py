@@ -1,4 +1,4 @@
-"""An empty project in which tests run pytest; few of these tests run at the gate."""
+"""Fixtures: an empty project, in which tests run pytest. Few of these tests run at the gate."""
 
 from __future__ import annotations
 

@@ -27,5 +27,5 @@ def context_of(directory: Path, *options: str) -> RunContext:
 def worker_of(controller: RunContext, name: str = "gw0") -> RunContext:
     """Return the context of an xdist worker, made of what the controller sends it."""
     config: Any = _prepareconfig(["-p", "harness.pytest_plugin"])
-    config.workerinput = {"workerid": name, WORKER_INPUT: controller.for_worker()}
+    config.workerinput = {"workerid": name, WORKER_INPUT: controller.dump_for_worker()}
     return RunContext(config)

@@ -1,4 +1,4 @@
-"""How tests run pytest inside pytest, and what they look at afterwards."""
+"""Runs pytest inside pytest, and holds the result for the tests."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ Rule = Mapping[str, str]
 
 
 def rule(do: str, *, cell: str = CELL, requirement: str = "checker") -> Rule:
-    """What `stub_judge` does at a pair; both names are globs."""
+    """Make a rule of `stub_judge` for matching pairs; `cell` and `requirement` are globs."""
     return {"cell": cell, "requirement": requirement, "do": do}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How one call of pytest ended; `directory` is its run folder."""
+    """Result of one call of pytest; `directory` is its run folder."""
 
     status: int
     output: str
@@ -61,7 +61,7 @@ class Result:
 
     @property
     def error_lines(self) -> list[str]:
-        """What pytest says of wrong use."""
+        """The lines with which pytest reports wrong usage."""
         return [line for line in self.output.splitlines() if line.startswith("ERROR: ")]
 
     def outcomes(self, cell: str) -> list[Outcome]:
@@ -74,7 +74,7 @@ class Result:
 class RunPytest:
     """Calls pytest in `project`, by default on the suite with the judge replaced by rules.
 
-    What is committed as expected does not count unless `expectations` is None.
+    The committed expectations are used only if `expectations` is None.
     """
 
     project: Path
@@ -105,7 +105,7 @@ class RunPytest:
 def call_pytest(
     *arguments: str, directory: Path, rules: Sequence[Rule] = ()
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m pytest` in a folder, free of the environment of the pytest around it."""
+    """Run `python -m pytest` in a folder, without the PYTEST_ variables of the outer pytest."""
     folders = [str(REPOSITORY), str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]
     own = {
         "PYTHONPATH": os.pathsep.join(filter(None, folders)),
@@ -120,6 +120,6 @@ def call_pytest(
         capture_output=True,
         text=True,
         check=False,
-        # Whoever runs these tests in the background has them ignore interrupts, and so would this.
+        # Tests in the background ignore interrupts, and this child would inherit that.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

@@ -1,7 +1,7 @@
-"""A config module that replaces the judge by rules, so that pytest inside tests takes no torch.
+"""A config module that replaces the judge by rules, so that pytest inside tests needs no torch.
 
-`STUB_RULES` holds a JSON list of `{"cell": glob, "requirement": glob, "do": what}`; the first rule
-that matches counts, and a pair without one passes. `do` is an outcome, or what may go wrong.
+`STUB_RULES` is a JSON list of `{"cell": glob, "requirement": glob, "do": action}`. The first
+matching rule applies; a pair without one passes. `do` is an outcome or a key of `ACTIONS`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def kill_worker_once() -> None:
 
 
 def kill_controller() -> NoReturn:
-    """The worker's parent; without workers, the only other process there is."""
+    """Kill the parent of the worker, or without workers, the parent of this process."""
     worker = psutil.Process(os.getppid())
     is_worker = "PYTEST_XDIST_WORKER" in os.environ
     (worker.parent() or worker if is_worker else worker).kill()
@@ -86,7 +86,7 @@ def hang() -> NoReturn:
 
 def hang_in_native_code() -> None:
     mutex = ctypes.create_string_buffer(64)
-    libc = ctypes.PyDLL(None)  # which keeps the interpreter's lock meanwhile
+    libc = ctypes.PyDLL(None)  # PyDLL holds the interpreter lock during the calls
     libc.pthread_mutex_lock(mutex)
     libc.pthread_mutex_lock(mutex)
 
@@ -116,7 +116,7 @@ def change_state() -> None:
 
 
 def corrupt_journal() -> None:
-    """Write into every journal of this process what is no line."""
+    """Append an invalid line to every open journal of this process."""
     for path in {file.path for file in psutil.Process().open_files() if "journals" in file.path}:
         with Path(path).open("ab") as stream:
             stream.write(b'{"type": "rec\xff\xfe\n')
@@ -166,8 +166,8 @@ def judge_cell(
             ACTIONS[rule]()
         if rule == "omit":
             continue
-        told = " expected" if requirement in expected else ""
-        note = f"{profile.max_examples} {seed}{told}"
+        mark = " expected" if requirement in expected else ""
+        note = f"{profile.max_examples} {seed}{mark}"
         record = make_record(cell, requirement, rule, note=note)
         on_record(record)
         records.append(record)
@@ -189,7 +189,7 @@ def make_record(cell: CellId, requirement: str, rule: str, *, note: str) -> Reco
 
 
 def forget_lost_records() -> None:
-    """Let no trace of a record whose rule is `lost` reach a journal or a report."""
+    """Patch journals to drop records whose rule is `lost`, so that no report has them either."""
     append = Journal._append
 
     def forgetful(self: Journal, text: str) -> str:

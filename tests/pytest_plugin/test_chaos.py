@@ -1,4 +1,4 @@
-"""One round of what `make chaos` plays many of."""
+"""Two rounds of `make chaos`, which kills processes of a run at random."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Distribution:
         config.option = SimpleNamespace(maxprocesses=None, loadscopereorder=True)
         self.items = [ITEM.format(cell) for cell in CELLS]
         self.scheduler = ArchitectureScheduling(
-            config, Producer("test"), durations=Durations.over(rows or {})
+            config, Producer("test"), durations=Durations.from_rows(rows or {})
         )
         self.nodes: list[Any] = [self.add(f"gw{index}") for index in range(workers)]
         self.scheduler.schedule()

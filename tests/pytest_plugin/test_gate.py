@@ -1,4 +1,4 @@
-"""The gate on a pull request: in a copy of this checkout, with git and the judge replaced."""
+"""The gate on a pull request, run in a git copy of this checkout with a stub judge."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def git(directory: Path, *arguments: str) -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this checkout with one commit on `main`, to be changed on `work`."""
+    """A copy of this checkout with one commit on `main`, and the branch `work` checked out."""
     directory = tmp_path / "checkout"
     directory.mkdir()
     for part in PARTS:

@@ -1,4 +1,4 @@
-"""--incremental: what has not changed is not judged again, and whatever has is."""
+"""--incremental judges changed cells again, and reuses the records of the others."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def again(run_pytest: RunPytest) -> Again:
 
 
 def reused(result: Result) -> set[str]:
-    """The cells whose records are marked; those of a cell are all marked or none is."""
+    """Return the cells with reused records, after checking that all or no records of each are."""
     marks: dict[str, set[bool]] = {}
     for (cell, _), record in result.run.records.items():
         marks.setdefault(cell, set()).add(record.reused is not None)
@@ -85,7 +85,7 @@ def test_what_has_not_changed_is_reused_and_no_judge_started(again: Again, worke
     second = again(*INCREMENTAL, "-n", workers, rules=[rule("kill controller", cell="*")])
     assert second.status == 0, second.output
     assert "conformance: 8 of 8 cells reused" in second.output
-    assert "reused: 8 of 8 cells, as earlier runs judged them" in second.output
+    assert "reused: 8 of 8 cells have the records of earlier runs" in second.output
     assert "memory of a judge" not in second.output
     assert judged(second) == set()
     assert {record.reused for record in second.run.records.values()} == {"run1"}
@@ -198,7 +198,7 @@ def test_an_expected_crash_is_judged_again(again: Again, project: Path) -> None:
     ],
     ids=map(str, range(16)),
 )
-def test_a_file_that_is_not_ours_is_not_there_and_is_replaced(
+def test_an_invalid_stored_file_is_ignored_and_replaced(
     again: Again, store: Path, spoil: Callable[[str], str]
 ) -> None:
     again(*INCREMENTAL, "--architecture", "bert")
@@ -292,7 +292,7 @@ def test_verify_finds_what_now_crashes_even_where_that_is_expected(
     assert "weights: judged again, got outcome " in record.message
 
 
-def test_the_flag_takes_nothing_that_stands_after_it(run_pytest: RunPytest, project: Path) -> None:
+def test_the_flag_takes_no_following_argument(run_pytest: RunPytest, project: Path) -> None:
     (project / "suite").mkdir()
     (project / "suite" / "test_own.py").write_text("def test_own():\n    pass\n")
     result = run_pytest("--incremental", suite=("suite",))
@@ -309,12 +309,14 @@ def test_another_value_is_refused(run_pytest: RunPytest, value: str) -> None:
     assert f"argument --incremental: ignored explicit argument '{value}'" in result.output
 
 
-def test_a_run_that_is_gone_on_with_chose_already(run_pytest: RunPytest) -> None:
+def test_a_resumed_run_cannot_become_incremental(run_pytest: RunPytest) -> None:
     run_pytest(*INCREMENTAL, rules=[rule("interrupt")])
     result = run_pytest("--incremental", "--resume=run", run_dir=None)
     assert result.status == 4
     (error,) = result.error_lines
-    assert "--incremental: was chosen by the run that --resume goes on with; leave it out" in error
+    assert (
+        "--incremental: cannot be changed in a run that --resume continues; leave it out" in error
+    )
 
 
 def test_what_a_killed_run_has_judged_is_reused(again: Again) -> None:

@@ -1,4 +1,4 @@
-"""One item per cell: which there are, and how each ends."""
+"""Items of cells: which exist, and how each ends."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from reports.history import open_history
 
 
 def collect(*arguments: str) -> str:
-    """What pytest collects in this repository, where the root conftest loads the plug-in."""
+    """Return what pytest collects in this repository, whose root conftest loads the plug-in."""
     quiet = ("-p", "no:cacheprovider", "--collect-only", "-q")
     found = call_pytest(*quiet, *arguments, directory=REPOSITORY)
     assert found.returncode == 0, found.stdout + found.stderr
@@ -124,10 +124,10 @@ def test_all_passing_is_green(run_pytest: RunPytest) -> None:
 def test_the_run_file_says_what_each_planned_requirement_means(run_pytest: RunPytest) -> None:
     result = run_pytest(*SMALL, "--requirement", "checker,agreement")
     ids = ["checker", "agreement"]
-    told = [(r.proves, r.fails_when) for r in ladder() if r.id in ids]
+    expected = [(r.proves, r.fails_when) for r in ladder() if r.id in ids]
     found = result.run.header.requirements
     assert list(found) == ids
-    assert [(meaning.proves, meaning.fails_when) for meaning in found.values()] == told
+    assert [(meaning.proves, meaning.fails_when) for meaning in found.values()] == expected
     page = (result.directory / "index.html").read_text(encoding="utf-8")
     assert page.count("either has any complaint") == 1
 
@@ -252,8 +252,8 @@ def test_each_run_is_added_to_the_history_beside_it(run_pytest: RunPytest, proje
     shard = run_pytest(*SMALL, "--shard=1/2", run_dir="second")
     run_pytest(*SMALL, run_dir="third", rules=[rule("failed")])
     with open_history(project / "history.sqlite", writable=False) as history:
-        told = [(run.name, run.level) for run in history.runs()]
-    assert told == [("first", "green"), ("third", "red")]
+        expected = [(run.name, run.level) for run in history.runs()]
+    assert expected == [("first", "green"), ("third", "red")]
     assert shard.run.header.shard is not None
 
 

@@ -1,4 +1,4 @@
-"""Expectations through pytest: green only where exactly the expected thing happened."""
+"""Expectations under pytest: a run is green only if exactly the expected failure happens."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ def test_an_expected_failure_is_xfailed_and_green(
     assert record.outcome == "xfailed"
     assert record.expectation is not None
     assert record.expectation["issue"] == "https://example.org/issues/1"
-    told = {
+    marked = {
         key for key, one in result.run.records.items() if (one.blame or "").endswith("expected")
     }
-    assert told == {(CELL, "checker")}
+    assert marked == {(CELL, "checker")}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Parts of a plan that ran apart merge to the run that they are parts of."""
+"""Runs of parts of a plan merge to the same lines as a run of the whole plan."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SELECTED = SMALL[2:]
 
 
 def lines(directory: Path) -> list[dict[str, Any]]:
-    """The lines of a run file without timings."""
+    """Return the lines of a run file without timings."""
     texts = (directory / RUN_FILE).read_text(encoding="utf-8").splitlines()
     return [
         {name: value for name, value in json.loads(text).items() if name not in TIMINGS}

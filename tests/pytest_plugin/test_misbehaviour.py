@@ -1,4 +1,4 @@
-"""Whatever a cell does to its process costs its own records, and never the next cell's."""
+"""A cell that breaks its process changes its own records, and never those of other cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_runs import AFTER_CHECKER, CELL, LADDER, SMALL, Result, RunPytest, rule
 
-from harness.isolation.family import of_run
+from harness.isolation.process_tree import processes_of_run
 from harness.records import Outcome, Record
 
 LIMITS = ("--cell-timeout", "6", "--cell-memory", "400M")
@@ -34,7 +34,7 @@ def cells() -> list[str]:
 def result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cells: list[str]
 ) -> Result:
-    """A run in which every other cell misbehaves, each in its own way."""
+    """A run in which some cells misbehave, each in another way."""
     project = tmp_path_factory.mktemp("project")
     (project / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
     (project / "no_expectations.toml").touch()
@@ -57,9 +57,7 @@ def test_it_costs_one_record(result: Result, cells: list[str], number: int) -> N
 
 
 @pytest.mark.parametrize("number", range(len(HARMLESS)), ids=HARMLESS)
-def test_what_harms_nobody_but_others_costs_nothing(
-    result: Result, cells: list[str], number: int
-) -> None:
+def test_harmless_misbehaviour_costs_nothing(result: Result, cells: list[str], number: int) -> None:
     assert set(result.outcomes(cells[len(BAD) + number])) == {Outcome.PASSED}
 
 
@@ -88,7 +86,7 @@ def test_a_crash_shows_where(result: Result, cells: list[str]) -> None:
 def test_nothing_is_left_behind(result: Result) -> None:
     assert not (result.directory / "scratch").exists()
     assert not list(result.directory.rglob("left.txt"))
-    assert list(of_run(str(result.directory))) == []
+    assert list(processes_of_run(str(result.directory))) == []
 
 
 def test_what_a_cell_changed_is_named_and_its_judge_replaced(
@@ -98,7 +96,7 @@ def test_what_a_cell_changed_is_named_and_its_judge_replaced(
     notices = (result.directory / "judges.log").read_text().splitlines()
     assert f"judges replaced: {len(notices)}, see " in result.output
     (notice,) = [line for line in notices if line.startswith(f"{cell}: its ")]
-    assert "its judge was replaced, because of it left environment" in notice
+    assert "its judge was replaced: it left environment" in notice
 
 
 def record_of(result: Result, cell: str) -> Record:

@@ -12,7 +12,7 @@ from test_usage import WRONG
 
 from harness.exporters import register_exporter
 from harness.pytest_plugin.context import RunContext
-from harness.records import Shard
+from harness.records import RunShard
 
 
 class Elsewhere:
@@ -54,10 +54,10 @@ def test_the_profiles_differ_in_what_exports_again(tmp_path: Path) -> None:
 
 def test_the_smoke_set_gives_way_to_a_chosen_architecture(tmp_path: Path) -> None:
     smoke = context_of(tmp_path, "--profile", "smoke")
-    (note,) = smoke.planned.notes
+    (note,) = smoke.run_plan.notes
     assert note.startswith("the smoke set: ")
     chosen = context_of(tmp_path, "--profile", "smoke", "--architecture", "vit")
-    assert chosen.planned.notes == ()
+    assert chosen.run_plan.notes == ()
     assert {cell.architecture for cell in chosen.plan} == {"vit"}
 
 
@@ -68,18 +68,18 @@ def test_only_the_requirements_that_are_asked_for_are_planned(tmp_path: Path) ->
 
 def test_shards_are_the_whole_in_pieces(tmp_path: Path) -> None:
     selection = ("--architecture", "bert,vit,gpt2", "--opset", "18")
-    whole = context_of(tmp_path, *selection).planned
-    shards = [context_of(tmp_path, *selection, "--shard", f"{i}/2").planned for i in (1, 2)]
+    whole = context_of(tmp_path, *selection).run_plan
+    shards = [context_of(tmp_path, *selection, "--shard", f"{i}/2").run_plan for i in (1, 2)]
     pieces = [cell for shard in shards for cell in shard.plan]
     assert sorted(pieces) == sorted(whole.plan)
     assert whole.shard is None
     assert [shard.shard for shard in shards] == [
-        Shard(index=index, count=2, cells=len(whole.plan)) for index in (1, 2)
+        RunShard(index=index, count=2, cells=len(whole.plan)) for index in (1, 2)
     ]
 
 
 def test_an_empty_shard_says_why(tmp_path: Path) -> None:
-    planned = context_of(tmp_path, *SMALL, "--shard", "3/3").planned
+    planned = context_of(tmp_path, *SMALL, "--shard", "3/3").run_plan
     assert planned.plan == {}
     assert planned.why_empty.startswith("shard 3 of 3 has no cell: there are fewer architectures")
     assert planned.notes == ("shard 3 of 3: 0 of 8 cells",)
@@ -105,10 +105,10 @@ def test_a_worker_of_other_versions_is_refused(tmp_path: Path) -> None:
     controller = context_of(tmp_path, *SMALL)
     controller.resolve()
     worker = worker_of(controller)
-    assert worker.why_refused is None
+    assert worker.version_mismatch is None
     worker._shared["versions"]["torch"] = "0.1"
-    assert "has torch " in str(worker.why_refused)
-    assert "the controller has 0.1" in str(worker.why_refused)
+    assert "has torch " in str(worker.version_mismatch)
+    assert "the controller has 0.1" in str(worker.version_mismatch)
 
 
 def test_a_nightly_draws_a_fresh_seed_unless_one_is_given(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The controller plans, and every process judges that plan."""
+"""Planning: the controller makes the plan, and every process uses it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_runs import SMALL, RunPytest
 
-from harness.records import Shard
+from harness.records import RunShard
 
 ELSEWHERE = """
 import os
@@ -60,19 +60,19 @@ def test_shards_are_the_whole_in_pieces(run_pytest: RunPytest) -> None:
     assert whole.header.shard is None
     cells = len(whole.header.planned)
     for index, run in enumerate(shards, start=1):
-        assert run.header.shard == Shard(index=index, count=2, cells=cells)
+        assert run.header.shard == RunShard(index=index, count=2, cells=cells)
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_shard_without_cells_is_a_green_run_of_none(run_pytest: RunPytest, workers: str) -> None:
+def test_a_shard_without_cells_is_green(run_pytest: RunPytest, workers: str) -> None:
     result = run_pytest(*SMALL, "--shard", "3/3", "-n", workers)
     assert result.status == 0, result.output
     assert "shard 3 of 3: 0 of 8 cells" in result.output
-    assert "shard 3 of 3 has no cell: there are fewer architectures" in result.output
+    assert "shard 3 of 3 has no cell: there are fewer architectures than shards" in result.output
     assert "1 skipped" in result.output
     run = result.run
     assert (run.header.planned, run.records) == ({}, {})
-    assert run.header.shard == Shard(index=3, count=3, cells=8)
+    assert run.header.shard == RunShard(index=3, count=3, cells=8)
     assert run.footer is not None
     assert (run.footer.counts, run.footer.exit_status, run.footer.complete) == ({}, 0, True)
     assert (result.directory / "index.html").is_file()

@@ -1,4 +1,4 @@
-"""Several processes, and what is left when one of them dies: no finished record is ever lost."""
+"""Several processes: if one of them dies, no finished record is lost."""
 
 from __future__ import annotations
 

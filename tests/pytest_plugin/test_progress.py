@@ -1,4 +1,4 @@
-"""What a run says about how far it is."""
+"""Progress lines of a run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from pytest_runs import RunPytest, rule
 
 from harness.matrix.durations import Durations
-from harness.pytest_plugin.progress import Progress, in_words, seconds_left
+from harness.pytest_plugin.progress import Progress, format_estimate, seconds_left
 from harness.records import CellId
 
 LINE = re.compile(
@@ -21,7 +21,7 @@ LINE = re.compile(
 
 @dataclass
 class Clock:
-    """A clock that is set."""
+    """A clock with a time that tests set."""
 
     now: float = 0.0
 
@@ -61,12 +61,14 @@ def test_what_was_measured_counts_more_and_more(workers: int) -> None:
     ],
 )
 def test_an_estimate_is_no_more_exact_than_it_can_be(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+    assert format_estimate(seconds) == words
 
 
 def test_a_line_says_what_ended_and_what_is_left() -> None:
     clock = Clock(100.0)
-    progress = Progress(cells(10), Durations.over({"a/t/dynamo": 60.0}), workers=1, clock=clock)
+    progress = Progress(
+        cells(10), Durations.from_rows({"a/t/dynamo": 60.0}), workers=1, clock=clock
+    )
     assert progress.line() is None
     clock.now += 60
     first, second, *_ = cells(10)
@@ -83,7 +85,7 @@ def test_a_line_says_what_ended_and_what_is_left() -> None:
 
 @pytest.mark.parametrize(("count", "seconds", "lines"), [(1000, 60.0, 19), (10, 30.0, 4)])
 def test_there_are_few_lines(count: int, seconds: float, lines: int) -> None:
-    progress = Progress(cells(count), Durations.over({"a/t/dynamo": seconds}), workers=1)
+    progress = Progress(cells(count), Durations.from_rows({"a/t/dynamo": seconds}), workers=1)
     said = 0
     for cell in cells(count):
         progress.end(cell, as_expected=True)

@@ -63,7 +63,7 @@ ELECTRA = {
 
 @pytest.fixture
 def their_configs(project: Path) -> str:
-    """Another project's architecture, tiny model and exporter; returns the module's name."""
+    """Module with the architecture, tiny model and exporter of another project; its name."""
     models = project / "theirs" / "models"
     models.mkdir(parents=True)
     (models / "electra.json").write_text(json.dumps(ELECTRA))

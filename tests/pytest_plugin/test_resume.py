@@ -1,4 +1,4 @@
-"""A run that ended early is gone on with: what has a record is never judged again."""
+"""--resume continues a run that ended early; a pair with a record is not judged again."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def test_it_can_be_killed_and_resumed_again(run_pytest: RunPytest) -> None:
     ("arguments", "line"),
     [
         (("--resume=nowhere",), "nowhere: no run file here"),
-        ((*RESUME, "--opset", "18"), "--opset: was chosen by the run that --resume goes on with"),
-        ((*RESUME, "--run-dir=other"), "--run-dir: was chosen by the run"),
+        ((*RESUME, "--opset", "18"), "--opset: cannot be changed in a run that --resume continues"),
+        ((*RESUME, "--run-dir=other"), "--run-dir: cannot be changed in a run"),
     ],
 )
 def test_a_wrong_use_is_one_line(
@@ -113,7 +113,7 @@ def test_a_complete_run_is_not_resumed(run_pytest: RunPytest) -> None:
     before = (first.directory / "run.jsonl").read_bytes()
     second = resume(run_pytest)
     assert second.status == 4
-    assert "every planned pair has a record, nothing is left to do" in second.output
+    assert "every planned pair has a record; start a new run" in second.output
     assert (first.directory / "run.jsonl").read_bytes() == before
 
 
@@ -126,7 +126,7 @@ def test_a_run_of_other_versions_is_not_resumed(run_pytest: RunPytest) -> None:
     path.write_text("\n".join([json.dumps(old), *rest, ""]))
     second = resume(run_pytest)
     assert second.status == 4
-    assert "was begun with torch 2.0.0, installed is" in second.output
+    assert "started with torch 2.0.0, but " in second.output
 
 
 def test_two_runs_never_write_one_folder(run_pytest: RunPytest) -> None:
@@ -135,7 +135,7 @@ def test_two_runs_never_write_one_folder(run_pytest: RunPytest) -> None:
     with filelock.FileLock(first.directory / ".lock"):
         second = resume(run_pytest, "-n", "2")
     assert second.status == 4
-    assert "another pytest writes there; wait for it or end it" in second.output
+    assert "another pytest run writes there; wait for it or stop it" in second.output
     assert (first.directory / "run.jsonl").read_bytes() == before
 
 

@@ -13,7 +13,7 @@ from pytest_runs import LADDER, SMALL
 from harness.errors import UsageError
 from harness.isolation.journal import Journal, journal_path
 from harness.pytest_plugin.context import RunContext
-from harness.pytest_plugin.ending import crash_records, ending_records
+from harness.pytest_plugin.ending import crash_records, missing_records
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.records import JOURNALS, CellId, Outcome, Record, Started, make_footer, read_run
@@ -70,8 +70,8 @@ def test_a_resumed_run_plans_the_cells_without_all_records(tmp_path: Path) -> No
     after = resumed(tmp_path)
     assert set(after.plan) == set(before.plan) - {DONE}
     assert list(after.plan[PART]) == LADDER
-    assert list(after.known[PART]) == LADDER[:2]
-    assert after.known[WAITING] == {}
+    assert list(after.earlier_records[PART]) == LADDER[:2]
+    assert after.earlier_records[WAITING] == {}
 
 
 def test_a_resumed_run_has_the_seed_profile_and_examples_of_its_first_life(tmp_path: Path) -> None:
@@ -80,15 +80,15 @@ def test_a_resumed_run_has_the_seed_profile_and_examples_of_its_first_life(tmp_p
     assert (after.seed, after.profile) == (before.seed, before.profile)
     assert after.profile.max_examples == 7
     assert after.run_directory == before.run_directory
-    assert after.life != before.life
+    assert after.session_id != before.session_id
 
 
 def test_a_worker_of_a_resumed_run_knows_the_earlier_records(tmp_path: Path) -> None:
     interrupted(tmp_path)
     controller = resumed(tmp_path)
     controller.resolve()
-    assert worker_of(controller).known == {
-        cell: records for cell, records in controller.known.items() if records
+    assert worker_of(controller).earlier_records == {
+        cell: records for cell, records in controller.earlier_records.items() if records
     }
 
 
@@ -102,7 +102,7 @@ def test_not_run_is_judged_when_the_run_is_resumed(tmp_path: Path) -> None:
     run.finish(make_footer(run.reports(), exit_status=2, ended="2026-01-01T00:00:00+00:00"))
     after = resumed(tmp_path)
     assert list(after.plan) == [PART]
-    assert "cache" not in after.known[PART]
+    assert "cache" not in after.earlier_records[PART]
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_journals_of_dead_processes_lose_nothing(tmp_path: Path) -> None:
     journal.record(passed(PART, "export"))
     journal.close()
     assert run.missing(PART) == LADDER
-    run.absorb_journals()
+    run.merge_journals()
     assert run.missing(PART) == LADDER[1:]
     assert str(PART) in run.started
     run.close()
@@ -179,7 +179,7 @@ def test_every_planned_pair_has_a_record_in_the_end(tmp_path: Path) -> None:
         start(run, cell)
         for requirement in requirements:
             run.add(passed(cell, requirement))
-    for record in ending_records(run, context, finished={DONE}, interrupted=True):
+    for record in missing_records(run, context, finished={DONE}, interrupted=True):
         run.add(record)
     assert outcomes(run, DONE) == ["passed"] * len(LADDER)
     assert outcomes(run, PART) == ["passed", "passed", *["not_run"] * (len(LADDER) - 2)]
@@ -195,7 +195,7 @@ def test_a_cell_that_ended_without_a_record_is_errored(tmp_path: Path) -> None:
             run.add(passed(PART, requirement))
     (record,) = (
         r
-        for r in ending_records(run, context, finished={PART}, interrupted=False)
+        for r in missing_records(run, context, finished={PART}, interrupted=False)
         if r.cell == PART
     )
     assert (record.requirement, record.outcome) == ("checker", Outcome.ERRORED)

@@ -1,4 +1,4 @@
-"""Workers of other machines: xdist's `--tx` with environments that share nothing but versions."""
+"""Workers on other machines: xdist's `--tx`, with environments that share only package versions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pytest_runs import (
 STUBS = Path(__file__).parent
 STAND_IN_FOR_SSH = """\
 #!/bin/sh
-# ssh -C HOST COMMAND, in an environment that knows nothing of ours.
+# Called as ssh -C HOST COMMAND; runs the command in an empty environment.
 exec env -i PATH=/usr/bin:/bin TMPDIR={folder}/$2/tmp STUB_RULES="$STUB_RULES" sh -c "$3"
 """
 NOT_SHARED = """\
@@ -33,13 +33,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
 
 class Hosts:
-    """Makes environments of their own, and a stand-in for ssh that leads to them."""
+    """Makes separate environments, and a fake ssh command that runs in them."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def add(self, name: str, *, files: dict[str, str] | None = None) -> tuple[str, ...]:
-        """The options for a worker on a new host; `files` are put before its packages."""
+        """Return the options for a worker on a new host; `files` are put before its packages."""
         home = self._folder / name
         venv.create(home, with_pip=False, symlinks=True)
         (packages,) = home.glob("lib/python*/site-packages")
@@ -103,6 +103,6 @@ def test_a_host_with_other_versions_is_refused_in_one_line(
     assert result.status == 4
     (line,) = [line for line in result.output.splitlines() if "onnxscript" in line]
     assert line.startswith("ERROR: worker gw1: has onnxscript 0.0.1 on ")
-    assert "install the same everywhere" in line
+    assert "install the same versions on every host" in line
     assert "replacing crashed worker" not in result.output
     assert result.run.records == {}

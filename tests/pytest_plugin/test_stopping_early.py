@@ -1,4 +1,4 @@
-"""`--maxfail`, `-x` and `--last-failed` do with cells what they do with tests, crashes included."""
+"""`--maxfail`, `-x` and `--last-failed` treat cells as tests, and crashes as failures."""
 
 from __future__ import annotations
 

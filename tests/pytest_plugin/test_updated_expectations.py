@@ -1,5 +1,5 @@
-"""A red run becomes green by its own update, once somebody has written why; a partial one keeps
-what it did not judge."""
+"""`expectations update` makes a red run green once reasons are written; entries of cells that the
+run did not judge stay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def known(project: Path) -> Path:
 
 
 def update(result: Result, known: Path) -> None:
-    """Write what the run proposes, and what a person would write then."""
+    """Write the proposed entries, and fill in reasons and issues as a person would."""
     words = ("expectations", "update", result.directory, "--expectations", known, "--write")
     assert main([str(word) for word in words]) == 0
     text = known.read_text().replace(f'issue = "{UNWRITTEN}"', 'issue = "https://example.org"')

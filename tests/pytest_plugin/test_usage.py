@@ -1,4 +1,4 @@
-"""Wrong use ends with pytest's usage status and one line that names the value."""
+"""Wrong usage ends with pytest's usage status and one line that names the value."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ WRONG = [
     (("--max-examples", "many"), "--max-examples 'many': not a positive number"),
     (("--cell-timeout", "0"), "--cell-timeout '0': not a number of seconds above 0; write 600"),
     (("--cell-memory", "4X"), "--cell-memory '4X': not a size; write 4G or 512M"),
-    (("--shard", "3/2"), "--shard '3/2': there is no such shard; they are 1/2 to 2/2"),
-    (("--shard", "0/2"), "--shard '0/2': there is no such shard; they are 1/2 to 2/2"),
+    (("--shard", "3/2"), "--shard '3/2': there is no such shard; give 1/2 to 2/2"),
+    (("--shard", "0/2"), "--shard '0/2': there is no such shard; give 1/2 to 2/2"),
     (("--shard", "x"), "--shard 'x': not a shard; write 1/3 for the first of three"),
     (("--config-module", "no_such_module"), "config module 'no_such_module' cannot be imported"),
     (("--expectations", "none.toml"), "none.toml: cannot be read (No such file or directory)"),
@@ -55,7 +55,7 @@ def test_a_run_folder_is_used_once(run_pytest: RunPytest, workers: str) -> None:
     second = run_pytest(*SMALL, "-n", workers)
     assert second.status == 4
     (error,) = second.error_lines
-    assert error.endswith(f"--run-dir {first.directory}: holds a run; give a new folder")
+    assert error.endswith(f"--run-dir {first.directory}: contains a run already; give a new folder")
     assert (first.directory / "run.jsonl").read_bytes() == before
 
 

@@ -1,4 +1,4 @@
-"""Builders of small run files, and a parser of pages, shared by the tests of the reports."""
+"""Builders of small run files, and a parser of pages, for the tests of the reports."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MEANINGS = {
     "export": Meaning(proves="a file comes out", fails_when="none does"),
     "agreement": Meaning(proves="both sides agree", fails_when="any output differs"),
 }
-# Everything that a cell id may hold and a page, a comment, an image or a terminal may choke on.
+# Characters that a cell id may hold and that could break a page, a comment, an image or a terminal.
 HOSTILE_NAME = "<script>alert('`|`')</script>\x1b[31m&amp;\u202e\ud800@everyone*_x_*"
 HOSTILE_CELL = f"lib:{HOSTILE_NAME.replace('/', '')}~v|1/..\\..|`/opset18/](x)<img>"
 COMPLETE = Footer(counts={}, exit_status=0, complete=True)
@@ -44,7 +44,7 @@ VOID_TAGS = {"meta", "input", "link", "img", "br", "hr"}
 
 @dataclass(slots=True)
 class Element:
-    """One element of a parsed page; text of its descendants counts as its own."""
+    """One element of a parsed page; its text includes the text of its descendants."""
 
     tag: str
     attributes: dict[str, str]
@@ -57,7 +57,7 @@ class Element:
             yield from child.walk()
 
     def all(self, tag: str = "", **attributes: str) -> list[Element]:
-        """Descendants of this tag whose attributes have these values; `_` stands for `-`."""
+        """Return the descendants with this tag and these attribute values; write `_` for `-`."""
         wanted = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
         return [
             element
@@ -94,7 +94,7 @@ class _TreeBuilder(HTMLParser):
 
 
 def parse(html: str) -> Element:
-    """Parse a page; fails where its elements are not properly nested."""
+    """Parse a page; fails if its elements are not properly nested."""
     builder = _TreeBuilder()
     builder.feed(html)
     builder.close()
@@ -104,7 +104,7 @@ def parse(html: str) -> Element:
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """The first page on disk, its text and its tree; `of` gives the page of an architecture."""
+    """A page on disk, its text and its tree; `of` returns the page of an architecture."""
 
     path: Path
     html: str
@@ -125,10 +125,10 @@ class WrittenPage:
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Builds run files in one folder from real lines, and the pages of them.
+    """Writes run files and their pages to one folder.
 
-    Tests get it as the fixture `runs`, because a module of helpers could only be imported in
-    one of pytest's import modes.
+    Tests get it as the fixture `runs`, because a module of helpers could be imported in only one
+    of pytest's import modes.
     """
 
     folder: Path
@@ -141,7 +141,7 @@ class Runs:
         return Record(cell=CellId.parse(cell), requirement=requirement, outcome=outcome, **fields)
 
     def passing(self, *cells: str) -> list[Record]:
-        """Every requirement of every cell, passed."""
+        """Return a passed record for each requirement of each cell."""
         return [
             self.record(cell, requirement, Outcome.PASSED, seconds=0.5)
             for cell in cells
@@ -149,7 +149,7 @@ class Runs:
         ]
 
     def header(self, *cells: str, **fields: Any) -> Header:
-        """A header that plans all requirements of these cells."""
+        """Return a header that plans all requirements of these cells."""
         values: dict[str, Any] = {
             "run": "2025-01-02-nightly",
             "started": "2025-01-02T03:04:05Z",
@@ -164,9 +164,9 @@ class Runs:
         return Header(**{**values, **fields})
 
     def write(self, *lines: Header | Started | Record | Footer, name: str = "run") -> Path:
-        """Write these lines as a run directory, as the harness would; returns the directory.
+        """Write these lines as a run directory, as the harness does, and return the directory.
 
-        Of several records of one pair, the last one counts.
+        Of several records of one pair, only the last one is written.
         """
         directory = self.folder / name
         directory.mkdir(parents=True, exist_ok=True)
@@ -181,7 +181,7 @@ class Runs:
         return read_run(self.write(*lines))
 
     def page(self, *lines: Header | Started | Record | Footer) -> WrittenPage:
-        """Write these lines, read them back, and write and parse their page."""
+        """Write these lines, read them back, write their page and parse it."""
         path = write_page(self.read(*lines), self.folder / "page")
         return WrittenPage.read(path)
 
@@ -192,7 +192,7 @@ def runs(tmp_path: Path) -> Runs:
 
 
 def _outside_code(markdown: str) -> str:
-    """Markdown without its spans of code, found as CommonMark does: fences of equal length."""
+    """Return Markdown without its code spans, which CommonMark ends at a fence of equal length."""
     kept, rest = [], markdown
     while "`" in rest:
         text, _, rest = rest.partition("`")
@@ -210,13 +210,13 @@ def _outside_code(markdown: str) -> str:
 
 @pytest.fixture(scope="session")
 def outside_code() -> Callable[[str], str]:
-    """Takes the spans of code from Markdown: what is left is read as markup."""
+    """A function that removes the code spans from Markdown; the rest is read as markup."""
     return _outside_code
 
 
 @pytest.fixture(scope="session")
 def validated() -> Callable[[str, str], Any]:
-    """Parses printed JSON; fails where it is not valid against the schema of this name."""
+    """A function that parses JSON; it fails if the JSON is invalid against the named schema."""
 
     def parse_valid(text: str, name: str) -> Any:
         path = Path(harness.__file__).parent / "schemas" / f"{name}.schema.json"
@@ -231,7 +231,7 @@ def validated() -> Callable[[str, str], Any]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
-    """A real Chromium: Debian's, or the one that playwright installed."""
+    """A Chromium browser: the system's, or the one that playwright installed."""
     api = pytest.importorskip("playwright.sync_api")
     names = ("chromium", "chromium-browser", "google-chrome")
     path = next((path for name in names if (path := shutil.which(name))), None)

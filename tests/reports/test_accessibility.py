@@ -1,6 +1,6 @@
-"""axe-core finds nothing to complain about, on any page, in light and in dark, narrow and wide.
+"""axe-core finds no violation on any page, in the light and dark themes, narrow and wide.
 
-https://github.com/dequelabs/axe-core is in the package axe-playwright-python, under MPL-2.0.
+The package axe-playwright-python contains https://github.com/dequelabs/axe-core, under MPL-2.0.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 GOLDEN = Path(__file__).parents[2] / "fixtures" / "runs"
 FAILED = "bert/fill-mask/opset18/dynamo"
-PATIENCE = 240_000  # milliseconds; how long a busy machine may take is not what is tested
+PATIENCE = 240_000  # milliseconds; generous, because these tests do not test speed
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 OPTIONS = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
 
@@ -62,7 +62,7 @@ def test_no_page_has_a_violation(
     page.close()
 
 
-def test_what_is_wrong_would_be_found(browser: Any, golden: Callable[[str], Path]) -> None:
+def test_violations_would_be_found(browser: Any, golden: Callable[[str], Path]) -> None:
     page = browser.new_page()
     page.goto(golden("healthy").as_uri())
     page.evaluate("document.querySelector('h1').style.color = '#ddd'")

@@ -1,4 +1,4 @@
-"""What the page of an architecture says: the ladder of each cell, where it works, how exactly."""
+"""The page of an architecture: the rows of each cell, the opsets that work, the exactness."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.records import Failing, InterfaceValue, Outcome, PartInterface, Started, Worst
+from harness.records import FailingExample, InterfaceValue, Outcome, PartInterface, Started, Worst
 from reports.page.architecture import ArchitecturePage, architecture_pages
 
 BERT = "bert/fill-mask/opset18/dynamo"
@@ -18,9 +18,9 @@ def page_of(runs: Any, *lines: Any, name: str = "bert") -> ArchitecturePage:
     return next(page for page in architecture_pages(runs.read(*lines)) if page.name == name)
 
 
-def rungs_of(runs: Any, *records: Any) -> Any:
+def rows_of(runs: Any, *records: Any) -> Any:
     (cell,) = page_of(runs, runs.header(BERT), *records).drilldowns
-    return cell.rungs
+    return cell.rows
 
 
 def worst(difference: float, *, atol: float = 1e-5) -> Worst:
@@ -53,31 +53,31 @@ def test_an_architecture_of_another_library_has_its_own_page(runs: Any) -> None:
     assert paths == {"architectures/bert.html", "architectures/mylib=3Abert.html"}
 
 
-def test_a_failure_tells_its_axes_its_numbers_and_its_part(runs: Any) -> None:
+def test_a_failure_shows_its_axes_its_numbers_and_its_part(runs: Any) -> None:
     failed = runs.record(
         BERT,
         "agreement",
         Outcome.FAILED,
         part="decoder_model",
         worst=worst(2e-5),
-        failing=Failing(axes={"batch_size": 1, "sequence_length": 2}, seed=9),
+        failing=FailingExample(axes={"batch_size": 1, "sequence_length": 2}, seed=9),
         blame="onnxruntime",
         expectation={"reason": "known", "version": "torch < 3", "issue": "docs/x.md"},
     )
-    (_, rung) = rungs_of(runs, failed)
-    facts = {fact.name: fact.value for fact in rung.facts}
+    (_, row) = rows_of(runs, failed)
+    facts = {fact.name: fact.value for fact in row.facts}
     assert facts["part"] == "decoder_model"
     assert facts["minimal example"] == "batch_size=1, sequence_length=2 (seed 9)"
     assert facts["worst difference"] == "max_abs_diff 2e-05, atol 1e-05"
     assert facts["blame"] == "onnxruntime"
     assert facts["expectation: version"] == "torch < 3"
-    assert (rung.error_ratio, rung.worst) == ("2", "logits at batch_size=3 (seed 5)")
+    assert (row.error_ratio, row.worst) == ("2", "logits at batch_size=3 (seed 5)")
 
 
-def test_requirements_that_say_the_same_are_one_row_and_verdicts_never(runs: Any) -> None:
+def test_equal_texts_without_a_verdict_share_a_row_and_verdicts_never_do(runs: Any) -> None:
     def ended(outcome: Outcome, message: str) -> list[tuple[str, ...]]:
         records = [runs.record(BERT, n, outcome, message=message) for n in runs.requirements]
-        return [rung.requirements for rung in rungs_of(runs, *records)]
+        return [row.requirements for row in rows_of(runs, *records)]
 
     assert ended(Outcome.NOT_APPLICABLE, "no such opset") == [("export", "agreement")]
     assert ended(Outcome.PASSED, "") == [("export",), ("agreement",)]
@@ -103,7 +103,7 @@ def test_every_requirement_says_how_many_examples_it_ran(
     runs: Any, outcome: Outcome, examples: int, words: str
 ) -> None:
     assert (
-        rungs_of(runs, runs.record(BERT, "export", outcome, examples=examples))[0].examples == words
+        rows_of(runs, runs.record(BERT, "export", outcome, examples=examples))[0].examples == words
     )
 
 
@@ -123,8 +123,8 @@ def test_every_requirement_says_how_many_examples_it_ran(
 )
 def test_only_web_addresses_become_links(runs: Any, issue: str, is_link: bool) -> None:
     expectation = {"reason": "known", "issue": issue}
-    rung = rungs_of(runs, runs.record(BERT, "export", Outcome.XFAILED, expectation=expectation))[0]
-    (fact,) = [fact for fact in rung.facts if fact.name == "expectation: issue"]
+    row = rows_of(runs, runs.record(BERT, "export", Outcome.XFAILED, expectation=expectation))[0]
+    (fact,) = [fact for fact in row.facts if fact.name == "expectation: issue"]
     assert fact.value == issue
     assert fact.href == (issue if is_link else None)
 
@@ -164,7 +164,7 @@ def value(name: str, declared: str | None, actual: str | None) -> InterfaceValue
     return InterfaceValue(name=name, declared=declared, actual=actual)
 
 
-def test_what_is_of_one_type_is_one_row_of_its_side_and_part(runs: Any) -> None:
+def test_values_of_one_type_share_a_row_per_direction_and_part(runs: Any) -> None:
     cache = [value(f"past.{layer}", "float32[n]", "float32[n]") for layer in range(3)]
     ids = [value("ids", "int64[n]", "int64[n]")]
     parts = {
@@ -186,7 +186,7 @@ def test_what_is_of_one_type_is_one_row_of_its_side_and_part(runs: Any) -> None:
     assert found.left_out == 7
 
 
-def test_what_is_not_as_declared_has_a_row_of_its_own(runs: Any) -> None:
+def test_a_value_not_as_declared_has_its_own_row(runs: Any) -> None:
     inputs = [
         value("a", "int64[n]", "int64[n]"),
         value("b", "int64[n]", "int32[n]"),
@@ -213,7 +213,7 @@ def test_what_is_not_as_declared_has_a_row_of_its_own(runs: Any) -> None:
     assert [mark.text for mark in details.all("mark")] == ["int32[n]", "none", "int64[n]"]
 
 
-def test_a_run_that_says_no_interface_shows_none(runs: Any) -> None:
+def test_a_run_without_an_interface_shows_no_interface(runs: Any) -> None:
     page = runs.page(runs.header(BERT), *runs.passing(BERT)).of("bert")
     assert page.tree.all("details", class_="interface") == []
 
@@ -229,7 +229,7 @@ def test_a_cell_whose_process_died_says_which_and_when(runs: Any) -> None:
     assert "2025-01-02T03:05:00Z" in cell.note
 
 
-def test_where_it_works_counts_what_applies_and_says_how_exactly(runs: Any) -> None:
+def test_support_counts_applicable_cells_and_has_the_largest_difference(runs: Any) -> None:
     cells = {opset: BERT.replace("18", str(opset)) for opset in (14, 17, 18, 21)}
     needs = {"worst": worst(2e-6), "needed_atol": {"logits": 2e-6}}
     records = [
@@ -244,7 +244,7 @@ def test_where_it_works_counts_what_applies_and_says_how_exactly(runs: Any) -> N
     assert (one.needed, one.atol) == ("2e-06", "1e-05")
 
 
-def test_the_plot_rises_with_what_is_needed_and_knows_what_is_allowed(runs: Any) -> None:
+def test_the_plot_rises_with_the_needed_atol_and_has_the_allowed_one(runs: Any) -> None:
     needs = {17: 1e-7, 18: 1e-6, 21: 0.0, 23: math.inf}
     cells = {opset: BERT.replace("18", str(opset)) for opset in needs}
     records = [
@@ -259,7 +259,7 @@ def test_the_plot_rises_with_what_is_needed_and_knows_what_is_allowed(runs: Any)
     ]
     (plot,) = page_of(runs, runs.header(*cells.values()), *records).plots
     (series,) = plot.series
-    low, high, exact = series.points  # what no number tells is not drawn
+    low, high, exact = series.points  # an infinite value is not drawn
     assert low.x < high.x < exact.x
     assert high.y < low.y < exact.y
     assert plot.limit is not None
@@ -268,7 +268,7 @@ def test_the_plot_rises_with_what_is_needed_and_knows_what_is_allowed(runs: Any)
     assert high.label == "dynamo, opset 18: 1e-06"
 
 
-def test_nothing_compared_is_no_plot(runs: Any) -> None:
+def test_without_a_comparison_there_is_no_plot(runs: Any) -> None:
     page = page_of(runs, runs.header(BERT), *runs.passing(BERT))
     assert page.plots == ()
     assert page.support[0].needed == ""

@@ -1,4 +1,4 @@
-"""What badges claim, what their files are called, and that no name breaks them."""
+"""Badges: their messages, their file names, and names that could break them."""
 
 from __future__ import annotations
 

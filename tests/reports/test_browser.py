@@ -1,4 +1,4 @@
-"""The pages in a real browser: filters, addresses, drill-down, and what is left without scripts."""
+"""The pages in a real browser: filters, addresses, details of cells, and use without scripts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ AWKWARD = "vit/image~%41é/opset18/torchscript"
 NARROW = "gpt2~external-data/text-generation/opset14/torchscript"
 TOKENS = "int64[batch_size, sequence_length]"
 CELLS = 40
-PATIENCE = 240_000  # milliseconds; how long a busy machine may take is not what is tested
+PATIENCE = 240_000  # milliseconds; generous, because these tests do not test speed
 HOSTILE = "</script><img/onerror=alert(1)/src=x>".replace("/", "\N{DIVISION SLASH}")
 
 
 @pytest.fixture
 def url(golden: Callable[[str], Path]) -> str:
-    """The address of the first page of a run with failures of several kinds."""
+    """The address of the first page of a run with several kinds of failures."""
     return golden("failing").as_uri()
 
 
 @pytest.fixture
 def page(browser: Any, url: str) -> Iterator[Any]:
-    """The first page, opened; it must not complain on its console."""
+    """The first page, opened; the fixture fails if the console shows a message."""
     complaints: list[str] = []
     with browser.new_context(viewport={"width": 1440, "height": 900}) as context:
         context.set_default_timeout(PATIENCE)
@@ -40,7 +40,7 @@ def page(browser: Any, url: str) -> Iterator[Any]:
 
 
 def shown(page: Any) -> list[str]:
-    """The ids of the squares that are seen, in the order of the page."""
+    """Return the ids of the visible squares, in the order of the page."""
     script = """links => links.filter(link => link.checkVisibility({
         visibilityProperty: true, contentVisibilityAuto: false })).map(link => link.id)"""
     ids: list[str] = page.locator(".matrix td a").evaluate_all(script)
@@ -76,7 +76,7 @@ def test_everything_is_shown_at_first(page: Any) -> None:
         ("layer", "onnxruntime", 1),
     ],
 )
-def test_a_facet_shows_what_its_count_promised(
+def test_a_choice_shows_as_many_cells_as_its_count(
     page: Any, facet: str, value: str, cells: int
 ) -> None:
     assert count(page, facet, value) == cells
@@ -87,7 +87,7 @@ def test_a_facet_shows_what_its_count_promised(
     assert counts.all_text_contents() == before  # a choice does not count against its own facet
 
 
-def test_counts_are_those_beside_all_other_choices(page: Any) -> None:
+def test_counts_respect_the_choices_of_all_other_facets(page: Any) -> None:
     choose(page, "exporter", "dynamo")
     choose(page, "modality", "text")
     assert count(page, "outcome", "failed") == 1
@@ -151,7 +151,7 @@ def test_columns_that_are_not_chosen_go_and_heads_stay_above_their_squares(page:
     assert page.locator("th.exporter:visible").all_inner_texts() == ["dynamo"]
 
 
-def test_what_is_chosen_stands_in_the_address_and_comes_from_it(
+def test_choices_are_kept_in_the_address_and_restored_from_it(
     browser: Any, page: Any, url: str
 ) -> None:
     choose(page, "task", "fill-mask")
@@ -190,7 +190,7 @@ def test_sorting_moves_rows_within_their_task(page: Any) -> None:
         assert order() == ["gpt2", "gpt2~external-data"]
 
 
-def test_the_address_of_a_cell_leads_to_what_is_behind_it(browser: Any, url: str) -> None:
+def test_the_address_of_a_cell_leads_to_its_details(browser: Any, url: str) -> None:
     page = browser.new_page()
     page.goto(f"{url}#{FAILED}")
     page.locator(".cell:target").wait_for()
@@ -209,9 +209,9 @@ def test_selecting_a_square_shows_its_drill_down_only(
         page.locator(f'[id="{FAILED}"]').click()
         assert page.url.endswith(f"/architectures/bert.html#{FAILED}")
         assert page.locator("article:visible").count() == 1
-        told = page.locator("article:visible").inner_text()
+        text = page.locator("article:visible").inner_text()
         for part in ("batch_size=1, sequence_length=2 (seed 9)", "onnxruntime", "hidden_states"):
-            assert part in told
+            assert part in text
         other = FAILED.replace("18", "21")
         page.locator(f'.matrix a[href$="{other}"]').click()
         assert page.locator("article:visible").get_attribute("id") == other
@@ -226,7 +226,7 @@ def test_without_scripts_no_dead_controls_are_shown(browser: Any, url: str) -> N
             assert page.locator("button:visible, input:visible, select:visible").count() == 0
 
 
-def test_a_traceback_is_opened_where_it_stands(browser: Any, url: str) -> None:
+def test_a_traceback_opens_in_place(browser: Any, url: str) -> None:
     page = browser.new_page()
     page.goto(f"{url}#vit/image-classification/opset17/torchscript")
     assert not page.get_by_text("KeyError").is_visible()
@@ -249,14 +249,14 @@ def test_an_interface_is_open_where_it_is_not_as_declared(
         assert row.locator("td").all_inner_texts()[1:] == [TOKENS, "the same"]
 
 
-def test_what_requirements_prove_is_told_on_request(browser: Any, url: str) -> None:
+def test_a_button_shows_what_requirements_prove(browser: Any, url: str) -> None:
     page = browser.new_page()
     page.goto(f"{url}#{FAILED}")
     page.get_by_role("button", name="What each requirement proves").click()
-    told = page.locator("article:visible .meaning").all_inner_texts()
-    assert len(told) == 5
-    assert "red when" in told[3]
-    assert "would have been red" in told[4]
+    texts = page.locator("article:visible .meaning").all_inner_texts()
+    assert len(texts) == 5
+    assert "fails when" in texts[3]
+    assert "would have failed when" in texts[4]
     page.get_by_role("button", name="What each requirement proves").click()
     assert page.locator("article:visible .meaning:visible").count() == 0
     page.close()
@@ -264,7 +264,7 @@ def test_what_requirements_prove_is_told_on_request(browser: Any, url: str) -> N
 
 @pytest.mark.parametrize("may_ask", [True, False])
 def test_commands_are_copied(browser: Any, url: str, may_ask: bool) -> None:
-    """With the clipboard's interface, and where a browser refuses that."""
+    """With the clipboard API, and with a browser that refuses it."""
     with browser.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
         page = context.new_page()
         if not may_ask:
@@ -286,7 +286,7 @@ def test_commands_are_copied(browser: Any, url: str, may_ask: bool) -> None:
         ("google-bert/bert-base-uncased", ["bert:", "text-classification"]),
         ("GPT-2", ["gpt2:", "gpt2~external-data text-generation"]),
         ("roberta-large", ["roberta is not registered", "fill-mask, text-classification"]),
-        ("<img src=x>", ["Nothing is known of “<img src=x>”"]),
+        ("<img src=x>", ["No results for “<img src=x>”"]),
     ],
 )
 def test_users_learn_what_exports(page: Any, typed: str, words: list[str]) -> None:

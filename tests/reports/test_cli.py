@@ -1,4 +1,4 @@
-"""`python -m reports`: what it prints and how it ends."""
+"""`python -m reports`: its output and its exit status."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ OF_TYPER = {"annotated_doc", "click", "markdown_it", "mdurl", "pygments", "rich"
 
 
 def test_every_command_runs_where_nothing_else_is_installed(runs: Any, tmp_path: Path) -> None:
-    """No torch and no onnx above all; pages are built on machines that have neither."""
+    """Pages are built on machines without torch and onnx."""
     run, folder = str(runs.write(runs.header(BERT), *runs.passing(BERT))), str(tmp_path)
     program = f"""
 import sys

@@ -1,4 +1,4 @@
-"""However a run file is corrupt, each command names it or says that the run is not whole."""
+"""Each command either refuses a corrupt run file by name, or shows the run as incomplete."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _another_schema(lines: Lines) -> Lines:
 
 
 def _failed_before(lines: Lines) -> Lines:
-    """The pair that passed has a record of a failure, too: what counts must not be a guess."""
+    """The pair that passed also has a record of a failure; it is unknown which one counts."""
     failed = json.dumps({**json.loads(lines[1]), "outcome": "failed"})
     return [lines[0], failed, *lines[1:]]
 
@@ -40,7 +40,7 @@ REFUSED: dict[str, tuple[Corrupt, str]] = {
     "duplicate record": (lambda lines: [*lines[:2], *lines[1:]], "has two records of export"),
     "contradicting record": (_failed_before, "has two records of export"),
     "unknown schema": (_another_schema, f"schema version {SCHEMA_VERSION + 1}"),
-    "after the footer": (lambda lines: [*lines[:-2], *lines[:-3:-1]], "goes on after its footer"),
+    "after the footer": (lambda lines: [*lines[:-2], *lines[:-3:-1]], "lines follow its footer"),
 }
 INCOMPLETE: dict[str, Corrupt] = {
     "missing footer": lambda lines: lines[:-1],
@@ -52,13 +52,13 @@ INCOMPLETE: dict[str, Corrupt] = {
 
 @pytest.fixture
 def corrupted(runs: Any) -> Callable[[Corrupt], tuple[str, str]]:
-    """A whole green run, and a copy of it that is corrupt."""
+    """A function that writes a complete green run and a corrupt copy of it."""
 
     def write(corrupt: Corrupt) -> tuple[str, str]:
         lines = [runs.header(*CELLS), *runs.passing(*CELLS), runs.complete]
         good = runs.write(*lines, name="good")
         bad = runs.write(*lines, name="bad")
-        # A torn line has no newline: it is the last that a killed process wrote.
+        # A torn last line, as a killed process leaves it, has no newline.
         text = "".join(f"{line}\n" for line in corrupt([dump_line(line) for line in lines]))
         (bad / RUN_FILE).write_text(text.replace("\0\n", ""), encoding="utf-8")
         return str(good), str(bad)
@@ -82,7 +82,7 @@ COMMANDS = ("html", "diff", "merge", "summary", "badges", "trend")
 
 @pytest.mark.parametrize("kind", REFUSED)
 @pytest.mark.parametrize("command", COMMANDS)
-def test_it_is_one_line_that_names_it(
+def test_a_refused_file_is_one_line_that_names_the_defect(
     corrupted: Callable[[Corrupt], tuple[str, str]],
     command: str,
     kind: str,
@@ -124,7 +124,7 @@ def test_it_is_shown_to_be_incomplete(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nothing_is_said_against_a_whole_run(
+def test_a_complete_run_is_not_called_incomplete(
     corrupted: Callable[[Corrupt], tuple[str, str]],
     command: str,
     tmp_path: Path,
@@ -141,4 +141,4 @@ def test_a_failure_that_was_not_planned_is_never_green(runs: Any) -> None:
     run = runs.read(runs.header(*CELLS), *runs.passing(*CELLS), failed, runs.complete)
     verdict = verdict_of(run, run.reports())
     assert verdict.level == "incomplete"
-    assert "1 records are of pairs that its header does not plan" in verdict.sentence
+    assert "1 records belong to pairs that the run's header does not plan" in verdict.sentence

@@ -1,4 +1,4 @@
-"""What counts as a regression between two runs, and how it is told."""
+"""Which changes between two runs are regressions, and how each format shows them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from harness.errors import UsageError
 from harness.records import Header, Outcome, Record, Run
 from reports.__main__ import main
-from reports.diff import Diff, Fact, Kind, compare
+from reports.diff import ChangedSetting, ChangeKind, Diff, compare
 from reports.diff_output import Format, write_diff
 
 BERT = "bert/fill-mask/opset18/dynamo"
@@ -21,7 +21,7 @@ SAID = {Outcome.NOT_APPLICABLE: "no cache", Outcome.FAILED: "values of logits: g
 
 
 def run_of(runs: Any, outcomes: Mapping[str, Outcome | None], **fields: Any) -> Run:
-    """A run of BERT with these outcomes; None is planned and has no record."""
+    """Return a run of BERT with these outcomes; None means planned, but without a record."""
     header: Header = runs.header(BERT, planned={BERT: list(outcomes)}, **fields)
     records = [
         runs.record(BERT, name, outcome, message=SAID.get(outcome, ""))
@@ -37,7 +37,7 @@ def kinds(diff: Diff) -> dict[str, str]:
 
 
 def between(runs: Any, old: Outcome | None, new: Outcome | None) -> str | None:
-    """The kind of one pair's change, beside a pair that passes in both."""
+    """Return the kind of one pair's change, in runs whose other pair passes in both."""
     pairs = [{"agreement": outcome, "other": Outcome.PASSED} for outcome in (old, new)]
     found = kinds(compare(*(run_of(runs, pair) for pair in pairs)))
     assert "other" not in found
@@ -118,24 +118,24 @@ def test_cells_are_led_by_the_failure_that_explains_the_rest(runs: Any) -> None:
     rest = {"checker": Outcome.FAILED, "agreement": Outcome.SKIPPED}
     new = run_of(runs, {"export": Outcome.SKIPPED, **rest})
     (change,) = compare(old, new).cells
-    assert (change.cell, change.kind, len(change.pairs)) == (BERT, Kind.REGRESSED, 3)
+    assert (change.cell, change.kind, len(change.pairs)) == (BERT, ChangeKind.REGRESSED, 3)
     assert change.lead.requirement == "checker"
     assert change.lead.message == "values of logits: got 1"
 
 
-def test_what_is_fixed_tells_what_was_wrong(runs: Any) -> None:
+def test_a_fixed_cell_shows_its_old_message(runs: Any) -> None:
     old, new = (run_of(runs, {"export": o}) for o in (Outcome.FAILED, Outcome.PASSED))
     assert compare(old, new).cells[0].lead.message == "values of logits: got 1"
 
 
-def test_changed_facts_are_told(runs: Any) -> None:
+def test_changed_settings_are_listed(runs: Any) -> None:
     old = runs.read(runs.header(BERT, versions={"torch": "2.9.0", "onnx": "1.19.0"}))
     new = runs.read(runs.header(BERT, versions={"torch": "2.10.0", "ort": "1"}, seed=8))
-    assert compare(old, new).facts == (
-        Fact(name="torch", old="2.9.0", new="2.10.0"),
-        Fact(name="onnx", old="1.19.0", new=None),
-        Fact(name="seed", old="7", new="8"),
-        Fact(name="ort", old=None, new="1"),
+    assert compare(old, new).changed_settings == (
+        ChangedSetting(name="torch", old="2.9.0", new="2.10.0"),
+        ChangedSetting(name="onnx", old="1.19.0", new=None),
+        ChangedSetting(name="seed", old="7", new="8"),
+        ChangedSetting(name="ort", old=None, new="1"),
     )
 
 
@@ -148,7 +148,7 @@ def test_changed_facts_are_told(runs: Any) -> None:
         {"profile": "pr"},
     ],
 )
-def test_other_plans_are_refused_unless_told(runs: Any, other: dict[str, Any]) -> None:
+def test_different_plans_are_refused_unless_allowed(runs: Any, other: dict[str, Any]) -> None:
     old, new = runs.read(runs.header(BERT)), runs.read(runs.header(BERT, **other))
     with pytest.raises(UsageError, match=r"different plans .*--allow-different"):
         compare(old, new)
@@ -156,7 +156,9 @@ def test_other_plans_are_refused_unless_told(runs: Any, other: dict[str, Any]) -
 
 
 def test_the_order_of_a_plan_is_not_part_of_it(runs: Any) -> None:
-    assert not compare(runs.read(runs.header(BERT, VIT)), runs.read(runs.header(VIT, BERT))).facts
+    assert not compare(
+        runs.read(runs.header(BERT, VIT)), runs.read(runs.header(VIT, BERT))
+    ).changed_settings
 
 
 def test_pairs_of_one_plan_only_are_added_or_removed(runs: Any) -> None:
@@ -164,8 +166,8 @@ def test_pairs_of_one_plan_only_are_added_or_removed(runs: Any) -> None:
     new = runs.read(runs.header(BERT, VIT), *runs.passing(BERT, VIT))
     diff = compare(old, new, allow_different=True)
     assert [(c.kind, c.cell, c.lead.old, c.lead.new) for c in diff.cells] == [
-        (Kind.ADDED, VIT, None, Outcome.PASSED),
-        (Kind.REMOVED, GPT2, Outcome.PASSED, None),
+        (ChangeKind.ADDED, VIT, None, Outcome.PASSED),
+        (ChangeKind.REMOVED, GPT2, Outcome.PASSED, None),
     ]
     assert not diff.regressions
 
@@ -205,7 +207,7 @@ def agreeing(runs: Any, needed: Mapping[str, float], outcome: Outcome = Outcome.
 
 @pytest.fixture
 def pair(runs: Any) -> tuple[Path, Path]:
-    """An old run, and a new one with a change of every kind that a plan allows."""
+    """An old run, and a new run of the same plan with every possible kind of change."""
     old = [
         runs.record(BERT, "export", Outcome.PASSED),
         runs.record(BERT, "agreement", Outcome.PASSED),
@@ -239,10 +241,10 @@ def test_text_reads_from_top_to_bottom(
     assert main(["diff", *map(str, pair)]) == 1
     assert capsys.readouterr().out == (
         "changed: torch 2.9.0 -> 2.10.0\n"
-        "before -> later: the new run was cut short; regressions (cells: 1 regressed, 1 lost,"
+        "before -> later: the new run is incomplete; regressions (cells: 1 regressed, 1 lost,"
         " 1 fixed, 1 still failing, 1 drifted)\n"
-        "incomplete: new run later: Incomplete run. 1 planned records have no verdict and read “not"
-        " run”. An incomplete run is never green, whatever the matrix shows.\n"
+        "incomplete: new run later: Incomplete run. 1 planned records have no verdict and are shown"
+        " as “not run”. An incomplete run is never green, whatever the matrix shows.\n"
         "\n"
         "regressed: 1\n"
         f"  {BERT} export passed -> failed (and 1 more): no file\n"
@@ -279,7 +281,7 @@ def test_json_is_valid_against_its_schema(
     assert main(["diff", *map(str, pair), "--format", "json"]) == 1
     data = validated(capsys.readouterr().out, "diff")
     assert data["regressions"] is True
-    assert [lack.partition(":")[0] for lack in data["incomplete"]] == ["new run later"]
+    assert [reason.partition(":")[0] for reason in data["incomplete"]] == ["new run later"]
     assert data["changed"] == [{"name": "torch", "old": "2.9.0", "new": "2.10.0"}]
     assert data["regressed"][0]["requirements"] == [
         {"requirement": "export", "old": "passed", "new": "failed", "message": "no file"},
@@ -300,7 +302,7 @@ def test_a_run_that_was_cut_short_is_status_1_although_all_that_it_has_passed(
     whole = str(runs.write(*lines, runs.complete, name="whole"))
     cut = str(runs.write(*lines, name="cut"))
     assert main(["diff", whole, cut]) == 1
-    assert "the new run was cut short; no regressions" in capsys.readouterr().out
+    assert "the new run is incomplete; no regressions" in capsys.readouterr().out
     assert main(["diff", cut, whole]) == main(["diff", cut, cut]) == 0
     assert "incomplete: old run" in capsys.readouterr().out
 
@@ -313,7 +315,7 @@ def test_other_plans_are_one_line_with_status_2(
     assert main(["diff", str(pair[0]), other]) == 2
     captured = capsys.readouterr()
     assert (captured.out, captured.err.count("\n")) == ("", 1)
-    assert "4 pairs only in the old one, 0 only in the new one" in captured.err
+    assert "4 pairs only in the old run, 0 only in the new run" in captured.err
     assert main(["diff", str(pair[0]), other, "--allow-different"]) == 0
 
 

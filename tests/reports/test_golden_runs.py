@@ -1,4 +1,4 @@
-"""The committed golden runs are what their generator gives, and each shows what it is there for."""
+"""The committed golden runs equal their generator's output, and each has its intended outcomes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.records import RUN_FILE, read_run
-from reports.diff import Kind, compare
+from reports.diff import ChangeKind, compare
 from reports.page.index import index_of
 from tests.golden_runs import FOLDER, runs, write
 
@@ -46,7 +46,7 @@ def test_the_third_night_has_another_torch_and_regressed() -> None:
     nights = [read_run(FOLDER / f"night-{number}") for number in (1, 2, 3)]
     torch = [night.header.versions["torch"] for night in nights]
     assert torch[0] == torch[1] != torch[2]
-    assert compare(nights[1], nights[2]).of(Kind.REGRESSED)
+    assert compare(nights[1], nights[2]).of(ChangeKind.REGRESSED)
 
 
 def test_each_has_pages(golden: Callable[[str], Path]) -> None:

@@ -1,4 +1,4 @@
-"""What stands in written pages."""
+"""The contents of written pages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_columns_are_the_opsets_of_each_exporter(runs: Any) -> None:
     assert [th.text for th in own.all("th", class_="exporter")] == ["dynamo"]
 
 
-def test_what_is_not_registered_is_a_cell_with_its_reason(runs: Any) -> None:
+def test_a_task_that_is_not_registered_is_a_row_with_its_reason(runs: Any) -> None:
     missing = {"bert": ["next-sentence-prediction"], "roberta": ["fill-mask"]}
     page = runs.page(runs.header(BERT, not_registered=missing))
     (row,) = [
@@ -68,7 +68,7 @@ def test_every_outcome_is_in_the_legend_with_its_counts(runs: Any) -> None:
     assert rows["R not run"][1:] == ["1", "2"]
 
 
-def test_what_each_requirement_means_stands_in_a_page_once(runs: Any) -> None:
+def test_each_requirement_is_explained_once_per_page(runs: Any) -> None:
     page = runs.page(runs.header(BERT, GPT2), *runs.passing(BERT, GPT2), runs.complete)
     for one in page.all:
         rows = one.tree.one(id="requirements").all("tr")[1:]
@@ -79,7 +79,7 @@ def test_what_each_requirement_means_stands_in_a_page_once(runs: Any) -> None:
         assert one.html.count("both sides agree") == 1
 
 
-def test_a_run_that_does_not_say_what_its_requirements_mean_has_pages_without(runs: Any) -> None:
+def test_a_run_without_explanations_has_pages_without_them(runs: Any) -> None:
     page = runs.page(runs.header(BERT, requirements={}), *runs.passing(BERT), runs.complete)
     assert not [one for one in page.all if one.tree.all(id="requirements")]
     assert page.of("bert").tree.one("article").all("th", scope="row")
@@ -100,7 +100,7 @@ def test_every_page_names_versions_platform_profile_and_seed(runs: Any) -> None:
             assert value in text
 
 
-def test_badges_are_shown_with_what_to_copy(runs: Any) -> None:
+def test_badges_are_shown_with_texts_to_copy(runs: Any) -> None:
     page = runs.page(runs.header(BERT), *runs.passing(BERT), runs.complete)
     badges = page.tree.one(id="badges")
     snippets = [code.text for code in badges.all("code", class_="copy")]
@@ -144,7 +144,7 @@ def test_hostile_text_stays_text_wherever_it_comes_from(runs: Any) -> None:
     assert article.attributes["id"] == str(record.cell)
     assert "{{ 7 * 7 }}" in article.one("pre", class_="message").text
     text = page.tree.one("script", id="data").text
-    assert "<" not in text  # nor a comment, within which a script would not end
+    assert "<" not in text  # so no comment either, within which a script would not end
     data = json.loads(text)
     assert data["requirements"] == [HOSTILE]
 

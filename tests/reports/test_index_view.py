@@ -1,4 +1,4 @@
-"""What the first page says about a run, before it is laid out."""
+"""The values on the first page of a run, before the template lays them out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.records import Footer, Meaning, Outcome, Shard, Worst
+from harness.records import Footer, Meaning, Outcome, RunShard, Worst
 from reports.page.index import index_of
 from reports.page.support import ranges
 from reports.signs import SIGNS
@@ -34,7 +34,7 @@ def test_a_complete_run_as_expected_is_green(runs: Any) -> None:
     index = index_of(runs.read(runs.header(BERT), *runs.passing(BERT), runs.complete))
     assert index.verdict.level == "green"
     assert (index.conforming_cells, index.applicable_cells, index.planned_cells) == (1, 1, 1)
-    assert index.troubles == ()
+    assert index.unexpected == ()
 
 
 def test_a_run_without_footer_is_interrupted_although_every_record_passed(runs: Any) -> None:
@@ -92,18 +92,18 @@ def test_totals_add_up_to_the_plan(runs: Any) -> None:
     assert cells == {"crashed": 1, "not_run": 1, "passed": 1}
 
 
-def test_the_worst_of_what_is_not_as_expected_stands_first(runs: Any) -> None:
+def test_unexpected_cells_come_worst_first(runs: Any) -> None:
     records = [
         *runs.passing(BERT, GPT2, VIT),
         runs.record(BERT, "agreement", Outcome.FAILED, message="differs\nmuch"),
         runs.record(GPT2, "export", Outcome.CRASHED),
     ]
     index = index_of(runs.read(runs.header(BERT, GPT2, VIT), *records, runs.complete))
-    assert [(t.square.id, t.headline) for t in index.troubles] == [
+    assert [(t.square.id, t.headline) for t in index.unexpected] == [
         (GPT2, "export: no message"),
         (BERT, "agreement: differs"),
     ]
-    assert index.troubles[1].href == f"architectures/bert.html#{BERT}"
+    assert index.unexpected[1].href == f"architectures/bert.html#{BERT}"
 
 
 def test_rows_stand_by_modality_and_task_and_unknown_modalities_come_last(runs: Any) -> None:
@@ -128,30 +128,32 @@ def test_a_variant_is_a_row_of_its_own_on_the_page_of_its_architecture(runs: Any
     assert index.architectures == {"gpt2": "architectures/gpt2.html"}
 
 
-def test_combinations_that_nobody_planned_are_empty(runs: Any) -> None:
+def test_combinations_that_were_not_planned_are_empty(runs: Any) -> None:
     index = index_of(runs.read(runs.header(BERT, GPT2)))
     assert (index.columns.exporters, index.columns.opsets) == (("dynamo", "torchscript"), (17, 18))
     bert = index.rows[0]
     assert [square and square.id for square in bert.squares] == [None, BERT, None, None]
 
 
-def test_what_transformers_has_and_nobody_described_is_said(runs: Any) -> None:
+def test_tasks_and_architectures_that_are_not_registered_are_listed(runs: Any) -> None:
     missing = {"bert": ["next-sentence-prediction"], "roberta": ["fill-mask"]}
     index = index_of(runs.read(runs.header(BERT, not_registered=missing)))
     (row,) = [row for row in index.rows if not row.is_registered]
     assert (row.name, row.task, row.modality) == ("bert", "next-sentence-prediction", "text")
-    assert [(one.architecture, one.tasks) for one in index.missing] == [("roberta", ("fill-mask",))]
+    assert [(one.architecture, one.tasks) for one in index.not_registered] == [
+        ("roberta", ("fill-mask",))
+    ]
     assert index.planned_cells == 1
 
 
 def test_provenance_says_when_for_how_long_and_what_is_not_shown(runs: Any) -> None:
     footer = Footer(counts={}, exit_status=0, complete=True, ended="2025-01-02T04:05:05Z")
-    shard = Shard(index=1, count=2, cells=2)
+    shard = RunShard(index=1, count=2, cells=2)
     header = runs.header(BERT, shard=shard, max_examples=30)
     index = index_of(runs.read(header, *runs.passing(BERT, VIT), footer))
     facts = {fact.name: fact.value for fact in index.provenance}
     assert facts["ended"] == "2025-01-02T04:05:05Z, after 1 h 01 min"
-    assert facts["judging, all processes"] == "2 s"
+    assert facts["time of all requirements"] == "2 s"
     assert facts["shard"] == "1 of 2"
     assert facts["records outside the plan (not shown)"] == "2"
 

@@ -1,4 +1,4 @@
-"""The shards of a run are merged into that run, and what is not one run is refused."""
+"""Shards merge into the run that was sharded; runs that do not belong together are refused."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from harness.records import (
     Outcome,
     Record,
     Run,
-    Shard,
+    RunShard,
     Started,
     is_green,
     make_footer,
@@ -31,7 +31,7 @@ from harness.records import (
     reports_of,
 )
 from reports.__main__ import main
-from reports.merge import Source, merge, write_run
+from reports.merge import SourceRun, merge, write_run
 
 BERT = "bert/fill-mask/opset18/dynamo"
 GPT2 = "gpt2/text-generation/opset17/torchscript"
@@ -54,7 +54,7 @@ MODALITIES = {"bert": "text", "gpt2": "text", "gpt2-like": "text", "vit": "visio
 
 @st.composite
 def whole_runs(draw: st.DrawFn) -> Run:
-    """A run of some of the cells that was not sharded, with any outcomes."""
+    """A run of some of the cells, without shards, with any outcomes."""
     chosen = draw(st.lists(st.sampled_from(CELLS), min_size=1, unique=True))
     cells = [cell for cell in CELLS if cell in chosen]
     architectures = dict.fromkeys(CellId.parse(cell).architecture for cell in cells)
@@ -87,7 +87,7 @@ def whole_runs(draw: st.DrawFn) -> Run:
 
 
 def part_of(run: Run, cells: Sequence[str], /, **fields: Any) -> Run:
-    """The run that judged these cells only."""
+    """Return a run that judged only these cells of `run`."""
     names = {CellId.parse(cell).architecture for cell in cells}
     planned = {cell: run.header.planned[cell] for cell in cells}
     modalities = {name: run.header.modalities[name] for name in sorted(names, reverse=True)}
@@ -100,7 +100,7 @@ def part_of(run: Run, cells: Sequence[str], /, **fields: Any) -> Run:
 
 
 def shards_of(run: Run, owners: Sequence[int]) -> list[Run]:
-    """`run` cut up: `owners` gives each cell's shard, counted from 0."""
+    """Return `run` split into shards; `owners` has each cell's shard, counted from 0."""
     count, cells = max(owners) + 1, list(run.header.planned)
     return [
         part_of(
@@ -108,15 +108,15 @@ def shards_of(run: Run, owners: Sequence[int]) -> list[Run]:
             [cell for cell, owner in zip(cells, owners, strict=True) if owner == index],
             run=f"shard-{index}",
             started=f"2025-01-02T03:04:{index:02}+00:00",
-            shard=Shard(index=index + 1, count=count, cells=len(cells)),
+            shard=RunShard(index=index + 1, count=count, cells=len(cells)),
         )
         for index in range(count)
     ]
 
 
 def merged_file(tmp: Path, runs: Sequence[Run], **options: Any) -> list[dict[str, Any]]:
-    """The lines of the merged run's file, without what only tells when and where."""
-    sources = [Source(Path(str(index)), run) for index, run in enumerate(runs)]
+    """Return the lines of the merged run's file, without run names and times."""
+    sources = [SourceRun(Path(str(index)), run) for index, run in enumerate(runs)]
     return timeless(write_run(merge(sources, name="merged", **options), tmp))
 
 
@@ -144,20 +144,20 @@ def test_shards_of_any_cut_merge_to_the_run_that_was_cut(
     assert "shard" not in merged[0]
 
 
-def sources(runs: Any, *lines: Sequence[Line]) -> list[Source]:
-    """Runs of these lines in the folders a, b, ..."""
+def sources(runs: Any, *lines: Sequence[Line]) -> list[SourceRun]:
+    """Write runs of these lines to the folders a, b, ..., and return them."""
     paths = [runs.write(*each, name=name) for name, each in zip("abcdefgh", lines, strict=False)]
-    return [Source(Path(path.name), read_run(path)) for path in paths]
+    return [SourceRun(Path(path.name), read_run(path)) for path in paths]
 
 
 def shard(runs: Any, index: int, count: int, cells: int, *planned: str, **fields: Any) -> Header:
-    values = {"shard": Shard(index=index, count=count, cells=cells), **fields}
+    values = {"shard": RunShard(index=index, count=count, cells=cells), **fields}
     header: Header = runs.header(*planned, **values)
     return header
 
 
 def ended(runs: Any, *cells: str) -> list[Line]:
-    """A run of these cells that passed and ended."""
+    """Return the lines of a run of these cells that passed and ended."""
     return [runs.header(*cells), *runs.passing(*cells), runs.complete]
 
 
@@ -203,7 +203,7 @@ def test_a_run_killed_before_its_footer_is_incomplete_although_all_passed(runs: 
     assert merged.footer == Footer(counts={"passed": 4}, exit_status=1, complete=False)
 
 
-def test_a_killed_run_and_the_one_that_went_on_are_complete(runs: Any) -> None:
+def test_a_killed_run_and_the_run_that_resumed_it_are_complete(runs: Any) -> None:
     export, agreement = runs.passing(BERT)
     killed = [runs.header(BERT), export]
     resumed = [runs.header(BERT), agreement, runs.complete]
@@ -236,11 +236,11 @@ def test_a_run_that_was_red_for_another_reason_stays_red(runs: Any) -> None:
 @pytest.mark.parametrize(
     ("fields", "part"),
     [
-        ({"profile": "pr"}, "profile is 'pr', not the 'nightly' of a"),
-        ({"seed": 8}, "seed is 8, not the 7 of a"),
+        ({"profile": "pr"}, "profile is 'pr', expected 'nightly' as in a"),
+        ({"seed": 8}, "seed is 8, expected 7 as in a"),
         (
             {"versions": {"python": "3.11.2", "torch": "2.10.0"}},
-            "versions: onnx is None, not the 1.19.0, torch is 2.10.0, not the 2.9.0 of a",
+            "versions: onnx is None, expected 1.19.0; torch is 2.10.0, expected 2.9.0 as in a",
         ),
     ],
 )
@@ -253,13 +253,14 @@ def test_other_facts_are_refused_by_name(runs: Any, fields: dict[str, Any], part
 
 def test_two_outcomes_of_one_pair_are_refused(runs: Any) -> None:
     other = [runs.header(BERT), runs.record(BERT, "export", Outcome.FAILED)]
-    with pytest.raises(UsageError, match=f"^b: export of {BERT} is failed, passed in a"):
+    with pytest.raises(UsageError, match=f"^b: export of {BERT} is failed, but passed in a"):
         merge(sources(runs, ended(runs, BERT), other), name="x")
 
 
 def test_a_shard_given_twice_is_refused(runs: Any) -> None:
     given = sources(runs, ended(runs, BERT), ended(runs, BERT))
-    with pytest.raises(UsageError, match=f"^b: export of {BERT} is passed in a too; give each"):
+    message = f"^b: export of {BERT} is passed, and also in a; give each"
+    with pytest.raises(UsageError, match=message):
         merge(given, name="x")
 
 
@@ -289,14 +290,15 @@ def test_cells_that_no_shard_planned_are_missing(runs: Any) -> None:
 
 def test_more_cells_than_the_plan_are_refused(runs: Any) -> None:
     first, last = shard(runs, 1, 2, 2, BERT), shard(runs, 2, 2, 2, VIT, GPT2)
-    with pytest.raises(UsageError, match=r"the runs plan 3 cells, the whole plan .* has 2"):
+    with pytest.raises(UsageError, match=r"the runs plan 3 cells, but the whole plan .* has 2"):
         merge(sources(runs, [first], [last]), name="x", allow_missing=True)
 
 
 @pytest.mark.parametrize(("count", "cells"), [(3, 2), (2, 5)])
 def test_shards_of_another_split_are_refused(runs: Any, count: int, cells: int) -> None:
     first, last = shard(runs, 1, 2, 2, BERT), shard(runs, 2, count, cells, VIT)
-    with pytest.raises(UsageError, match=f"^b: is shard 2/{count} of {cells} cells, a 1/2 of 2"):
+    message = f"^b: is shard 2/{count} of {cells} cells, but a is shard 1/2 of 2 cells"
+    with pytest.raises(UsageError, match=message):
         merge(sources(runs, [first], [last]), name="x")
 
 
@@ -329,7 +331,7 @@ def test_a_folder_that_holds_a_run_is_refused_and_left_as_it_was(
     assert [file.read_bytes() for file in path.iterdir()] == [before]
 
 
-def test_what_is_refused_writes_nothing(
+def test_a_refused_merge_writes_nothing(
     runs: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = runs.write(*ended(runs, BERT))
@@ -353,12 +355,12 @@ def test_a_folder_that_cannot_be_made_is_one_line(
 def test_the_merged_run_ended_when_the_last_of_its_shards_did(runs: Any) -> None:
     shards = [
         runs.read(
-            runs.header(cell, shard=Shard(index=index, count=2, cells=2)),
+            runs.header(cell, shard=RunShard(index=index, count=2, cells=2)),
             *runs.passing(cell),
             Footer(counts={}, exit_status=0, complete=True, ended=f"2025-01-02T{hour}:00:00Z"),
         )
         for index, cell, hour in ((1, BERT, "08"), (2, GPT2, "07"))
     ]
-    merged = merge([Source(Path(str(n)), run) for n, run in enumerate(shards)], name="merged")
+    merged = merge([SourceRun(Path(str(n)), run) for n, run in enumerate(shards)], name="merged")
     assert merged.footer is not None
     assert merged.footer.ended == "2025-01-02T08:00:00Z"

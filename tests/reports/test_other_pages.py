@@ -1,4 +1,4 @@
-"""The pages about several runs: a difference, and a history."""
+"""The pages about several runs: the diff of two runs, and the trend of a history."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NIGHTS = tuple(f"night-{number}" for number in (1, 2, 3))
 
 @pytest.fixture
 def tree_of(runs: Any) -> Callable[[str], Any]:
-    """Parses a page with the parser of the other pages' tests."""
+    """A function that parses HTML into the same tree as the tests of a run's pages."""
     page = type(runs.page(runs.header(BERT)))
 
     def parsed(html: str) -> Any:
@@ -59,7 +59,7 @@ def test_a_difference_shows_versions_first_then_what_regressed(tree_of: Any) -> 
     assert rows[1][4].startswith("values of logits: got max_abs_diff 0.25")
 
 
-def test_what_is_of_less_interest_is_folded(tree_of: Any, runs: Any) -> None:
+def test_less_important_kinds_are_folded(tree_of: Any, runs: Any) -> None:
     failing = [runs.record(BERT, name, Outcome.FAILED) for name in runs.requirements]
     run = runs.read(runs.header(BERT), *failing, runs.complete)
     tree = tree_of(diff_page(compare(run, run)))
@@ -126,7 +126,7 @@ def test_lines_rise_with_what_is_measured(tmp_path: Path) -> None:
     assert first.x < second.x < third.x
     assert second.y < first.y == third.y  # the second night needed twice as much
     assert len(seconds.marks) == 3
-    assert ratios.summary == "last: 0.21"
+    assert ratios.summary == "last run: 0.21"
 
 
 def test_every_chart_marks_where_versions_changed(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_a_history_of_many_runs_has_few_labels(tmp_path: Path, runs: Any) -> Non
     assert all(len(chart.runs) <= 8 for chart in found)
     assert [chart.title for chart in found] == [
         "Cells by outcome",
-        "Duration of judging, all processes",
+        "Time of all requirements, summed over processes",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Scripts that show a defect: the command that writes one, and the link to one that is there."""
+"""Standalone scripts: the command that writes one, and the link to an existing one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def commands(page: Any) -> list[str]:
     return [code.text for code in page.tree.one("section", id="cells").all("code", class_="copy")]
 
 
-def test_a_failure_has_the_command_of_its_script_beside_its_replay(runs: Any) -> None:
+def test_a_failure_has_a_replay_command_and_a_script_command(runs: Any) -> None:
     replay, repro = commands(runs.page(*failing(runs)).of("bert"))
     name = "repro/bert+fill-mask+opset18+dynamo.py"
     assert repro == f"{replay.replace(' replay ', ' repro ')} -o {name}"
@@ -45,7 +45,9 @@ def test_a_failure_has_the_command_of_its_script_beside_its_replay(runs: Any) ->
         {"replay": None},
     ],
 )
-def test_what_no_script_shows_has_no_such_command(runs: Any, fields: dict[str, Any]) -> None:
+def test_a_record_without_a_defect_or_replay_has_no_script_command(
+    runs: Any, fields: dict[str, Any]
+) -> None:
     header, exported, failed = failing(runs)
     page = runs.page(header, exported, dataclasses.replace(failed, **fields)).of("bert")
     assert not any(" repro " in command for command in commands(page))
@@ -64,7 +66,7 @@ def test_only_a_script_that_is_there_is_linked_to_and_comes_along(
     script = run / "repro" / "bert+fill-mask+opset18+dynamo.py"
     script.parent.mkdir()
     script.write_text("print('é')\n", encoding="utf-8")
-    (run / "repro" / "other.py").write_text("nobody's", encoding="utf-8")
+    (run / "repro" / "other.py").write_text("of no cell", encoding="utf-8")
     for folder in (tmp_path / "elsewhere", run):
         page = page_of(runs, run, folder)
         (href,) = script_links(page)
@@ -75,7 +77,7 @@ def test_only_a_script_that_is_there_is_linked_to_and_comes_along(
 
 
 def page_of(runs: Any, run: Path, folder: Path) -> Any:
-    """The page of BERT, written by the command."""
+    """Write the pages of a run with the command, and return the page of BERT."""
     assert main(["html", str(run), "-o", str(folder)]) == 0
     kind = type(runs.page(runs.header(BERT)))
     return kind.read(folder / "index.html").of("bert")

@@ -1,4 +1,4 @@
-"""What a pull request shows of a run, in 20 lines whatever the run is."""
+"""The summary of a run for pull requests: at most 20 lines for every run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _no_step_summary(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def large(runs: Any, outcome: Outcome, *, architectures: int) -> Run:
-    """A run of many cells that all ended with `outcome`."""
+    """Return a run of many cells that all ended with `outcome`."""
     names = [f"model-{index}" for index in range(architectures)]
     cells = [f"{name}/fill-mask/opset{opset}/dynamo" for name in names for opset in range(9, 26)]
     records = [
@@ -83,7 +83,7 @@ def test_what_is_new_comes_first_and_is_marked(runs: Any) -> None:
         f"- **new** `{BERT}` failed `export`: `no file`",
         f"- `{VIT}` crashed `export`: `died`",
         "",
-        "Against `before`: regressions (cells: 1 regressed, 1 still failing); "
+        "Compared with `before`: regressions (cells: 1 regressed, 1 still failing); "
         "changed: `torch` `2.9.0` -> `2.10.0`",
     ]
 

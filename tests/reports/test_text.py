@@ -1,4 +1,4 @@
-"""What other people's names can't do to a terminal, a comment or a page."""
+"""Names with hostile characters cannot harm a terminal, a comment or a page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from reports.text import code, one_line, table_row, visible
 
 
-def test_what_is_not_seen_as_it_is_is_made_visible() -> None:
+def test_invisible_characters_become_visible() -> None:
     assert visible("a\x1b[31m\x00\u202eb\ud800\x85\ufffe") == "a␛[31m␀<U+202E>b\ufffd\ufffd\ufffd"
     assert visible("a\n\tb é ✓") == "a\n\tb é ✓"
 

@@ -1,4 +1,4 @@
-"""A history keeps runs apart and once, and says since when a cell is red."""
+"""A history keeps each run once, and answers since when a cell is red or green."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.records import Footer, Line, Outcome, Run, Shard, Worst, read_run
+from harness.records import Footer, Line, Outcome, Run, RunShard, Worst, read_run
 from reports.__main__ import main
-from reports.diff import Fact
+from reports.diff import ChangedSetting
 from reports.history import History, open_history
 from reports.trend import CellTrend, trend_of
 
@@ -46,7 +46,7 @@ def night_lines(
 
 
 def night(runs: Any, day: int, outcome: Outcome, **fields: Any) -> Run:
-    """A run of two cells, of which BERT ends with `outcome`."""
+    """Return a run of two cells, in which BERT ends with `outcome`."""
     run: Run = runs.read(*night_lines(runs, day, outcome, **fields))
     return run
 
@@ -78,7 +78,7 @@ def test_a_red_cell_says_since_when_and_with_which_versions(runs: Any, history: 
     assert (cell.colour, cell.since.name, cell.runs) == ("red", "night-3", 2)
     assert cell.before is not None
     assert cell.before.name == "night-2"
-    assert cell.changed == (Fact(name="torch", old="2.9", new="2.10"),)
+    assert cell.changed == (ChangedSetting(name="torch", old="2.9", new="2.10"),)
     assert (cell.last.outcome, cell.last.requirement, cell.last.message) == (
         RED,
         "agreement",
@@ -117,7 +117,7 @@ def test_runs_that_did_not_judge_a_cell_do_not_turn_it(runs: Any, history: Histo
         history.add(night(runs, day, outcome, torch=f"2.{day}"))
     cell = bert(history)
     assert (cell.colour, cell.since.name, cell.runs) == ("red", "night-3", 1)
-    assert cell.changed == (Fact(name="torch", old="2.1", new="2.3"),)
+    assert cell.changed == (ChangedSetting(name="torch", old="2.1", new="2.3"),)
 
 
 def test_the_order_is_that_of_time_not_of_import(runs: Any, history: History) -> None:
@@ -131,7 +131,7 @@ def test_changed_versions_are_marked_and_fresh_seeds_are_not(runs: Any, history:
     for day, torch in ((1, "2.9"), (2, "2.9"), (3, "2.10")):
         history.add(night(runs, day, GREEN, torch=torch))
     marks = [step.changed for step in trend_of(history).steps]
-    assert marks == [(), (), (Fact(name="torch", old="2.9", new="2.10"),)]
+    assert marks == [(), (), (ChangedSetting(name="torch", old="2.9", new="2.10"),)]
 
 
 def test_a_run_is_measured_by_its_seconds_and_by_the_worst_that_passed(
@@ -187,9 +187,7 @@ def test_a_run_of_the_same_name_and_another_start_is_another(runs: Any, history:
     assert len(history.runs()) == 2
 
 
-def test_a_run_that_was_gone_on_with_replaces_what_was_known_of_it(
-    runs: Any, history: History
-) -> None:
+def test_a_resumed_run_replaces_its_earlier_entry(runs: Any, history: History) -> None:
     history.add(night(runs, 1, Outcome.NOT_RUN))
     assert history.runs()[0].level == "incomplete"
     history.add(night(runs, 1, GREEN))
@@ -199,7 +197,7 @@ def test_a_run_that_was_gone_on_with_replaces_what_was_known_of_it(
 
 def test_a_shard_is_refused(runs: Any, history: History) -> None:
     with pytest.raises(UsageError, match=r"night-1: is shard 1/2 of a run; merge"):
-        history.add(night(runs, 1, GREEN, shard=Shard(index=1, count=2, cells=4)))
+        history.add(night(runs, 1, GREEN, shard=RunShard(index=1, count=2, cells=4)))
 
 
 def test_the_command_prints_one_line_per_run(
@@ -227,9 +225,9 @@ def test_the_command_answers_since_when(
     assert capsys.readouterr().out == (
         f"{BERT} red since 2025-01-02T02:00:00+00:00 night-2 (runs: 1)\n"
         "  failed agreement: differs\n"
-        "  turned after 2025-01-01T02:00:00+00:00 night-1, with torch 2.9 -> 2.10\n"
+        "  changed colour after 2025-01-01T02:00:00+00:00 night-1, with torch 2.9 -> 2.10\n"
         f"{VIT} green since 2025-01-01T02:00:00+00:00 night-1 (runs: 2)\n"
-        "  never judged otherwise before\n"
+        "  no earlier change of colour\n"
     )
 
 
@@ -273,14 +271,14 @@ def torn_history(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"nonsense " * 999), "not a database"),
         (other_database, "another SQLite file"),
-        (newer_history, "history of version 99, this harness reads 2"),
+        (newer_history, "got history version 99, expected 2"),
         (torn_history, "cannot be used as a history"),
         (lambda path: path.mkdir(), "history"),
     ],
     ids=["no database", "other database", "newer", "torn", "folder"],
 )
 @pytest.mark.parametrize("imports", [True, False])
-def test_what_is_no_history_is_one_line_and_left_alone(
+def test_a_file_that_is_no_history_is_one_line_and_unchanged(
     runs: Any,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -318,7 +316,7 @@ def test_a_bad_run_takes_in_none_of_them(
     path = str(tmp_path / "history.sqlite")
     good = written(runs, 1, GREEN)
     assert main(["trend", path, good]) == 0
-    shard = written(runs, 3, GREEN, shard=Shard(index=1, count=2, cells=4))
+    shard = written(runs, 3, GREEN, shard=RunShard(index=1, count=2, cells=4))
     later = written(runs, 2, GREEN)
     for bad in (shard, str(tmp_path / "gone")):
         assert main(["trend", path, later, bad]) == 2
@@ -332,7 +330,7 @@ def test_a_glob_that_no_judged_cell_matches_is_one_line(
 ) -> None:
     path = str(tmp_path / "history.sqlite")
     assert main(["trend", path, written(runs, 1, Outcome.NOT_RUN), "--cell", "bert*"]) == 2
-    assert "--cell 'bert*': no run of the history judged such a cell" in capsys.readouterr().err
+    assert "--cell 'bert*': no run of the history judged a matching cell" in capsys.readouterr().err
 
 
 def test_hostile_names_are_kept_visibly(

@@ -1,4 +1,4 @@
-"""The text of a script: whole, the same each time, and without a name that it lacks."""
+"""The text of a script is complete, reproducible and uses no undefined name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from harness.configs.tasks import TasksManager
 from harness.evidence.models import tiny_settings
 from harness.records import CellId
-from harness.repro.script import EXPORTS, Case, script_of
+from harness.repro.script import EXPORTS, ScriptCase, script_text
 from harness.requirements import requirement_ids
 
 KINDS = (
@@ -23,8 +23,8 @@ KINDS = (
 )
 
 
-def cases(architecture: str, task: str, **fields: Any) -> Iterator[Case]:
-    """One for each part."""
+def cases(architecture: str, task: str, **fields: Any) -> Iterator[ScriptCase]:
+    """Yield one case for each part of a cell."""
     from transformers import AutoConfig
 
     settings = tiny_settings(architecture, task)
@@ -42,11 +42,11 @@ def cases(architecture: str, task: str, **fields: Any) -> Iterator[Case]:
     }
     for stem, part in config.parts.items():
         feed = part.generate_dummy_inputs(batch_size=2)
-        yield Case(part=stem, config=part, feed=feed, **{**values, **fields})
+        yield ScriptCase(part=stem, config=part, feed=feed, **{**values, **fields})
 
 
 def unknown_names(text: str) -> set[str]:
-    """The names that are read anywhere and bound nowhere."""
+    """Return the names that the text reads and does not define."""
     nodes = list(ast.walk(ast.parse(text)))
     bound = {n.id for n in nodes if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     bound |= {n.arg for n in nodes if isinstance(n, ast.arg)}
@@ -73,7 +73,7 @@ def test_a_script_has_every_name_that_it_reads(
 ) -> None:
     cell = CellId.parse(f"{'/'.join(subject)}/opset18/{exporter}")
     for case in cases(*subject, requirement=requirement, cell=cell):
-        text = script_of(case)
+        text = script_text(case)
         assert unknown_names(text) == set()
         assert imported(text) <= {
             *("base64", "fnmatch", "sys", "tempfile", "traceback", "pathlib", "typing"),
@@ -83,30 +83,30 @@ def test_a_script_has_every_name_that_it_reads(
 
 def test_a_script_has_nothing_that_it_does_not_need() -> None:
     (case,) = cases("bert", "fill-mask")
-    text = script_of(case)
-    assert "class FlatDecoder" not in text
+    text = script_text(case)
+    assert "class DecoderExportWrapper" not in text
     assert "def pop_layers" not in text
     assert "def export_torchscript" not in text
     assert "import base64" not in text
 
 
 def test_the_same_case_is_the_same_script() -> None:
-    first, second = (script_of(next(cases("gpt2", "text-generation"))) for _ in range(2))
+    first, second = (script_text(next(cases("gpt2", "text-generation"))) for _ in range(2))
     assert first == second
 
 
 @pytest.mark.parametrize(
-    "said", ['"""', "'''\\", "a\rimport os", "a\nb\n\nc", "x\x00y", "\u2028import os", "é" * 400]
+    "note", ['"""', "'''\\", "a\rimport os", "a\nb\n\nc", "x\x00y", "\u2028import os", "é" * 400]
 )
-def test_whatever_is_said_stays_a_comment(said: str) -> None:
-    (case,) = cases("bert", "fill-mask", said=(said,))
+def test_notes_are_always_comments(note: str) -> None:
+    (case,) = cases("bert", "fill-mask", notes=(note,))
     (plain,) = cases("bert", "fill-mask")
-    assert ast.dump(ast.parse(script_of(case))) == ast.dump(ast.parse(script_of(plain)))
+    assert ast.dump(ast.parse(script_text(case))) == ast.dump(ast.parse(script_text(plain)))
 
 
 def test_the_first_lines_say_what_it_is() -> None:
-    case = next(cases("t5", "text2text-generation", said=("values of logits: got 1, expected 0",)))
-    lines = script_of(case).splitlines()
+    case = next(cases("t5", "text2text-generation", notes=("values of logits: got 1, expected 0",)))
+    lines = script_text(case).splitlines()
     assert lines[0] == "# t5/text2text-generation/opset18/dynamo, part encoder_model: agreement"
     assert "# values of logits: got 1, expected 0" in lines
     assert any("torch 2.0" in line for line in lines)

@@ -1,4 +1,4 @@
-"""Which script is written: one that shows what the harness says, or none."""
+"""A script is written only if it gives the same result as the harness."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ import pytest
 from harness.errors import UsageError
 from harness.records import CellId
 from harness.repro import writing
-from harness.repro.writing import _Choice, _Trial, _tried, _written
+from harness.repro.writing import (
+    _first_matching_script,
+    _run_script,
+    _ScriptCases,
+    _ScriptRun,
+)
 
 CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
 HOLDS, SHOWS, BROKEN, KILLED, HANGS = 0, 1, 2, -11, None
@@ -23,20 +28,20 @@ def ended(
     fails: bool | None,
     requirement: str = "agreement",
 ) -> tuple[str, bool, int]:
-    """Which part's script is written, whether it shows a defect, and how many were run."""
+    """Return the part of the written script, whether it shows a defect, and how many were run."""
     cases: Any = [
         SimpleNamespace(cell=CELL, requirement=requirement, part=f"p{index}", status=status)
         for index, status in enumerate(statuses)
     ]
     run: list[Any] = []
 
-    def tried(case: Any) -> _Trial:
+    def run_script(case: Any) -> _ScriptRun:
         run.append(case)
-        return _Trial(case.status, "printed", "the last line")
+        return _ScriptRun(case.status, "printed", "the last line")
 
-    monkeypatch.setattr(writing, "script_of", lambda case: case)
-    monkeypatch.setattr(writing, "_tried", tried)
-    written = _written(_Choice(cases, fails))
+    monkeypatch.setattr(writing, "script_text", lambda case: case)
+    monkeypatch.setattr(writing, "_run_script", run_script)
+    written = _first_matching_script(_ScriptCases(cases, fails))
     return written.case.part, written.shows, len(run)
 
 
@@ -63,8 +68,8 @@ def test_the_first_that_says_what_the_harness_says(
 @pytest.mark.parametrize(
     ("statuses", "fails", "why"),
     [
-        ([HOLDS, HOLDS], True, "no defect shows"),
-        ([SHOWS], False, "a defect shows"),
+        ([HOLDS, HOLDS], True, "the script finds no defect"),
+        ([SHOWS], False, "the script reproduces a defect"),
         ([BROKEN], True, "the last line"),
         ([BROKEN], False, "the last line"),
         ([BROKEN], None, "the last line"),
@@ -72,7 +77,7 @@ def test_the_first_that_says_what_the_harness_says(
         ([HANGS], True, "the last line"),
     ],
 )
-def test_what_says_otherwise_is_refused(
+def test_a_script_with_another_result_is_refused(
     monkeypatch: pytest.MonkeyPatch, statuses: list[int | None], fails: bool | None, why: str
 ) -> None:
     with pytest.raises(UsageError, match=re.escape(f"({why}); use python -m harness replay")):
@@ -86,11 +91,11 @@ def test_an_export_that_does_not_come_back_shows(
     assert ended(monkeypatch, [HOLDS, status], None, "export") == ("p1", True, 2)
 
 
-def test_a_script_is_run_where_nothing_of_ours_is_found() -> None:
-    trial = _tried(
+def test_a_script_is_run_without_the_harness() -> None:
+    result = _run_script(
         "import os, sys\n"
         "print(os.listdir('.'), sys.flags.isolated)\n"
-        "print('to nobody', file=sys.stderr)\n"
+        "print('to stderr', file=sys.stderr)\n"
         "sys.exit(1)\n"
     )
-    assert trial == _Trial(1, "['repro.py'] 1\n", "to nobody")
+    assert result == _ScriptRun(1, "['repro.py'] 1\n", "to stderr")

@@ -97,7 +97,7 @@ def test_a_description_that_does_not_follow_is_told_from_a_correct_one() -> None
         register("vit", tasks=["image-classification"])(_FixedSizes)
         record = _judged(VIT, get_exporter("torchscript"))
     assert record.outcome is Outcome.ERRORED
-    assert "_FixedSizes: batch_size is 3 in both exports" in record.message
+    assert "_FixedSizes: got batch_size=3 in both exports" in record.message
 
 
 def test_files_that_are_given_are_not_exported_again(
@@ -107,7 +107,7 @@ def test_files_that_are_given_are_not_exported_again(
     report = check(path, model, "fill-mask", opset=18, requirements=["baked-sizes"])
     record = report.record("baked-sizes")
     assert record.outcome is Outcome.NOT_APPLICABLE
-    assert "nothing here exports them again" in record.message
+    assert "so the harness cannot export them again" in record.message
 
 
 @pytest.mark.parametrize("profile", PROFILES)

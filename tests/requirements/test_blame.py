@@ -15,16 +15,16 @@ from onnx import TensorProto, helper, numpy_helper
 from harness import CellReport, OnnxConfig, Outcome, Record, check
 from harness.evidence import evaluator
 from harness.evidence.evaluator import EVALUATOR, Evaluator
-from harness.judge.tally import Tally
+from harness.judge.example_results import ExampleResults
 from harness.requirements import requirement_ids
-from harness.requirements._divergence import VANISHES, Divergence
-from harness.requirements._modules import Departure
+from harness.requirements._module_comparison import ModuleComparison
+from harness.requirements._node_comparison import VANISHES, NodeComparison
 from tests.faults.library import description_kinds as wrong
 from tests.faults.library.runtime import REAL
 
 BERT, GPT2 = ("bert", "text-classification"), ("gpt2", "text-generation-with-past")
 NOBODY = (
-    "the exporter is to blame: neither ORT_DISABLE_ALL nor onnx's reference evaluator agrees with "
+    "the exporter is at fault: neither ORT_DISABLE_ALL nor onnx's reference evaluator agrees with "
     "eager PyTorch"
 )
 
@@ -94,8 +94,8 @@ def test_the_optimiser_is_blamed_where_the_file_as_written_is_right(
     record = agreement(fused.case.edit)  # type: ignore[attr-defined]
     assert record.blame == "onnxruntime"
     assert (
-        "\nONNX Runtime's optimiser is to blame: ORT_DISABLE_ALL agrees with eager PyTorch; first "
-        "differs at node `/model/bert/encoder/layer.0/attention/self/MatMul` (MatMul)\n"
+        "\nONNX Runtime's optimiser is at fault: ORT_DISABLE_ALL agrees with eager PyTorch; the "
+        "values first differ at node `/model/bert/encoder/layer.0/attention/self/MatMul` (MatMul)\n"
     ) in record.message
 
 
@@ -105,8 +105,8 @@ def test_a_kernel_is_blamed_where_only_the_reference_evaluator_is_right(
     record = agreement(saturate)
     assert record.blame == "onnxruntime"
     assert (
-        "\nONNX Runtime's kernel is to blame: onnx's reference evaluator agrees with eager "
-        "PyTorch; first differs at node `scaled` (Mul)\n"
+        "\nONNX Runtime's kernel is at fault: onnx's reference evaluator agrees with eager "
+        "PyTorch; the values first differ at node `scaled` (Mul)\n"
     ) in record.message
 
 
@@ -114,7 +114,7 @@ def test_a_kernel_is_blamed_for_what_it_refuses(agreement: Callable[[Edit], Reco
     record = agreement(expand_bfloat16)
     assert record.blame == "onnxruntime"
     assert "Could not find an implementation for Expand" in record.message
-    assert "\nONNX Runtime's kernel is to blame: it refuses what " in record.message
+    assert "\nONNX Runtime's kernel is at fault: it refuses a file " in record.message
 
 
 def freeze_batch(model: onnx.ModelProto) -> None:
@@ -144,7 +144,7 @@ def test_the_exporter_is_blamed_where_nobody_is_right(agreement: Callable[[Edit]
     record = agreement(change_weight)
     assert record.blame == "exporter"
     assert (
-        f"\n{NOBODY}; first module without an equal value in the file: "
+        f"\n{NOBODY}; first module whose output is not among the file's values: "
         "`bert.encoder.layer.1.output.dense` (Linear)\n"
     ) in record.message
 
@@ -177,8 +177,8 @@ def turn_rows(model: onnx.ModelProto) -> None:
 def test_the_module_is_named_if_the_file_goes_wrong_in_one(
     edit: Edit, module: str | None, agreement: Callable[[Edit], Record]
 ) -> None:
-    _, _, told = agreement(edit).message.partition("first module without an equal value in the ")
-    assert told.startswith(f"file: {module}\n") if module else not told
+    _, _, rest = agreement(edit).message.partition("first module whose output is not among the ")
+    assert rest.startswith(f"file's values: {module}\n") if module else not rest
 
 
 def add_private_operator(model: onnx.ModelProto) -> None:
@@ -192,7 +192,7 @@ def add_private_operator(model: onnx.ModelProto) -> None:
     ("edit", "limit", "reason"),
     [
         (add_private_operator, "MAX_NODES", "com.microsoft"),
-        (change_weight, "MAX_NODES", "nodes, it is asked up to"),
+        (change_weight, "MAX_NODES", "nodes, the limit is"),
         (change_weight, "MAX_MEGABYTES", "MB and "),
     ],
 )
@@ -208,8 +208,8 @@ def test_what_the_evaluator_is_not_asked_or_cannot_do_it_cannot_tell(
     record = agreement(edit)
     assert record.blame == "exporter"
     assert (
-        "\nthe exporter is to blame as far as can be told: ORT_DISABLE_ALL does not agree with "
-        "eager PyTorch either; onnx's reference evaluator cannot tell: "
+        "\nthe exporter is probably at fault: ORT_DISABLE_ALL does not agree with eager PyTorch "
+        "either; onnx's reference evaluator cannot decide: "
     ) in record.message
     assert reason in record.message
 
@@ -223,26 +223,36 @@ def test_weights_beside_the_file_are_loaded_for_it(
         model, with_data, save_as_external_data=True, location="other.data", size_threshold=64
     )
     report = check(with_data, subject(*BERT).model, BERT[1], requirements=["agreement"])
-    assert "; first differs at node `scaled` (Mul)" in report.record("agreement").message
+    assert "; the values first differ at node `scaled` (Mul)" in report.record("agreement").message
 
 
 @pytest.mark.parametrize(
     ("described", "cell", "requirement", "reason"),
     [
-        (wrong.BeyondThePositions, BERT, "agreement", "eager PyTorch refuses what it declares"),
+        (
+            wrong.BeyondThePositions,
+            BERT,
+            "agreement",
+            "eager PyTorch refuses inputs that it declares",
+        ),
         (
             wrong.PresentAsLongAsPast,
             GPT2,
             "dynamic-axes",
-            "eager PyTorch does not fit what it ",
+            "the output shapes of eager PyTorch contradict it too",
         ),
         (
             wrong.MaskOfTokensAlone,
             GPT2,
             "cache",
-            "eager PyTorch, run as it says, does not agree",
+            "eager PyTorch, fed and composed as described, differs",
         ),
-        (wrong.WithoutLastValue, GPT2, "cache", "it leaves out what it declares as an input"),
+        (
+            wrong.WithoutLastValue,
+            GPT2,
+            "cache",
+            "it declares cache inputs without the matching outputs",
+        ),
     ],
 )
 def test_the_description_is_blamed_where_eager_does_not_fit_it(
@@ -261,7 +271,7 @@ def test_the_description_is_blamed_where_eager_does_not_fit_it(
     )
     (record,) = report.records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "harness"), record.message
-    assert f"the description is to blame: {reason}" in record.message
+    assert f"the description is at fault: {reason}" in record.message
 
 
 def test_an_output_that_the_next_step_lacks_is_named(
@@ -280,7 +290,7 @@ def test_levels_that_differ_do_so_at_a_node(check_edited: CheckEdited) -> None:
     plain = next(fault for fault in REAL if str(fault) == "bert-plain-scale-overflows")
     report = check_edited(plain.case.edit, requirements=["runtime"])  # type: ignore[attr-defined]
     assert (
-        "ONNX Runtime is to blame; first differs at node "
+        "ONNX Runtime is at fault; the values first differ at node "
         "`/model/bert/encoder/layer.0/attention/self/MatMul` (MatMul)"
     ) in report.record("runtime").message
 
@@ -300,7 +310,7 @@ def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
 
 def test_a_difference_that_looking_removes_is_told_of(check_edited: CheckEdited) -> None:
     report = check_edited(divide_by_almost_nothing, requirements=["runtime"])
-    assert f"ONNX Runtime is to blame; {VANISHES}\n" in report.record("runtime").message
+    assert f"ONNX Runtime is at fault; {VANISHES}\n" in report.record("runtime").message
 
 
 @pytest.mark.parametrize("requirement", ["dynamic-axes", "determinism", "runtime"])
@@ -334,7 +344,7 @@ def test_what_the_evaluator_warns_of_is_not_printed() -> None:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of what is asked beside the runtime, as often as it is."""
     asked: list[str] = []
-    classes: tuple[Any, ...] = (Evaluator, Divergence, Departure)
+    classes: tuple[Any, ...] = (Evaluator, NodeComparison, ModuleComparison)
     for one in classes:
 
         def noted(self: Any, part: Any, open_part: Any = one.open) -> Any:
@@ -364,16 +374,16 @@ def test_what_fails_asks_once_however_long_it_is_made_smaller(
     opened: list[str], agreement: Callable[[Edit], Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
-    findings = Tally.findings
+    findings = ExampleResults.findings
 
-    def counted(self: Tally, example: Any) -> Any:
+    def counted(self: ExampleResults, example: Any) -> Any:
         seen.append(example)
         return findings(self, example)
 
-    monkeypatch.setattr(Tally, "findings", counted)
+    monkeypatch.setattr(ExampleResults, "findings", counted)
     agreement(ignore_mask)
     assert len(set(seen)) > 3
-    assert opened == ["Evaluator", "Departure"]
+    assert opened == ["Evaluator", "ModuleComparison"]
 
 
 @pytest.mark.parametrize("requirement", ["agreement", "padding"])
@@ -384,4 +394,6 @@ def test_the_tolerance_is_blamed_where_eager_itself_rounds_by_more(
     report = check(path, model, BERT[1], opset=18, atol=1e-7, requirements=[requirement])
     record = report.record(requirement)
     assert (record.outcome, record.blame) == (Outcome.FAILED, "harness")
-    assert "the tolerance is to blame: eager PyTorch rounded otherwise is as far" in record.message
+    assert (
+        "the tolerance is at fault: atol is smaller than the rounding error of " in record.message
+    )

@@ -303,7 +303,7 @@ def test_where_the_model_does_not_generate_the_claim_is_in_doubt(
     record = _judged("gpt2", GENERATION)
     assert record.outcome is Outcome.INCONCLUSIVE
     assert record.message.startswith(
-        f"cache: {GREEDY} are compared with nothing: generate() raised IndexError: out of range ["
+        f"cache: {GREEDY} cannot be compared: generate() raised IndexError: out of range ["
     )
 
 
@@ -320,8 +320,9 @@ def test_a_description_by_which_padded_prompts_go_wrong_is_refused() -> None:
     record = _judged("gpt2", GENERATION)
     assert record.outcome is Outcome.FAILED
     assert re.match(
-        rf"{GREEDY}: got \d+ as number \d of row \d, expected \d+, which generate\(\) chooses by a "
-        r"margin of \d\.\d+ \[.*\]\nthe description is to blame: eager fed as described does not ",
+        rf"{GREEDY}: got \d+ at step \d of row \d, expected \d+, which generate\(\) chooses by a "
+        r"margin of \d\.\d+ \[.*\]\nthe description is at fault: eager PyTorch, fed as described, "
+        r"does not choose them ",
         record.message,
     ), record.message
     assert record.blame == "harness"
@@ -340,7 +341,7 @@ def test_a_verdict_stays_though_the_file_rolls_dice(monkeypatch: pytest.MonkeyPa
     assert record.outcome is Outcome.FAILED, record.traceback
     assert record.message.startswith("prefill of 1 token against one full forward: ")
     assert record.blame == "exporter"
-    assert "\nrun again it agrees with eager PyTorch: the file is not " in record.message
+    assert "\nthe exporter is at fault: the file is not deterministic, " in record.message
 
 
 class _FromOne(GPT2OnnxConfig):

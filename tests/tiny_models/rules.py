@@ -14,7 +14,7 @@ import torch
 
 from harness.configs.axes import AxisExpression
 from harness.evidence.exceptions import RuleException
-from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed
+from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
 
 MEGABYTE = 1 << 20
 STD = 0.3
@@ -159,9 +159,9 @@ def _tolerance(model: Any, config: Any, exceptions: Iterable[RuleException]) -> 
     )
     try:
         roundings = eager_roundings(model, config)
-        is_allowed = any(config.atol <= largest_allowed(rounding) for rounding in roundings)
+        is_allowed = any(config.atol <= largest_allowed_atol(rounding) for rounding in roundings)
     except UnmeasurableError as error:
         yield Violation("float64", details=str(error))
-        is_allowed = any(config.atol <= largest_allowed(rounding) for rounding in measured)
+        is_allowed = any(config.atol <= largest_allowed_atol(rounding) for rounding in measured)
     if not is_allowed:
         yield Violation("tolerance", details=f"{config.atol} is over ten times eager's rounding")

@@ -24,7 +24,7 @@ from harness import (
     register_exporter,
 )
 from harness.exporters import get_exporter
-from harness.judge.rounding import eager_rounding, largest_allowed
+from harness.judge.rounding import eager_rounding, largest_allowed_atol
 from tests.faults.library.core import PROFILE, Candidate, Case, Family, Fault
 from tests.faults.library.runtime_kinds import Runtime, running
 from tests.faults.library.subjects import Bench, Subject, more_architectures
@@ -168,7 +168,7 @@ class Measured(Described):
         self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
     ) -> CellReport:
         config = self.description(bench.config(subject).config, task=subject.task)
-        limit = largest_allowed(eager_rounding(bench.model(subject), config))
+        limit = largest_allowed_atol(eager_rounding(bench.model(subject), config))
         outcome = Outcome.PASSED if config.atol <= limit else Outcome.FAILED
         cell = _cell(subject, "torchscript", subject.opset)
         message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g} [{cell}]"

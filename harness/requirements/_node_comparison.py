@@ -1,4 +1,4 @@
-"""Where two ways to run a file part: the first node whose values differ."""
+"""Find the first node whose values differ between two ways to run a file."""
 
 from __future__ import annotations
 
@@ -19,51 +19,52 @@ if TYPE_CHECKING:
 
     Array = np.ndarray[Any, Any]
 
-VANISHES = "the difference vanishes when the values of all nodes are asked for"
+VANISHES = "the difference disappears when the values of all nodes are outputs of the graph"
 
 _NUMBERS = frozenset("biuf")
-"""Kinds of numpy's dtypes that can be subtracted."""
+"""Kinds of numpy dtypes that can be subtracted."""
 
 
-class Divergence:
-    """Runs files in two ways at once, with the values of all nodes as outputs, and gives what the
-    trusted way does. An execution, so that a requirement examines with it.
+class NodeComparison:
+    """Execution that runs each file in two ways, with the values of all nodes as outputs, and
+    returns the outputs of the trusted way. A requirement examines an example with it.
 
-    `told` is the first node whose values differ, or that nothing does, since asking for a value
-    keeps an optimiser from fusing what computes it; None where one of the two did not run.
+    `result` is a text that names the first node with different values, or `VANISHES`: a value that
+    is an output cannot be fused by an optimiser, which may remove the difference. None if one of
+    the two ways did not run.
     """
 
     def __init__(self, *, suspect: Loader, trusted: Loader, atol: float) -> None:
-        self.name = f"{suspect.name} beside {trusted.name}"
-        self.told: str | None = None
+        self.name = f"{suspect.name} compared with {trusted.name}"
+        self.result: str | None = None
         self._loaders = (suspect, trusted)
         self._atol = atol
 
     def open(self, part: PartEvidence) -> Run:
-        model = load_small(part.loadable())
-        exposed = exposing_all(model)
+        model = load_small(part.loadable_path())
+        exposed = expose_all_values(model)
         suspect, trusted = (loader.load(exposed) for loader in self._loaders)
 
         def run(feed: Feed) -> Arrays:
             expected = trusted(feed)
-            if self.told in {None, VANISHES}:
-                self.told = self._compared(model.graph, suspect(feed), expected)
+            if self.result in {None, VANISHES}:
+                self.result = self._first_difference(model.graph, suspect(feed), expected)
             return {output.name: expected[output.name] for output in model.graph.output}
 
         return run
 
-    def _compared(self, graph: onnx.GraphProto, got: Arrays, expected: Arrays) -> str:
-        """Where no output differs, what differs inside has no consequence."""
+    def _first_difference(self, graph: onnx.GraphProto, got: Arrays, expected: Arrays) -> str:
+        """Name the first different node; `VANISHES` if no output of the graph differs."""
         names = [output.name for output in graph.output]
         before, after = ({name: side[name] for name in names} for side in (expected, got))
         if not compare(before, after, self._atol).findings:
             return VANISHES
-        node = first_different(graph.node, got, expected, self._atol)
-        return f"first differs at {named(node)}" if node is not None else VANISHES
+        node = first_different_node(graph.node, got, expected, self._atol)
+        return f"the values first differ at {node_label(node)}" if node is not None else VANISHES
 
 
-def exposing_all(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy that also returns what every node of its main graph computes, by its name."""
+def expose_all_values(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Return a copy of the model whose outputs include every value of its main graph."""
     import onnx
 
     exposed = onnx.ModelProto()
@@ -74,14 +75,15 @@ def exposing_all(model: onnx.ModelProto) -> onnx.ModelProto:
     return exposed
 
 
-def first_different(
+def first_different_node(
     nodes: Iterable[onnx.NodeProto], got: Arrays, expected: Arrays, atol: float
 ) -> onnx.NodeProto | None:
-    """The first node, in the order of the graph, which is topological, with a value of another
-    shape, dtype, NaN or infinity pattern, or off by more than atol times its magnitude.
+    """Return the first node in topological order with a different value, or None.
 
-    A tolerance is stated for outputs. Values on the way to them may be larger by orders of
-    magnitude, and their rounding with them; smaller ones are judged as outputs are.
+    A value is different if its shape, dtype or NaN or infinity pattern differs, or if it differs by
+    more than atol x max(1, largest finite magnitude of the expected value). The tolerance is
+    declared for outputs; inner values, and so their rounding errors, may be orders of magnitude
+    larger.
     """
     for node in nodes:
         for name in node.output:
@@ -100,12 +102,12 @@ def _differs(got: Array, expected: Array, atol: float) -> bool:
 
 
 def _is_numeric(value: object) -> bool:
-    """Values of nodes may also be texts and sequences of tensors."""
+    """Whether a node value is a numeric array; it may also be strings or a sequence of tensors."""
     import numpy as np
 
     return isinstance(value, np.ndarray) and value.dtype.kind in _NUMBERS
 
 
-def named(node: onnx.NodeProto) -> str:
-    """A node by its name, or by what it computes where it has none."""
+def node_label(node: onnx.NodeProto) -> str:
+    """Return the node's name, or else the name of its first output, and its operator."""
     return f"node `{node.name or node.output[0]}` ({node.op_type})"

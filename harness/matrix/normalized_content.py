@@ -1,4 +1,4 @@
-"""What a file means: formatting, comments and docstrings do not count."""
+"""File contents in a form to compare: without formatting, comments and docstrings."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from collections.abc import Callable, Mapping
 from pathlib import PurePath
 
 
-def meaning_of(path: PurePath, content: bytes) -> object:
-    """What may be compared in place of `content`, by the suffix of `path`; itself for other files.
+def normalize_content(path: PurePath, content: bytes) -> object:
+    """Return a value that is equal for contents that differ only in form, by the suffix of `path`.
 
-    Raises ValueError or SyntaxError where it is not what its suffix says.
+    Files with other suffixes are compared byte for byte. Raises ValueError or SyntaxError if the
+    content cannot be parsed as its suffix says.
     """
-    meaning = _MEANINGS.get(path.suffix)
-    return content if meaning is None else meaning(content.decode())
+    normalize = _NORMALIZERS.get(path.suffix)
+    return content if normalize is None else normalize(content.decode())
 
 
 def syntax_tree(text: str) -> ast.Module:
-    """The syntax tree without docstrings; positions and comments are not in its dump."""
+    """Parse Python source, and remove docstrings; `ast.dump` leaves out positions and comments."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -40,7 +41,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def _data(parsed: object) -> str:
-    """As text, since Python has 1, 1.0 and true for equal."""
+    """As text, since 1, 1.0 and True are equal in Python."""
     return json.dumps(parsed, sort_keys=True, default=repr)
 
 
@@ -49,7 +50,7 @@ def _lines(text: str) -> list[str]:
     return [line for line in stated if line]
 
 
-_MEANINGS: Mapping[str, Callable[[str], object]] = {
+_NORMALIZERS: Mapping[str, Callable[[str], object]] = {
     ".py": _python,
     ".json": lambda text: _data(json.loads(text)),
     ".toml": lambda text: _data(tomllib.loads(text)),

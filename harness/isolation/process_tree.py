@@ -1,7 +1,7 @@
-"""A process and what it started: how much memory they take, and how to end all of them.
+"""A process and its descendants: find them, measure their memory, kill them.
 
-Linux tells orphans to whoever asked for them and kills children with their parent; elsewhere those
-two calls do nothing and what a judge leaves behind may live on.
+On Linux a process can adopt the orphans among its descendants, and a child can be killed with its
+parent. On other systems these two calls do nothing, and processes that a judge started may survive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 
 MARK = "ONNX_CONFORMANCE_JUDGE"
-"""In the environment of a judge and so of whatever it starts; its value is the run's folder."""
+"""Environment variable of a judge and so of all processes that it starts: the run's folder."""
 
 END_SECONDS = 5.0
 END_TICK_SECONDS = 0.005
@@ -27,25 +27,25 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 def die_with_parent(parent: int) -> None:
-    """Have this process killed when its parent ends, whose id it expects to find."""
+    """Have this process killed when its parent ends; exits if `parent` is not its parent now."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends, so that they can be found."""
+    """Become the parent of all orphaned descendants, so that `adopted_orphans` finds them."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
-def volunteer_to_be_killed() -> None:
-    """Where memory runs out all the same, the kernel is to take this process and no other."""
+def raise_oom_score() -> None:
+    """Have the kernel kill this process first if the system runs out of memory."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
 
 
-def resident(process: psutil.Process) -> int:
-    """Bytes of resident memory; 0 for a process that has ended."""
+def resident_bytes(process: psutil.Process) -> int:
+    """Return the resident memory of a process in bytes; 0 if it has ended."""
     try:
         return int(process.memory_info().rss)
     except psutil.Error:
@@ -53,7 +53,7 @@ def resident(process: psutil.Process) -> int:
 
 
 def descendants(process: psutil.Process) -> list[psutil.Process]:
-    """What a process started, at any distance; none where it has ended."""
+    """Return the children of a process, their children, and so on; [] if it has ended."""
     try:
         return process.children(recursive=True)
     except psutil.Error:
@@ -61,8 +61,10 @@ def descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 def kill_all(processes: Iterable[psutil.Process]) -> None:
-    """Kill processes and wait until they have ended; those whose parent we are, or became, are
-    reaped."""
+    """Kill processes and wait up to 5 seconds until they have ended.
+
+    Children of this process, adopted ones included, are reaped.
+    """
     doomed = list(processes)
     for process in doomed:
         with contextlib.suppress(psutil.Error):
@@ -76,24 +78,25 @@ def kill_all(processes: Iterable[psutil.Process]) -> None:
 
 
 def _has_ended(process: psutil.Process) -> bool:
-    """Also where its parent, who may be another's child, has not asked for its status yet."""
+    """Return whether a process has ended, also if its parent has not yet reaped it."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.Error:
         return True
 
 
-def adopted(mark: str, *, judge: int | None) -> Iterator[psutil.Process]:
-    """Orphans of judges that this process has adopted; `judge` is the one that is none."""
-    return _of_run((p for p in psutil.Process().children() if p.pid != judge), mark)
+def adopted_orphans(mark: str, *, live_judge: int | None) -> Iterator[psutil.Process]:
+    """Orphans that this process adopted: its children with `mark`, except the live judge's pid."""
+    return _with_mark((p for p in psutil.Process().children() if p.pid != live_judge), mark)
 
 
-def of_run(mark: str) -> Iterator[psutil.Process]:
-    """Judges of a run and what they started, also where nobody else looks after them any more."""
-    return _of_run(psutil.process_iter(), mark)
+def processes_of_run(mark: str) -> Iterator[psutil.Process]:
+    """Judges of a run and the processes that they started, also after their parent has ended."""
+    return _with_mark(psutil.process_iter(), mark)
 
 
-def _of_run(processes: Iterable[psutil.Process], mark: str) -> Iterator[psutil.Process]:
+def _with_mark(processes: Iterable[psutil.Process], mark: str) -> Iterator[psutil.Process]:
+    """The processes whose environment has `mark`; zombies among them are reaped instead."""
     for child in processes:
         try:
             if child.environ().get(MARK) == mark:

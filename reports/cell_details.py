@@ -1,4 +1,4 @@
-"""The ladder of one cell in words: a row for each requirement, and the facts that stand below."""
+"""Texts for the details of one cell: a row per requirement, its outputs, its axis sizes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LOST = {Outcome.CRASHED, Outcome.TIMED_OUT, Outcome.ERRORED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
-    """One name with its value; `href` is set only where the value is safe to link to."""
+    """A name and a value; `href` is set only if the value is a safe web address."""
 
     name: str
     value: str
@@ -27,8 +27,8 @@ class Fact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rung:
-    """A row of the ladder: one requirement, or several in a row that say word for word the same."""
+class RequirementRow:
+    """A row of a cell's table: one requirement, or consecutive ones with identical text."""
 
     requirements: tuple[str, ...]
     sign: Sign
@@ -49,7 +49,10 @@ class Rung:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputError:
-    """How far one output is from eager PyTorch: the most that any requirement saw."""
+    """The largest difference of one output from eager PyTorch, over all requirements.
+
+    `needed` is the smallest atol with which the output would have passed.
+    """
 
     output: str
     needed: str
@@ -57,13 +60,13 @@ class OutputError:
     requirement: str
 
 
-def ladder_of(report: CellReport) -> tuple[Rung, ...]:
-    """The rows of a cell; numbers are rounded for reading, the run file has them all."""
-    return tuple(_rung(tuple(records)) for _, records in groupby(report.records, key=_what_is_said))
+def requirement_rows(report: CellReport) -> tuple[RequirementRow, ...]:
+    """Return the rows of a cell. Numbers are rounded; the run file has all digits."""
+    return tuple(_row(tuple(records)) for _, records in groupby(report.records, key=_row_key))
 
 
 def output_errors(report: CellReport) -> tuple[OutputError, ...]:
-    """The outputs that were compared with their smallest passing `atol`, the largest first."""
+    """Return the compared outputs, with the largest needed atol first."""
     worst: dict[str, tuple[float, Record]] = {}
     for record in report.records:
         for output, needed in record.needed_atol.items():
@@ -83,7 +86,7 @@ def output_errors(report: CellReport) -> tuple[OutputError, ...]:
 
 
 def covered_sizes(records: Iterable[Record]) -> dict[str, str]:
-    """Axis -> all sizes that some requirement met."""
+    """Return axis -> all its sizes in the records, as text."""
     sizes: dict[str, set[int]] = {}
     for record in records:
         for axis, found in record.covered.items():
@@ -92,20 +95,20 @@ def covered_sizes(records: Iterable[Record]) -> dict[str, str]:
 
 
 def number(value: float) -> str:
-    """Three digits: differences and ratios are read for their size."""
+    """Return a number with three digits, which is enough for differences and ratios."""
     return f"{value:.3g}"
 
 
-def _what_is_said(record: Record) -> tuple[object, ...]:
-    """Rows that agree in this are one row; a verdict of its own is never folded away."""
-    is_silent = record.outcome in _UNJUDGED and not (record.failing or record.traceback)
-    return (record.outcome, record.message) if is_silent else (record.requirement,)
+def _row_key(record: Record) -> tuple[object, ...]:
+    """Consecutive records with equal keys share a row; a record with a verdict has its own."""
+    is_unjudged = record.outcome in _UNJUDGED and not (record.failing or record.traceback)
+    return (record.outcome, record.message) if is_unjudged else (record.requirement,)
 
 
-def _rung(records: Sequence[Record]) -> Rung:
+def _row(records: Sequence[Record]) -> RequirementRow:
     record = records[0]
     worst = record.worst
-    return Rung(
+    return RequirementRow(
         requirements=tuple(one.requirement for one in records),
         sign=SIGNS[record.outcome],
         seconds=f"{record.seconds:.2f}" if record.outcome not in _UNJUDGED else "",
@@ -121,8 +124,11 @@ def _rung(records: Sequence[Record]) -> Rung:
 
 
 def _examples(record: Record) -> str:
-    """How many examples were run. A verdict without any was given on the files alone; a requirement
-    that asks for examples and has none to look at is inconclusive."""
+    """Return how many examples were run, as text.
+
+    A verdict without examples was given on the files alone: a requirement that needs examples and
+    has none is inconclusive.
+    """
     if record.examples:
         return str(record.examples)
     if record.outcome in _LOST:
@@ -156,7 +162,7 @@ def _expectation(expectation: Mapping[str, Any]) -> Iterator[Fact]:
 
 
 def _link(text: str) -> str | None:
-    """`text` where it is a whole http(s) address; a run file may carry any other scheme."""
+    """Return `text` if it is an http(s) address, else None: a run file may hold any scheme."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -166,7 +172,7 @@ def _link(text: str) -> str | None:
 
 
 def _rank(value: float) -> float:
-    """NaN, which no tolerance lets pass, is as large as can be."""
+    """Return a sort key; NaN sorts as infinite, since it passes with no tolerance."""
     return math.inf if math.isnan(value) else value
 
 

@@ -1,4 +1,4 @@
-"""Has the cells of one pytest process judged by a supervisor, in folders that it may write."""
+"""The supervisor of one pytest process, and the folders that it writes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
-from harness.isolation.supervisor import Judged, Supervisor, Work
+from harness.isolation.supervisor import CellJob, CellResult, Supervisor
 from harness.matrix.expectations import Expectations
 from harness.records import JOURNALS, SCRATCH
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from harness.judge.profiles import Profile
 
 
-class Supervision:
-    """Starts the supervisor with the first cell; what it needs of a run is given here."""
+class LazySupervisor:
+    """Judges cells in a supervised child process, which starts with the first cell."""
 
     def __init__(
         self,
         run_directory: Path,
         *,
-        life: str,
+        session_id: str,
         process: str,
         is_worker: bool,
         profile: Profile,
@@ -40,24 +40,24 @@ class Supervision:
         self._expectations = expectations
         self._limits = limits
         self._process = process
-        self._life = life
+        self._session_id = session_id
         self._setup = Setup(
             profile=profile.name,
             max_examples=profile.max_examples,
             process=process,
             mark=str(run_directory),
-            journals=str(self._folder / JOURNALS / life),
+            journals=str(self._folder / JOURNALS / session_id),
             parent=os.getppid() if is_worker else None,
             config_modules=list(config_modules),
             expectations=None if expectations_file is None else [str(expectations_file)],
         )
 
-    def judge(self, work: Work) -> Judged:
-        """Judge a cell apart from this process; every planned requirement ends with a record."""
-        return self._supervisor.judge(work)
+    def judge_in_child(self, job: CellJob) -> CellResult:
+        """Judge a cell in the child process. Every planned requirement has a record afterwards."""
+        return self._supervisor.run_cell(job)
 
     def close(self) -> None:
-        """End the judge, and remove what is temporary."""
+        """End the judge process, and remove the folder if it is temporary."""
         if "_supervisor" in self.__dict__:
             self._supervisor.close()
         if self._folder != self._run_directory:
@@ -65,9 +65,12 @@ class Supervision:
 
     @cached_property
     def _folder(self) -> Path:
-        """Where journals and what cells write go: into the run folder, unless this is a machine
-        that has none. There they are temporary, and records travel with reports alone."""
-        if (self._run_directory / JOURNALS / self._life).is_dir():
+        """Folder of the journals and of files that cells write.
+
+        It is the run folder if this machine has it, else a temporary folder: a worker on another
+        machine sends its records to the controller with its reports only.
+        """
+        if (self._run_directory / JOURNALS / self._session_id).is_dir():
             return self._run_directory
         return Path(tempfile.mkdtemp(prefix="onnx-conformance-"))
 

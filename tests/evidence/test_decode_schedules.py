@@ -1,4 +1,4 @@
-"""Courses of tokens: a prefill, tokens at once and single steps."""
+"""Schedules of tokens: a prefill, tokens at once and single steps."""
 
 from __future__ import annotations
 
@@ -37,39 +37,39 @@ def _example(past: int, tokens: int, *, batch: int = 3, seed: int = 0) -> Exampl
         (62, 2, (59, 60, 61, 62, 63, 64)),
     ],
 )
-def test_a_course_is_prefill_tokens_and_single_steps_up_to_the_last_position(
+def test_a_schedule_is_prefill_tokens_and_single_steps_up_to_the_last_position(
     past: int, tokens: int, ends: tuple[int, ...], subject: Subjects
 ) -> None:
-    course = _decoding(subject("gpt2", TASK)).course(_example(past, tokens))
-    assert course.ends == ends
-    shapes = {name: tuple(tensor.shape) for name, tensor in course.feed.items()}
+    schedule = _decoding(subject("gpt2", TASK)).schedule_for(_example(past, tokens))
+    assert schedule.ends == ends
+    shapes = {name: tuple(tensor.shape) for name, tensor in schedule.feed.items()}
     length = ends[-1]
     assert shapes.pop("input_ids") == shapes.pop("attention_mask") == (3, length)
     assert shapes.pop("position_ids") == (3, length)
     assert {shape[2] for shape in shapes.values()} == {0}
-    assert len(course.spans) > STEPS
+    assert len(schedule.spans) > STEPS
 
 
-def test_an_encoder_decoder_has_such_a_course_too(subject: Subjects) -> None:
+def test_an_encoder_decoder_has_such_a_schedule_too(subject: Subjects) -> None:
     axes = {"batch_size": 2, "encoder_sequence_length": 4}
     example = Example.of(
         axes | {"decoder_sequence_length": 2, "past_decoder_sequence_length": 3}, 0
     )
     decoding = _decoding(subject("t5", "text2text-generation-with-past"))
-    course = decoding.course(example)
-    assert course.ends == (3, 5, 6, 7, 8, 9, 10)
-    assert course.feed["decoder_input_ids"].shape == (2, 10)
-    assert course.feed["attention_mask"].shape == (2, 4)
-    assert decoding.defined(course) is None
+    schedule = decoding.schedule_for(example)
+    assert schedule.ends == (3, 5, 6, 7, 8, 9, 10)
+    assert schedule.feed["decoder_input_ids"].shape == (2, 10)
+    assert schedule.feed["attention_mask"].shape == (2, 4)
+    assert decoding.defined_queries(schedule) is None
 
 
 def test_prompts_are_padded_on_the_left_kept_whole_and_have_holes(subject: Subjects) -> None:
     decoding = _decoding(subject("gpt2", TASK))
     rows = set()
     for seed in range(8):
-        course = decoding.course(_example(6, 2, batch=6, seed=seed))
-        mask = course.feed["attention_mask"].numpy()
-        defined = decoding.defined(course)
+        schedule = decoding.schedule_for(_example(6, 2, batch=6, seed=seed))
+        mask = schedule.feed["attention_mask"].numpy()
+        defined = decoding.defined_queries(schedule)
         assert defined is not None
         np.testing.assert_array_equal(defined, np.logical_or.accumulate(mask > 0, axis=1))
         assert mask[defined.sum(axis=1) < mask.shape[1], 5:].all(), "padded within the prompt"
@@ -77,7 +77,7 @@ def test_prompts_are_padded_on_the_left_kept_whole_and_have_holes(subject: Subje
     assert rows == {"left", "ones", "holes"}
 
 
-def test_a_description_without_the_axis_of_a_past_is_told_what_to_declare(
+def test_the_error_for_a_description_without_a_past_axis_says_what_to_declare(
     subject: Subjects,
 ) -> None:
     class Renamed(GPT2OnnxConfig):

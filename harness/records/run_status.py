@@ -1,4 +1,4 @@
-"""What the records of a whole run amount to: its footer, and whether it is green."""
+"""The status of a whole run: its footer, and whether it is green."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.records.outcomes import Outcome
 def make_footer(
     reports: Sequence[CellReport], *, exit_status: int, ended: str | None = None
 ) -> Footer:
-    """Counts of planned records by outcome; complete where everything planned was judged."""
+    """Return the footer: counts by outcome, and `complete` if no planned record is `not_run`."""
     counts = Counter(record.outcome for report in reports for record in report.records)
     return Footer(
         counts={str(outcome): counts[outcome] for outcome in Outcome if counts[outcome]},
@@ -23,5 +23,5 @@ def make_footer(
 
 
 def is_green(reports: Sequence[CellReport]) -> bool:
-    """Whether cells were planned and each of them ended as expected."""
+    """Whether at least one cell was planned and all cells ended as expected."""
     return bool(reports) and all(report.expected for report in reports)

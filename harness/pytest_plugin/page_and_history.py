@@ -1,6 +1,6 @@
-"""What people read of a run that has ended: its page, and the history that it is added to.
+"""Writes the page of a run that has ended, and adds the run to the history.
 
-Neither may hide the verdict: what goes wrong here is told in a line.
+An error here is reported in one line, so that it does not hide the verdict of the run.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ from pathlib import Path
 from harness.records import Run, read_run
 
 HISTORY = "history.sqlite"
-"""Beside the folders of runs: those that have one parent have one history."""
+"""File in the parent folder of the run folder: all runs in one folder share a history."""
 
 
-def keep(directory: Path) -> str:
-    """Write the page and add to the history; one line says where the page is, and what is not."""
+def write_page_and_history(directory: Path) -> str:
+    """Write the page and extend the history. Return one line: the page's path, and any problem."""
     run = read_run(directory)
     page = f"page: {_write_page(run, directory)}"
+    # A shard is not added: the merged run will be.
     problem = None if run.header.shard else _add_to_history(run, directory)
     return f"{page}; history: {problem}" if problem else page
 
@@ -31,7 +32,7 @@ def _write_page(run: Run, directory: Path) -> str:
 
 
 def _add_to_history(run: Run, directory: Path) -> str | None:
-    """Why the run could not be added. A shard is part of a run that is merged later."""
+    """Add a run to the history. Return why that failed, or None."""
     history = directory.parent / HISTORY
     try:
         from reports.history import open_history

@@ -1,4 +1,4 @@
-"""Judging files: `check` for those of any exporter, `export_and_check` for a model's own export."""
+"""Judge ONNX files: `check` takes files of any exporter, `export_and_check` exports them first."""
 
 from __future__ import annotations
 
@@ -38,27 +38,29 @@ def check(
 ) -> CellReport:
     """Judge a file, or a folder of parts, made by any exporter.
 
-    `model` is a loaded model, a model folder or a hub id. `opset` None takes the file at its
-    word, `config` None looks the description up, `atol` None takes the description's, in absolute
-    units of the outputs. Whatever parses as an ONNX model gets a verdict; raises UsageError for
-    what does not, and for names that are not known.
+    `model` is a loaded model, a model folder or a hub id. If `opset` is None, the opset that the
+    file declares is accepted. If `config` is None, the registered description of the model is
+    used. `atol` is absolute, in units of the outputs; if None, the description's is used.
+
+    Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
+    that parses gets a verdict.
     """
     from harness.evidence.evidence import Source
     from harness.evidence.onnx_file import default_opset, parse_onnx
 
     path = Path(onnx_path)
-    _refuse_no_onnx(path)
-    loaded = _load(model, task, trust_remote_code=trust_remote_code)
-    described = config or _describe(loaded, task)
+    _require_onnx_files(path)
+    loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
+    described = config or _config_for(loaded, task)
     files = _find_parts(path, described)
     opset_of_file = (
         default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
     )
-    words = ["check", str(path), "--model", _name(model), "--task", described.task]
+    words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(atol)] if atol is not None else []
-    return _judge(
-        _cell(loaded, described, exporter="file", opset=opset_of_file or 0),
+    return _make_report(
+        _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),
         model=loaded,
         config=described,
         source=Source(opset=opset, files=files),
@@ -81,9 +83,9 @@ def export_and_check(
     profile: Profile | str = "pr",
     trust_remote_code: bool = False,
 ) -> CellReport:
-    """Export a model folder or hub id into the folder `output`, then judge what was written.
+    """Export a model folder or hub id into the folder `output`, then judge the written files.
 
-    Raises UsageError for an unknown exporter, task or model, and an output that is no folder.
+    Raises UsageError for an unknown exporter, task or model, or if `output` is not a folder.
     """
     from harness.evidence.evidence import Source
 
@@ -91,25 +93,25 @@ def export_and_check(
         raise UsageError(f"output {output} is not a folder; give a folder for model.onnx")
     if exporter != "auto":
         get_exporter(exporter)
-    loaded = _load(model, task, trust_remote_code=trust_remote_code)
-    config = _describe(loaded, task)
-    asked = config.DEFAULT_ONNX_OPSET if opset is None else opset
-    chosen = get_exporter(resolve_auto(asked) if exporter == "auto" else exporter)
+    loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
+    config = _config_for(loaded, task)
+    target_opset = config.DEFAULT_ONNX_OPSET if opset is None else opset
+    chosen = get_exporter(resolve_auto(target_opset) if exporter == "auto" else exporter)
     replay = ["check", str(output), "--model", str(model), "--task", config.task]
-    return _judge(
-        _cell(loaded, config, exporter=chosen.name, opset=asked),
+    return _make_report(
+        _cell_id(loaded, config, exporter=chosen.name, opset=target_opset),
         model=loaded,
         config=config,
-        source=Source(exporter=chosen, opset=asked, directory=output),
+        source=Source(exporter=chosen, opset=target_opset, directory=output),
         requirements=None,
         atol=None,
         seed=seed,
         profile=profile,
-        replay=[*replay, "--opset", str(asked)],
+        replay=[*replay, "--opset", str(target_opset)],
     )
 
 
-def _judge(
+def _make_report(
     cell: CellId,
     *,
     model: nn.Module,
@@ -121,11 +123,15 @@ def _judge(
     profile: Profile | str,
     replay: Sequence[str],
 ) -> CellReport:
+    """Run the requirements; `replay` holds the first words of the command that repeats the check.
+
+    Raises UsageError if `atol` is negative or not finite.
+    """
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
-    from harness.judge.ladder import Judgement, climb
-    from harness.judge.regressions import examples_of
+    from harness.judge.ladder import PreparedCell, run_requirements
+    from harness.judge.regressions import examples_for_cell
 
     chosen = get_profile(profile)
     planned = chosen.plan(requirements)
@@ -134,24 +140,24 @@ def _judge(
         raise UsageError(f"atol {tolerance!r}: expected a finite number of at least 0")
 
     def replay_command(requirement: str, example: Example | None) -> str:
-        """Examples follow from seed and profile, so the whole check is repeated."""
+        """Return the command that repeats the whole check: seed and profile fix its examples."""
         words = ["python", "-m", "harness", *replay, "--requirement", requirement]
         modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
         return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
 
-    judgement = Judgement(
+    prepared = PreparedCell(
         cell=cell,
         evidence=Evidence(model=model, config=config, source=source),
         requirements=planned,
-        examples=examples_of(cell, config.axis_space, count=chosen.max_examples, seed=seed),
+        examples=examples_for_cell(cell, config.axis_space, count=chosen.max_examples, seed=seed),
         atol=tolerance,
         replay=replay_command,
     )
     with single_thread():
-        return CellReport(cell, tuple(climb(judgement)))
+        return CellReport(cell, tuple(run_requirements(prepared)))
 
 
-def _load(model: Any, task: str, *, trust_remote_code: bool) -> Any:
+def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:
     from harness.evidence.models import load_model
 
     if isinstance(model, (str, Path)):
@@ -159,35 +165,35 @@ def _load(model: Any, task: str, *, trust_remote_code: bool) -> Any:
     return model
 
 
-def _describe(model: Any, task: str) -> OnnxConfig:
+def _config_for(model: Any, task: str) -> OnnxConfig:
     return TasksManager.get_exporter_config_constructor("onnx", model, task=task)(model.config)
 
 
-def _cell(model: Any, config: OnnxConfig, *, exporter: str, opset: int) -> CellId:
+def _cell_id(model: Any, config: OnnxConfig, *, exporter: str, opset: int) -> CellId:
     return CellId(
         architecture=model.config.model_type, task=config.task, opset=opset, exporter=exporter
     )
 
 
-def _name(model: nn.Module | Path | str) -> str:
+def _model_argument(model: nn.Module | Path | str) -> str:
     return str(model) if isinstance(model, (str, Path)) else "MODEL_FOLDER"
 
 
-def _refuse_no_onnx(path: Path) -> None:
-    """Raise UsageError where there is nothing that parses, before a model is loaded."""
+def _require_onnx_files(path: Path) -> None:
+    """Raise UsageError if a file is missing or does not parse, before any model is loaded."""
     from harness.evidence.onnx_file import parse_onnx
 
     if not path.exists():
         raise UsageError(f"{path} does not exist; give an ONNX file or a folder of parts")
     files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
     if not files:
-        raise UsageError(f"{path} holds no .onnx file; give an ONNX file or a folder of parts")
+        raise UsageError(f"{path} has no .onnx file; give an ONNX file or a folder of parts")
     for file in files:
         parse_onnx(file)
 
 
 def _find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
-    """Part -> file. One file, under whatever name, is the part of a description that has one."""
+    """Return part -> file. If there is one part and one file, the file may have any name."""
     stems = list(config.parts)
     files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
     if len(stems) == 1 and len(files) == 1:

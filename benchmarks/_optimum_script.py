@@ -1,7 +1,7 @@
-"""Exports and validates saved models with optimum-onnx, in whose environment this file is run.
+"""Exports and validates saved models with optimum-onnx; a script for optimum's environment.
 
-It imports nothing of ours. Standard input has a JSON list of {"model", "task", "opset"}, the first
-of which warms up; a line of JSON for each other one goes to standard output.
+It imports nothing of this project. Standard input is a JSON list of {"model", "task", "opset"}.
+The first entry is a warm-up; for each other one, a line of JSON goes to standard output.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ from typing import Any
 
 
 def main(validation: str) -> None:
-    """Do all; `validation` happens `inside` this process, as main_export has it on a CPU, or
-    `beside` it in another, the default of validate_models_outputs."""
+    """Export and validate all models.
+
+    `validation` is `inside` (in this process, as main_export validates on a CPU) or
+    `subprocess` (in a new process per file, the default of validate_models_outputs).
+    """
     from optimum.exporters.onnx import convert, main_export
 
-    if validation == "beside":
+    if validation == "subprocess":
         validate = convert.validate_models_outputs
 
         def with_its_default(*args: Any, use_subprocess: bool, **keywords: Any) -> None:
             validate(*args, **keywords)
 
         convert.validate_models_outputs = with_its_default
-    told = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # exporters print
+    results = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # exporters print to stdout, which must hold the results only
     for index, job in enumerate(json.load(sys.stdin)):
         start = time.perf_counter()
         error = _export(main_export, job)
         if index:
             line = {"seconds": time.perf_counter() - start, "error": error}
-            print(json.dumps(line), file=told, flush=True)
+            print(json.dumps(line), file=results, flush=True)
 
 
 def _export(main_export: Any, job: dict[str, Any]) -> str | None:

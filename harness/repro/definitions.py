@@ -1,4 +1,4 @@
-"""Takes functions and classes out of the modules for scripts, importing none of them."""
+"""Extract the source of functions and classes for scripts, without importing their modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MODULES = ("standalone", "showing")
 
 @functools.cache
 def _statements() -> tuple[tuple[ast.stmt, str], ...]:
-    """Each statement of the modules with its source, in the order in which they stand."""
+    """Return each top-level statement of the modules with its source, in order."""
     folder = resources.files("harness.repro")
     texts = (folder.joinpath(f"{name}.py").read_text(encoding="utf-8") for name in _MODULES)
     return tuple(
@@ -25,7 +25,7 @@ def _statements() -> tuple[tuple[ast.stmt, str], ...]:
 
 @functools.cache
 def _definitions() -> Mapping[str, tuple[ast.stmt, str]]:
-    """Name -> function or class, with its source."""
+    """Name -> syntax tree and source of the function or class."""
     return {
         node.name: (node, source)
         for node, source in _statements()
@@ -33,8 +33,11 @@ def _definitions() -> Mapping[str, tuple[ast.stmt, str]]:
     }
 
 
-def pieces(names: Iterable[str]) -> dict[str, str]:
-    """Name -> source of these and of all that they use, in the order in which they stand."""
+def definitions_for(names: Iterable[str]) -> dict[str, str]:
+    """Name -> source of the named functions and classes and of all that they use.
+
+    The order is the order of the source.
+    """
     definitions = _definitions()
     wanted, pending = set[str](), set(names)
     while pending:
@@ -44,8 +47,8 @@ def pieces(names: Iterable[str]) -> dict[str, str]:
     return {name: source for name, (_, source) in definitions.items() if name in wanted}
 
 
-def constants() -> tuple[str, ...]:
-    """The names that scripts state, in the order in which they stand."""
+def constant_names() -> tuple[str, ...]:
+    """Return the constants that the modules declare and scripts set, in order."""
     found = (
         node.target.id
         for node, _ in _statements()
@@ -55,7 +58,7 @@ def constants() -> tuple[str, ...]:
 
 
 def imports_for(code: str) -> str:
-    """The import statements whose names a piece of code uses: Python's own, then all others."""
+    """Return the import statements that `code` needs: the standard library first, then others."""
     used = used_names(code)
     groups: tuple[set[str], set[str]] = (set(), set())
     for node, source in _statements():
@@ -66,7 +69,7 @@ def imports_for(code: str) -> str:
 
 
 def used_names(code: str) -> frozenset[str]:
-    """Every name that a piece of code reads."""
+    """Return every name that occurs in `code`, except parameters and definitions."""
     return frozenset(_names(ast.parse(code)))
 
 

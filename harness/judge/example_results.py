@@ -1,4 +1,4 @@
-"""What one requirement says over all examples of a cell: the first failure and the worst case."""
+"""Results of one requirement over all examples of a cell: first failure and largest difference."""
 
 from __future__ import annotations
 
@@ -21,53 +21,59 @@ if TYPE_CHECKING:
     Rounding = Callable[[Failure], float]
 
 
-FEW = 20
-"""One example in so many may fail and decide nothing; of more it is no example's fault. One that
-stands alone is judged as it is, so that what is replayed fails again."""
+EXAMPLES_PER_UNDECIDED = 20
+"""At most one example in this many may be undecided (always one, if there are several examples).
+
+If more fail, all of them count as failures. A single example is never undecided, so that a replayed
+failure fails again.
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """A part, or all of them together, and how a requirement examines it."""
+class _Target:
+    """One part, or all parts run together, and how the requirement examines it."""
 
     sides: Sides
     examine: Callable[[Any, Example, float], Examined]
     atol: float
 
-    def examined(self, example: Example) -> Examined:
+    def examine_example(self, example: Example) -> Examined:
         return self.examine(self.sides, example, self.atol)
 
     def failure(self, finding: Finding, example: Example) -> Failure:
-        """One to be explained."""
+        """Return the arguments that are needed to find the blame for a finding."""
         return Failure(finding, self.sides, example, self.atol, self.examine)
 
     def is_undecided(self, examined: Examined, example: Example, rounding: Rounding) -> bool:
-        """Whether eager PyTorch itself is as unsure of what was found."""
+        """Whether eager's own rounding error here is large enough to explain the findings."""
         if any(finding.error is not AtolError for finding in examined.findings):
             return False
         failure = self.failure(examined.findings[0], example)
         return is_within_rounding(examined, failure, rounding)
 
 
-class Tally:
-    """Counts examples, keeps the worst measure beside the first failing example.
+class ExampleResults:
+    """Results of one requirement: counts, the first failing example and the largest difference.
 
-    Shrinking drives an error down to just above atol, so the worst is kept on its own.
+    The largest difference is kept separately, because shrinking reduces the error of the failing
+    example to just above atol.
 
-    An example decides nothing where eager PyTorch rounded otherwise is more than atol from itself,
-    and the file is no further off than that takes it: two experts of a router that are as good as
-    each other, a norm of next to nothing. It neither passes nor fails, and has to be rare.
+    An example is undecided if eager PyTorch's rounding error there exceeds atol and explains the
+    file's difference (`is_within_rounding`). This happens if two experts of a router score alike,
+    or a norm is almost zero. Such an example neither passes nor fails, and must be rare.
     """
 
     def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
         self._requirement = requirement
-        self._views = {view.sides.stem: view for view in _views(requirement, evidence, atol)}
-        self._unseen = set(self._views)
+        self._targets = {
+            target.sides.stem: target for target in _targets(requirement, evidence, atol)
+        }
+        self._unobserved = set(self._targets)
         self._reasons: dict[str, str] = {}
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
         self._doubts: dict[tuple[str, str], str | None] = {}
         self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
-        self._is_forgiving = False
+        self._may_leave_out = False
         self.undecided: list[Example] = []
         self.observed = 0
         self.first_failing: Example | None = None
@@ -81,46 +87,48 @@ class Tally:
         return {name: sorted(sizes) for name, sizes in sorted(self._covered.items())}
 
     def add(self, example: Example) -> None:
-        """Judge one example."""
-        seen = self._examined(example)
-        if any(examined.findings for examined in seen.values()):
-            self._failing.append((example, seen))
+        """Examine one example; count it now if it has no findings, else in `finish`."""
+        by_part = self._examine(example)
+        if any(examined.findings for examined in by_part.values()):
+            self._failing.append((example, by_part))
         else:
-            self._count(example, seen)
+            self._count(example, by_part)
 
-    def settle(self) -> None:
-        """After the last example: find out which of those with findings decide nothing."""
+    def finish(self) -> None:
+        """Count the examples with findings, without the undecided. Call after the last `add`."""
         total = self.observed + len(self._failing)
-        self._is_forgiving = total > 1 and len(self._failing) <= max(1, total // FEW)
-        for example, seen in self._failing:
-            if self._decides_nothing(example, seen):
+        self._may_leave_out = total > 1 and len(self._failing) <= max(
+            1, total // EXAMPLES_PER_UNDECIDED
+        )
+        for example, by_part in self._failing:
+            if self._is_undecided(example, by_part):
                 self.undecided.append(example)
             else:
-                self._count(example, seen)
+                self._count(example, by_part)
 
-    def decides_nothing(self, example: Example) -> bool:
-        """Whether an example has findings, and would be left out for them."""
-        return self._decides_nothing(example, self._examined(example))
+    def is_undecided(self, example: Example) -> bool:
+        """Whether an example has findings that eager's own rounding error explains."""
+        return self._is_undecided(example, self._examine(example))
 
-    def _examined(self, example: Example) -> dict[str, Examined]:
-        return {part: view.examined(example) for part, view in self._views.items()}
+    def _examine(self, example: Example) -> dict[str, Examined]:
+        return {part: target.examine_example(example) for part, target in self._targets.items()}
 
-    def _decides_nothing(self, example: Example, seen: Mapping[str, Examined]) -> bool:
-        rounding = self._requirement.rounding
-        found = {part: examined for part, examined in seen.items() if examined.findings}
-        if not self._is_forgiving or rounding is None or not found:
+    def _is_undecided(self, example: Example, by_part: Mapping[str, Examined]) -> bool:
+        rounding = self._requirement.measure_rounding
+        found = {part: examined for part, examined in by_part.items() if examined.findings}
+        if not self._may_leave_out or rounding is None or not found:
             return False
         return all(
-            self._views[part].is_undecided(examined, example, rounding)
+            self._targets[part].is_undecided(examined, example, rounding)
             for part, examined in found.items()
         )
 
-    def _count(self, example: Example, seen: Mapping[str, Examined]) -> None:
+    def _count(self, example: Example, by_part: Mapping[str, Examined]) -> None:
         is_observed = False
-        for part, examined in seen.items():
+        for part, examined in by_part.items():
             if examined.why_unobserved is None:
                 is_observed = True
-                self._unseen.discard(part)
+                self._unobserved.discard(part)
             else:
                 self._reasons.setdefault(part, examined.why_unobserved)
             if examined.findings and self.first_failing is None:
@@ -136,33 +144,36 @@ class Tally:
                 self._covered[name].add(size)
 
     def findings(self, example: Example) -> list[Finding]:
-        """What is wrong with one example, over all parts."""
-        return [f for examined in self._examined(example).values() for f in examined.findings]
+        """Examine one example; return the findings of all parts."""
+        return [f for examined in self._examine(example).values() for f in examined.findings]
 
-    def explained(self, example: Example) -> list[Finding]:
-        """The same with who is to blame. Asking that may take many runs."""
-        return [f for view in self._views.values() for f in self._explained(view, example)]
+    def findings_with_blame(self, example: Example) -> list[Finding]:
+        """Return `findings` with the blame for each. Slow: this may run the files many times."""
+        return [
+            f
+            for target in self._targets.values()
+            for f in self._findings_of_target(target, example)
+        ]
 
-    def _explained(self, view: _View, example: Example) -> list[Finding]:
-        """The findings of one part: what explains the first that nobody is blamed for explains all
-        such."""
-        findings = view.examined(example).findings
+    def _findings_of_target(self, target: _Target, example: Example) -> list[Finding]:
+        """Return the findings of one part; all that lack a blame get the blame of the first."""
+        findings = target.examine_example(example).findings
         unknown = next((finding for finding in findings if finding.blame is None), None)
         if unknown is None:
             return list(findings)
-        blame = self._requirement.explain(view.failure(unknown, example))
+        blame = self._requirement.explain(target.failure(unknown, example))
         return [replace(finding, blame=finding.blame or blame) for finding in findings]
 
     def why_inconclusive(self) -> str | None:
-        """Why nothing could have failed here, or None where something could."""
-        if self._unseen:
-            part = min(self._unseen)
+        """Return why no example could have failed here; None if one could."""
+        if self._unobserved:
+            part = min(self._unobserved)
             reason = f"; at the first, {self._reasons[part]}" if part in self._reasons else ""
             return f"got no example of {part} to observe, so it could not have failed{reason}"
         return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
-        name = f"{part}: {measure.output}" if len(self._views) > 1 else measure.output
+        name = f"{part}: {measure.output}" if len(self._targets) > 1 else measure.output
         self.needed_atol[name] = max(measure.max_abs_diff, self.needed_atol.get(name, 0.0))
         ratio = measure.error_ratio
         if self.worst is None or ratio > self.worst.error_ratio or math.isnan(ratio):
@@ -177,16 +188,15 @@ class Tally:
             )
 
 
-def _views(requirement: Requirement, evidence: Evidence, atol: float) -> Iterator[_View]:
-    """What is examined of each example: each part that the requirement applies to, then all
-    together."""
+def _targets(requirement: Requirement, evidence: Evidence, atol: float) -> Iterator[_Target]:
+    """Yield each part that the requirement applies to, then all parts together."""
 
     def applies_to(sides: Sides) -> bool:
         return requirement.why_not_applicable(sides.config) is None
 
     if requirement.examine_example is not None:
         for part in filter(applies_to, evidence.parts):
-            yield _View(part, requirement.examine_example, atol)
+            yield _Target(part, requirement.examine_example, atol)
     together = evidence.together
     if requirement.examine_together is not None and together is not None and applies_to(together):
-        yield _View(together, requirement.examine_together, atol)
+        yield _Target(together, requirement.examine_together, atol)

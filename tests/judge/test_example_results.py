@@ -1,4 +1,4 @@
-"""What examples come to at which eager PyTorch itself is unsure."""
+"""Examples at which eager PyTorch's own rounding error is large: undecided, or failing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from harness.errors import AtolError, ShapeError
 from harness.evidence.sides import Example
 from harness.judge.cell import judge_cell
+from harness.judge.example_results import ExampleResults
 from harness.judge.profiles import Profile
-from harness.judge.tally import Tally
 from harness.records import CellId, Outcome
 from harness.requirements._base import Examined, Failure, Finding, Measure, Requirement
 
@@ -23,7 +23,10 @@ RIGHT = Examined((), (Measure("y", 1e-4, ATOL, 1.0),), {"y": None})
 SHAPED = Examined((Finding(message="a shape", error=ShapeError),), FAR.measures)
 
 NEAR_A_TIE = CellId(architecture="dots1", task="text-generation", opset=18, exporter="torchscript")
-"""Of two experts, which eager in float64 decides as eager in float32 does, and the file not."""
+"""A cell whose router scores two experts almost alike in the example `TIED`.
+
+The file chooses another expert than eager, which chooses the same in float32 and in float64.
+"""
 TIED = {"batch_size": 12, "sequence_length": 28}, 68575908
 
 
@@ -38,15 +41,15 @@ TIED = {"batch_size": 12, "sequence_length": 28}, 68575908
         pytest.param(SHAPED, 0.4, True, id="no difference of numbers"),
     ],
 )
-def test_an_example_decides_nothing_where_eager_is_as_unsure(
+def test_an_example_is_undecided_if_eager_rounds_by_as_much(
     found: Examined, rounding: float, *, fails: bool
 ) -> None:
-    tally = _tally(MANY, found, at={3}, rounding=rounding)
-    assert (tally.first_failing == _example(3)) is fails
-    assert tally.undecided == ([] if fails else [_example(3)])
-    assert tally.observed == (MANY if fails else MANY - 1)
-    assert tally.worst is not None
-    assert (tally.worst.max_abs_diff == 0.5) is fails
+    results = _results(MANY, found, at={3}, rounding=rounding)
+    assert (results.first_failing == _example(3)) is fails
+    assert results.undecided == ([] if fails else [_example(3)])
+    assert results.observed == (MANY if fails else MANY - 1)
+    assert results.worst is not None
+    assert (results.worst.max_abs_diff == 0.5) is fails
 
 
 @pytest.mark.parametrize(
@@ -61,48 +64,52 @@ def test_an_example_decides_nothing_where_eager_is_as_unsure(
     ],
 )
 def test_more_than_one_example_in_twenty_fails(total: int, unsure: int, *, fails: bool) -> None:
-    tally = _tally(total, FAR, at=set(range(unsure)), rounding=0.4)
-    assert (tally.first_failing is not None) is fails
-    assert len(tally.undecided) == (0 if fails else unsure)
-    assert tally.decides_nothing(_example(0)) is not fails
+    results = _results(total, FAR, at=set(range(unsure)), rounding=0.4)
+    assert (results.first_failing is not None) is fails
+    assert len(results.undecided) == (0 if fails else unsure)
+    assert results.is_undecided(_example(0)) is not fails
 
 
-def test_what_asks_for_no_rounding_forgives_none() -> None:
-    assert _tally(MANY, FAR, at={3}, rounding=None).first_failing == _example(3)
+def test_without_a_rounding_function_no_example_is_undecided() -> None:
+    assert _results(MANY, FAR, at={3}, rounding=None).first_failing == _example(3)
 
 
-def test_an_unsure_example_is_not_what_a_failure_shrinks_to() -> None:
-    tally = _tally(MANY, SHAPED, at={5}, rounding=0.4, unsure={2})
-    assert tally.first_failing == _example(5)
-    assert not tally.decides_nothing(_example(5))
-    assert tally.decides_nothing(_example(2))
+def test_a_failure_does_not_shrink_to_an_undecided_example() -> None:
+    results = _results(MANY, SHAPED, at={5}, rounding=0.4, unsure={2})
+    assert results.first_failing == _example(5)
+    assert not results.is_undecided(_example(5))
+    assert results.is_undecided(_example(2))
 
 
-def test_a_tie_of_experts_fails_alone_and_decides_nothing_among_others() -> None:
+def test_a_tie_of_experts_fails_alone_and_is_undecided_among_other_examples() -> None:
     alone = judge_cell(NEAR_A_TIE, requirements=["agreement"], axes=TIED[0], seed=TIED[1])
     assert alone.record("agreement").outcome is Outcome.FAILED
-    assert "eager PyTorch rounded otherwise is as far" in alone.record("agreement").message
+    message = alone.record("agreement").message
+    assert "atol is smaller than the rounding error of eager PyTorch here" in message
     among = judge_cell(
         NEAR_A_TIE, requirements=["agreement"], profile=Profile("few", (18,), max_examples=150)
     )
     record = among.record("agreement")
     assert (record.outcome, record.examples) == (Outcome.PASSED, 157)
-    assert "examples: got 1 of 158 that decide nothing" in record.message
+    assert "examples: got 1 undecided of 158, since the rounding error" in record.message
 
 
 def _example(number: int) -> Example:
     return Example.of({"batch_size": number + 1}, number)
 
 
-def _tally(
+def _results(
     total: int,
     found: Examined,
     *,
     at: set[int],
     rounding: float | None,
     unsure: set[int] | None = None,
-) -> Tally:
-    """All examples right but those `at` which `found` was found, and those that are `unsure`."""
+) -> ExampleResults:
+    """Return results in which the examples with a number in `at` get `found`.
+
+    The examples in `unsure` get `FAR`, all others `RIGHT`.
+    """
 
     def examine(part: Any, example: Example, atol: float) -> Examined:
         if example.seed in (unsure or ()):
@@ -120,12 +127,12 @@ def _tally(
         proves="",
         fails_when="",
         examine_example=examine,
-        rounding=None if rounding is None else how_far,
+        measure_rounding=None if rounding is None else how_far,
     )
     part = SimpleNamespace(stem="model", config=None)
     evidence: Any = SimpleNamespace(parts=[part], together=None)
-    tally = Tally(requirement, evidence, ATOL)
+    results = ExampleResults(requirement, evidence, ATOL)
     for number in range(total):
-        tally.add(_example(number))
-    tally.settle()
-    return tally
+        results.add(_example(number))
+    results.finish()
+    return results
