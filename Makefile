@@ -1,7 +1,7 @@
 # Every target first sets up .venv with the pinned versions of constraints.txt.
 PYTHON ?= python3
 PROFILE ?= smoke
-MARK ?= not nightly
+MARK ?= not nightly and not full
 BASE ?= origin/main
 RUN ?= runs/$@-$(NOW)
 NOW := $(shell date -u +%Y%m%dT%H%M%SZ)
@@ -14,7 +14,7 @@ BIN := .venv/bin
 NEWER := torch transformers onnx onnxruntime onnxscript
 CANARIES = $(foreach word,$(or $(CANARY),$(NEWER)),'$(word)')
 
-.PHONY: conformance nightly merge gate canary test faults chaos bench lint clean
+.PHONY: conformance nightly merge gate canary test test-all faults chaos bench lint clean
 
 conformance: .venv/.base
 	$(BIN)/python -m pytest -n auto --profile $(PROFILE) $(ARGS)
@@ -46,7 +46,10 @@ canary: .venv/.base .venv-canary/bin/python
 	$(BIN)/python -m reports diff $(RUN)/pinned $(RUN)/newer
 
 test: .venv/.extras
-	$(BIN)/python -m pytest tests -n auto -m "$(MARK)" $(ARGS)
+	$(BIN)/python -m pytest tests -n auto --dist worksteal -m "$(MARK)" '--gate-base=$(BASE)' $(ARGS)
+
+test-all: .venv/.extras
+	$(BIN)/python -m pytest tests -n auto --dist worksteal -m "not nightly" $(ARGS)
 
 faults: .venv/.base
 	$(BIN)/python -m tests.faults $(ARGS)
@@ -63,6 +66,7 @@ lint: .venv/.extras
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.plain_words
 
 %/bin/python:
 	$(PYTHON) -m venv $*

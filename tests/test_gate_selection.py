@@ -49,7 +49,7 @@ def test_a_description_concerns_the_architectures_that_use_it() -> None:
 def test_the_engine_docs_and_reworded_descriptions_concern_none() -> None:
     path = "harness/configs/architectures/bart.py"
     source = (ROOT / path).read_text(encoding="utf-8")
-    files = [changed("harness/judge/tally.py"), changed("README.md")]
+    files = [changed("harness/judge/ladder.py"), changed("README.md")]
     assert of(*files, changed(path, f"# a comment\n{source}")) == set()
 
 

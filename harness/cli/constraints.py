@@ -25,7 +25,7 @@ def constraints(
         Path, typer.Option("--constraints", metavar="FILE", help="File of pinned versions.")
     ] = Path("constraints.txt"),
 ) -> int:
-    """Print the pinned versions without those of some packages.
+    """Print the pinned versions without the pins of some packages.
 
     Pins of packages that only they require are left out too.
     """

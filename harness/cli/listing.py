@@ -1,4 +1,4 @@
-"""`list`: the registered architectures, and those of transformers that are not registered.
+"""`list`: the registered architectures, and the unregistered ones of transformers.
 
 It has to be fast, so it does not import torch, and for JSON it does not import rich.
 """

@@ -70,7 +70,7 @@ def judge_cell(
     """Export the tiny model of a cell and judge the result.
 
     With `axes`, the only example has these sizes and the value seed `seed`. Otherwise the examples
-    are the corners and those that the profile draws from `seed`. `on_record` is called with each
+    are the corners and the profile's drawn examples, from `seed`. `on_record` is called with each
     record as soon as it is ready. To judge several cells of a task, pass the same `work` to each,
     so that their common computations run once. Failing examples of the `expected` requirements,
     which are known failures, are not shrunk.

@@ -72,7 +72,7 @@ def description_classes(config: type[OnnxConfig]) -> Iterator[type[Any]]:
 
 
 def exporter_at(location: Path, exporters: Iterable[str]) -> str | None:
-    """Return the name of the exporter that is defined in a file; None if there is none."""
+    """Return the name of the exporter that is defined in a file, or None."""
     module = module_at(location)
     names = (name for name in exporters if type(get_exporter(name)).__module__ == module)
     return next(names, None) if module else None

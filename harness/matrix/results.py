@@ -69,7 +69,7 @@ class ResultStore:
     def read(
         self, fingerprint: str, cell: CellId, requirements: Sequence[str]
     ) -> StoredResult | None:
-        """Return the stored result of a cell; None if there is none or its file is not valid."""
+        """Return the stored result of a cell; None if it is missing or not valid."""
         try:
             data = read_json(self.path(fingerprint))
             if (data["form"], data["fingerprint"]) != (FORM, fingerprint):

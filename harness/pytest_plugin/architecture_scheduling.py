@@ -1,4 +1,4 @@
-"""The scheduler itself. Apart, because xdist is optional."""
+"""The xdist scheduler; a module of its own, because xdist is optional."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.matrix.durations import Durations
 from harness.pytest_plugin.scheduling import next_scope, scope_of, seconds_of
 
 LOW = 2
-"""Items left with which a worker gets its next unit."""
+"""A worker with this many items left gets its next scope."""
 
 
 class ArchitectureScheduling(LoadScopeScheduling):
-    """Hands out one task of a tiny model at a time; `next_scope` says which."""
+    """Distributes one task of a tiny model at a time, in the order of `next_scope`."""
 
     def __init__(self, config: pytest.Config, log: Producer, *, durations: Durations) -> None:
         super().__init__(config, log)
@@ -28,18 +28,19 @@ class ArchitectureScheduling(LoadScopeScheduling):
         return scope_of(nodeid)
 
     def _assign_work_unit(self, node: WorkerController) -> None:
-        """Bring to the front what this worker takes, as xdist's own takes the first."""
+        """Move the next scope of this worker to the front of the queue, where xdist takes it."""
         waiting = {s: seconds_of(unit, self._durations) for s, unit in self.workqueue.items()}
         others = [s for n, units in self.assigned_work.items() if n is not node for s in units]
-        chosen = next_scope(waiting, mine=self.assigned_work[node], others=others)
+        chosen = next_scope(waiting, assigned=self.assigned_work[node], others=others)
         self.workqueue.move_to_end(chosen, last=False)
         super()._assign_work_unit(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """Hand out again what a dead worker had left; returns the item that is to blame.
+        """Requeue the remaining items of a dead worker; return the item that killed it, if known.
 
-        Cells are judged in processes of their own, so the item at hand is innocent the first time
-        and handed out again too. The second time it is not: every replacement would die of it.
+        Cells are judged in child processes, so a worker is usually killed from outside, and its
+        current item is requeued too. An item whose worker dies twice is reported: every
+        replacement would die as well.
         """
         workload = self.assigned_work.pop(node)
         left: list[str] = [
@@ -48,19 +49,19 @@ class ArchitectureScheduling(LoadScopeScheduling):
         if not left:
             return None
         self._deaths[left[0]] += 1
-        is_to_blame = self._deaths[left[0]] > 1
-        for nodeid in left[1:] if is_to_blame else left:
+        is_at_fault = self._deaths[left[0]] > 1
+        for nodeid in left[1:] if is_at_fault else left:
             self.workqueue.setdefault(self._split_scope(nodeid), {})[nodeid] = False
         for other in self.assigned_work:
             self._reschedule(other)
-        return left[0] if is_to_blame else None
+        return left[0] if is_at_fault else None
 
     def _reschedule(self, node: WorkerController) -> None:
-        """Give a worker more to do, or tell it that this was all.
+        """Send a worker its next scopes, or shut it down if the queue is empty.
 
-        Unlike xdist's own, it leaves alone a worker that is still collecting (there, KeyError: it
-        is asked again when it has done so), and leaves none with a single item, which a worker does
-        not begin before it knows what comes next.
+        Differs from xdist's method in two ways. A worker that is still collecting is skipped; it
+        would raise KeyError, and is served after its collection. No worker is left with a single
+        item, because a worker starts an item only when it knows the next one.
         """
         if node.shutting_down or (self.workqueue and node not in self.registered_collections):
             return

@@ -1,4 +1,4 @@
-"""Which xdist worker judges what: a task of a tiny model at a time, the longest first."""
+"""Distribution of cells to xdist workers: one task of a tiny model at a time, longest first."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
-    """Our scheduler for `--dist load`, which is what `-n` gives; any other choice is obeyed.
+    """Return our scheduler for `--dist load`, the default of `-n`; None for another `--dist`.
 
-    `--dist loadgroup` would be the obvious means, but does nothing with xdist 3.8
+    `--dist loadgroup` is no alternative: it does nothing with xdist 3.8
     (https://github.com/pytest-dev/pytest-xdist/issues/1386).
     """
     if config.getvalue("dist") != "load":
@@ -30,42 +30,45 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Any:
 
 
 def scope_of(nodeid: str) -> str:
-    """What must stay together: the cells of `architecture[~variant]/task`, which share what is
-    costly, or the tests of one module."""
+    """Return the group that one worker runs: `architecture[~variant]/task`, or a test module.
+
+    Cells of a task share their exports and references.
+    """
     cell = cell_of(nodeid)
     return nodeid.partition("::")[0] if cell is None else "/".join(str(cell).split("/")[:2])
 
 
 def architecture_of(scope: str) -> str:
-    """The architecture whose cells are in a scope."""
+    """Return the architecture of a scope's cells."""
     return scope.partition("/")[0].partition("~")[0]
 
 
 def seconds_of(nodeids: Collection[str], durations: Durations) -> float:
-    """How long the cells among these items are expected to take; other tests take no time."""
+    """Return the expected seconds of the cells among these items; other tests count 0."""
     return durations.total(cell for nodeid in nodeids if (cell := cell_of(nodeid)) is not None)
 
 
 def next_scope(
-    waiting: Mapping[str, float], *, mine: Collection[str], others: Collection[str]
+    waiting: Mapping[str, float], *, assigned: Collection[str], others: Collection[str]
 ) -> str:
-    """Which of the waiting scopes, with their seconds, a worker takes next.
+    """Return the scope that a worker runs next, of the `waiting` ones with their seconds.
 
-    Of the architectures that it has, which it need not load again; then of those that no other
-    worker has; then it helps. Among these the architecture with most left, of that the longest
-    scope: short ones at the end keep all workers busy until then.
+    The worker first continues an architecture of its `assigned` scopes, whose model code it has
+    loaded. Then it takes an architecture that no other worker has, then any. Of several
+    architectures it takes the one with the most seconds left, and of that the longest scope: short
+    scopes at the end keep all workers busy.
     """
-    had, taken = set(map(architecture_of, mine)), set(map(architecture_of, others))
+    own, taken = set(map(architecture_of, assigned)), set(map(architecture_of, others))
     left: dict[str, float] = {}
     for scope, seconds in waiting.items():
         left[architecture_of(scope)] = left.get(architecture_of(scope), 0.0) + seconds
 
     def urgency(scope: str) -> tuple[Any, ...]:
         architecture = architecture_of(scope)
-        is_strange = architecture not in had
+        is_new = architecture not in own
         return (
-            is_strange,
-            is_strange and architecture in taken,
+            is_new,
+            is_new and architecture in taken,
             -left[architecture],
             architecture,
             -waiting[scope],

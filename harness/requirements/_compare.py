@@ -128,7 +128,7 @@ def _structural_differences(
 
 
 def _max_abs_diff(expected: np.ndarray[Any, Any], got: np.ndarray[Any, Any]) -> float:
-    """Return the largest |expected - got| in float64 over finite positions; 0 if there are none."""
+    """Return the largest |expected - got| in float64 over finite positions; 0 without any."""
     import numpy as np
 
     finite = np.isfinite(expected) if expected.dtype.kind == "f" else np.ones(expected.shape, bool)

@@ -1,4 +1,4 @@
-"""Declared inputs and outputs, and their comparison with those of the file for records."""
+"""Declared inputs and outputs, and their comparison with the file's, for records."""
 
 from __future__ import annotations
 

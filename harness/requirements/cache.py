@@ -144,7 +144,7 @@ def _check_steps(evidence: Evidence, example: Example, atol: float) -> Examined:
 
 
 def _check_greedy_tokens(evidence: Evidence, example: Example, atol: float) -> Examined:
-    """Compare the chosen tokens with those of `generate()`.
+    """Compare the chosen tokens with the tokens of `generate()`.
 
     If `generate()` raises, the claim is in doubt and not refuted: the file may be correct, but the
     task requires a model that generates, so a person must look at it.

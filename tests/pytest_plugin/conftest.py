@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_runs import NO_EXPECTATIONS, RunPytest
 
-RUNNING_PYTEST = frozenset({"run_pytest", "project"})
+RUNNING_PYTEST = frozenset({"run_pytest", "project", "checkout", "result"})
 """Fixtures of tests that start pytest in a process of its own, which costs seconds each."""
 
 

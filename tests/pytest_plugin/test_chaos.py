@@ -9,6 +9,7 @@ import pytest
 from tests.chaos import play
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seed", [0, 4])
 def test_nothing_is_lost_doubled_or_misjudged(tmp_path: Path, seed: int) -> None:
     found = play(seed, tmp_path)

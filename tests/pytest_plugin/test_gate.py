@@ -57,7 +57,7 @@ def architectures(result: Result) -> set[str]:
     return {cell.partition("/")[0] for cell in result.run.header.planned}
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.gate)])
 def test_a_change_that_selects_nothing_is_green_and_says_so(
     gate: RunPytest, checkout: Path, workers: str
 ) -> None:
@@ -75,6 +75,7 @@ def test_a_change_that_selects_nothing_is_green_and_says_so(
     assert (footer.complete, footer.exit_status) == (True, 0)
 
 
+@pytest.mark.gate
 def test_a_change_of_an_architecture_is_gated_and_nothing_else(
     gate: RunPytest, checkout: Path
 ) -> None:

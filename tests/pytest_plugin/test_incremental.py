@@ -75,7 +75,7 @@ def file_of(cell: str, store: Path) -> Path:
     return found
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.gate)])
 def test_what_has_not_changed_is_reused_and_no_judge_started(again: Again, workers: str) -> None:
     first = again(*INCREMENTAL, "-n", workers)
     assert first.status == 0, first.output

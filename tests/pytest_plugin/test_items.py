@@ -31,6 +31,7 @@ def collect(*arguments: str) -> str:
     return listing
 
 
+@pytest.mark.full
 def test_node_ids_contain_the_cell_id() -> None:
     found = collect("conformance", "--architecture", "bert,vit", "--opset", "18")
     assert f"conformance/test_conformance.py::test_cell[{CELL}]" in found.splitlines()
@@ -47,6 +48,7 @@ def test_a_variant_has_items_of_its_own(run_pytest: RunPytest) -> None:
     assert found == ["passed", "failed"]
 
 
+@pytest.mark.full
 def test_k_selects_by_cell_id() -> None:
     found = collect("conformance", "--opset", "14,18", "-k", "opset18 and vit and torchscript")
     cells = [line for line in found.splitlines() if "test_cell[" in line]
@@ -54,6 +56,7 @@ def test_k_selects_by_cell_id() -> None:
     assert all("[vit/" in cell and "/opset18/torchscript]" in cell for cell in cells)
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("chosen", [("--opset", "18"), ("--profile", "pr")], ids=" ".join)
 def test_collection_imports_nothing_heavy(
     run_pytest: RunPytest, project: Path, chosen: tuple[str, ...]
@@ -73,6 +76,7 @@ def test_collection_imports_nothing_heavy(
     assert not collected.directory.exists()
 
 
+@pytest.mark.gate
 def test_unrelated_runs_see_no_options(project: Path) -> None:
     found = call_pytest("--help", directory=project)
     assert "--verbose" in found.stdout
@@ -103,6 +107,7 @@ def test_other_tests_of_the_name_cell_are_left_alone(run_pytest: RunPytest, proj
     assert "conformance" not in result.output
 
 
+@pytest.mark.gate
 def test_all_passing_is_green(run_pytest: RunPytest) -> None:
     result = run_pytest(*SMALL)
     assert result.status == 0, result.output
@@ -132,6 +137,7 @@ def test_the_run_file_says_what_each_planned_requirement_means(run_pytest: RunPy
     assert page.count("either has any complaint") == 1
 
 
+@pytest.mark.gate
 def test_a_failing_item_shows_all_its_findings_and_nothing_else(run_pytest: RunPytest) -> None:
     rules = [rule("failed"), rule("inconclusive", requirement="agreement")]
     result = run_pytest(*SMALL, rules=rules)
@@ -181,28 +187,13 @@ def test_a_record_that_the_judge_leaves_out_is_an_error(run_pytest: RunPytest, d
     assert result.outcomes(CELL) == ["passed", "passed", "errored", *["passed"] * AFTER_CHECKER]
 
 
-def test_only_the_requirements_that_are_asked_for_are_planned(run_pytest: RunPytest) -> None:
-    result = run_pytest(*SMALL, "--requirement", "export,agre*", rules=[rule("failed")])
-    assert result.status == 0, result.output
-    assert set(map(tuple, result.run.header.planned.values())) == {("export", "agreement")}
-
-
+@pytest.mark.gate
 def test_options_reach_the_judge(run_pytest: RunPytest) -> None:
     given = run_pytest(*SMALL, "--profile", "smoke", "--max-examples", "7")
     assert given.run.header.seed == 0
     assert {record.blame.split()[0] for record in given.run.records.values() if record.blame} == {
         "7"
     }
-
-
-def test_a_nightly_draws_a_fresh_seed_unless_one_is_given(run_pytest: RunPytest) -> None:
-    given = run_pytest(*SMALL, "-n", "2", "--hypothesis-seed", "12345")
-    assert given.run.header.seed == 12345
-    seeds = {record.blame for record in given.run.records.values()}
-    assert len(seeds) == 2  # one per (architecture, task), the same in both workers
-    fresh = run_pytest("-k", CELL, "--opset", "18", run_dir="fresh")
-    assert "seed 12345" not in fresh.output
-    assert f"profile nightly, seed {read_seed(fresh.output)}, run folder" in fresh.output
 
 
 def read_seed(output: str) -> str:

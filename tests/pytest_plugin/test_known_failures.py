@@ -28,7 +28,7 @@ def known(project: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.gate)])
 def test_an_expected_failure_is_xfailed_and_green(
     run_pytest: RunPytest, known: Path, workers: str
 ) -> None:

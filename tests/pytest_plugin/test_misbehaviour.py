@@ -30,7 +30,7 @@ def cells() -> list[str]:
     return [f"bert/{task}/opset{o}/dynamo" for task in names for o in (18, 19, 20)]
 
 
-@pytest.fixture(params=["0", "2"], scope="module")
+@pytest.fixture(params=["0", pytest.param("2", marks=pytest.mark.gate)], scope="module")
 def result(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, cells: list[str]
 ) -> Result:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from contexts import context_of, worker_of
 from pytest_runs import LADDER, SMALL
-from test_usage import WRONG
+from wrong_options import WRONG
 
 from harness.exporters import register_exporter
 from harness.pytest_plugin.context import RunContext
@@ -55,7 +56,7 @@ def test_the_profiles_differ_in_what_exports_again(tmp_path: Path) -> None:
 def test_the_smoke_set_gives_way_to_a_chosen_architecture(tmp_path: Path) -> None:
     smoke = context_of(tmp_path, "--profile", "smoke")
     (note,) = smoke.run_plan.notes
-    assert note.startswith("the smoke set: ")
+    assert note.startswith("smoke set: ")
     chosen = context_of(tmp_path, "--profile", "smoke", "--architecture", "vit")
     assert chosen.run_plan.notes == ()
     assert {cell.architecture for cell in chosen.plan} == {"vit"}
@@ -108,7 +109,7 @@ def test_a_worker_of_other_versions_is_refused(tmp_path: Path) -> None:
     assert worker.version_mismatch is None
     worker._shared["versions"]["torch"] = "0.1"
     assert "has torch " in str(worker.version_mismatch)
-    assert "the controller has 0.1" in str(worker.version_mismatch)
+    assert "expected 0.1 as in the controller" in str(worker.version_mismatch)
 
 
 def test_a_nightly_draws_a_fresh_seed_unless_one_is_given(tmp_path: Path) -> None:
@@ -131,5 +132,20 @@ def test_a_wrong_option_is_one_line(tmp_path: Path, options: tuple[str, ...], li
 def test_a_run_folder_is_used_once(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.jsonl").touch()
-    with pytest.raises(pytest.UsageError, match="run: holds a run; give a new folder"):
+    with pytest.raises(pytest.UsageError, match="run: contains a run already; give a new folder"):
         _ = context_of(tmp_path, *SMALL, f"--run-dir={tmp_path / 'run'}").run_directory
+
+
+@pytest.mark.parametrize(
+    ("revision", "line"), [("main", "fatal: not a git repository"), ("", "it is not a revision here")]
+)
+def test_changes_since_an_unknown_revision_are_one_line(
+    tmp_path: Path, revision: str, line: str
+) -> None:
+    if not revision:
+        subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+        revision = "origin/mian"
+    with pytest.raises(pytest.UsageError) as caught:
+        context_of(tmp_path, "--changed-since", revision).resolve()
+    assert f"--changed-since '{revision}': " in str(caught.value)
+    assert line in str(caught.value)

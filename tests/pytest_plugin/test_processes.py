@@ -58,6 +58,7 @@ def test_workers_begin_with_what_takes_longest(run_pytest: RunPytest, project: P
     assert in_bert[-1] == "fill-mask"
 
 
+@pytest.mark.gate
 def test_workers_and_a_single_process_write_the_same_records(run_pytest: RunPytest) -> None:
     arguments = (*SMALL, "--hypothesis-seed", "1")
     single = run_pytest(*arguments, rules=[rule("failed")], run_dir="single")
@@ -68,13 +69,9 @@ def test_workers_and_a_single_process_write_the_same_records(run_pytest: RunPyte
     assert single.run.footer.counts == several.run.footer.counts
 
 
-def test_another_choice_of_distribution_is_obeyed(run_pytest: RunPytest) -> None:
-    result = run_pytest(*SMALL, "-n", "2", "--dist", "loadfile")
-    assert result.status == 0, result.output
-    assert len({line.process for line in result.run.started}) == 1
-
-
-@pytest.mark.parametrize("do", ["exit", "kill", "kill worker"])
+@pytest.mark.parametrize(
+    "do", [pytest.param("exit", marks=pytest.mark.gate), "kill", "kill worker"]
+)
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_process_that_dies_leaves_crashed_and_nothing_undone(
     run_pytest: RunPytest, do: str, workers: str
@@ -101,6 +98,7 @@ def test_a_process_that_dies_leaves_crashed_and_nothing_undone(
     assert not (result.directory / "journals").exists()
 
 
+@pytest.mark.gate
 def test_a_cell_whose_worker_was_killed_is_judged_again(run_pytest: RunPytest) -> None:
     result = run_pytest(*SMALL, "-n", "2", rules=[rule("kill worker once")])
     assert result.status == 0, result.output
@@ -166,6 +164,7 @@ def test_stopping_at_the_first_failure_is_incomplete(run_pytest: RunPytest, work
     assert f"incomplete: {footer.counts['not_run']} planned records were not run" in result.output
 
 
+@pytest.mark.gate
 def test_an_interrupt_keeps_what_is_known(run_pytest: RunPytest) -> None:
     result = run_pytest(*SMALL, rules=[rule("interrupt")])
     assert result.status == 2
@@ -180,7 +179,7 @@ def test_deselected_cells_are_not_planned(run_pytest: RunPytest) -> None:
     assert len(result.run.header.planned) == 2
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("workers", ["0", pytest.param("1", marks=pytest.mark.gate)])
 def test_killing_the_controller_loses_no_finished_record(
     run_pytest: RunPytest, workers: str
 ) -> None:

@@ -78,6 +78,7 @@ def _passed_but(*not_applicable: str) -> list[str]:
     return ["not_applicable" if name in not_applicable else "passed" for name in SMOKE]
 
 
+@pytest.mark.gate
 def test_a_cell_that_conforms_is_green(run_pytest: RunPytest) -> None:
     result = run_pytest(*VIT, "-n", "2", stub=False, suite=WHOLE_SUITE)
     assert result.status == 0, result.output

@@ -107,7 +107,10 @@ def test_not_run_is_judged_when_the_run_is_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "line"),
-    [(("--opset", "18"), "--opset: was chosen by the run"), (("--run-dir=x",), "--run-dir: was")],
+    [
+        (("--opset", "18"), "--opset: cannot be changed in a run that --resume continues"),
+        (("--run-dir=x",), "--run-dir: cannot be changed"),
+    ],
 )
 def test_choices_of_the_first_life_are_refused(
     tmp_path: Path, options: Sequence[str], line: str
@@ -123,14 +126,14 @@ def test_a_complete_run_and_a_run_of_other_versions_are_not_resumed(tmp_path: Pa
         for requirement in requirements:
             run.add(passed(cell, requirement))
     run.finish(make_footer(run.reports(), exit_status=0, ended="2026-01-01T00:00:00+00:00"))
-    with pytest.raises(pytest.UsageError, match="nothing is left to do"):
+    with pytest.raises(pytest.UsageError, match="every planned pair has a record; start a new run"):
         resumed(tmp_path).resolve()
     path = tmp_path / "run" / "run.jsonl"
     header, *rest = path.read_text().splitlines()
     old = json.loads(header)
     old["versions"]["torch"] = "2.0.0"
     path.write_text("\n".join([json.dumps(old), *rest[:4], ""]))
-    with pytest.raises(pytest.UsageError, match=r"torch 2\.0\.0, installed is"):
+    with pytest.raises(pytest.UsageError, match=r"started with torch 2\.0\.0, but"):
         resumed(tmp_path).resolve()
 
 
@@ -161,7 +164,7 @@ def test_journals_of_dead_processes_lose_nothing(tmp_path: Path) -> None:
 
 def test_two_runs_never_write_one_folder(tmp_path: Path) -> None:
     _, run = begin(tmp_path)
-    with pytest.raises(UsageError, match="another pytest writes there"):
+    with pytest.raises(UsageError, match="another pytest run writes there"):
         RunFile(run.directory, run.header)
     run.close()
 

@@ -1,4 +1,4 @@
-"""What a worker that needs work takes next."""
+"""The order in which workers get scopes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_the_cells_of_a_tiny_model_and_task_are_one_scope() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "others", "chosen"),
+    ("assigned", "others", "chosen"),
     [
         ([], [], "c~tall/short"),
         (["a/done"], ["c/done"], "a/long"),
@@ -39,11 +39,11 @@ def test_the_cells_of_a_tiny_model_and_task_are_one_scope() -> None:
     ],
 )
 def test_own_architectures_come_first_then_free_ones_then_the_longest(
-    mine: list[str], others: list[str], chosen: str
+    assigned: list[str], others: list[str], chosen: str
 ) -> None:
-    assert next_scope(WAITING, mine=mine, others=others) == chosen
+    assert next_scope(WAITING, assigned=assigned, others=others) == chosen
 
 
 def test_ties_are_decided_by_name() -> None:
     waiting = {"b/y": 1.0, "a/y": 0.5, "a/x": 0.5}
-    assert next_scope(waiting, mine=[], others=[]) == "a/x"
+    assert next_scope(waiting, assigned=[], others=[]) == "a/x"

@@ -14,7 +14,7 @@ def begun(result: Result) -> set[str]:
     return {str(line.cell) for line in result.run.started}
 
 
-@pytest.mark.parametrize("do", ["failed", "exit"])
+@pytest.mark.parametrize("do", ["failed", pytest.param("exit", marks=pytest.mark.gate)])
 def test_a_run_stops_at_the_first_failure_also_if_that_is_a_crash(
     run_pytest: RunPytest, do: str
 ) -> None:

@@ -6,29 +6,12 @@ from pathlib import Path
 
 import pytest
 from pytest_runs import SMALL, RunPytest
-
-WRONG = [
-    (("--profile", "nihgtly"), "profile 'nihgtly' is not known; did you mean nightly?"),
-    (("--architecture", "whispr"), "--architecture 'whispr': matches none; did you mean whisper?"),
-    (("--task", "fill-maks"), "--task 'fill-maks': matches none; did you mean fill-mask?"),
-    (("--exporter", "dynamoo"), "--exporter 'dynamoo': matches none; did you mean dynamo?"),
-    (("--requirement", "chekcer"), "--requirement 'chekcer': matches none; did you mean checker?"),
-    (("--opset", "18..14"), "--opset '18..14': ends before it starts; write 14..18"),
-    (("--opset", "0"), "--opset '0': opset 0 is outside 1..99"),
-    (("--max-examples", "0"), "--max-examples '0': not a positive number"),
-    (("--max-examples", "many"), "--max-examples 'many': not a positive number"),
-    (("--cell-timeout", "0"), "--cell-timeout '0': not a number of seconds above 0; write 600"),
-    (("--cell-memory", "4X"), "--cell-memory '4X': not a size; write 4G or 512M"),
-    (("--shard", "3/2"), "--shard '3/2': there is no such shard; give 1/2 to 2/2"),
-    (("--shard", "0/2"), "--shard '0/2': there is no such shard; give 1/2 to 2/2"),
-    (("--shard", "x"), "--shard 'x': not a shard; write 1/3 for the first of three"),
-    (("--config-module", "no_such_module"), "config module 'no_such_module' cannot be imported"),
-    (("--expectations", "none.toml"), "none.toml: cannot be read (No such file or directory)"),
-    (("--architecture", "vit", "--task", "fill-mask"), "vit with --task fill-mask selects no cell"),
-]
+from wrong_options import WRONG
 
 
-@pytest.mark.parametrize(("arguments", "line"), WRONG, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("arguments", "line"), [WRONG[0], WRONG[10], WRONG[14]], ids=lambda value: str(value)[:40]
+)
 def test_a_wrong_value_is_one_line(
     run_pytest: RunPytest, arguments: tuple[str, ...], line: str
 ) -> None:
@@ -40,7 +23,8 @@ def test_a_wrong_value_is_one_line(
     assert not result.directory.exists()
 
 
-@pytest.mark.parametrize("arguments", [WRONG[0][0], WRONG[1][0], WRONG[9][0]], ids=" ".join)
+@pytest.mark.gate
+@pytest.mark.parametrize("arguments", [WRONG[1][0]], ids=" ".join)
 def test_it_is_so_under_xdist(run_pytest: RunPytest, arguments: tuple[str, ...]) -> None:
     result = run_pytest("-n", "2", *arguments, stub=False)
     assert result.status == 4
