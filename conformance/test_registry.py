@@ -12,6 +12,7 @@ from harness.configs.base import OnnxConfig
 from harness.configs.plugins import find_fixture
 from harness.configs.tasks import TasksManager
 from harness.evidence.fixtures import TinyModel, read_fixture
+from harness.matrix.expectation_checks import examine_expectations
 from harness.matrix.registry import BACKEND, Registry
 from harness.pytest_plugin.context import CONTEXT
 
@@ -54,8 +55,10 @@ def test_every_input_has_a_dummy_input_generator(descriptions: list[OnnxConfig])
     assert not without, f"add a dummy input generator for {', '.join(without)}"
 
 
-def test_no_expectation_is_stale(pytestconfig: pytest.Config) -> None:
-    assert pytestconfig.stash[CONTEXT].expectations is not None
+def test_no_expectation_is_stale(pytestconfig: pytest.Config, registry: Registry) -> None:
+    files = pytestconfig.stash[CONTEXT].expectation_files
+    problems = examine_expectations(files, registry).problems
+    assert not problems, "\n".join(problems)
 
 
 def _describe(model: TinyModel, registry: Registry) -> Iterator[OnnxConfig]:

@@ -1,4 +1,4 @@
-"""`durations`: stores how long the cells of a run took, for shards, order and estimates."""
+"""`durations`: stores how long the cells of runs took, for shards, order and estimates."""
 
 from __future__ import annotations
 
@@ -13,24 +13,46 @@ from harness.errors import UsageError
 
 
 def durations(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or run file.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Run directories or run files.")
+    ],
     *,
     output: Annotated[
         Path, typer.Option("--output", metavar="DIR", help="A folder with the layout of fixtures/.")
     ] = Path("fixtures"),
+    fill_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--fill-gaps",
+            help="Estimate the registered rows that are missing, from other exporters of the task.",
+        ),
+    ] = False,
 ) -> int:
-    """Update the file of durations from a run.
+    """Update the file of durations from runs.
 
-    Rows of cells that the run did not judge stay.
+    Of a row that several runs measured, the last run counts. Rows that no run measured stay.
     """
     with clean_stdout() as stdout:
-        from harness.matrix.durations import FILE, mean_durations, write_durations
+        from harness.matrix.durations import (
+            FILE,
+            mean_durations,
+            registered_rows,
+            write_durations,
+        )
+        from harness.matrix.registry import read_registry
         from harness.records import read_run
 
-        rows = mean_durations(read_run(run))
-        if not rows:
-            raise UsageError(f"{run}: no cell of this run was judged to the end; give another run")
+        rows: dict[str, float] = {}
+        for run in runs:
+            fresh = mean_durations(read_run(run))
+            if not fresh:
+                raise UsageError(
+                    f"{run}: no cell of this run was judged to the end; give another run"
+                )
+            rows.update(fresh)
         require_folder(output)
-        write_durations(output / FILE, rows)
-        typer.echo(f"wrote {output / FILE}, rows measured: {len(rows)}", file=stdout)
+        wanted = registered_rows(read_registry()) if fill_gaps else ()
+        count = write_durations(output / FILE, rows, wanted=wanted)
+        estimated = f", rows estimated: {count}" if fill_gaps else ""
+        typer.echo(f"wrote {output / FILE}, rows measured: {len(rows)}{estimated}", file=stdout)
     return 0

@@ -6,18 +6,22 @@ of one cell.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import statistics
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.configs.plugins import fixture_directories
 from harness.errors import UsageError
 from harness.files import read_json, write_atomically
 from harness.records import CellId, CellReport, Outcome, Run
+
+if TYPE_CHECKING:
+    from harness.matrix.registry import Registry
 
 FILE = "durations.json"
 UNKNOWN_SECONDS = 5.0
@@ -62,6 +66,16 @@ def row_of(cell: CellId) -> str:
     return f"{model}/{task}/{exporter}"
 
 
+def registered_rows(registry: Registry) -> list[str]:
+    """Return the rows of the whole matrix: every model, task and exporter."""
+    return [
+        f"{model}/{task}/{exporter}"
+        for model, tasks in registry.tasks.items()
+        for task in tasks
+        for exporter in registry.exporters
+    ]
+
+
 def read_durations() -> Durations:
     """Read the durations of all fixture folders; for a row in several, the first folder's counts.
 
@@ -82,15 +96,47 @@ def mean_durations(run: Run) -> dict[str, float]:
     return {row: statistics.fmean(values) for row, values in found.items()}
 
 
-def write_durations(path: Path, fresh: Mapping[str, float]) -> None:
+def estimate_missing(rows: Mapping[str, float], wanted: Iterable[str]) -> dict[str, float]:
+    """Estimate the `wanted` rows that were not measured, from other exporters of the same task.
+
+    The estimate is the measured seconds of the other exporter, times the median ratio of the two
+    exporters over all tasks that were measured with both. A row without any such measurement is
+    left out.
+    """
+    by_task: dict[str, dict[str, float]] = {}
+    for row, seconds in rows.items():
+        task, _, exporter = row.rpartition("/")
+        by_task.setdefault(task, {})[exporter] = seconds
+    ratios: dict[tuple[str, str], list[float]] = {}
+    for measured in by_task.values():
+        for known, other in itertools.permutations(measured, 2):
+            if measured[known] > 0:
+                ratios.setdefault((known, other), []).append(measured[other] / measured[known])
+    estimates: dict[str, float] = {}
+    for row in sorted(set(wanted) - set(rows)):
+        task, _, exporter = row.rpartition("/")
+        pairs = [
+            (known, exporter) for known in by_task.get(task, ()) if (known, exporter) in ratios
+        ]
+        if pairs:
+            known, _ = pair = max(pairs, key=lambda pair: len(ratios[pair]))
+            estimates[row] = by_task[task][known] * statistics.median(ratios[pair])
+    return estimates
+
+
+def write_durations(path: Path, fresh: Mapping[str, float], *, wanted: Iterable[str] = ()) -> int:
     """Write `fresh` rows to a file; its other rows are kept.
 
+    Missing rows of `wanted` are estimated (`estimate_missing`). Returns the number of estimates.
     Raises UsageError if the file has another form, OSError if it cannot be written.
     """
-    rows = {**_read(path), **fresh}
+    measured = {**_read(path), **fresh}
+    estimates = estimate_missing(measured, wanted)
+    rows = {**measured, **estimates}
     rounded = {row: round(seconds, 2) for row, seconds in sorted(rows.items())}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(rounded, indent=1) + "\n")
+    return len(estimates)
 
 
 def _seconds(report: CellReport) -> float:

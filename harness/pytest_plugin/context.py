@@ -197,12 +197,16 @@ class RunContext:
     def _fingerprints(self) -> Fingerprints:
         return Fingerprints(max_examples=self.profile.max_examples, seed=self.seed)
 
+    @property
+    def expectation_files(self) -> tuple[Path, ...]:
+        """The files of known failures: the given one, or all committed ones."""
+        replacement = options.path_of(options.EXPECTATIONS, self.config)
+        return committed_files() if replacement is None else (replacement,)
+
     @cached_property
     def expectations(self) -> Expectations:
         with usage_errors():
-            replacement = options.path_of(options.EXPECTATIONS, self.config)
-            files = committed_files() if replacement is None else (replacement,)
-            return load_expectations(files, self.registry)
+            return load_expectations(self.expectation_files, self.registry)
 
     @cached_property
     def seed(self) -> int:

@@ -12,8 +12,10 @@ from harness.matrix.durations import (
     FILE,
     UNKNOWN_SECONDS,
     Durations,
+    estimate_missing,
     mean_durations,
     read_durations,
+    registered_rows,
     row_of,
     write_durations,
 )
@@ -102,3 +104,32 @@ def test_what_is_committed_is_of_what_is_registered() -> None:
     known = {f"{model}/{task}" for model, tasks in registry.tasks.items() for task in tasks}
     stale = [row for row in read_durations().rows if row.rpartition("/")[0] not in known]
     assert not stale
+
+
+def test_a_missing_row_is_estimated_by_the_ratio_of_two_exporters() -> None:
+    known = {
+        "a/t/dynamo": 1.0,
+        "a/t/transformers": 2.0,
+        "b/t/dynamo": 3.0,
+        "b/t/transformers": 9.0,
+        "c/t/dynamo": 4.0,
+        "c/t/transformers": 8.0,
+        "d/t/dynamo": 10.0,
+    }
+    wanted = ["d/t/transformers", "d/t/dynamo", "e/t/dynamo"]
+    assert estimate_missing(known, wanted) == {"d/t/transformers": 20.0}
+
+
+def test_estimates_are_written_beside_measurements_and_give_way_to_them(tmp_path: Path) -> None:
+    path = tmp_path / FILE
+    known = {"a/t/dynamo": 1.0, "a/t/torchscript": 0.5, "b/t/dynamo": 4.0}
+    assert write_durations(path, known, wanted=["b/t/torchscript", "z/t/dynamo"]) == 1
+    assert json.loads(path.read_text())["b/t/torchscript"] == 2.0
+    assert write_durations(path, {"b/t/torchscript": 7.0}) == 0
+    assert json.loads(path.read_text())["b/t/torchscript"] == 7.0
+
+
+def test_the_committed_file_has_nearly_all_rows_of_the_matrix() -> None:
+    wanted = registered_rows(read_registry())
+    missing = [row for row in wanted if row not in read_durations().rows]
+    assert len(missing) <= 0.05 * len(wanted), f"{len(missing)} missing, such as {missing[:3]}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +13,9 @@ from contexts import context_of, worker_of
 from pytest_runs import LADDER, SMALL
 from wrong_options import WRONG
 
+from conformance import test_registry
 from harness.exporters import register_exporter
-from harness.pytest_plugin.context import RunContext
+from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.records import RunShard
 
 
@@ -55,8 +58,7 @@ def test_the_profiles_differ_in_what_exports_again(tmp_path: Path) -> None:
 
 def test_the_smoke_set_gives_way_to_a_chosen_architecture(tmp_path: Path) -> None:
     smoke = context_of(tmp_path, "--profile", "smoke")
-    (note,) = smoke.run_plan.notes
-    assert note.startswith("smoke set: ")
+    assert [note.partition(":")[0] for note in smoke.run_plan.notes] == ["smoke set"]
     chosen = context_of(tmp_path, "--profile", "smoke", "--architecture", "vit")
     assert chosen.run_plan.notes == ()
     assert {cell.architecture for cell in chosen.plan} == {"vit"}
@@ -137,7 +139,8 @@ def test_a_run_folder_is_used_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("revision", "line"), [("main", "fatal: not a git repository"), ("", "it is not a revision here")]
+    ("revision", "line"),
+    [("main", "fatal: not a git repository"), ("", "it is not a revision here")],
 )
 def test_changes_since_an_unknown_revision_are_one_line(
     tmp_path: Path, revision: str, line: str
@@ -149,3 +152,36 @@ def test_changes_since_an_unknown_revision_are_one_line(
         context_of(tmp_path, "--changed-since", revision).resolve()
     assert f"--changed-since '{revision}': " in str(caught.value)
     assert line in str(caught.value)
+
+
+ENTRY = """
+[[expectation]]
+architecture = "{architecture}"
+task = "fill-mask"
+opsets = "18"
+exporter = "dynamo"
+requirement = "checker"
+reason = "a test"
+issue = "https://example.invalid/1"
+layer = "onnx"
+{more}
+"""
+
+
+@pytest.mark.parametrize(
+    ("architecture", "more", "problem"),
+    [
+        ("bert", "", ""),
+        ("bertt", "", "'bertt': matches none"),
+        ("bert", "expires = 2026-01-01", "expired on 2026-01-01"),
+    ],
+)
+def test_the_suite_refuses_a_stale_expectation(
+    tmp_path: Path, architecture: str, more: str, problem: str
+) -> None:
+    path = tmp_path / "known.toml"
+    path.write_text(ENTRY.format(architecture=architecture, more=more))
+    context = context_of(tmp_path, f"--expectations={path}")
+    config: Any = SimpleNamespace(stash={CONTEXT: context})
+    with pytest.raises(AssertionError, match=problem) if problem else nullcontext():
+        test_registry.test_no_expectation_is_stale(config, context.registry)
