@@ -5,10 +5,6 @@ Each script is run first, without the harness. It is written only if it gives th
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,50 +13,18 @@ from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.models import read_tiny, tiny_settings
 from harness.files import write_atomically
-from harness.judge.cell import CellRequest, prepare_cell, replay_command, why_not_applicable
+from harness.judge.cell import CellRequest, prepare_cell, why_not_applicable
 from harness.records import Outcome, Record
 from harness.repro.script import EXPORTS, FILE_ONLY, ScriptCase, script_text
+from harness.repro.trial import ScriptCandidates, WrittenScript, first_matching_script
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
     from harness.judge.ladder import PreparedCell
     from harness.repro.finding import PartFeed
 
-DEFECT = 1
-"""Exit status of a script that reproduces a defect."""
-
-NO_DEFECT = 0
-"""Exit status of a script that finds no defect."""
-
-_TIMEOUT_SECONDS = 900
 _NOTE_LINES = 8
 _PACKAGES = ("torch", "transformers", "numpy", "onnx", "onnxscript", "onnxruntime")
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenScript:
-    """Content of a script, whether it shows a defect, and its output when it was run."""
-
-    case: ScriptCase
-    shows: bool
-    printed: str
-
-
-@dataclass(frozen=True, slots=True)
-class _ScriptRun:
-    """Exit status and output of a script; `status` is None if it timed out.
-
-    `last_error` is the last line of its stderr.
-    """
-
-    status: int | None
-    printed: str = ""
-    last_error: str = ""
-
-    def shows(self, case: ScriptCase) -> bool:
-        """Whether the script shows a defect: for `export`, a crash or a time-out is one too."""
-        is_lost = self.status is None or self.status < 0
-        return self.status == DEFECT or (is_lost and case.requirement == "export")
 
 
 def write_script(request: CellRequest, output: Path, *, part: str | None = None) -> WrittenScript:
@@ -72,7 +36,7 @@ def write_script(request: CellRequest, output: Path, *, part: str | None = None)
     _refuse_unsupported_cell(request)
     with prepare_cell(request) as prepared:
         _refuse_unsupported_parts(prepared, part)
-        written = _first_matching_script(_script_cases(request, prepared, part))
+        written = first_matching_script(_script_candidates(request, prepared, part))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(output, script_text(written.case))
@@ -107,23 +71,14 @@ def _refuse_unsupported_parts(prepared: PreparedCell, part: str | None) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class _ScriptCases:
-    """Cases that may show a requirement, largest error first.
-
-    `is_failing` says whether the requirement failed; None if it was not judged.
-    """
-
-    cases: list[ScriptCase]
-    is_failing: bool | None
-
-
-def _script_cases(request: CellRequest, prepared: PreparedCell, part: str | None) -> _ScriptCases:
+def _script_candidates(
+    request: CellRequest, prepared: PreparedCell, part: str | None
+) -> ScriptCandidates:
     parts = prepared.evidence.config.parts
     if list(request.requirements) == ["export"]:  # not judged here: the export may crash
         case = _case(prepared, "export", ())
         cases = [case.for_part(s, c, {}) for s, c in parts.items() if part in (None, s)]
-        return _ScriptCases(cases, None)
+        return ScriptCandidates(cases, None)
     from harness.repro.finding import feeds_for, record_to_show
 
     record = record_to_show(prepared)
@@ -142,7 +97,7 @@ def _script_cases(request: CellRequest, prepared: PreparedCell, part: str | None
             f"{prepared.cell}: {record.requirement} is about the files themselves, which no "
             "script shows; use replay to show the cell"
         )
-    return _ScriptCases(cases, record.outcome is Outcome.FAILED)
+    return ScriptCandidates(cases, record.outcome is Outcome.FAILED)
 
 
 def _case(prepared: PreparedCell, requirement: str, notes: tuple[str, ...]) -> ScriptCase:
@@ -166,51 +121,3 @@ def _notes(record: Record) -> tuple[str, ...]:
     if record.outcome is Outcome.PASSED:
         return ("The requirement holds.",)
     return ("\n".join(record.message.splitlines()[:_NOTE_LINES]),)
-
-
-def _first_matching_script(candidates: _ScriptCases) -> WrittenScript:
-    """Return the first case whose script gives the same result as the harness.
-
-    Raises UsageError if no script does.
-    """
-    runs: list[tuple[ScriptCase, _ScriptRun]] = []
-    for case in candidates.cases:
-        run = _run_script(script_text(case))
-        runs.append((case, run))
-        if run.shows(case) or candidates.is_failing is False:
-            break
-    shows = run.shows(case)
-    if not shows:
-        case, run = runs[0]
-    has_result = shows or run.status == NO_DEFECT
-    if has_result and candidates.is_failing in (None, shows):
-        return WrittenScript(case, shows, run.printed)
-    command = replay_command(case.cell, case.requirement, None)
-    reason = run.last_error or "the script ended early"
-    if has_result:
-        reason = "the script reproduces a defect" if shows else "the script finds no defect"
-    raise UsageError(
-        f"{case.cell}: no standalone script gives the result of the harness for "
-        f"{case.requirement} ({reason}); use {command}"
-    )
-
-
-def _run_script(script: str) -> _ScriptRun:
-    """Run a script in a folder and with an import path that have no harness."""
-    with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as folder:
-        path = Path(folder, "repro.py")
-        path.write_text(script, encoding="utf-8")
-        try:
-            done = subprocess.run(
-                [sys.executable, "-I", "-W", "ignore", str(path)],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_TIMEOUT_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return _ScriptRun(None, f"the export did not end within {_TIMEOUT_SECONDS} s\n")
-    printed, errors = (s.decode("utf-8", "replace") for s in (done.stdout, done.stderr))
-    error_lines = [line for line in errors.splitlines() if line.strip()]
-    return _ScriptRun(done.returncode, printed, (error_lines or [""])[-1])
