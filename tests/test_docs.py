@@ -5,16 +5,26 @@ from __future__ import annotations
 import re
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from tests.gate import full
+
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FINDINGS = ROOT / "docs" / "findings"
 
 
-@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def _runnable(path: Path) -> Any:
+    """Return a document as a parameter; scripts of findings take long, so the gate omits them."""
+    is_finding = path.parent == FINDINGS
+    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=full if is_finding else ())
+
+
+@pytest.mark.parametrize("path", map(_runnable, DOCUMENTS))
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     document = Sybil([PythonCodeBlockParser()]).parse(path)
