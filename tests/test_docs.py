@@ -24,7 +24,7 @@ def _runnable(path: Path) -> Any:
     return pytest.param(path, id=str(path.relative_to(ROOT)), marks=full if is_finding else ())
 
 
-@pytest.mark.parametrize("path", map(_runnable, DOCUMENTS))
+@pytest.mark.parametrize("path", [_runnable(path) for path in DOCUMENTS])
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     document = Sybil([PythonCodeBlockParser()]).parse(path)
