@@ -1,9 +1,9 @@
-"""`python -m tests.chaos --rounds 20`: cells misbehave, workers and controllers are killed, nothing
-is lost.
+"""`python -m tests.chaos --rounds 20`: kill processes of runs at random; no record may be lost.
 
-Each round runs a matrix with a judge made of rules, in which cells crash, hang, exhaust memory,
-exit and flood; kills a worker and the controller at random moments; resumes until the run ends by
-itself; and then asks for exactly one record for every planned pair, with the right outcome.
+Each round runs a matrix with a stub judge that follows rules: cells crash, hang, exhaust memory,
+exit and flood the output. The round kills a worker and the controller at random moments, and
+resumes until a run ends by itself. Then each planned pair must have exactly one record, with the
+right outcome.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ MAX_LIVES = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What one round came to: lives of the controller, kills, and what is wrong."""
+class RoundResult:
+    """The result of one round: lives of the controller, killed workers, cells, and problems."""
 
     lives: int
     workers_killed: int
@@ -60,8 +60,8 @@ class Found:
     problems: Sequence[str]
 
 
-def play(seed: int, folder: Path) -> Found:
-    """One round."""
+def play_round(seed: int, folder: Path) -> RoundResult:
+    """Play one round in an empty folder."""
     chance = random.Random(seed)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
     (folder / "none.toml").touch()
@@ -74,16 +74,16 @@ def play(seed: int, folder: Path) -> Found:
         status, hit = _disturb(process, chance)
         killed += hit
         if not (folder / "run" / "run.jsonl").exists():
-            status = None  # killed as execnet started the workers: no run began, none is lost
-    cells, problems = _judge_round(folder / "run", rules, status)
+            status = None  # killed before the run began, so there is nothing to lose
+    cells, problems = _find_problems(folder / "run", rules, status)
     left = [f"{process} is left" for process in processes_of_run(str(folder / "run"))]
-    return Found(lives, killed, cells, [*problems, *left])
+    return RoundResult(lives, killed, cells, [*problems, *left])
 
 
 def _first_rules(
     chance: random.Random, rules: list[Mapping[str, str]]
 ) -> Sequence[Mapping[str, str]]:
-    """Misbehaviour of cells chosen by chance, each at a requirement chosen by chance."""
+    """Return rules: randomly chosen cells misbehave at randomly chosen requirements."""
     for opset in (18, 19, 20):
         for cell in ("bert/*", "gpt2/*", "gpt2~*", "vit/*"):
             for task in ("feature*", "fill*", "question*", "text*", "token*", "image*"):
@@ -122,8 +122,11 @@ def _start(
 
 
 def _disturb(process: subprocess.Popen[bytes], chance: random.Random) -> tuple[int | None, int]:
-    """Kill a worker after a while, and the controller after another; at most one worker in each of
-    its lives, since a cell whose worker dies twice is to blame. The status, None where killed."""
+    """Kill a worker after a random time, and the controller after another one.
+
+    At most one worker is killed per life, since a cell whose worker dies twice gets the blame.
+    Returns the exit status, None if the controller was killed, and the number of killed workers.
+    """
     killed = 0
     if _ended_within(process, chance.uniform(*MOMENTS)):
         return process.returncode, killed
@@ -155,7 +158,7 @@ def _workers(controller: int) -> Iterator[psutil.Process]:
         return
 
 
-def _judge_round(
+def _find_problems(
     directory: Path, rules: Sequence[Mapping[str, str]], status: int | None
 ) -> tuple[int, list[str]]:
     from fnmatch import fnmatchcase
@@ -171,20 +174,23 @@ def _judge_round(
     problems += [f"{pair}: {count} records" for pair, count in pairs.items() if count > 1]
     for report in run.reports():
         found = {r.requirement: str(r.outcome) for r in report.records}
-        said = {r.requirement: f"{r.message} {r.traceback or ''}" for r in report.records}
+        messages = {r.requirement: f"{r.message} {r.traceback or ''}" for r in report.records}
         hit = [r for r in rules if fnmatchcase(str(report.cell), r["cell"])]
-        for name, outcome in _right(list(found), hit):
+        for name, outcome in _expected_outcomes(list(found), hit):
             if found[name] != outcome:
-                got = f"{found[name]}, should be {outcome}: {said[name]}"
+                got = f"{found[name]}, should be {outcome}: {messages[name]}"
                 problems.append(f"{report.cell} {name}: {got}")
     return len(run.header.planned), problems
 
 
-def _right(
+def _expected_outcomes(
     requirements: Sequence[str], rules: Sequence[Mapping[str, str]]
 ) -> Iterator[tuple[str, str]]:
-    """What each requirement of a cell should end with: the first rule of each counts, and a cell
-    that does not come back skips the rest."""
+    """Yield (requirement, expected outcome) of a cell.
+
+    The first rule of a requirement counts. After a crash, a time-out or an error, the cell skips
+    the other requirements.
+    """
     is_over = False
     for name in requirements:
         do = next((r["do"] for r in rules if r["requirement"] == name), "passed")
@@ -202,17 +208,17 @@ def main() -> int:
     for number in range(chosen.seed, chosen.seed + chosen.rounds):
         begun = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            found = play(number, Path(folder))
-        wrong += bool(found.problems)
+            result = play_round(number, Path(folder))
+        wrong += bool(result.problems)
         print(  # noqa: T201 - a command of the tests
-            f"round {number}: {found.cells} cells, {found.lives} lives of the controller, "
-            f"{found.workers_killed} workers killed, {len(found.problems)} problems, "
+            f"round {number}: {result.cells} cells, {result.lives} lives of the controller, "
+            f"{result.workers_killed} workers killed, {len(result.problems)} problems, "
             f"{time.monotonic() - begun:.0f} s",
-            *found.problems[:5],
+            *result.problems[:5],
             sep="\n  ",
             flush=True,
         )
-    print(f"{wrong} of {chosen.rounds} rounds lost, doubled or misjudged something")  # noqa: T201
+    print(f"{wrong} of {chosen.rounds} rounds lost, duplicated or misjudged a record")  # noqa: T201
     return 1 if wrong else 0
 
 

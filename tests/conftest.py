@@ -1,4 +1,4 @@
-"""Shared by the test folders: the gate's selection, tiny models, descriptions, a correct export."""
+"""Fixtures for all test folders: gate selection, tiny models, descriptions, a correct export."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(autouse=True)
 def _registries_as_before() -> Iterator[None]:
-    """Whatever a test registers, the next one does not meet it."""
+    """Undo the registrations of each test."""
     TasksManager.architectures()
     registries: list[dict[str, Any]] = [TasksManager._SUPPORTED_MODEL_TYPE, exporters._registered]
     before = [dict(registry) for registry in registries]
@@ -50,7 +50,7 @@ def _registries_as_before() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _fixtures_as_before() -> Iterator[None]:
-    """No test writes to what is committed: the next commit would take it along."""
+    """Fail if a test changes the committed fixtures."""
     before = _committed_fixtures()
     yield
     after = _committed_fixtures()
@@ -58,8 +58,8 @@ def _fixtures_as_before() -> Iterator[None]:
 
 
 def _committed_fixtures() -> dict[Path, bytes]:
-    *_, ours = fixture_directories()
-    return {path: path.read_bytes() for path in sorted(ours.rglob("*")) if path.is_file()}
+    *_, own = fixture_directories()
+    return {path: path.read_bytes() for path in sorted(own.rglob("*")) if path.is_file()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def make_subject(architecture: str, task: str) -> Subject:
 def exported(
     subject: Callable[[str, str], Subject], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
-    """The path of a correct TorchScript export at opset 18, once per session; do not edit it."""
+    """Make a correct TorchScript export at opset 18, once per session; do not edit the file."""
     made: dict[tuple[str, str], Path] = {}
 
     def make(architecture: str, task: str) -> Path:

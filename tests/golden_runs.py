@@ -1,4 +1,4 @@
-"""Small runs of every kind that reports must show; `python -m tests.golden_runs` writes them.
+"""Small runs of each kind that reports must show; `python -m tests.golden_runs` writes them.
 
 They are committed in `fixtures/runs`, so that a page can be viewed without judging any cell. A test
 checks that they equal this module's output.

@@ -1,4 +1,4 @@
-"""Runs of a few records, for tests of what reads run files."""
+"""Runs of a few records, for tests of code that reads run files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.records import RUN_FILE, Header, Record, dump_line
 
 
 def header_of(*records: Record, **fields: Any) -> Header:
-    """A header that plans these records, with `fields` in place of what it would say."""
+    """Return a header that plans these records; `fields` replace its values."""
     planned: dict[str, list[str]] = {}
     for record in records:
         planned.setdefault(str(record.cell), []).append(record.requirement)
@@ -27,7 +27,7 @@ def header_of(*records: Record, **fields: Any) -> Header:
 
 
 def write_run(directory: Path, *records: Record) -> Path:
-    """Write a run directory of a run that was killed after these records; returns it."""
+    """Write the directory of a run that was killed after these records; return it."""
     directory.mkdir()
     lines = [dump_line(header_of(*records)), *map(dump_line, records)]
     (directory / RUN_FILE).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

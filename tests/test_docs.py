@@ -1,4 +1,4 @@
-"""Every Python block of the documents runs, and every command that they show exists."""
+"""Every Python block of the documents runs, and every link and finding exists."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_relative_links_lead_somewhere(path: Path) -> None:
+def test_relative_links_exist(path: Path) -> None:
     targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", path.read_text(encoding="utf-8"))
     assert [target for target in targets if not (path.parent / target).exists()] == []
 
 
-def test_every_finding_is_named_by_an_expectation_and_the_reverse() -> None:
+def test_findings_and_expectations_name_each_other() -> None:
     expectations = (ROOT / "fixtures" / "expectations").glob("*.toml")
     text = "".join(path.read_text(encoding="utf-8") for path in expectations)
     named = set(re.findall(r'"(docs/findings/[^"]+)"', text))

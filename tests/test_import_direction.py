@@ -1,4 +1,4 @@
-"""The layers of the house never reach back, and what must stay light does."""
+"""No layer imports a later one, and light modules import no heavy package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# Each layer may import itself and what stands before it.
+# Each layer may import itself and earlier layers.
 LAYERS = (
     {"harness.errors"},
     {"harness.files"},
@@ -29,33 +29,33 @@ LAYERS = (
     {"harness.pytest_plugin", "harness.cli"},
     {"conformance"},
 )
-# Rooms of one layer that nothing else may enter, and the one door into `reports`.
+# All that `reports` may import, and the only package that may import `reports`.
 EXTRA = {
     "reports": {"harness.errors", "harness.files", "harness.records"},
     "harness.pytest_plugin": {"reports"},
 }
 
 
-def _room(module: str) -> str | None:
+def _package_of(module: str) -> str | None:
     parts = module.split(".")
     if parts[0] in {"conformance", "reports"}:
         return parts[0]
     return ".".join(parts[:2]) if parts[0] == "harness" and len(parts) > 1 else None
 
 
-def _allowed(room: str) -> set[str]:
-    if room == "reports":
+def _allowed(package: str) -> set[str]:
+    if package == "reports":
         return {"reports", *EXTRA["reports"]}
     for rank, layer in enumerate(LAYERS):
-        if room in layer:
+        if package in layer:
             before = {name for earlier in LAYERS[:rank] for name in earlier}
-            return {room, *before, *EXTRA.get(room, set())}
-    raise AssertionError(f"{room} has no place in the house")
+            return {package, *before, *EXTRA.get(package, set())}
+    raise AssertionError(f"{package} is in no layer")
 
 
 def _sources() -> Iterator[tuple[str, Path]]:
-    for package in ("harness", "reports", "conformance"):
-        for path in sorted((ROOT / package).rglob("*.py")):
+    for top in ("harness", "reports", "conformance"):
+        for path in sorted((ROOT / top).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             yield ".".join(part for part in parts if part != "__init__"), path
 
@@ -71,16 +71,18 @@ def _imports(path: Path) -> Iterator[str]:
 
 
 @pytest.mark.parametrize(("module", "path"), list(_sources()), ids=lambda value: str(value)[-60:])
-def test_no_layer_reaches_back(module: str, path: Path) -> None:
-    room = _room(module)
-    if room is None or module == "harness.__main__":
+def test_no_layer_imports_a_later_one(module: str, path: Path) -> None:
+    package = _package_of(module)
+    if package is None or module == "harness.__main__":
         return
-    reached = {found for name in _imports(path) if (found := _room(name)) and _is_room(found)}
-    assert reached <= _allowed(room), f"{module} imports {reached - _allowed(room)}"
+    reached = {
+        found for name in _imports(path) if (found := _package_of(name)) and _is_known(found)
+    }
+    assert reached <= _allowed(package), f"{module} imports {reached - _allowed(package)}"
 
 
-def _is_room(name: str) -> bool:
-    known = {room for layer in LAYERS for room in layer} | {"reports", "conformance"}
+def _is_known(name: str) -> bool:
+    known = {package for layer in LAYERS for package in layer} | {"reports", "conformance"}
     return name in known
 
 
@@ -109,7 +111,7 @@ def test_nothing_heavy_is_imported(statement: str) -> None:
     assert not heavy & _loaded_by(statement)
 
 
-def test_records_need_the_standard_library_alone() -> None:
+def test_records_need_only_the_standard_library() -> None:
     loaded = {name.split(".")[0] for name in _loaded_by("import harness.records")}
     assert loaded - {"harness", "lazy_loader"} <= set(sys.stdlib_module_names) | {"__main__"} | {
         name for name in loaded if name.startswith(("_", "sitecustomize"))

@@ -1,4 +1,4 @@
-"""The commands that the page on many machines shows give each machine a share of its own."""
+"""The commands in docs/many-machines.md give each machine its own shard and folder."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def blocks(title: str, language: str) -> list[str]:
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
-    """pytest and python that only note how they were called, and end with `$STATUS`."""
+    """A folder with fake pytest and python, which log their calls and exit with `$STATUS`."""
     folder = tmp_path / "programs"
     folder.mkdir()
     for name in ("pytest", "python"):
@@ -40,7 +40,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 def run(script: str, programs: Path, *, status: int = 0, **variables: object) -> tuple[int, str]:
-    """The exit status of a script, and the call that it came to."""
+    """Return the exit status of a script, and the call that it made."""
     calls = programs.parent / "calls"
     calls.unlink(missing_ok=True)
     runs = programs.parent / "runs"
@@ -61,7 +61,7 @@ def kubernetes(index: int) -> Mapping[str, Any]:
 
 
 def slurm(index: int) -> Mapping[str, Any]:
-    first = 7  # an array may begin anywhere
+    first = 7  # an array may begin at any index
     return {
         "SLURM_ARRAY_TASK_ID": first + index,
         "SLURM_ARRAY_TASK_MIN": first,
@@ -70,7 +70,7 @@ def slurm(index: int) -> Mapping[str, Any]:
 
 
 @pytest.mark.parametrize("title", ["Kubernetes", "Slurm"])
-def test_every_machine_has_a_share_and_a_folder_of_its_own(title: str, programs: Path) -> None:
+def test_every_machine_has_its_own_shard_and_folder(title: str, programs: Path) -> None:
     variables = {"Kubernetes": kubernetes, "Slurm": slurm}[title]
     script, _ = blocks(title, "sh")
     shards, folders = set(), set()
@@ -90,7 +90,7 @@ def test_every_machine_has_a_share_and_a_folder_of_its_own(title: str, programs:
 
 @pytest.mark.parametrize("title", ["Kubernetes", "Slurm"])
 @pytest.mark.parametrize(("status", "expected"), [(1, 0), (3, 1), (4, 1)])
-def test_a_red_verdict_is_no_failure_of_a_machine(
+def test_failed_cells_are_no_failure_of_a_machine(
     title: str, status: int, expected: int, programs: Path
 ) -> None:
     variables = {"Kubernetes": kubernetes, "Slurm": slurm}[title]
@@ -109,7 +109,7 @@ def test_the_merge_takes_all_folders(title: str, programs: Path) -> None:
     assert called.startswith(f"python -m reports merge {given} -o {runs}/nightly")
 
 
-def test_the_job_of_kubernetes_sets_what_its_commands_read() -> None:
+def test_the_kubernetes_job_sets_the_variables_of_its_commands() -> None:
     (text,) = blocks("Kubernetes", "yaml")
     spec = yaml.safe_load(text)["spec"]
     (container,) = spec["template"]["spec"]["containers"]

@@ -1,4 +1,4 @@
-"""What a run comes to: the worst of its outcomes, whether it is green, what conforms."""
+"""The result of a run: its worst outcome, whether it is green, and which cells conform."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_worse_outcome_wins(worse: Outcome, better: Outcome) -> None:
     assert roll_up([better, worse]) is roll_up([worse, better]) is worse
 
 
-def test_nothing_rolls_up_to_not_run() -> None:
+def test_no_records_roll_up_to_not_run() -> None:
     assert roll_up([]) is Outcome.NOT_RUN
 
 
@@ -63,7 +63,9 @@ def test_a_skip_hides_neither_the_failure_before_it_nor_itself() -> None:
         ([], False),
     ],
 )
-def test_what_leaves_a_run_green(outcomes: list[Outcome], expected: bool) -> None:
+def test_a_run_stays_green_with_expected_outcomes_only(
+    outcomes: list[Outcome], expected: bool
+) -> None:
     assert is_expected(outcomes) is expected
 
 
@@ -77,7 +79,9 @@ def test_what_leaves_a_run_green(outcomes: list[Outcome], expected: bool) -> Non
         ([], False),
     ],
 )
-def test_what_conforms(outcomes: list[Outcome], conforms: bool) -> None:
+def test_a_cell_conforms_if_every_applicable_record_passed(
+    outcomes: list[Outcome], conforms: bool
+) -> None:
     records = tuple(
         Record(cell=CELL, requirement=f"r{index}", outcome=outcome)
         for index, outcome in enumerate(outcomes)
@@ -100,11 +104,11 @@ def test_the_worst_record_of_a_cell_is_the_first_with_its_outcome() -> None:
     assert (cell.worst.requirement, cell.worst.headline) == ("r1", "m1")
 
 
-def test_a_record_without_message_has_a_headline_all_the_same() -> None:
+def test_a_record_without_message_still_has_a_headline() -> None:
     assert EXPORTED.headline == "export: no message"
 
 
-def test_a_run_is_green_where_every_cell_is_expected_and_there_is_one() -> None:
+def test_a_run_with_cells_is_green_if_every_outcome_is_expected() -> None:
     assert is_green([report(Outcome.PASSED), report(Outcome.XFAILED, Outcome.SKIPPED)])
     assert not is_green([report(Outcome.PASSED), report(Outcome.NOT_RUN)])
     assert not is_green([])

@@ -1,4 +1,4 @@
-"""Run files are read back as they were written, and a bad one is named, never guessed at."""
+"""Run files are read back as they were written; a corrupt one is refused with its place."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HEADER = Header(
 SHARDED = dataclasses.replace(HEADER, shard=RunShard(index=2, count=3, cells=40))
 EXPORTED = Record(cell=CELL, requirement="export", outcome=Outcome.PASSED)
 FOOTER = Footer(counts={"passed": 2}, exit_status=0, complete=True)
-TELLING = dataclasses.replace(HEADER, not_registered={"roberta": ["fill-mask"]})
+WITH_MISSING = dataclasses.replace(HEADER, not_registered={"roberta": ["fill-mask"]})
 ENDED = dataclasses.replace(FOOTER, ended="2025-01-02T04:05:06Z")
 
 
@@ -95,7 +95,7 @@ def write(directory: Path, *lines: Line, rest: str = "") -> Path:
     [
         HEADER,
         SHARDED,
-        TELLING,
+        WITH_MISSING,
         Started(cell=CELL, process="gw0", time="now"),
         EXPORTED,
         FULL,
@@ -122,7 +122,7 @@ def test_an_interface_of_another_form_is_refused(interface: object) -> None:
 
 
 @pytest.mark.parametrize("actual", [1, ["int64"]])
-def test_types_within_an_interface_are_looked_at(actual: object) -> None:
+def test_types_within_an_interface_are_checked(actual: object) -> None:
     data = json.loads(dump_line(FULL))
     data["interface"]["decoder_model"]["inputs"][0]["actual"] = actual
     with pytest.raises(UsageError, match="actual is"):
@@ -140,7 +140,7 @@ def test_non_finite_differences_survive_strict_json(value: float) -> None:
     assert repr(read.worst.max_abs_diff) == repr(read.worst.error_ratio) == repr(value)
 
 
-def test_a_header_of_before_requirements_were_told_reads_as_one_without() -> None:
+def test_an_older_header_without_requirements_can_be_read() -> None:
     data = HEADER.to_json()
     del data["requirements"]
     read = parse_line(json.dumps(data), source="here")
@@ -148,7 +148,7 @@ def test_a_header_of_before_requirements_were_told_reads_as_one_without() -> Non
 
 
 @pytest.mark.parametrize(
-    "told",
+    "requirements",
     [
         3,
         [],
@@ -158,13 +158,13 @@ def test_a_header_of_before_requirements_were_told_reads_as_one_without() -> Non
         {"export": {"proves": "it", "fails_when": "not", "more": "x"}},
     ],
 )
-def test_a_header_that_tells_requirements_otherwise_is_corrupt(told: object) -> None:
-    data = {**HEADER.to_json(), "requirements": told}
+def test_a_header_with_malformed_requirements_is_corrupt(requirements: object) -> None:
+    data = {**HEADER.to_json(), "requirements": requirements}
     with pytest.raises(UsageError, match="not a line of a run file"):
         parse_line(json.dumps(data), source="here")
 
 
-def test_a_header_of_a_whole_plan_has_no_shard() -> None:
+def test_only_the_header_of_a_shard_names_a_shard() -> None:
     assert "shard" not in HEADER.to_json()
     assert SHARDED.to_json()["shard"] == {"index": 2, "count": 3, "cells": 40}
 
@@ -181,7 +181,7 @@ def test_a_header_of_a_whole_plan_has_no_shard() -> None:
         {"index": 1, "count": 2, "cells": 4, "more": 0},
     ],
 )
-def test_a_header_of_another_shard_is_corrupt(shard: object) -> None:
+def test_a_header_with_a_malformed_shard_is_corrupt(shard: object) -> None:
     data = {**HEADER.to_json(), "shard": shard}
     with pytest.raises(UsageError, match="not a line of a run file"):
         parse_line(json.dumps(data), source="here")
@@ -252,7 +252,7 @@ def test_a_corrupt_line_is_named_with_file_and_line(tmp_path: Path, text: str) -
     assert "\n" not in str(caught.value)
 
 
-def test_journals_beside_an_interrupted_run_are_read(tmp_path: Path) -> None:
+def test_journals_of_an_interrupted_run_are_read(tmp_path: Path) -> None:
     write(tmp_path, HEADER)
     (tmp_path / JOURNALS / "life").mkdir(parents=True)
     started = Started(cell=CELL, process="gw0", time="now")
@@ -289,7 +289,6 @@ def test_another_schema_is_refused_before_its_fields_are_read(tmp_path: Path) ->
         read_run(write(tmp_path, rest=f"{text}\n"))
 
 
-# DESIGN 4.2, worst first; a skip stands between, since it always names the rung that failed.
 @pytest.mark.parametrize(
     ("text", "library", "variant"),
     [
@@ -328,6 +327,6 @@ def test_a_cell_id_reads_back_as_its_text(text: str, library: str, variant: str)
         "be rt/fill-mask/opset18/dynamo",
     ],
 )
-def test_what_is_no_cell_id_is_refused_with_an_example(text: str) -> None:
+def test_a_malformed_cell_id_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(UsageError, match="an example is bert/fill-mask/opset18/dynamo"):
         CellId.parse(text)

@@ -1,4 +1,4 @@
-"""A built wheel, installed without the repository, lists, checks and runs the suite."""
+"""A built wheel, installed outside the repository, lists, checks and runs the suite."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the wheel's content, as `pip install --target` leaves it."""
+    """The folder into which `pip install --target` installed the wheel."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     command = [*pip, "install", "--no-deps", "--target", str(folder), str(wheel)]
@@ -48,7 +48,7 @@ def _run(installed: Path, cwd: Path, *words: str | Path) -> subprocess.Completed
     )
 
 
-def test_it_holds_packages_and_data_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_packages_and_data_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "harness/fixtures/models/bert.json",
@@ -69,19 +69,19 @@ def test_it_holds_packages_and_data_and_nothing_else(wheel: Path) -> None:
     }
 
 
-def test_it_is_what_runs(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_package_is_the_one_imported(installed: Path, tmp_path: Path) -> None:
     done = _run(installed, tmp_path, "-c", "import harness; print(harness.__file__)")
     assert Path(done.stdout.strip()).is_relative_to(installed)
 
 
-def test_it_lists(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_package_lists(installed: Path, tmp_path: Path) -> None:
     done = _run(installed, tmp_path, "-m", "harness", "list", "--json")
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
     assert {entry["architecture"] for entry in listed["architectures"]} >= {"bert", "gpt2", "vit"}
 
 
-def test_it_checks(
+def test_the_installed_package_checks(
     installed: Path, tmp_path: Path, subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
     subject("bert", "fill-mask").model.save_pretrained(tmp_path / "model")
@@ -92,7 +92,9 @@ def test_it_checks(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_it_runs_the_suite_from_another_project(installed: Path, tmp_path: Path) -> None:
+def test_the_installed_package_runs_the_suite_in_another_project(
+    installed: Path, tmp_path: Path
+) -> None:
     done = _run(
         installed,
         tmp_path,

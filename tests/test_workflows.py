@@ -1,4 +1,4 @@
-"""The workflows run what this project has, and the nightly's steps fit together."""
+"""Workflows call only commands of this project, and the nightly's steps fit together."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PYTHON = ".venv/bin/python"
 SHARDS = (1, 2)
 FAILING = "bert/fill-mask/opset18/dynamo"
 TRUSTED = {"matrix.shard", "strategy.job-total", "github.run_id"}
-"""What may stand in a command: nobody outside the repository chooses it."""
+"""Expressions allowed in a command: outsiders cannot choose their values."""
 
 
 def workflow(path: Path) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def commands(path: Path) -> Iterator[str]:
 
 
 def clean_environment() -> dict[str, str]:
-    """Without what `make test` hands down to a make inside it."""
+    """Return the environment without variables that `make test` passes to an inner make."""
     inherited = ("MAKE", "MFLAGS", "ARGS", "MARK", "PYTEST_", "GITHUB_")
     return {name: value for name, value in os.environ.items() if not name.startswith(inherited)}
 
@@ -68,7 +68,7 @@ def fill(text: str, values: Mapping[str, object]) -> str:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_a_workflow_may_do_little_and_never_runs_beside_itself(path: Path) -> None:
+def test_a_workflow_has_few_permissions_and_never_runs_twice_at_once(path: Path) -> None:
     loaded = workflow(path)
     assert loaded["permissions"] == {"contents": "read"}
     assert set(loaded["concurrency"]) == {"group", "cancel-in-progress"}
@@ -85,7 +85,7 @@ def test_a_workflow_may_do_little_and_never_runs_beside_itself(path: Path) -> No
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_no_command_holds_what_others_choose(path: Path) -> None:
+def test_no_command_contains_values_that_outsiders_choose(path: Path) -> None:
     for command in commands(path):
         assert set(re.findall(r"\$\{\{\s*(.*?)\s*\}\}", command)) <= TRUSTED, command
 
@@ -93,7 +93,7 @@ def test_no_command_holds_what_others_choose(path: Path) -> None:
 @pytest.mark.parametrize(
     "command", [c for path in WORKFLOWS for c in commands(path)], ids=lambda command: command[:60]
 )
-def test_every_command_is_one_of_this_project(command: str) -> None:
+def test_every_command_belongs_to_this_project(command: str) -> None:
     program, *words = shlex.split(fill(command, dict.fromkeys(TRUSTED, 1)))
     if program == "make":
         assert call("make", "--dry-run", *words).returncode == 0
@@ -123,7 +123,7 @@ def test_the_gate_has_the_history_and_the_base_of_the_pull_request() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A copy of this one whose `.venv` is there already, with the judge replaced by rules."""
+    """A copy of this repository with a `.venv`, and with a stub judge that follows rules."""
     directory = tmp_path / "checkout"
     directory.mkdir()
     for part in PARTS:
@@ -144,7 +144,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 class Machine:
-    """Runs the steps of a job as a runner does, those that use actions of artifacts included."""
+    """Runs the steps of a job like a runner, with the actions for artifacts."""
 
     def __init__(self, checkout: Path, artifacts: Path, **values: object) -> None:
         self._checkout = checkout
@@ -152,7 +152,7 @@ class Machine:
         self._values = {"github.run_id": 77, **values}
 
     def run(self, job: Mapping[str, Any]) -> list[int]:
-        """The exit statuses of the commands; as on a runner, only some steps follow a failure."""
+        """Return the exit statuses; after a failure, only steps with `always()` run."""
         statuses: list[int] = []
         for step in job["steps"]:
             if any(statuses) and step.get("if") != "always()":
@@ -177,7 +177,7 @@ class Machine:
             STUB_FOLDER=str(self._checkout),
             GITHUB_STEP_SUMMARY=str(self._checkout / "summary.md"),
         )
-        sys.stdout.write(f"{command}\n{done.stdout}{done.stderr}")  # shown where a test fails
+        sys.stdout.write(f"{command}\n{done.stdout}{done.stderr}")  # shown if a test fails
         return done.returncode
 
     def _upload(self, given: Mapping[str, str]) -> None:

@@ -33,12 +33,12 @@ def test_order_does_not_matter_but_terms_do() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a +", "a b", "a * b", "a / 2", "floor(a)", "a ++ b", "2 a"])
-def test_what_is_no_affine_sum_is_refused(text: str) -> None:
+def test_an_expression_that_is_no_affine_sum_is_refused(text: str) -> None:
     with pytest.raises(DescriptionError, match="affine sum"):
         AxisExpression.parse(text)
 
 
-def test_a_name_without_a_size_is_named() -> None:
+def test_an_axis_without_a_size_is_named() -> None:
     with pytest.raises(DescriptionError, match="no size given for b"):
         AxisExpression.parse("a + b").evaluate({"a": 1})
 
@@ -59,7 +59,7 @@ def test_axes_that_are_not_in_the_table_get_export_sizes_of_their_own() -> None:
     assert len(set(space.export_sizes.values())) == 3
 
 
-def test_corners_cover_ones_empty_past_multiples_and_never_the_export() -> None:
+def test_corners_cover_ones_empty_past_and_multiples_but_not_the_export_sizes() -> None:
     space = _space()
     corners = space.corners()
     assert dict.fromkeys(space.ranges, 1) in corners
@@ -69,27 +69,27 @@ def test_corners_cover_ones_empty_past_multiples_and_never_the_export() -> None:
 
 
 @pytest.mark.parametrize("limit", [12, 20, 33, 64])
-def test_corners_stay_within_what_the_model_reaches(limit: int) -> None:
+def test_corners_stay_within_the_limit_of_the_model(limit: int) -> None:
     for corner in _space(limit).corners():
         assert corner["past_sequence_length"] + corner["sequence_length"] <= limit
         assert corner["sequence_length"] >= 1
 
 
-def test_a_ceiling_that_nothing_fits_is_a_defect_of_the_description() -> None:
+def test_a_ceiling_that_no_size_fits_is_a_description_error() -> None:
     with pytest.raises(DescriptionError, match="no size fits 0"):
         _space(0).corners()
 
 
 @pytest.mark.parametrize(
-    ("sizes", "said"),
+    ("sizes", "message"),
     [
         ({"batch": 2}, "did you mean batch_size"),
         ({"batch_size": 0}, "size 0 is below 1"),
         ({"sequence_length": 65}, "the model reaches 64"),
     ],
 )
-def test_impossible_sizes_are_refused(sizes: dict[str, int], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_impossible_sizes_are_refused(sizes: dict[str, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         _space().complete(sizes)
 
 

@@ -1,4 +1,4 @@
-"""Bounding boxes are boxes that the model has positions for, sound has the model's shape."""
+"""Dummy boxes lie within the model's positions, and dummy sound has the model's shape."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_boxes_run_from_left_to_right_and_top_to_bottom_within_the_page(
     left, top, right, bottom = boxes.unbind(dim=-1)
     assert (left <= right).all()
     assert (top <= bottom).all()
-    assert (left > bottom).any(), "a box off the diagonal"
+    assert (left > bottom).any(), "no box off the diagonal"
     assert set(boxes.flatten().tolist()) == set(range(13))
 
 

@@ -71,7 +71,7 @@ def test_distilbert_has_no_token_types() -> None:
     assert list(DistilBertOnnxConfig(DistilBertConfig()).inputs) == ["input_ids", "attention_mask"]
 
 
-def test_gpt2_takes_positions_where_generation_feeds_them() -> None:
+def test_gpt2_takes_positions_if_generation_feeds_them() -> None:
     config = GPT2Config(n_layer=1)
     assert "position_ids" in GPT2OnnxConfig(config).inputs
     assert "position_ids" in GPT2OnnxConfig(config, task="text-generation").inputs
@@ -96,13 +96,13 @@ def test_gpt2_without_past_returns_no_cache() -> None:
     assert list(GPT2OnnxConfig(GPT2Config(), task="text-generation").outputs) == ["logits"]
 
 
-def test_vit_is_dynamic_in_the_batch_alone() -> None:
+def test_only_the_batch_of_vit_is_dynamic() -> None:
     described = ViTOnnxConfig(ViTConfig(), task="image-classification")
     assert described.inputs == {"pixel_values": {0: "batch_size"}}
 
 
 @pytest.mark.parametrize("task", ["feature-extraction", "zero-shot-image-classification"])
-def test_clip_scores_texts_against_images_in_batches_of_their_own(task: str) -> None:
+def test_clip_has_separate_batches_of_texts_and_images(task: str) -> None:
     described = CLIPOnnxConfig(CLIPConfig(), task=task)
     text = {0: "text_batch_size", 1: "sequence_length"}
     assert list(described.inputs.items()) == [
@@ -165,7 +165,7 @@ def test_the_constructor_takes_a_model_configuration() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "said"),
+    ("call", "suggestion"),
     [
         (lambda: TasksManager.get_supported_tasks_for_model_type("brt", "onnx"), "bert"),
         (
@@ -179,8 +179,8 @@ def test_the_constructor_takes_a_model_configuration() -> None:
         (lambda: ViTOnnxConfig(ViTConfig(), task="masked-in"), "masked-im"),
     ],
 )
-def test_unknown_names_are_met_with_the_nearest(call: Any, said: str) -> None:
-    with pytest.raises(UsageError, match=f"did you mean .*{said}"):
+def test_the_error_for_an_unknown_name_suggests_the_nearest(call: Any, suggestion: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean .*{suggestion}"):
         call()
 
 
@@ -192,6 +192,6 @@ def test_a_description_without_inputs_cannot_be_made() -> None:
         Incomplete(BertConfig())  # type: ignore[abstract]
 
 
-def test_one_part_unless_declared_otherwise() -> None:
+def test_a_description_has_one_part_by_default() -> None:
     described = BertOnnxConfig(BertConfig())
     assert described.parts == OrderedDict(model=described)

@@ -1,4 +1,4 @@
-"""How a description says that its decoder is run step by step."""
+"""How a description runs its decoder step by step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH = 5
 
 
 class FakeRun:
-    """Runs nothing: logits repeat the tokens, a cache has as many keys as the mask."""
+    """Runs no file: logits repeat the tokens, a cache has as many keys as the mask."""
 
     def __init__(self, config: GPT2OnnxConfig) -> None:
         self.config = config
@@ -40,7 +40,7 @@ def described() -> GPT2OnnxConfig:
 
 @pytest.fixture
 def feed(described: GPT2OnnxConfig) -> dict[str, Any]:
-    """Five tokens, and a past of three that decoding does not begin from."""
+    """Five tokens, and a past of three tokens that decoding ignores."""
     drawn = described.generate_dummy_inputs(
         batch_size=2, sequence_length=LENGTH, past_sequence_length=3
     )
@@ -48,7 +48,7 @@ def feed(described: GPT2OnnxConfig) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("ends", "past"), [(None, [0, 3, 4]), ((1, 3, 5), [0, 1, 3])])
-def test_a_decoder_of_one_file_goes_on_from_what_it_returned(
+def test_a_decoder_of_one_file_continues_from_its_returned_cache(
     ends: tuple[int, ...] | None, past: list[int], described: GPT2OnnxConfig, feed: dict[str, Any]
 ) -> None:
     run = FakeRun(described)
@@ -73,7 +73,7 @@ def test_without_a_past_all_tokens_are_one_step(feed: dict[str, Any]) -> None:
     assert len(run.feeds) == 1
 
 
-def test_tensors_are_cut_as_arrays_are(described: GPT2OnnxConfig) -> None:
+def test_tensors_are_sliced_like_arrays(described: GPT2OnnxConfig) -> None:
     feed = described.generate_dummy_inputs(sequence_length=4, past_sequence_length=2)
     step = slice_tokens(described, feed, start=1, end=3)
     assert {name: tensor.shape[1] for name, tensor in step.items()} == {
@@ -87,18 +87,20 @@ def test_tensors_are_cut_as_arrays_are(described: GPT2OnnxConfig) -> None:
 @pytest.mark.parametrize(
     ("length", "ends"), [(1, (1,)), (2, (1, 2)), (5, (3, 4, 5)), (6, (3, 4, 5, 6))]
 )
-def test_half_of_the_tokens_and_then_single_ones(length: int, ends: tuple[int, ...]) -> None:
+def test_steps_take_half_of_the_tokens_and_then_single_ones(
+    length: int, ends: tuple[int, ...]
+) -> None:
     assert half_then_single(length) == ends
 
 
-def test_generation_is_started_with_what_it_does_not_make_itself(
+def test_a_prompt_has_only_inputs_that_generation_does_not_make(
     described: GPT2OnnxConfig,
 ) -> None:
     whole = T5OnnxConfig(T5Config(d_model=12), task="text2text-generation-with-past")
     assert described.prompt_inputs == whole.prompt_inputs == ("input_ids", "attention_mask")
 
 
-def test_a_description_without_an_axis_of_tokens_says_so() -> None:
+def test_a_description_without_a_token_axis_is_an_error() -> None:
     class Renamed(BertOnnxConfig):
         STEP_AXIS = "number_of_tokens"
 

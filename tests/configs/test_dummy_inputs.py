@@ -1,4 +1,4 @@
-"""Dummy inputs follow the declaration, the seed, and provoke."""
+"""Dummy inputs follow the declaration and the seed, and reach special values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_cached_values_may_be_smaller_than_keys(subject: Callable[..., Any]) -> 
     assert feed["past_key_values.0.value"].shape == (2, 1, 5, 10)
 
 
-def test_values_do_not_depend_on_nor_change_the_global_generator(
+def test_the_global_generator_is_neither_used_nor_changed(
     subject: Callable[..., Any],
 ) -> None:
     config = subject("gpt2", "text-generation-with-past").config
@@ -80,7 +80,9 @@ def test_an_unknown_axis_is_refused(subject: Callable[..., Any]) -> None:
         subject("bert", "fill-mask").config.generate_dummy_inputs(sequence=3)
 
 
-def test_an_input_without_a_generator_names_what_to_add(subject: Callable[..., Any]) -> None:
+def test_the_error_for_an_input_without_generator_names_the_attribute(
+    subject: Callable[..., Any],
+) -> None:
     class Undescribed(type(subject("bert", "fill-mask").config)):  # type: ignore[misc]
         INPUT_NAMES = ("input_ids", "bbox")
 

@@ -1,4 +1,4 @@
-"""Architectures of our own, of config modules and of installed packages."""
+"""Registration in code, by config modules and by installed packages."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_an_entry_takes_the_class_or_its_name(config_class: str | type[BertOnnxC
     assert supported["fill-mask"].resolve() is BertOnnxConfig
 
 
-def test_a_class_name_that_is_not_defined_is_met_with_the_nearest() -> None:
+def test_the_error_for_an_unknown_class_name_suggests_the_nearest() -> None:
     TasksManager._SUPPORTED_MODEL_TYPE["mybert"] = supported_tasks_mapping(
         "fill-mask", onnx="BertOnnxConfg"
     )

@@ -1,4 +1,4 @@
-"""Encoder-decoders: what each part takes and returns, and how the parts meet; no model is run."""
+"""Encoder-decoders: inputs and outputs of each part, and how parts are composed."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def keys(length: str) -> Axes:
 
 
 def interface(part: OnnxConfig) -> tuple[list[tuple[str, Axes]], list[tuple[str, Axes]]]:
-    """Inputs and outputs in their order."""
+    """Return inputs and outputs in their order."""
     return list(part.inputs.items()), list(part.outputs.items())
 
 
@@ -135,7 +135,7 @@ def test_without_a_past_the_decoder_returns_no_cache(
 @pytest.mark.parametrize(
     ("task", "output"), [(GENERATION, "logits"), ("feature-extraction", "last_hidden_state")]
 )
-def test_the_first_step_fills_both_caches_and_the_next_ones_extend_the_decoders(
+def test_the_first_step_fills_both_caches_and_later_steps_extend_the_decoder_cache(
     describe: type[OnnxConfig], config: Any, task: str, output: str
 ) -> None:
     parts = describe(config, task=f"{task}-with-past").parts
@@ -161,7 +161,7 @@ def test_the_first_step_fills_both_caches_and_the_next_ones_extend_the_decoders(
     )
 
 
-def test_sound_of_a_fixed_length_is_dynamic_in_the_batch_alone_and_has_no_mask() -> None:
+def test_sound_of_a_fixed_length_has_a_dynamic_batch_only_and_no_mask() -> None:
     parts = WhisperOnnxConfig(WHISPER, task=f"{SPEECH}-with-past").parts
     batch: Axes = {0: "batch_size"}
     assert interface(parts["encoder_model"]) == (
@@ -184,7 +184,7 @@ def test_sound_of_a_fixed_length_is_dynamic_in_the_batch_alone_and_has_no_mask()
     )
 
 
-def test_a_part_is_described_apart_and_the_whole_has_the_axes_of_all() -> None:
+def test_each_part_has_its_own_axes_and_the_whole_has_all_axes() -> None:
     whole = BartOnnxConfig(BART, task=f"{GENERATION}-with-past")
     for part in whole.parts.values():
         assert part.parts == {"model": part}
@@ -214,7 +214,7 @@ def test_caches_of_both_sides_have_the_heads_of_the_decoder() -> None:
     }
 
 
-def test_sound_fills_what_is_static_from_the_configuration() -> None:
+def test_static_sizes_of_sound_come_from_the_configuration() -> None:
     parts = WhisperOnnxConfig(WHISPER, task=f"{SPEECH}-with-past").parts
     (sound,) = parts["encoder_model"].generate_dummy_inputs(batch_size=2).values()
     assert sound.shape == (2, 10, 30)
@@ -224,15 +224,19 @@ def test_sound_fills_what_is_static_from_the_configuration() -> None:
     assert feed["past_key_values.2.encoder.value"].shape == (2, 4, 15, 6)
 
 
-def test_another_kind_of_task_is_refused_and_found_by_the_tasks_manager() -> None:
-    with pytest.raises(UsageError, match=r"text-generation is no task of theirs.*TasksManager"):
+def test_a_task_of_the_decoder_alone_is_refused_but_found_by_the_tasks_manager() -> None:
+    refusal = (
+        "BartOnnxConfig describes encoder-decoders, text-generation is no task of "
+        "theirs; TasksManager.get_exporter_config_constructor finds its description"
+    )
+    with pytest.raises(UsageError, match=refusal):
         BartOnnxConfig(BART, task="text-generation")
     constructor = TasksManager.get_exporter_config_constructor("onnx", BART, task="text-generation")
     assert isinstance(constructor(BART), BartDecoderOnnxConfig)
 
 
 @pytest.mark.parametrize(("length", "ends"), [(1, 1), (2, 2), (12, 2)])
-def test_bart_classifies_texts_with_as_many_ends_in_each(length: int, ends: int) -> None:
+def test_texts_for_bart_classification_have_equal_numbers_of_ends(length: int, ends: int) -> None:
     described = BartReaderOnnxConfig(BART, task="text-classification")
     feed = described.generate_dummy_inputs(batch_size=40, sequence_length=length)
     is_end = feed["input_ids"] == BART.eos_token_id
@@ -241,7 +245,7 @@ def test_bart_classifies_texts_with_as_many_ends_in_each(length: int, ends: int)
 
 
 class FakeRun:
-    """Runs no part: logits repeat the tokens, everything else is filled with the call's number."""
+    """Runs no part: logits repeat the tokens, other outputs hold the number of the call."""
 
     def __init__(self, whole: OnnxConfig) -> None:
         self.whole = whole
@@ -259,7 +263,7 @@ class FakeRun:
         return made
 
     def came_from(self, call: int, name: str) -> int:
-        """The number of the call that made this input of the numbered call."""
+        """Return the number of the call whose output is this input of call number `call`."""
         return int(self.feeds[call - 1][name].item())
 
 
@@ -271,8 +275,8 @@ def whole_feed(length: int) -> dict[str, Any]:
     }
 
 
-def test_parts_meet_as_in_generation() -> None:
-    """Encode, decode the first half, then one token after the other from the cache so far."""
+def test_parts_are_composed_as_in_generation() -> None:
+    """Encode, decode the first half, then decode single tokens from the cache."""
     whole = T5OnnxConfig(T5, task=f"{GENERATION}-with-past")
     run, feed = FakeRun(whole), whole_feed(5)
     together = whole.compose(feed, run)
@@ -293,7 +297,7 @@ def test_parts_meet_as_in_generation() -> None:
 
 
 @pytest.mark.parametrize(("task", "length"), [(GENERATION, 5), (f"{GENERATION}-with-past", 1)])
-def test_where_nothing_continues_the_decoder_runs_once(task: str, length: int) -> None:
+def test_the_decoder_runs_once_if_no_step_follows(task: str, length: int) -> None:
     whole = T5OnnxConfig(T5, task=task)
     run = FakeRun(whole)
     together = whole.compose(whole_feed(length), run)
@@ -303,7 +307,7 @@ def test_where_nothing_continues_the_decoder_runs_once(task: str, length: int) -
 
 @pytest.fixture
 def two_models() -> EncoderDecoderConfig:
-    """An encoder and a decoder that differ in everything."""
+    """An encoder and a decoder with different sizes."""
     return EncoderDecoderConfig(
         encoder=BertConfig(
             vocab_size=11, hidden_size=20, num_hidden_layers=2, max_position_embeddings=30
@@ -312,7 +316,7 @@ def two_models() -> EncoderDecoderConfig:
     )
 
 
-def test_two_models_put_together_are_read_each_under_its_own_names(
+def test_each_of_two_combined_models_is_read_by_its_own_names(
     two_models: EncoderDecoderConfig,
 ) -> None:
     whole = EncoderDecoderOnnxConfig(two_models, task=f"{GENERATION}-with-past")
@@ -326,7 +330,7 @@ def test_two_models_put_together_are_read_each_under_its_own_names(
     assert {past[name].shape[1::2] for name in past if name.startswith("past")} == {(6, 4)}
 
 
-def test_two_models_put_together_are_bounded_each_by_its_own_positions(
+def test_each_of_two_combined_models_is_bounded_by_its_own_positions(
     two_models: EncoderDecoderConfig,
 ) -> None:
     space = EncoderDecoderOnnxConfig(two_models, task=f"{GENERATION}-with-past").axis_space
@@ -334,7 +338,7 @@ def test_two_models_put_together_are_bounded_each_by_its_own_positions(
     assert max(c["decoder_sequence_length"] + c[PAST] for c in space.corners()) == 16
 
 
-def test_a_side_is_read_by_whatever_task_it_is_described_for(
+def test_a_side_is_read_with_any_task_that_it_is_registered_for(
     two_models: EncoderDecoderConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     only = supported_tasks_mapping("text-classification", onnx=GPT2OnnxConfig)

@@ -1,4 +1,4 @@
-"""Dual encoders: each input follows the nested configuration of its own modality."""
+"""Dual encoders: each input follows the nested configuration of its modality."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_each_nested_configuration_is_normalized(config: CLIPConfig) -> None:
     assert normalized.vision_config.image_height_width == (8, 8)
 
 
-def test_what_both_have_is_not_read_from_the_whole(config: CLIPConfig) -> None:
+def test_a_setting_of_both_sides_is_not_read_from_the_whole(config: CLIPConfig) -> None:
     with pytest.raises(AttributeError, match=r"clip.*hidden_size"):
         NormalizedTextAndVisionConfig(config).hidden_size  # noqa: B018 (reading it is the test)
 
@@ -50,7 +50,7 @@ def test_a_configuration_without_a_nested_one_says_which_name_to_map() -> None:
         NormalizedTextAndVisionConfig(BertConfig()).of_modality("vision")
 
 
-def test_a_configuration_that_nests_nothing_serves_every_modality() -> None:
+def test_a_configuration_without_nested_ones_serves_every_modality() -> None:
     normalized = NormalizedTextConfig(BertConfig())
     assert normalized.of_modality("text") is normalized.of_modality("") is normalized
 
@@ -73,9 +73,7 @@ def test_texts_are_as_long_as_the_table_of_positions(config: CLIPConfig) -> None
 
 
 @pytest.mark.parametrize("task", DUAL_TASKS)
-def test_rows_hold_the_end_token_once_often_and_never(
-    task: str, subject: Callable[..., Any]
-) -> None:
+def test_rows_have_no_one_or_many_end_tokens(task: str, subject: Callable[..., Any]) -> None:
     one = subject("clip", task)
     ids = one.config.generate_dummy_inputs(**SIZES)["input_ids"]
     ends = (ids == one.model.config.text_config.eos_token_id).sum(dim=1)
@@ -83,9 +81,7 @@ def test_rows_hold_the_end_token_once_often_and_never(
 
 
 @pytest.mark.parametrize("task", DUAL_TASKS)
-def test_texts_and_images_come_in_batches_of_their_own(
-    task: str, subject: Callable[..., Any]
-) -> None:
+def test_texts_and_images_have_separate_batches(task: str, subject: Callable[..., Any]) -> None:
     one = subject("clip", task)
     outputs = call_reference(one.model, one.config, one.config.generate_dummy_inputs(**SIZES))
     for name, axes in one.config.outputs.items():
@@ -95,7 +91,7 @@ def test_texts_and_images_come_in_batches_of_their_own(
 def test_the_two_tasks_pool_texts_in_the_two_ways_of_transformers(
     subject: Callable[..., Any],
 ) -> None:
-    """At the first end token, behind which nothing counts, and at the largest id."""
+    """One pools at the first end token and ignores later tokens, the other at the largest id."""
     ids = torch.tensor([[3, 57, 112, 2, 9]])
     rest = {"pixel_values": torch.zeros(1, 3, 12, 12), "attention_mask": torch.ones_like(ids)}
     moved = []

@@ -1,4 +1,4 @@
-"""What transformers has is read from its source, without torch, as it would say itself."""
+"""The mappings of transformers are read from its source, without importing it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def tasks_left(architecture: str) -> list[str]:
 
 
 def run_python(code: str, *, path: Path | None = None) -> str:
-    """What `code` prints in a process of its own, which sees the packages in `path` first."""
+    """Return the output of `code` in a new process that finds packages in `path` first."""
     root = Path(__file__).resolve().parents[2]
     setup = f"import sys; sys.path[:0] = {[str(p) for p in (path, root) if p]!r}\n"
     return subprocess.run(
@@ -46,7 +46,7 @@ def run_python(code: str, *, path: Path | None = None) -> str:
 
 
 @pytest.mark.parametrize("task", sorted(TASK_CLASSES))
-def test_architectures_and_classes_are_those_of_the_auto_class(task: str) -> None:
+def test_architectures_and_classes_equal_the_auto_class(task: str) -> None:
     import transformers
     from transformers.models.auto import modeling_auto
 
@@ -59,7 +59,7 @@ def test_architectures_and_classes_are_those_of_the_auto_class(task: str) -> Non
     assert auto_class._model_mapping._model_mapping == names
 
 
-def test_starred_elements_stand_for_the_mapping_that_they_name() -> None:
+def test_starred_elements_are_replaced_by_the_mapping_that_they_name() -> None:
     from transformers.models.auto import modeling_auto
 
     from harness.configs import transformers_mappings
@@ -125,11 +125,11 @@ def test_rows_are_sorted_and_name_their_library() -> None:
         pytest.param(
             "MODEL_MAPPING_NAMES = OrderedDict([('bert', 'BertModel')])",
             "has no mapping MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
-            id="a mapping less",
+            id="missing mapping",
         ),
     ],
 )
-def test_another_layout_is_one_clear_line(
+def test_an_unknown_layout_is_one_clear_line(
     source: str | None, complaint: str, tmp_path: Path
 ) -> None:
     module = tmp_path / "transformers" / SOURCE
@@ -143,7 +143,7 @@ def test_another_layout_is_one_clear_line(
     assert line.endswith("install a version of transformers that this harness supports")
 
 
-def test_no_transformers_is_one_clear_line() -> None:
+def test_missing_transformers_is_one_clear_line() -> None:
     hide = "import sys; sys.modules['transformers'] = None\n"
     assert run_python(hide + CALLER) == (
         "transformers is not installed; install it with onnx-conformance\n"
@@ -163,4 +163,6 @@ def test_each_text_architecture_is_registered_or_left_out_for_a_reason() -> None
         for _, name, tasks in not_registered()
         if generating & set(tasks) and not generating & _registered_tasks(name)
     ]
-    assert sorted(named) == sorted(left), "docs/left-out.md says why of what is not registered"
+    assert sorted(named) == sorted(left), (
+        "docs/left-out.md must give a reason for each unregistered architecture"
+    )

@@ -1,4 +1,4 @@
-"""Attention windows: read from a configuration, met from both sides, never masked out whole."""
+"""Attention windows: read from a configuration, tested around their size, never fully masked."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MISTRAL = MistralConfig(
         (Qwen2MoeConfig(sliding_window=WINDOW), None),
     ],
 )
-def test_a_window_counts_where_a_layer_uses_it(config: Any, window: int | None) -> None:
+def test_a_window_counts_if_a_layer_uses_it(config: Any, window: int | None) -> None:
     assert NormalizedTextConfig(config).attention_window == window
 
 
@@ -67,7 +67,7 @@ def _described(config: Any, task: str) -> OnnxConfig:
     return LlamaOnnxConfig(config, task=task)
 
 
-def test_a_decoder_declares_its_window_on_what_a_query_can_attend_to() -> None:
+def test_a_decoder_declares_its_window_on_the_length_of_its_keys() -> None:
     with_past = _described(MISTRAL, "text-generation-with-past")
     assert with_past.axis_landmarks == {TOTAL: WINDOW}
     assert _described(MISTRAL, "text-generation").axis_landmarks == {"sequence_length": WINDOW}
@@ -96,7 +96,7 @@ def test_corners_pass_a_landmark_on_one_axis() -> None:
     assert {8, 9, 10, 27} <= {corner["sequence_length"] for corner in corners}
 
 
-def test_landmarks_yield_to_the_model_and_to_the_export() -> None:
+def test_landmarks_respect_the_limit_of_the_model_and_the_export_sizes() -> None:
     assert all(past + new <= 12 for past, new in _lengths(_space({TOTAL: 11}, limit=12)))
     alone = AxisSpace.over(
         ("sequence_length",), overrides={}, ceilings={}, landmarks={"sequence_length": 7}
@@ -105,7 +105,7 @@ def test_landmarks_yield_to_the_model_and_to_the_export() -> None:
     assert alone.export_sizes not in alone.corners()
 
 
-def test_landmarks_add_corners_after_the_others_and_none_on_axes_that_are_not_there() -> None:
+def test_landmarks_add_corners_after_the_others_and_none_on_missing_axes() -> None:
     plain = _space({}).corners()
     assert _space({"decoder_sequence_length": 4, f"{TOTAL} + x": 4}).corners() == plain
     with_landmark = _space({TOTAL: 4}).corners()
@@ -132,24 +132,24 @@ def windowed() -> Any:
 
 @pytest.mark.parametrize("past", [1, WINDOW - 1, WINDOW, WINDOW + 1, 3 * WINDOW])
 @pytest.mark.parametrize("new", [1, WINDOW + 1])
-def test_a_cache_that_keeps_every_key_gives_what_one_that_forgets_gives(
+def test_a_full_cache_gives_the_same_logits_as_a_windowed_cache(
     past: int, new: int, windowed: Any
 ) -> None:
-    """So the reference may keep every key, and `present` has the length that it declares."""
+    """So the reference may keep every key, and `present` has its declared length."""
     config = _described(MISTRAL, "text-generation-with-past")
     feed = config.generate_dummy_inputs(past_sequence_length=past, sequence_length=new)
     before = config.generate_dummy_inputs(past_sequence_length=0, sequence_length=past)["input_ids"]
-    keeping, forgetting = DynamicCache(), DynamicCache(config=MISTRAL)
+    full, sliding = DynamicCache(), DynamicCache(config=MISTRAL)
     with torch.no_grad():
-        for cache in (keeping, forgetting):
+        for cache in (full, sliding):
             mask = feed["attention_mask"][:, :past]
             windowed(before, attention_mask=mask, past_key_values=cache, use_cache=True)
         direct = {name: feed[name] for name in ("input_ids", "attention_mask", "position_ids")}
-        expected = windowed(**direct, past_key_values=forgetting, use_cache=True).logits
-    for index, layer in enumerate(keeping.layers):
+        expected = windowed(**direct, past_key_values=sliding, use_cache=True).logits
+    for index, layer in enumerate(full.layers):
         feed[f"past_key_values.{index}.key"] = layer.keys
         feed[f"past_key_values.{index}.value"] = layer.values
     found = call_reference(windowed, config, feed)
     assert np.abs(found["logits"] - expected.numpy()).max() < 1e-4
     assert found["present.0.key"].shape[2] == past + new
-    assert forgetting.layers[0].keys.shape[2] == min(past + new, WINDOW - 1)
+    assert sliding.layers[0].keys.shape[2] == min(past + new, WINDOW - 1)

@@ -84,7 +84,7 @@ def bert() -> BertOnnxConfig:
     return BertOnnxConfig(BertConfig())
 
 
-def test_what_is_not_declared_goes_where_nothing_needs_it() -> None:
+def test_undeclared_values_that_no_node_needs_are_removed() -> None:
     made = program("other", "input_ids", used="input_ids", outputs=("pooled", "last_hidden_state"))
     Binding(bert()).apply(made)
     assert [value.name for value in made.graph.outputs] == ["last_hidden_state"]
@@ -92,7 +92,7 @@ def test_what_is_not_declared_goes_where_nothing_needs_it() -> None:
     assert len(list(made.graph)) == 1
 
 
-def test_an_undeclared_input_stays_where_something_needs_it() -> None:
+def test_an_undeclared_input_that_a_node_needs_stays() -> None:
     made = program("other", "input_ids", used="other", outputs=("last_hidden_state",))
     Binding(bert()).apply(made)
     assert [value.name for value in made.graph.inputs] == ["input_ids", "other"]
@@ -127,7 +127,7 @@ def test_symbols_become_axis_names_and_frozen_dims_stay() -> None:
     assert [str(dim) for dim in node.outputs[0].shape] == ["batch_size", "7", "20"]
 
 
-def test_a_file_has_the_declared_interface_alone(
+def test_a_file_has_only_the_declared_interface(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "feature-extraction")

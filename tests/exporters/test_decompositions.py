@@ -81,7 +81,7 @@ def file_of(program: ExportedProgram, opset: int, folder: Path) -> onnx.ModelPro
 
 @pytest.mark.parametrize("model", [Gated(), Normed()], ids=["gated", "normed"])
 @pytest.mark.parametrize("opsets", [(18, 20, 23), (23, 20, 18)], ids=str)
-def test_files_of_all_opsets_in_any_order_are_those_of_fresh_traces(
+def test_files_of_all_opsets_in_any_order_equal_files_of_fresh_traces(
     model: nn.Module, opsets: Sequence[int], tmp_path: Path
 ) -> None:
     program = program_of(model)
@@ -93,7 +93,7 @@ def test_files_of_all_opsets_in_any_order_are_those_of_fresh_traces(
 
 
 @pytest.mark.parametrize(("model", "times"), [(Gated(), 1), (Normed(), 2)])
-def test_a_decomposition_serves_opsets_that_decompose_all_that_is_met_alike(
+def test_opsets_with_equal_decompositions_share_one(
     model: nn.Module, times: int, decomposed: list[ExportedProgram], tmp_path: Path
 ) -> None:
     program = program_of(model)
@@ -108,7 +108,7 @@ def _operators(model: onnx.ModelProto) -> set[str]:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_an_operator_that_only_another_one_leads_to_counts(
+def test_an_operator_that_appears_only_during_decomposition_counts(
     order: tuple[int, int], decomposed: list[ExportedProgram]
 ) -> None:
     norm = torch.ops.aten.linalg_vector_norm.default
@@ -125,7 +125,9 @@ def _targets(program: ExportedProgram) -> list[Any]:
     return [node.target for node in program.graph.nodes]
 
 
-def test_a_function_of_another_content_is_another_table(decomposed: list[ExportedProgram]) -> None:
+def test_a_changed_decomposition_function_makes_another_table(
+    decomposed: list[ExportedProgram],
+) -> None:
     gelu = torch.ops.aten.gelu.default
     program = program_of(Gated())
     for scale in (1.0, 2.0):
@@ -137,7 +139,7 @@ def test_a_function_of_another_content_is_another_table(decomposed: list[Exporte
     assert len(decomposed) == 2
 
 
-def test_what_passes_do_to_a_program_stays_there() -> None:
+def test_a_pass_changes_its_own_copy_only() -> None:
     program = program_of(Gated())
     table: Table = dict(default_decompositions().items())
     before = _targets(program.run_decompositions(table))
@@ -151,7 +153,7 @@ def test_what_passes_do_to_a_program_stays_there() -> None:
     assert all(node.meta for node in again.graph.nodes if node.op == "call_function")
 
 
-def test_other_ways_to_ask_are_answered_plainly(decomposed: list[ExportedProgram]) -> None:
+def test_calls_with_other_arguments_are_not_cached(decomposed: list[ExportedProgram]) -> None:
     program = program_of(Gated())
     for _ in range(2):
         program.run_decompositions()
@@ -159,7 +161,7 @@ def test_other_ways_to_ask_are_answered_plainly(decomposed: list[ExportedProgram
     assert len(decomposed) == 4
 
 
-def test_a_registry_is_made_once_for_an_opset_and_lent_as_a_copy() -> None:
+def test_a_registry_is_made_once_per_opset_and_copied_for_each_use() -> None:
     registries = Registries()
     plain = inspect.getattr_static(_registration.ONNXRegistry, "from_torchlib")
     with registries.in_use():
@@ -174,14 +176,14 @@ def test_a_registry_is_made_once_for_an_opset_and_lent_as_a_copy() -> None:
     assert inspect.getattr_static(_registration.ONNXRegistry, "from_torchlib") is plain
 
 
-def test_a_failing_export_leaves_torch_as_it_was() -> None:
+def test_a_failing_export_restores_torch() -> None:
     plain = inspect.getattr_static(_registration.ONNXRegistry, "from_torchlib")
     with pytest.raises(ZeroDivisionError), Registries().in_use():
         raise ZeroDivisionError
     assert inspect.getattr_static(_registration.ONNXRegistry, "from_torchlib") is plain
 
 
-def test_a_registry_of_another_form_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_registry_of_another_form_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     class Other:
         def from_torchlib(self) -> None:
             """Not a class method."""

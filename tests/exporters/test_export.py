@@ -42,7 +42,7 @@ def test_the_file_carries_declared_names_and_axis_names(
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-def test_the_model_comes_back_as_it_went_in(
+def test_an_export_does_not_change_the_model(
     exporter: str, subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -93,13 +93,13 @@ def test_probed_ranges_are_contiguous_and_hold_the_default_opset() -> None:
         assert BertOnnxConfig.DEFAULT_ONNX_OPSET in opsets
 
 
-def test_auto_is_dynamo_where_it_honours_the_opset() -> None:
+def test_auto_is_dynamo_if_it_honours_the_opset() -> None:
     dynamo = get_exporter("dynamo").opsets
     assert resolve_auto(dynamo[0]) == "dynamo"
     assert resolve_auto(dynamo[0] - 1) == "torchscript"
 
 
-def test_a_file_name_is_taken_for_descriptions_of_one_part(
+def test_a_description_of_one_part_may_name_its_file(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("vit", "image-classification")
@@ -107,7 +107,7 @@ def test_a_file_name_is_taken_for_descriptions_of_one_part(
     assert [path.name for path in tmp_path.iterdir()] == ["vit.onnx"]
 
 
-def test_a_failed_export_leaves_no_file_and_an_older_one_alone(
+def test_a_failed_export_leaves_no_file_and_keeps_an_older_one(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -124,7 +124,7 @@ def test_a_failed_export_leaves_no_file_and_an_older_one_alone(
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
-def test_an_unknown_exporter_is_met_with_the_nearest(
+def test_the_error_for_an_unknown_exporter_suggests_the_nearest(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -133,7 +133,7 @@ def test_an_unknown_exporter_is_met_with_the_nearest(
     assert set(EXPORTERS) <= set(exporter_names())
 
 
-def test_what_is_printed_from_below_python_goes_nowhere(
+def test_output_of_native_code_is_suppressed(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with quiet():
@@ -142,9 +142,7 @@ def test_what_is_printed_from_below_python_goes_nowhere(
     assert capfd.readouterr().out == "afterwards"
 
 
-def test_export_runs_without_gradients_and_leaves_the_setting(
-    subject: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_export_leaves_gradients_enabled(subject: Callable[..., Any], tmp_path: Path) -> None:
     one = subject("vit", "image-classification")
     export(one.model, one.config, tmp_path, opset=17, exporter="torchscript")
     assert torch.is_grad_enabled()

@@ -1,4 +1,4 @@
-"""Equal models have equal fingerprints, changed models another one, unpicklable ones None."""
+"""Equal models have equal fingerprints; the fingerprint of an unpicklable model is None."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_model_built_again_has_the_same_digest() -> None:
     assert first == again
 
 
-def test_hooks_count_by_order_and_not_by_the_number_that_they_got() -> None:
+def test_hooks_count_by_their_order_and_not_by_their_number() -> None:
     assert fingerprint(_hooked(2.0)) == fingerprint(_hooked(2.0))
     assert fingerprint(_hooked(2.0)) != fingerprint(_hooked(3.0))
 

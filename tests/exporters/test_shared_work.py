@@ -144,7 +144,7 @@ def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
     assert_same(got, write(get_exporter("dynamo"), one, 20, tmp_path))
 
 
-def test_a_model_that_is_changed_afterwards_does_not_change_what_others_get(
+def test_a_later_change_of_a_model_does_not_change_files_of_others(
     subject: Subjects, tmp_path: Path
 ) -> None:
     first, second = (copy.deepcopy(subject("bert", "fill-mask")) for _ in range(2))
@@ -157,7 +157,7 @@ def test_a_model_that_is_changed_afterwards_does_not_change_what_others_get(
     assert_same(got, write(get_exporter("dynamo"), second, 18, tmp_path))
 
 
-def test_other_export_sizes_are_another_trace(
+def test_other_export_sizes_need_another_trace(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -226,7 +226,7 @@ class Stale(SharedTraces):
 @pytest.mark.parametrize(
     ("work", "outcome"), [(SharedWork(), "passed"), (SharedWork(Stale()), "errored")]
 )
-def test_a_nightly_proves_on_some_cells_that_shared_files_are_the_plain_ones(
+def test_a_nightly_run_compares_some_shared_files_with_the_plain_ones(
     work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness.judge.cell, "CELLS_PER_SHARING_CHECK", 1)
@@ -236,22 +236,22 @@ def test_a_nightly_proves_on_some_cells_that_shared_files_are_the_plain_ones(
     assert ("with shared work" in record.message) == (outcome == "errored")
 
 
-def test_about_one_in_fifty_cells_is_a_proof_and_not_the_same_every_night() -> None:
+def test_about_one_in_fifty_cells_is_compared_and_the_seed_chooses_them() -> None:
     cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in range(9, 26)]
-    proved = {
+    compared = {
         (seed, cell.opset)
         for seed in range(60)
         for cell in cells
         if _checks_sharing(make_request(cell, requirements=None, profile="nightly", seed=seed))
     }
-    assert 5 <= len(proved) <= 50
-    assert len({opset for _, opset in proved}) > 3
+    assert 5 <= len(compared) <= 50
+    assert len({opset for _, opset in compared}) > 3
     request = make_request(cells[0], requirements=None, profile="pr", seed=0)
     assert not any(_checks_sharing(replace(request, seed=seed)) for seed in range(200))
 
 
 @pytest.mark.parametrize("exporter", ["dynamo", "transformers"])
-def test_where_sharing_breaks_the_file_is_the_plain_one(
+def test_if_sharing_fails_the_file_is_the_plain_one(
     exporter: str, subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def refuse(*_: Any) -> None:

@@ -1,7 +1,7 @@
-"""`make faults`: prints the fault suite as a table, beside what peers' validators notice.
+"""`make faults`: inject every fault and print which requirement refuses it.
 
-Ends with status 1 where a fault is not refused by the requirement that is there for it, or
-anything benign is refused.
+The table also shows whether a peer's validator would refuse it. The exit status is 1 if a fault is
+not refused by its intended requirement, or if a benign change is refused.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ WIDTH = 150
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the suite; returns the exit status."""
+    """Run the suite and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("-j", "--jobs", type=int, default=os.cpu_count(), help="processes")
-    parser.add_argument("--only", default="", help="those whose name holds this")
+    parser.add_argument("--only", default="", help="only faults whose name contains this text")
     options = parser.parse_args(arguments)
     console = Console(width=WIDTH, highlight=False)
     start = time.perf_counter()
@@ -68,11 +68,11 @@ def _peers(row: Row) -> str:
 
 
 def _by_requirement(found: Sequence[Row]) -> Table:
-    """How many faults each requirement is the first to refuse, and how many of those peers do."""
+    """Count the faults that each requirement refuses first, and how many of them peers refuse."""
     faults = [row for row in found if CONFORMS not in row.expected]
     refused = Counter(row.got for row in faults)
     noticed = Counter(row.got for row in faults if row.peers)
-    table = Table("requirement", "refuses first", "of those peers", title="by requirement")
+    table = Table("requirement", "refuses first", "peers refuse too", title="by requirement")
     for name, count in refused.most_common():
         table.add_row(name, str(count), str(noticed[name]))
     return table

@@ -1,10 +1,10 @@
-"""What peers' validators do, so that the fault suite shows what the requirements add to it.
+"""A model of peers' validators, to show what the requirements add to them.
 
-One shape, next to that of the export; masks of ones and positions from 0 on; outputs one after the
-other through `np.allclose` with the tolerance of the description and rtol 1e-5. No checker, no
-shapes, dtypes or names compared beyond what that does. Optimum's validator compares like this;
-here the models are the provoking ones of the harness and the reference is unpatched, which is more
-than it has.
+It runs one shape close to the export's, with masks of ones and positions counted from 0. It
+compares each output by `np.allclose` with the description's tolerance and rtol 1e-5. It runs no
+checker, and it compares shapes, dtypes and names only as far as `np.allclose` does. Optimum's
+validator compares in this way. This one is stricter: it uses the harness's tiny models, which make
+errors visible, and unpatched eager PyTorch as reference.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RTOL = 1e-5
 
 
 def refuses(case: Case, bench: Bench, subject: Subject) -> bool:
-    """Whether a peer's validator would have refused it; whatever raises is noticed."""
+    """Return whether a peer's validator would refuse the case; any exception is a refusal."""
     try:
         with case.candidate(bench, subject) as candidate:
             parts = candidate.config.parts.items()
@@ -54,7 +54,7 @@ def _file(folder: Path, stem: str) -> Path:
 
 
 def _feed(config: OnnxConfig) -> Mapping[str, torch.Tensor]:
-    """The dummy inputs of the next larger sizes, as a caller without padding would have them."""
+    """Return dummy inputs one size above the export's, with full masks and ordinary positions."""
     space = config.axis_space
     sizes = space.fit({name: size + 1 for name, size in space.export_sizes.items()})
     feed = config.generate_dummy_inputs(**sizes)

@@ -1,4 +1,4 @@
-"""One bench for all tests of a session, its correct files shared by all workers."""
+"""One bench per session; all workers share its correct files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proof that an edit leaves behaviour as it was."""
+"""Proof that an edit does not change behaviour."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.faults.library import Bench, Fault
 
 EXAMPLES = 60
 SEED = 77
-"""Not one that the judge draws from."""
+"""The judge does not draw examples from this seed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The largest difference to the correct files, and what eager itself rounds on each side."""
+    """The largest difference to the correct files, and the allowed one: twice eager's rounding."""
 
     difference: float
     allowed: float
@@ -32,7 +32,7 @@ class Proof:
 
 
 def prove(fault: Fault, bench: Bench) -> Proof:
-    """Run the correct files and the edited ones over corners and drawn examples."""
+    """Compare outputs of the correct and the edited files on corners and drawn examples."""
     correct, config = bench.files(fault.subject), bench.config(fault.subject)
     with fault.case.candidate(bench, fault.subject) as edited:
         difference = max(
@@ -49,7 +49,7 @@ def _difference(correct: Path, edited: Path, config: OnnxConfig) -> float:
 
 
 def _differences(correct: Path, edited: Path, config: OnnxConfig) -> Iterator[float]:
-    """Per example and output; infinite where shapes or NaN differ."""
+    """Yield a difference per example and output; infinite for unequal shapes or NaN."""
     sessions = [open_session(path, optimised=True) for path in (correct, edited)]
     for example in draw_examples(config.axis_space, count=EXAMPLES, seed=SEED):
         tensors = config.generate_dummy_inputs(seed=example.seed, **example.axes)

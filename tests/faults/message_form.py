@@ -1,4 +1,4 @@
-"""The one form of failure messages: subject, got, expected, where, and how to see it again."""
+"""Check the form of failure messages and of replay commands."""
 
 from __future__ import annotations
 
@@ -12,17 +12,20 @@ _LINE = re.compile(r"\S.*?: got \S.*, expected \S.* \[(?P<where>[^\[\]]+)\]")
 _REST = re.compile(r"\.\.\. and [1-9]\d* more")
 _BLAME = re.compile(r"(\S+: )?.+ is (probably )?at fault\b.*")
 _EXAMPLE = re.compile(r"(?:\w+=\d+, )*seed=\d+")
-_TOLD = {Outcome.FAILED, Outcome.ERRORED}
+_FAILURES = {Outcome.FAILED, Outcome.ERRORED}
 
 
 def misformed(records: Iterable[Record]) -> list[tuple[str, str]]:
-    """Requirement and line of what is not *subject: got, expected [cell, axis sizes, seed]* in the
-    messages of failures; the example that is named first is the record's. Lines after it may also
-    say how many more there are, and who is to blame."""
+    """Return (requirement, line) for each line of a failure message that has a wrong form.
+
+    The right form is *subject: got, expected [cell, axis sizes, seed]*. The first line names the
+    failing example of the record. A later line may instead state the number of further findings,
+    or the layer at fault.
+    """
     return [
         (record.requirement, line)
         for record in records
-        if record.outcome in _TOLD
+        if record.outcome in _FAILURES
         for line in _misformed_lines(record)
     ]
 
@@ -50,8 +53,11 @@ def _failing_example(record: Record) -> list[str]:
     return [*sizes, f"seed={record.failing.seed}"]
 
 
-def replayed(record: Record) -> dict[str, str]:
-    """The options of a record's replay command, beside `cell`; raises for another command."""
+def replay_options(record: Record) -> dict[str, str]:
+    """Return the options of a record's replay command, and its cell as `cell`.
+
+    Raises AssertionError if the record has another command.
+    """
     words = shlex.split(record.replay or "")
     assert words[:4] == ["python", "-m", "harness", "replay"], record
     options = dict(zip(words[5::2], words[6::2], strict=True))

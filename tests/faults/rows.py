@@ -1,4 +1,4 @@
-"""The suite as rows of a table: what refuses each fault, and whether a peer's validator would."""
+"""The fault suite as table rows: which requirement refuses a fault, and whether peers do."""
 
 from __future__ import annotations
 
@@ -12,16 +12,27 @@ from pathlib import Path
 from harness.evidence.session import single_thread
 from tests.faults import baseline
 from tests.faults.equivalence import prove
-from tests.faults.library import BENIGN, FAULTS, Bench, Benign, Family, Fault, first_refusal, judge
+from tests.faults.library import (
+    BENIGN,
+    FAULTS,
+    Bench,
+    Benign,
+    Family,
+    Fault,
+    first_refusal,
+    judge_fault,
+)
 
 CONFORMS = "conforms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`expected` are requirements that may be the first to refuse, or that it conforms.
+    """The result of one fault or benign change.
 
-    `got` is the one that was, `peers` whether the baseline refuses it too, `seconds` of a core.
+    `expected` contains the requirements that may refuse it first, or `conforms`. `got` is the
+    requirement that did, `proof` or `conforms`. `peers` is true if the baseline refuses it.
+    `seconds` is CPU time.
     """
 
     name: str
@@ -46,12 +57,12 @@ KINDS = (*(str(family) for family in Family), EQUIVALENT, HARMLESS)
 
 
 def choose(only: str) -> list[int]:
-    """The indices of the faults and benign changes whose name holds `only`."""
+    """Return the indices of the faults and benign changes whose name contains `only`."""
     return [index for index, one in enumerate(_all()) if only in str(one)]
 
 
 def rows(folder: Path, chosen: Sequence[int], *, jobs: int) -> Iterator[Row]:
-    """A row for each of them, in their order."""
+    """Yield a row for each chosen index, in order; `jobs` processes share `folder`."""
     context = get_context("spawn")
     with ProcessPoolExecutor(jobs, context, initializer=_start, initargs=(folder,)) as pool:
         yield from pool.map(_row, chosen)
@@ -87,12 +98,15 @@ def _row(index: int) -> Row:
 
 
 def _verdict(one: Fault | Benign, bench: Bench) -> str:
-    """What refuses it. An equivalent that is none is refused by its proof."""
+    """Return the requirement that refuses it first, or `conforms`.
+
+    The result is `proof` if an edit that should be equivalent changes behaviour.
+    """
     if isinstance(one, Benign):
         return first_refusal(one.case.judge(bench, one.subject, None)) or CONFORMS
     if one.is_equivalent and not prove(one, bench).holds:
         return "proof"
-    return first_refusal(judge(one, bench)) or CONFORMS
+    return first_refusal(judge_fault(one, bench)) or CONFORMS
 
 
 def _kind(one: Fault | Benign) -> str:

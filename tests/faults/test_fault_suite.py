@@ -1,4 +1,4 @@
-"""Every fault is refused by the requirement that is there for it, and nothing else is refused."""
+"""Each fault is refused by its intended requirement, and benign changes conform."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from harness import CellReport, Outcome
 from harness.requirements import requirement_ids
 from tests.faults import baseline
 from tests.faults.equivalence import prove
-from tests.faults.library import BENIGN, FAULTS, Bench, Benign, Family, Fault, first_refusal, judge
+from tests.faults.library import (
+    BENIGN,
+    FAULTS,
+    Bench,
+    Benign,
+    Family,
+    Fault,
+    first_refusal,
+    judge_fault,
+)
 from tests.faults.library.runtime import REAL, STUBS
 from tests.faults.library.subjects import BERT, CLIP, GPT2, T5, VIT, WHISPER
 from tests.faults.message_form import misformed
@@ -19,68 +28,68 @@ from tests.faults.selection import gate_faults, parameters, sampled_parameters
 
 REFUSED = [fault for fault in FAULTS if not fault.is_equivalent]
 EQUIVALENT = [fault for fault in FAULTS if fault.is_equivalent]
-LEVELS = [fault for fault in (*REAL, *STUBS) if "determinism" not in fault.refused_by]
-SEEN = [fault for fault in LEVELS if "agreement" in fault.refused_by]
+LEVEL_FAULTS = [fault for fault in (*REAL, *STUBS) if "determinism" not in fault.refused_by]
+SEEN_BY_AGREEMENT = [fault for fault in LEVEL_FAULTS if "agreement" in fault.refused_by]
 
 
 def _name(fault: Fault) -> str:
     return f"{fault.case.family.name.lower()}-{fault}"
 
 
-def _said(report: CellReport) -> list[tuple[str, str, str | None]]:
+def _messages(report: CellReport) -> list[tuple[str, str, str | None]]:
     return [(r.requirement, str(r.outcome), r.message) for r in report.records]
 
 
 @pytest.mark.parametrize("fault", parameters(REFUSED), ids=_name)
 def test_a_fault_is_refused_by_its_requirement(fault: Fault, bench: Bench) -> None:
-    report = judge(fault, bench)
-    assert first_refusal(report) in fault.refused_by, _said(report)
+    report = judge_fault(fault, bench)
+    assert first_refusal(report) in fault.refused_by, _messages(report)
     assert not report.conforms
     assert misformed(report.records) == []
 
 
 @pytest.mark.parametrize("fault", sampled_parameters(EQUIVALENT), ids=str)
-def test_an_equivalent_changes_no_more_than_eager_rounds(fault: Fault, bench: Bench) -> None:
+def test_an_equivalent_edit_stays_within_eager_rounding(fault: Fault, bench: Bench) -> None:
     proof = prove(fault, bench)
     assert proof.holds, proof
 
 
 @pytest.mark.parametrize("fault", sampled_parameters(EQUIVALENT), ids=str)
-def test_an_equivalent_conforms(fault: Fault, bench: Bench) -> None:
-    report = judge(fault, bench)
-    assert report.conforms, _said(report)
+def test_an_equivalent_edit_conforms(fault: Fault, bench: Bench) -> None:
+    report = judge_fault(fault, bench)
+    assert report.conforms, _messages(report)
 
 
 @pytest.mark.parametrize("benign", sampled_parameters(BENIGN), ids=str)
 def test_a_benign_change_conforms(benign: Benign, bench: Bench) -> None:
     report = benign.case.judge(bench, benign.subject, None)
-    assert report.conforms, _said(report)
+    assert report.conforms, _messages(report)
 
 
-@pytest.mark.parametrize("fault", parameters(LEVELS), ids=str)
-def test_a_difference_of_levels_fails_the_runtime_too(fault: Fault, bench: Bench) -> None:
+@pytest.mark.parametrize("fault", parameters(LEVEL_FAULTS), ids=str)
+def test_a_difference_between_optimisation_levels_fails_runtime(fault: Fault, bench: Bench) -> None:
     (record,) = fault.case.judge(bench, fault.subject, ["runtime"]).records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
 
 
-@pytest.mark.parametrize("fault", parameters(SEEN), ids=str)
-def test_agreement_blames_the_runtime_for_it(fault: Fault, bench: Bench) -> None:
+@pytest.mark.parametrize("fault", parameters(SEEN_BY_AGREEMENT), ids=str)
+def test_agreement_blames_the_runtime_for_such_a_difference(fault: Fault, bench: Bench) -> None:
     (record,) = fault.case.judge(bench, fault.subject, ["agreement"]).records
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
     assert "ONNX Runtime's optimiser is at fault: " in record.message
 
 
 @pytest.mark.parametrize(
-    ("name", "is_noticed"), [("bert-zeros", True), ("bert-ignores-mask", False)]
+    ("name", "is_refused"), [("bert-zeros", True), ("bert-ignores-mask", False)]
 )
-def test_the_baseline_notices_what_one_shape_and_a_mask_of_ones_show(
-    name: str, is_noticed: bool, bench: Bench
+def test_the_baseline_refuses_zeros_and_misses_an_ignored_mask(
+    name: str, is_refused: bool, bench: Bench
 ) -> None:
     fault = next(fault for fault in FAULTS if str(fault) == name)
-    assert baseline.refuses(fault.case, bench, fault.subject) is is_noticed
+    assert baseline.refuses(fault.case, bench, fault.subject) is is_refused
 
 
-def test_the_baseline_accepts_what_is_correct(bench: Bench) -> None:
+def test_the_baseline_accepts_correct_files(bench: Bench) -> None:
     accepted = [b for b in BENIGN if b.name in {"correct", "documented", "renamed-inside"}]
     assert accepted
     assert not any(baseline.refuses(one.case, bench, one.subject) for one in accepted)
@@ -91,14 +100,14 @@ def test_the_library_is_as_large_as_the_readme_says() -> None:
     assert f"injects {len(REFUSED)} faults" in readme
 
 
-def test_the_library_is_as_wide_as_it_has_to_be() -> None:
+def test_the_library_covers_all_families_and_the_main_subjects() -> None:
     assert len(BENIGN) >= 33
     assert {fault.case.family for fault in REFUSED} == set(Family)
     assert {BERT, GPT2, T5, VIT, WHISPER, CLIP} <= {fault.subject for fault in REFUSED}
 
 
-def test_every_requirement_has_a_fault_that_only_it_may_be_the_first_to_refuse() -> None:
-    """Who adds a requirement adds a fault that shows why it is needed."""
+def test_each_requirement_has_a_fault_that_only_it_may_refuse_first() -> None:
+    """A new requirement needs a fault that shows why it is needed."""
     alone = {fault.refused_by[0] for fault in REFUSED if len(fault.refused_by) == 1}
     assert set(requirement_ids()) <= alone
 

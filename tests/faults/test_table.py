@@ -1,4 +1,4 @@
-"""`make faults`: what it prints, and how it ends."""
+"""`make faults`: its output and its exit status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.faults.rows import CONFORMS, Row
 ROOT = Path(__file__).parents[2]
 
 
-def test_it_ends_with_0_where_all_is_as_intended() -> None:
+def test_the_status_is_0_if_every_result_is_as_expected() -> None:
     command = [sys.executable, "-m", "tests.faults", "--jobs", "1", "--only", "renamed"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -25,7 +25,7 @@ def test_it_ends_with_0_where_all_is_as_intended() -> None:
 @pytest.mark.parametrize(
     ("expected", "got"), [("export", CONFORMS), ("export", "agreement"), (CONFORMS, "padding")]
 )
-def test_it_ends_with_1_where_one_is_not(
+def test_the_status_is_1_if_a_result_is_not_as_expected(
     expected: str, got: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     row = Row(
@@ -42,7 +42,7 @@ def test_it_ends_with_1_where_one_is_not(
     assert f"bert one: got {got}, expected {expected}" in capsys.readouterr().out
 
 
-def test_peers_are_counted_beside() -> None:
+def test_the_table_shows_whether_peers_are_right() -> None:
     command = [sys.executable, "-m", "tests.faults", "--jobs", "1", "--only", "t-mirrors-mask"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     (row,) = [line for line in done.stdout.splitlines() if "mirrors-mask" in line]

@@ -1,4 +1,4 @@
-"""Wrong exporters are refused by the intended requirement in a run of the suite by pytest."""
+"""In a pytest run of the suite, the intended requirement refuses each wrong exporter."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from tests.faults.library.as_exporters import (
 )
 from tests.faults.library.exporter_kinds import Wrapping
 from tests.faults.library.subjects import Subject
-from tests.faults.message_form import misformed, replayed
+from tests.faults.message_form import misformed, replay_options
 
 ROOT = Path(__file__).parents[2]
 MODULE = "tests.faults.wrong_exporters"
 
 CONTROL_CELLS = [cell_of(subject, CONTROL) for subject in CONTROLLED]
 CELLS = [*CONTROL_CELLS, *(one.cell for one in AS_EXPORTERS)]
-# Those whose files tell: what shows only when it is exported again, `check` cannot see.
+# `check` cannot see a fault that shows only in a second export.
 WRAPPED = [
     one
     for one in AS_EXPORTERS
@@ -41,7 +41,7 @@ WRAPPED = [
 
 
 def _call(*words: str) -> subprocess.CompletedProcess[str]:
-    """Python in the repository, as a contributor calls it."""
+    """Run Python in the repository, as a contributor would."""
     environment = {n: v for n, v in os.environ.items() if not n.startswith("PYTEST_")}
     command = [sys.executable, *words]
     return subprocess.run(
@@ -55,7 +55,7 @@ def _listed(words: Sequence[str]) -> str:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int]:
-    """A run of the suite over every wrong exporter: its run file and pytest's exit status."""
+    """Run the suite over every wrong exporter; return the run and pytest's exit status."""
     directory = tmp_path_factory.mktemp("run")
     done = _call(
         *("-m", "pytest", "-n", "2", "-p", "no:cacheprovider", f"--run-dir={directory}"),
@@ -74,14 +74,14 @@ def _report(run: Run, cell: CellId) -> CellReport:
 
 
 @pytest.mark.parametrize("one", AS_EXPORTERS, ids=str)
-def test_pytest_refuses_it(one: AsExporter, run: tuple[Run, int]) -> None:
+def test_the_run_refuses_a_wrong_exporter(one: AsExporter, run: tuple[Run, int]) -> None:
     report = _report(run[0], one.cell)
     assert first_refusal(report) in one.fault.refused_by, report
     assert run[1] == 1
 
 
 @pytest.mark.parametrize("cell", CONTROL_CELLS, ids=str)
-def test_the_correct_one_passes_in_the_same_run(cell: CellId, run: tuple[Run, int]) -> None:
+def test_the_correct_exporter_passes_in_the_same_run(cell: CellId, run: tuple[Run, int]) -> None:
     assert _report(run[0], cell).conforms
 
 
@@ -89,14 +89,14 @@ def test_the_correct_one_passes_in_the_same_run(cell: CellId, run: tuple[Run, in
 def test_failures_of_every_requirement_have_one_form(
     requirement: str, run: tuple[Run, int]
 ) -> None:
-    """Subject, got, expected, where, and a command that names the cell and its example."""
+    """Subject, got, expected, place, and a replay command with the cell and its example."""
     failed = [record for record in _failed(run[0]) if record.requirement == requirement]
     assert failed
     assert misformed(failed) == []
     for record in failed:
         assert (record.failing is not None) is (record.examples > 0), record
-        assert _example_of(record).items() <= replayed(record).items(), record
-        assert ("--seed" in replayed(record)) is (record.failing is not None)
+        assert _example_of(record).items() <= replay_options(record).items(), record
+        assert ("--seed" in replay_options(record)) is (record.failing is not None)
 
 
 def _failed(run: Run) -> list[Record]:
@@ -109,7 +109,7 @@ def _failed(run: Run) -> list[Record]:
 
 
 def _example_of(record: Record) -> dict[str, str]:
-    """What a replay command has to say of a failure."""
+    """Return the options that the replay command of a failure must have."""
     named = {"cell": str(record.cell), "--requirement": record.requirement}
     if record.failing is None:
         return named
@@ -118,7 +118,7 @@ def _example_of(record: Record) -> dict[str, str]:
 
 
 def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, int]) -> None:
-    """One for each requirement that failed; the others are replayed the same way."""
+    """One failure per requirement is replayed; the other commands have the same form."""
     failed: dict[str, Record] = {}
     for record in _failed(run[0]):
         failed.setdefault(record.requirement, record)
@@ -134,14 +134,16 @@ def _replay(record: Record) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize("one", WRAPPED, ids=str)
-def test_check_refuses_its_files(one: AsExporter, bench: Bench, tmp_path: Path) -> None:
+def test_check_refuses_the_files_of_a_wrong_exporter(
+    one: AsExporter, bench: Bench, tmp_path: Path
+) -> None:
     subject = one.fault.subject
-    report = _checked(one, bench, tmp_path)
+    report = _check_files(one, bench, tmp_path)
     assert first_refusal(report) in one.fault.refused_by, report
     assert report.cell.architecture == subject.architecture
 
 
-def _checked(one: AsExporter, bench: Bench, folder: Path) -> CellReport:
+def _check_files(one: AsExporter, bench: Bench, folder: Path) -> CellReport:
     subject: Subject = one.fault.subject
     model, config = bench.model(subject), bench.config(subject)
     one.exporter.export(model, config, subject.opset, folder)

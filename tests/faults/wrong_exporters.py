@@ -1,4 +1,4 @@
-"""A config module that registers wrong exporters, and the architectures that they need."""
+"""A config module that registers the wrong exporters and the architectures they need."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos import play
+from tests.chaos import play_round
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", [0, 4])
 def test_nothing_is_lost_doubled_or_misjudged(tmp_path: Path, seed: int) -> None:
-    found = play(seed, tmp_path)
+    found = play_round(seed, tmp_path)
     assert found.problems == []
     assert found.cells == 48

@@ -1,4 +1,4 @@
-"""Edited copies of correct exports, and files of faulty exporters, judged."""
+"""Fixtures that judge edited copies of correct exports, and files of faulty exporters."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CORRECT = (
 
 Named = dict[str, torch.Tensor]
 Fault = Callable[[Callable[[Named], Named], Named], Named]
-"""Named outputs for named inputs, given the correct model to run."""
+"""(correct model, named inputs) -> named outputs."""
 
 
 @pytest.fixture(params=CORRECT, ids="/".join)
@@ -55,7 +55,7 @@ def check_correct(
 def check_edited(
     exported: Callable[..., Path], subject: Callable[..., Any], tmp_path: Path
 ) -> Callable[..., CellReport]:
-    """Judge a copy of bert's correct file, edited, against another `model` where one is given."""
+    """Judge an edited copy of bert's correct file, against another `model` if one is given."""
 
     def run(edit: Callable[[onnx.ModelProto], None], **options: Any) -> CellReport:
         task = "text-classification"
@@ -71,7 +71,7 @@ def check_edited(
 
 @pytest.fixture
 def with_data(exported: Callable[..., Path], tmp_path: Path) -> Path:
-    """A correct file whose weights stand in `model.data` beside it, in a folder of its own."""
+    """A correct file with its weights in `model.data`, in a folder of its own."""
     path = tmp_path / "inside" / "model.onnx"
     path.parent.mkdir()
     onnx.save(
@@ -85,7 +85,7 @@ def with_data(exported: Callable[..., Path], tmp_path: Path) -> Path:
 
 
 class _Faulty(FlatModel):
-    """Gives what a fault makes of the correct model."""
+    """Returns the outputs that a fault computes with the correct model."""
 
     def __init__(self, model: FlatModel, config: OnnxConfig, fault: Fault) -> None:
         super().__init__(model.model, config)
@@ -127,6 +127,6 @@ def judge_fault() -> Callable[..., CellReport]:
 
 @pytest.fixture
 def failed() -> Callable[[CellReport], list[str]]:
-    """The requirements that speak against a file, in ladder order."""
+    """Return a function that lists the requirements that did not pass, in ladder order."""
     harmless = {Outcome.PASSED, Outcome.NOT_APPLICABLE}
     return lambda report: [r.requirement for r in report.records if r.outcome not in harmless]

@@ -26,14 +26,14 @@ from harness.exporters import get_exporter
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.judge.profiles import PROFILES
 from harness.requirements import requirement_ids
+from tests.faults.library.exporter_defects import keeps_sixteen_times_the_traced_images
 from tests.faults.library.exporter_kinds import Wrapping
-from tests.faults.library.exporter_ways import keeps_sixteen_times_the_traced_images
 from tests.faults.library.subjects import more_architectures
 
 VIT = "vit/image-classification/opset18"
 
 
-def _judged(cell: str, exporter: Exporter) -> Record:
+def _judge(cell: str, exporter: Exporter) -> Record:
     register_exporter(exporter)
     report = judge_cell(CellId.parse(f"{cell}/{exporter.name}"), requirements=["baked-sizes"])
     return report.record("baked-sizes")
@@ -49,13 +49,13 @@ def _judged(cell: str, exporter: Exporter) -> Record:
     ],
 )
 def test_a_correct_export_passes(cell: str, exporter: str) -> None:
-    record = _judged(f"{cell}/opset18", get_exporter(exporter))
+    record = _judge(f"{cell}/opset18", get_exporter(exporter))
     assert record.outcome is Outcome.PASSED, record.message
 
 
 def test_the_node_and_both_sizes_are_named() -> None:
     exporter = Wrapping("drops-images", keeps_sixteen_times_the_traced_images)
-    record = _judged(VIT, exporter)
+    record = _judge(VIT, exporter)
     assert record.outcome is Outcome.FAILED
     assert (
         "(Slice): got int64[1] of 48 from batch_size=3 and int64[1] of 176 from batch_size=11"
@@ -64,7 +64,7 @@ def test_the_node_and_both_sizes_are_named() -> None:
 
 
 class _Once(TorchScriptExporter):
-    """Gives up when it is asked again."""
+    """Refuses the second export."""
 
     name = "wrong-once"
 
@@ -78,29 +78,29 @@ class _Once(TorchScriptExporter):
         return super().export(model, config, opset, output)
 
 
-def test_an_exporter_that_manages_one_size_alone_fails() -> None:
-    record = _judged(VIT, _Once())
+def test_an_exporter_that_can_export_only_one_size_fails() -> None:
+    record = _judge(VIT, _Once())
     assert record.outcome is Outcome.FAILED
     assert record.message.startswith("export from batch_size=11: got out of luck, expected a file")
 
 
 class _FixedSizes(ViTOnnxConfig):
-    """Has one size to be exported from, whatever it is asked."""
+    """Has the same sizes in both exports."""
 
     @property
     def axis_space(self) -> AxisSpace:
         return AxisSpace.over(["batch_size"], overrides={}, ceilings={})
 
 
-def test_a_description_that_does_not_follow_is_told_from_a_correct_one() -> None:
+def test_a_description_that_ignores_the_second_sizes_is_an_error() -> None:
     with more_architectures():
         register("vit", tasks=["image-classification"])(_FixedSizes)
-        record = _judged(VIT, get_exporter("torchscript"))
+        record = _judge(VIT, get_exporter("torchscript"))
     assert record.outcome is Outcome.ERRORED
     assert "_FixedSizes: got batch_size=3 in both exports" in record.message
 
 
-def test_files_that_are_given_are_not_exported_again(
+def test_given_files_are_not_exported_again(
     exported: Callable[..., Path], subject: Callable[..., Any]
 ) -> None:
     path, model = exported("bert", "fill-mask"), subject("bert", "fill-mask").model
@@ -111,6 +111,6 @@ def test_files_that_are_given_are_not_exported_again(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_the_nightly_profile_alone_plans_it(profile: str) -> None:
+def test_only_the_nightly_profile_plans_it(profile: str) -> None:
     planned = requirement_ids(exports_again=PROFILES[profile].exports_again)
     assert ("baked-sizes" in planned) is (profile == "nightly")

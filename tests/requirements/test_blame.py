@@ -1,4 +1,4 @@
-"""Who a failure is blamed on, shown by files that are wrong by the fault of each."""
+"""The layer that a failure is blamed on, shown with files that each layer makes wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.faults.library import description_kinds as wrong
 from tests.faults.library.runtime import REAL
 
 BERT, GPT2 = ("bert", "text-classification"), ("gpt2", "text-generation-with-past")
-NOBODY = (
+NEITHER_AGREES = (
     "the exporter is at fault: neither ORT_DISABLE_ALL nor onnx's reference evaluator agrees with "
     "eager PyTorch"
 )
@@ -34,7 +34,7 @@ Edit = Callable[[onnx.ModelProto], None]
 
 @pytest.fixture
 def agreement(check_edited: CheckEdited) -> Callable[[Edit], Record]:
-    """What `agreement` says of an edited file."""
+    """Return a function that judges an edited file, which must fail, by `agreement`."""
 
     def run(edit: Edit) -> Record:
         (record,) = check_edited(edit, requirements=["agreement"], profile="smoke").records
@@ -45,8 +45,10 @@ def agreement(check_edited: CheckEdited) -> Callable[[Edit], Record]:
 
 
 def add_to_logits(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: float) -> None:
-    """Logits are to be `before` plus what the nodes compute as `added`, of `zeros` of their shape
-    and of constants."""
+    """Add `added` to the logits, which are then called `before`.
+
+    The nodes compute `added` from `before`, from `zeros` of the same shape, and from constants.
+    """
     for node in model.graph.node:
         node.output[:] = ["before" if name == "logits" else name for name in node.output]
     values = {"zero": 0.0, **constants}
@@ -59,8 +61,10 @@ def add_to_logits(model: onnx.ModelProto, *nodes: onnx.NodeProto, **constants: f
 
 
 def saturate(model: onnx.ModelProto) -> None:
-    """Adds sigmoid(-30) * 1e13 - 0.93576, which is 0: the runtime's kernel gives 0 below -18. A
-    sequence of tensors stands among the values."""
+    """Add sigmoid(-30) * 1e13 - 0.93576, which is 0; the runtime's sigmoid is 0 below -18.
+
+    One of the values is a sequence of tensors.
+    """
     add_to_logits(
         model,
         helper.make_node("SequenceConstruct", ["zeros"], ["sequence"]),
@@ -76,8 +80,7 @@ def saturate(model: onnx.ModelProto) -> None:
 
 
 def expand_bfloat16(model: onnx.ModelProto) -> None:
-    """Adds 0 by way of an Expand of bfloat16 to a shape that is not known before it runs, for
-    which the runtime has no kernel."""
+    """Add 0 through an Expand of bfloat16 to a computed shape; the runtime has no such kernel."""
     add_to_logits(
         model,
         helper.make_node("Cast", ["zeros"], ["narrow"], to=TensorProto.BFLOAT16),
@@ -87,7 +90,7 @@ def expand_bfloat16(model: onnx.ModelProto) -> None:
     )
 
 
-def test_the_optimiser_is_blamed_where_the_file_as_written_is_right(
+def test_the_optimiser_is_blamed_if_the_unoptimised_file_is_right(
     agreement: Callable[[Edit], Record],
 ) -> None:
     fused = next(fault for fault in REAL if str(fault) == "bert-fused-scale-overflows")
@@ -99,7 +102,7 @@ def test_the_optimiser_is_blamed_where_the_file_as_written_is_right(
     ) in record.message
 
 
-def test_a_kernel_is_blamed_where_only_the_reference_evaluator_is_right(
+def test_a_kernel_is_blamed_if_only_the_reference_evaluator_is_right(
     agreement: Callable[[Edit], Record],
 ) -> None:
     record = agreement(saturate)
@@ -110,7 +113,7 @@ def test_a_kernel_is_blamed_where_only_the_reference_evaluator_is_right(
     ) in record.message
 
 
-def test_a_kernel_is_blamed_for_what_it_refuses(agreement: Callable[[Edit], Record]) -> None:
+def test_a_kernel_is_blamed_if_it_refuses_a_node(agreement: Callable[[Edit], Record]) -> None:
     record = agreement(expand_bfloat16)
     assert record.blame == "onnxruntime"
     assert "Could not find an implementation for Expand" in record.message
@@ -122,42 +125,44 @@ def freeze_batch(model: onnx.ModelProto) -> None:
         value.type.tensor_type.shape.dim[0].dim_value = 3
 
 
-def test_what_a_file_declares_that_it_does_not_take_is_no_kernel_s_fault(
+def test_no_kernel_is_blamed_if_the_declared_input_shape_is_wrong(
     agreement: Callable[[Edit], Record],
 ) -> None:
-    """The evaluator alone would compute it all the same."""
+    """The reference evaluator ignores the declared shape."""
     record = agreement(freeze_batch)
     assert "Got invalid dimensions for input" in record.message
     assert record.blame == "exporter"
-    assert NOBODY in record.message.splitlines()
+    assert NEITHER_AGREES in record.message.splitlines()
 
 
 def change_weight(model: onnx.ModelProto) -> None:
-    """Biases of the last layer in reverse."""
+    """Reverse the biases of the last layer."""
     name = "layer.1.output.dense.bias"
     weight = next(tensor for tensor in model.graph.initializer if tensor.name.endswith(name))
     reverse = numpy_helper.to_array(weight)[::-1].copy()
     weight.CopyFrom(numpy_helper.from_array(reverse, weight.name))
 
 
-def test_the_exporter_is_blamed_where_nobody_is_right(agreement: Callable[[Edit], Record]) -> None:
+def test_the_exporter_is_blamed_if_no_evaluation_is_right(
+    agreement: Callable[[Edit], Record],
+) -> None:
     record = agreement(change_weight)
     assert record.blame == "exporter"
     assert (
-        f"\n{NOBODY}; first module whose output is not among the file's values: "
+        f"\n{NEITHER_AGREES}; first module whose output is not among the file's values: "
         "`bert.encoder.layer.1.output.dense` (Linear)\n"
     ) in record.message
 
 
 def ignore_mask(model: onnx.ModelProto) -> None:
-    """In the second layer alone."""
+    """Ignore the mask in the second layer only."""
     node = next(n for n in model.graph.node if n.name.endswith("layer.1/attention/self/Add"))
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.0), "nothing"))
     node.input[1] = "nothing"
 
 
 def turn_rows(model: onnx.ModelProto) -> None:
-    """After the last module, whose values stand in the file."""
+    """Reverse the rows after the last module, so all values of modules are in the file."""
     add_to_logits(model)
     model.graph.initializer.append(numpy_helper.from_array(np.array([-1]), "last"))
     model.graph.initializer.append(numpy_helper.from_array(np.array([-(2**31)]), "first"))
@@ -196,7 +201,7 @@ def add_private_operator(model: onnx.ModelProto) -> None:
         (change_weight, "MAX_MEGABYTES", "MB and "),
     ],
 )
-def test_what_the_evaluator_is_not_asked_or_cannot_do_it_cannot_tell(
+def test_the_reason_is_given_if_the_evaluator_cannot_decide(
     edit: Edit,
     limit: str,
     reason: str,
@@ -214,9 +219,7 @@ def test_what_the_evaluator_is_not_asked_or_cannot_do_it_cannot_tell(
     assert reason in record.message
 
 
-def test_weights_beside_the_file_are_loaded_for_it(
-    with_data: Path, subject: Callable[..., Any]
-) -> None:
+def test_the_evaluator_loads_external_data(with_data: Path, subject: Callable[..., Any]) -> None:
     model = onnx.load(with_data)
     saturate(model)
     onnx.save(
@@ -255,7 +258,7 @@ def test_weights_beside_the_file_are_loaded_for_it(
         ),
     ],
 )
-def test_the_description_is_blamed_where_eager_does_not_fit_it(
+def test_the_description_is_blamed_if_eager_contradicts_it(
     described: type[OnnxConfig],
     cell: tuple[str, str],
     requirement: str,
@@ -263,7 +266,7 @@ def test_the_description_is_blamed_where_eager_does_not_fit_it(
     exported: Callable[..., Path],
     subject: Callable[..., Any],
 ) -> None:
-    """Of files that are correct."""
+    """The files are correct."""
     one, (_, task) = subject(*cell), cell
     config = described(one.config.config, task=task)
     report = check(
@@ -286,7 +289,7 @@ def test_an_output_that_the_next_step_lacks_is_named(
     )
 
 
-def test_levels_that_differ_do_so_at_a_node(check_edited: CheckEdited) -> None:
+def test_the_node_at_which_optimisation_levels_differ_is_named(check_edited: CheckEdited) -> None:
     plain = next(fault for fault in REAL if str(fault) == "bert-plain-scale-overflows")
     report = check_edited(plain.case.edit, requirements=["runtime"])  # type: ignore[attr-defined]
     assert (
@@ -296,8 +299,10 @@ def test_levels_that_differ_do_so_at_a_node(check_edited: CheckEdited) -> None:
 
 
 def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
-    """Adds 1 / tiny * (0 * tiny), which is infinity times 0 unless the optimiser makes one
-    division of both: it does not if somebody looks at what stands between."""
+    """Add 1 / tiny * zeros, which is infinity times 0.
+
+    The optimiser makes one division of both nodes, which is 0, unless the inner value is an output.
+    """
     add_to_logits(
         model,
         helper.make_node("Add", ["zeros", "factor"], ["tiny"]),
@@ -308,13 +313,13 @@ def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
     )
 
 
-def test_a_difference_that_looking_removes_is_told_of(check_edited: CheckEdited) -> None:
+def test_a_difference_that_observation_removes_is_reported(check_edited: CheckEdited) -> None:
     report = check_edited(divide_by_almost_nothing, requirements=["runtime"])
     assert f"ONNX Runtime is at fault; {VANISHES}\n" in report.record("runtime").message
 
 
 @pytest.mark.parametrize("requirement", ["dynamic-axes", "determinism", "runtime"])
-def test_what_never_runs_tells_why_it_proves_nothing(
+def test_a_file_that_never_runs_is_inconclusive_with_the_reason(
     requirement: str, check_edited: CheckEdited
 ) -> None:
     report = check_edited(expand_bfloat16, requirements=[requirement])
@@ -327,8 +332,8 @@ def test_what_never_runs_tells_why_it_proves_nothing(
     )
 
 
-def test_what_the_evaluator_warns_of_is_not_printed() -> None:
-    """Numpy warns of infinities and NaN, which are what some files compute."""
+def test_warnings_of_the_evaluator_are_not_shown() -> None:
+    """Numpy warns of infinities and NaN, which some files compute."""
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n"])
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"])
     graph = helper.make_graph([helper.make_node("Log", ["x"], ["y"])], "log", [value], [result])
@@ -342,21 +347,21 @@ def test_what_the_evaluator_warns_of_is_not_printed() -> None:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of what is asked beside the runtime, as often as it is."""
-    asked: list[str] = []
+    """The class names of the evaluators that a test opens, once per opening."""
+    names: list[str] = []
     classes: tuple[Any, ...] = (Evaluator, NodeComparison, ModuleComparison)
     for one in classes:
 
-        def noted(self: Any, part: Any, open_part: Any = one.open) -> Any:
-            asked.append(type(self).__name__)
+        def open_and_note(self: Any, part: Any, open_part: Any = one.open) -> Any:
+            names.append(type(self).__name__)
             return open_part(self, part)
 
-        monkeypatch.setattr(one, "open", noted)
-    return asked
+        monkeypatch.setattr(one, "open", open_and_note)
+    return names
 
 
 @pytest.mark.parametrize("cell", [BERT, GPT2])
-def test_what_passes_asks_nobody(
+def test_a_passing_cell_opens_no_evaluator(
     cell: tuple[str, str],
     opened: list[str],
     exported: Callable[..., Path],
@@ -370,7 +375,7 @@ def test_what_passes_asks_nobody(
     assert opened == []
 
 
-def test_what_fails_asks_once_however_long_it_is_made_smaller(
+def test_a_failure_opens_each_evaluator_once_however_long_it_is_shrunk(
     opened: list[str], agreement: Callable[[Edit], Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
@@ -387,7 +392,7 @@ def test_what_fails_asks_once_however_long_it_is_made_smaller(
 
 
 @pytest.mark.parametrize("requirement", ["agreement", "padding"])
-def test_the_tolerance_is_blamed_where_eager_itself_rounds_by_more(
+def test_the_tolerance_is_blamed_if_eager_rounds_by_more(
     requirement: str, exported: Callable[..., Path], subject: Callable[..., Any]
 ) -> None:
     path, model = exported(*BERT), subject(*BERT).model

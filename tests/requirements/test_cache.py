@@ -1,4 +1,4 @@
-"""`cache` refuses files that do not go on from what they returned, each on its own."""
+"""`cache` refuses each file that continues wrongly from the cache that it returned."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TOGETHER = f"encoder_model + decoder_model + {WITH_PAST}"
 Named = dict[str, torch.Tensor]
 
 
-def _judged(architecture: str, task: str, exporter: str = "torchscript") -> Record:
+def _judge(architecture: str, task: str, exporter: str = "torchscript") -> Record:
     cell = CellId.parse(f"{architecture}/{task}/opset18/{exporter}")
     (record,) = judge_cell(cell, profile="smoke", requirements=["cache"]).records
     return record
@@ -57,7 +57,7 @@ def _judged(architecture: str, task: str, exporter: str = "torchscript") -> Reco
     ],
 )
 def test_a_correct_export_passes(architecture: str, task: str, part: str) -> None:
-    record = _judged(architecture, task)
+    record = _judge(architecture, task)
     assert record.outcome is Outcome.PASSED, record.message
     assert record.part == part
     assert record.message == ""
@@ -66,8 +66,8 @@ def test_a_correct_export_passes(architecture: str, task: str, part: str) -> Non
 
 
 @pytest.mark.parametrize("architecture", ["llama", "t5"])
-def test_without_tokens_to_choose_the_rest_is_judged_and_the_reason_told(architecture: str) -> None:
-    record = _judged(architecture, FEATURES)
+def test_a_task_that_chooses_no_tokens_is_judged_without_greedy_decoding(architecture: str) -> None:
+    record = _judge(architecture, FEATURES)
     assert record.outcome is Outcome.PASSED
     assert record.message == (
         f"{GREEDY} are not compared with generate(): {FEATURES} chooses no tokens"
@@ -78,14 +78,14 @@ def test_without_tokens_to_choose_the_rest_is_judged_and_the_reason_told(archite
     ("architecture", "task"),
     [("bert", "fill-mask"), ("gpt2", "text-generation"), ("t5", "text2text-generation")],
 )
-def test_it_asks_nothing_of_files_that_do_not_continue(architecture: str, task: str) -> None:
-    record = _judged(architecture, task)
+def test_it_is_not_applicable_if_no_file_takes_a_cache(architecture: str, task: str) -> None:
+    record = _judge(architecture, task)
     assert record.outcome is Outcome.NOT_APPLICABLE
     assert record.message == f"no file of {task} continues from a cache"
 
 
 class _Wrong(FlatModel):
-    """Is right but for what `spoil_inputs` and `spoil_outputs` do."""
+    """A correct model, apart from the changes of `spoil_inputs` and `spoil_outputs`."""
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
@@ -105,12 +105,12 @@ def _past(named: Named) -> list[str]:
 
 
 def _has_past(named: Named) -> torch.Tensor:
-    """1 where there is a past and 0 where there is none, as a trace can say it."""
+    """Return 1 if the past has tokens, otherwise 0, computed so that a trace keeps it dynamic."""
     return torch.ones_like(named[_past(named)[0]][:1, :1, :, :1]).sum().clamp(max=1)
 
 
 class _NewTokensOnly(_Wrong):
-    """Returns keys and values of the new tokens alone."""
+    """Returns keys and values of the new tokens only."""
 
     def spoil_outputs(self, named: Named, outputs: Named) -> Named:
         new = named["input_ids"].shape[1]
@@ -118,14 +118,14 @@ class _NewTokensOnly(_Wrong):
 
 
 class _PastIgnored(_Wrong):
-    """Attends to zeros in the place of the past, and returns it as it was."""
+    """Replaces the past by zeros."""
 
     def spoil_inputs(self, named: Named) -> Named:
         return named | {name: named[name] * 0 for name in _past(named)}
 
 
 class _PositionsRestart(_Wrong):
-    """Counts positions from 0 again where there is a past."""
+    """Restarts positions at 0 after a past."""
 
     def spoil_inputs(self, named: Named) -> Named:
         positions = named["position_ids"]
@@ -134,7 +134,7 @@ class _PositionsRestart(_Wrong):
 
 
 class _LayersCrossed(_Wrong):
-    """Gives the past of each layer to another one."""
+    """Gives each layer the past of another layer."""
 
     def spoil_inputs(self, named: Named) -> Named:
         names = _past(named)
@@ -143,7 +143,7 @@ class _LayersCrossed(_Wrong):
 
 
 class _RowsMixed(_Wrong):
-    """Gives the past of each row to the next one, in one layer."""
+    """Gives each row the past of another row, in one layer."""
 
     def spoil_inputs(self, named: Named) -> Named:
         names = _past(named)[:2]
@@ -151,7 +151,7 @@ class _RowsMixed(_Wrong):
 
 
 class _OffWithoutPast(_Wrong):
-    """Is right but at a past of 0."""
+    """Is wrong only without a past."""
 
     def spoil_outputs(self, named: Named, outputs: Named) -> Named:
         name = self.output_names[0]
@@ -159,7 +159,7 @@ class _OffWithoutPast(_Wrong):
 
 
 class _CrossKeysForValues(_Wrong):
-    """Takes the encoder's keys for its values."""
+    """Uses the encoder's keys as its values."""
 
     def spoil_inputs(self, named: Named) -> Named:
         keys = {n: n.removesuffix("value") + "key" for n in named if n.endswith("encoder.value")}
@@ -167,7 +167,7 @@ class _CrossKeysForValues(_Wrong):
 
 
 class _KeysReturnedAsValues(_Wrong):
-    """Returns keys of the encoder for its values; its own outputs are right."""
+    """Returns the encoder's keys as its values; all other outputs are right."""
 
     def spoil_outputs(self, named: Named, outputs: Named) -> Named:
         keys = {n: n.removesuffix("value") + "key" for n in outputs if n.endswith("encoder.value")}
@@ -175,7 +175,7 @@ class _KeysReturnedAsValues(_Wrong):
 
 
 class _WrongExporter(TorchScriptExporter):
-    """Wraps the file that takes all of `inputs` in a wrong model."""
+    """Wraps each file that has the input `takes` in a wrong model."""
 
     name = "wrong-cache"
     opsets = (18,)
@@ -194,7 +194,7 @@ KEY = "past_key_values.0.key"
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (_NewTokensOnly, "shape of present.0.key: got "),
         (_PastIgnored, "against one full forward: values of logits: got max_abs_diff "),
@@ -206,21 +206,21 @@ KEY = "past_key_values.0.key"
 )
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_a_decoder_that_spoils_its_past_is_refused(
-    architecture: str, wrong: type[_Wrong], said: str
+    architecture: str, wrong: type[_Wrong], message: str
 ) -> None:
     register_exporter(_WrongExporter(wrong, KEY))
-    record = _judged(architecture, GENERATION, "wrong-cache")
+    record = _judge(architecture, GENERATION, "wrong-cache")
     assert record.outcome is Outcome.FAILED
     assert record.part == "model"
     assert record.blame == "exporter"
     assert re.match(r"\d+ tokens? after a past of [1-9]", record.message), record.message
-    assert said in record.message
+    assert message in record.message
     assert ", expected " in record.message
 
 
-def test_a_file_that_is_right_but_without_a_past_is_refused_at_the_prefill() -> None:
+def test_a_file_that_is_wrong_only_without_a_past_fails_at_the_prefill() -> None:
     register_exporter(_WrongExporter(_OffWithoutPast, KEY))
-    record = _judged("gpt2", GENERATION, "wrong-cache")
+    record = _judge("gpt2", GENERATION, "wrong-cache")
     assert record.outcome is Outcome.FAILED
     assert record.message.startswith(
         "prefill of 1 token against one full forward: values of logits: got max_abs_diff 0.1, "
@@ -236,11 +236,11 @@ def test_a_file_that_is_right_but_without_a_past_is_refused_at_the_prefill() -> 
         (_KeysReturnedAsValues, "encoder_hidden_states", "decoder_model"),
     ],
 )
-def test_of_several_files_the_wrong_one_is_named(
+def test_the_wrong_one_of_several_files_is_named(
     wrong: type[_Wrong], takes: str, stem: str
 ) -> None:
     register_exporter(_WrongExporter(wrong, takes))
-    record = _judged("t5", TRANSLATION, "wrong-cache")
+    record = _judge("t5", TRANSLATION, "wrong-cache")
     assert record.outcome is Outcome.FAILED
     assert record.part == stem
     start = f"{stem}: 1 token after a past of 1 against one full forward: values of logits: got "
@@ -248,10 +248,10 @@ def test_of_several_files_the_wrong_one_is_named(
 
 
 @pytest.mark.parametrize("count", [3, 4, 6])
-def test_mixed_rows_show_without_eager(
+def test_mixed_rows_are_found_without_eager(
     count: int, subject: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Whichever way they are mixed, since each example has its rows in another order."""
+    """Each example permutes its rows differently, so any mixture is found."""
     one = subject("gpt2", GENERATION)
     exporter = _WrongExporter(_RowsMixed, KEY)
     source = Source(exporter=exporter, opset=18, directory=tmp_path)
@@ -266,7 +266,7 @@ def test_mixed_rows_show_without_eager(
     assert findings[0].message.startswith("rows of the cache in the order [")
 
 
-def test_the_runtime_is_blamed_for_what_its_optimiser_makes(
+def test_the_runtime_is_blamed_for_an_error_of_its_optimiser(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = PartEvidence.run
@@ -277,30 +277,30 @@ def test_the_runtime_is_blamed_for_what_its_optimiser_makes(
         return outputs | {"logits": outputs["logits"] + float(is_wrong)}
 
     monkeypatch.setattr(PartEvidence, "run", wrongly_optimised)
-    record = _judged("gpt2", GENERATION)
+    record = _judge("gpt2", GENERATION)
     assert (record.outcome, record.blame) == (Outcome.FAILED, "onnxruntime")
 
 
 def test_a_file_that_the_runtime_refuses_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def refused(part: PartEvidence, feed: Any) -> Any:
-        raise CandidateError("it is Monday")
+        raise CandidateError("no memory")
 
     monkeypatch.setattr(PartEvidence, "run", refused)
-    record = _judged("gpt2", GENERATION)
+    record = _judge("gpt2", GENERATION)
     assert record.outcome is Outcome.FAILED
     assert record.message.startswith(
-        "prefill of 1 token: got it is Monday from ONNX Runtime, expected it to run ["
+        "prefill of 1 token: got no memory from ONNX Runtime, expected it to run ["
     )
 
 
-def test_where_the_model_does_not_generate_the_claim_is_in_doubt(
+def test_it_is_inconclusive_if_generate_raises_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def generate(model: object, **keywords: object) -> None:
         raise IndexError("out of range")
 
     monkeypatch.setattr(GPT2LMHeadModel, "generate", generate)
-    record = _judged("gpt2", GENERATION)
+    record = _judge("gpt2", GENERATION)
     assert record.outcome is Outcome.INCONCLUSIVE
     assert record.message.startswith(
         f"cache: {GREEDY} cannot be compared: generate() raised IndexError: out of range ["
@@ -308,16 +308,19 @@ def test_where_the_model_does_not_generate_the_claim_is_in_doubt(
 
 
 class _Positionless(TextDecoderOnnxConfig):
-    """GPT-2 without position ids: the file is right, and useless for prompts padded on the left,
-    whose positions generation counts without the padding."""
+    """GPT-2 without position ids.
+
+    The file is correct, but useless for prompts padded on the left: generation counts their
+    positions without the padding.
+    """
 
     ATOL_FOR_VALIDATION = 1e-4
     NORMALIZED_CONFIG_CLASS = GPT2OnnxConfig.NORMALIZED_CONFIG_CLASS
 
 
-def test_a_description_by_which_padded_prompts_go_wrong_is_refused() -> None:
+def test_a_description_that_is_wrong_for_padded_prompts_is_refused() -> None:
     register("gpt2", tasks=[GENERATION])(_Positionless)
-    record = _judged("gpt2", GENERATION)
+    record = _judge("gpt2", GENERATION)
     assert record.outcome is Outcome.FAILED
     assert re.match(
         rf"{GREEDY}: got \d+ at step \d of row \d, expected \d+, which generate\(\) chooses by a "
@@ -328,16 +331,18 @@ def test_a_description_by_which_padded_prompts_go_wrong_is_refused() -> None:
     assert record.blame == "harness"
 
 
-def test_a_verdict_stays_though_the_file_rolls_dice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here it is off in the first run alone."""
-    run, rolled = PartEvidence.run, iter([1.0])
+def test_a_failure_of_a_random_file_is_kept_if_it_does_not_repeat(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Here only the first run is wrong."""
+    run, offsets = PartEvidence.run, iter([1.0])
 
-    def dice(part: PartEvidence, feed: Any) -> Any:
+    def wrong_once(part: PartEvidence, feed: Any) -> Any:
         outputs = run(part, feed)
-        return outputs | {"logits": outputs["logits"] + next(rolled, 0.0)}
+        return outputs | {"logits": outputs["logits"] + next(offsets, 0.0)}
 
-    monkeypatch.setattr(PartEvidence, "run", dice)
-    record = _judged("gpt2", GENERATION)
+    monkeypatch.setattr(PartEvidence, "run", wrong_once)
+    record = _judge("gpt2", GENERATION)
     assert record.outcome is Outcome.FAILED, record.traceback
     assert record.message.startswith("prefill of 1 token against one full forward: ")
     assert record.blame == "exporter"
@@ -345,16 +350,16 @@ def test_a_verdict_stays_though_the_file_rolls_dice(monkeypatch: pytest.MonkeyPa
 
 
 class _FromOne(GPT2OnnxConfig):
-    """Says that the file begins at a past of one token."""
+    """Declares that the past has at least one token."""
 
     AXIS_RANGES = {"past_sequence_length": AxisRange(1, 24, export=5)}
 
 
 @pytest.mark.parametrize("wrong", [None, _LayersCrossed])
-def test_a_file_that_begins_at_a_past_continues_from_eager(wrong: type[_Wrong] | None) -> None:
+def test_a_file_that_needs_a_past_continues_from_eager(wrong: type[_Wrong] | None) -> None:
     register("gpt2", tasks=[GENERATION])(_FromOne)
     exporter = TorchScriptExporter() if wrong is None else _WrongExporter(wrong, KEY)
     register_exporter(exporter)
-    record = _judged("gpt2", GENERATION, exporter.name)
+    record = _judge("gpt2", GENERATION, exporter.name)
     assert record.outcome is (Outcome.PASSED if wrong is None else Outcome.FAILED), record.message
     assert min(record.covered["past_sequence_length"]) >= 1

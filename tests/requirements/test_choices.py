@@ -1,4 +1,4 @@
-"""Which choices count: those of a file beside `generate()`'s, and outputs that are choices."""
+"""Comparison of choices: tokens of a file and of `generate()`, and outputs that are choices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _generation(logits: Any, choices: Any) -> Generation:
 
 
 def _of_file(logits: Any) -> Any:
-    """Logits of the whole schedule, of which the first and the last have no say."""
+    """Return logits of the whole schedule; the first and the last step are not compared."""
     return np.concatenate([-logits[:, :1], logits, -logits[:, :1]], axis=1)
 
 
@@ -51,8 +51,8 @@ def test_a_margin_within_ten_times_atol_ends_the_row(factor: float, is_compared:
     assert bool(examined.findings) is is_compared
 
 
-def test_a_choice_by_another_rule_says_nothing() -> None:
-    """A forced token, or the padding of a row that has ended; the next one is compared again."""
+def test_a_choice_that_is_not_the_largest_logit_is_not_compared() -> None:
+    """Examples are forced tokens and the padding of ended rows; later choices are compared."""
     generation = _generation(LOGITS, np.array([[1, 1, 2]]))
     assert compare_choices(generation, _of_file(LOGITS), ATOL).findings == ()
     other = LOGITS.copy()
@@ -61,7 +61,7 @@ def test_a_choice_by_another_rule_says_nothing() -> None:
     assert "at step 3 of row 0" in finding.message
 
 
-def test_where_no_choice_is_decisive_the_claim_is_in_doubt() -> None:
+def test_the_comparison_is_in_doubt_if_no_choice_is_decisive() -> None:
     generation = _generation(LOGITS * DECISIVE_FACTOR * ATOL / 4, CHOICES)
     examined = compare_choices(generation, _of_file(LOGITS), ATOL)
     assert examined.findings == ()
@@ -79,15 +79,15 @@ BEST = np.array([2, 0])
         ([1, 0], [2, 0]),  # as good within 10 x atol
         ([0, 0], [0, 0]),
         ([2, 4], [2, 4]),
-        ([9, -1], [9, -1]),  # no class at all
+        ([9, -1], [9, -1]),  # not a class
     ],
 )
-def test_a_choice_that_is_as_good_is_settled(got: list[int], settled: list[int]) -> None:
+def test_a_choice_with_a_nearly_equal_score_is_accepted(got: list[int], settled: list[int]) -> None:
     outputs = {"best": np.array(got, np.int32), "scores": SCORES}
     reference = {"best": BEST, "scores": SCORES}
     found = settle_ties(reference, outputs, ATOL, choices={"best": "scores"})
     assert found["best"].tolist() == settled
-    assert found["best"].dtype == np.int32  # a difference of dtype stays one
+    assert found["best"].dtype == np.int32  # a wrong dtype is kept
     assert found["scores"] is SCORES
 
 
@@ -98,7 +98,7 @@ def test_equal_infinities_are_no_near_tie() -> None:
     assert found["best"].tolist() == [1]
 
 
-def test_the_order_of_the_largest_is_settled_place_by_place() -> None:
+def test_ties_in_an_order_are_settled_place_by_place() -> None:
     reference = {"top": np.array([[2, 1, 0]]), "scores": SCORES[:1]}
     candidate = {"top": np.array([[1, 2, 3]]), "scores": SCORES[:1]}
     found = settle_ties(reference, candidate, ATOL, choices={"top": "scores"})

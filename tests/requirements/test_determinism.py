@@ -1,4 +1,4 @@
-"""`determinism`: a file that rolls dice is refused, by its operators or by what it computes."""
+"""`determinism` refuses a random file, by its operators or by its outputs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def constant(model: onnx.ModelProto, name: str, value: Any) -> None:
 
 
 def add_to_logits(model: onnx.ModelProto, *nodes: onnx.NodeProto, scale: float) -> None:
-    """logits + scale * noise, where the nodes make `noise` of what were the logits, `before`."""
+    """Add scale * noise to the logits; the nodes compute `noise` from the logits, `before`."""
     for node in model.graph.node:
         for index, name in enumerate(node.output):
             if name == "logits":
@@ -149,10 +149,10 @@ OPERATORS: dict[Callable[[onnx.ModelProto, float], None], str] = {
 
 
 @pytest.mark.parametrize("add", OPERATORS, ids=lambda add: add.__name__)
-def test_an_operator_that_may_change_its_mind_is_refused(
+def test_a_random_or_training_operator_is_refused(
     add: Callable[[onnx.ModelProto, float], None], check_edited: CheckEdited, failed: Failed
 ) -> None:
-    """Also where nothing comes of it yet: multiplied by 0, every run gives the same."""
+    """Also if its output is multiplied by 0, so that every run gives the same bits."""
     report = check_edited(lambda model: add(model, 0.0), profile="smoke")
     record = report.record("determinism")
     assert OPERATORS[add] in record.message
@@ -160,7 +160,7 @@ def test_an_operator_that_may_change_its_mind_is_refused(
 
 
 def many_dropouts(model: onnx.ModelProto, scale: float) -> None:
-    """The mean of so many that two runs never agree."""
+    """Add the sum of so many dropouts that two runs never agree."""
     constant(model, "ratio", np.float32(0.5))
     constant(model, "training", True)
     constant(model, "many", [64, 1, 1])
@@ -175,7 +175,7 @@ def many_dropouts(model: onnx.ModelProto, scale: float) -> None:
     constant(model, "first", [0])
 
 
-def test_chance_is_no_fault_of_the_runtime(check_edited: CheckEdited) -> None:
+def test_runtime_is_inconclusive_for_a_random_file(check_edited: CheckEdited) -> None:
     report = check_edited(lambda model: many_dropouts(model, 0.1), profile="smoke")
     assert report.record("determinism").outcome is Outcome.FAILED
     assert report.record("agreement").outcome is Outcome.FAILED
@@ -183,7 +183,7 @@ def test_chance_is_no_fault_of_the_runtime(check_edited: CheckEdited) -> None:
 
 
 def computed_training_mode(model: onnx.ModelProto, scale: float) -> None:
-    """ONNX Runtime's EliminateDropout takes every flag that is no constant for false."""
+    """Compute the training flag; ONNX Runtime's EliminateDropout takes it for false."""
     constant(model, "ratio", np.float32(0.5))
     constant(model, "off", False)
     add_to_logits(
@@ -194,10 +194,10 @@ def computed_training_mode(model: onnx.ModelProto, scale: float) -> None:
     )
 
 
-def test_what_operators_do_not_tell_shows_when_it_is_run_again(
+def test_randomness_that_operators_do_not_show_is_found_by_a_second_run(
     check_edited: CheckEdited, failed: Failed
 ) -> None:
-    """Within atol, so that nothing else sees it."""
+    """The noise is below atol, so that no other requirement finds it."""
     report = check_edited(lambda model: computed_training_mode(model, 5e-7), profile="smoke")
     record = report.record("determinism")
     assert failed(report) == ["determinism"]
@@ -246,7 +246,7 @@ def test_the_same_operators_in_inference_conform(
         (9, helper.make_node("BatchNormalization", [*"xsbmv"], [*"ymvMV"]), True),
     ],
 )
-def test_older_versions_say_it_in_their_own_way(
+def test_training_mode_is_recognised_in_older_opsets(
     opset: int, node: onnx.NodeProto, is_refused: bool, subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in "xy"]
@@ -261,7 +261,7 @@ def test_older_versions_say_it_in_their_own_way(
 def test_the_second_session_reads_the_file_itself(
     exported: Callable[..., Path], subject: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Another file in the place of the first, as if the runtime had read it otherwise."""
+    """Replace the file after the first session, as if the runtime had read it differently."""
     one = subject("bert", TASK)
     path = tmp_path / "model.onnx"
     path.write_bytes(exported("bert", TASK).read_bytes())

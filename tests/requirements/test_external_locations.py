@@ -1,4 +1,4 @@
-"""`weights`: external data is all there, in the file's folder and nowhere else."""
+"""`weights`: external data must be complete, and inside the file's folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Failed = Callable[[CellReport], list[str]]
 
 
 def point_to(path: Path, **entries: str | None) -> None:
-    """Rewrite what all tensors say of their external data; None removes an entry."""
+    """Change entries of the external data of all tensors; None removes an entry."""
     model = onnx.load(path, load_external_data=False)
     for tensor in model.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
@@ -31,7 +31,7 @@ def point_to(path: Path, **entries: str | None) -> None:
 
 
 def moved(path: Path, location: str) -> None:
-    """Move the data to where `location` leads, and say so: whoever follows it finds all of it."""
+    """Move the data to `location` and write that location; it leads to all the data."""
     target = path.parent / location
     target.parent.mkdir(parents=True, exist_ok=True)
     (path.parent / "model.data").rename(target)
@@ -114,11 +114,11 @@ DAMAGES: dict[Callable[[Path], None], str] = {
 }
 
 
-def judged(path: Path, subject: Callable[..., Any], **options: Any) -> CellReport:
+def judge_file(path: Path, subject: Callable[..., Any], **options: Any) -> CellReport:
     return check(path, subject(*BERT).model, BERT[1], opset=18, profile="smoke", **options)
 
 
-def said_of_weights(report: CellReport) -> Record:
+def failure_of_weights(report: CellReport) -> Record:
     record = report.record("weights")
     assert record.outcome is Outcome.FAILED
     assert record.message.startswith("external data of "), record.message
@@ -126,12 +126,12 @@ def said_of_weights(report: CellReport) -> Record:
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_external_data_that_is_not_where_it_may_be_is_refused(
+def test_missing_or_misplaced_external_data_is_refused(
     damage: Callable[[Path], None], with_data: Path, subject: Callable[..., Any], failed: Failed
 ) -> None:
     damage(with_data)
-    report = judged(with_data, subject)
-    assert DAMAGES[damage] in said_of_weights(report).message
+    report = judge_file(with_data, subject)
+    assert DAMAGES[damage] in failure_of_weights(report).message
     assert set(failed(report)[:2]) <= {"checker", "dynamic-axes", "weights"}
     after = [record.requirement for record in report.records].index("weights") + 1
     assert {record.outcome for record in report.records[after:]} == {Outcome.SKIPPED}
@@ -139,7 +139,7 @@ def test_external_data_that_is_not_where_it_may_be_is_refused(
 
 
 @pytest.mark.parametrize("damage", [absolute, above, linked_out, linked_folder])
-def test_what_lies_outside_is_never_read(
+def test_files_outside_the_folder_are_never_read(
     damage: Callable[[Path], None],
     with_data: Path,
     subject: Callable[..., Any],
@@ -153,7 +153,7 @@ def test_what_lies_outside_is_never_read(
     damage(with_data)
     (with_data.parents[1] / "model.data").chmod(0)
     for requirement in ("weights", "agreement"):
-        (record,) = judged(with_data, subject, requirements=[requirement]).records
+        (record,) = judge_file(with_data, subject, requirements=[requirement]).records
         assert record.outcome is Outcome.FAILED, record
         assert "external data of " in record.message
 
@@ -176,5 +176,5 @@ def test_external_data_anywhere_in_the_folder_conforms(
     edit: Callable[[Path], None], with_data: Path, subject: Callable[..., Any], failed: Failed
 ) -> None:
     edit(with_data)
-    report = judged(with_data, subject)
+    report = judge_file(with_data, subject)
     assert report.conforms, failed(report)

@@ -1,4 +1,4 @@
-"""`interface`: its record shows what is declared beside what the file has."""
+"""`interface`: its record shows the declared and the actual inputs and outputs."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def freeze(model: onnx.ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 3
 
 
-def forget_a_dim(model: onnx.ModelProto) -> None:
+def clear_a_dim(model: onnx.ModelProto) -> None:
     model.graph.input[0].type.tensor_type.shape.dim[0].Clear()
 
 
@@ -75,12 +75,12 @@ def flatten(model: onnx.ModelProto) -> None:
         (lose_an_input, "token_type_ids", (TOKENS, None)),
         (add_an_output, "extra", (None, "bool")),
         (freeze, "input_ids", (TOKENS, "int64[3, sequence_length]")),
-        (forget_a_dim, "input_ids", (TOKENS, "int64[?, sequence_length]")),
+        (clear_a_dim, "input_ids", (TOKENS, "int64[?, sequence_length]")),
         (narrow, "attention_mask", (TOKENS, TOKENS.replace("64", "32"))),
         (flatten, "input_ids", (TOKENS, "int64[batch_size]")),
     ],
 )
-def test_what_differs_differs_in_its_text(
+def test_a_difference_is_visible_in_the_text(
     check_edited: CheckEdited, edit: Any, name: str, sides: tuple[str | None, str | None]
 ) -> None:
     part = shown(check_edited(edit, requirements=["interface"]))
@@ -113,7 +113,7 @@ def values(count: int, *, wrong: int) -> list[InterfaceValue]:
     ]
 
 
-def test_however_many_values_a_file_has_those_that_differ_are_kept() -> None:
+def test_values_that_differ_are_kept_however_many_there_are() -> None:
     part = PartInterface.bounded(inputs=values(200, wrong=150), outputs=values(3, wrong=9))
     assert len(part.inputs) == VALUES_LIMIT
     assert [value.name for value in part.inputs[-2:]] == [f"v{VALUES_LIMIT - 2}", "v150"]
@@ -121,7 +121,7 @@ def test_however_many_values_a_file_has_those_that_differ_are_kept() -> None:
     assert part.left_out == 200 - VALUES_LIMIT
 
 
-def test_however_long_a_name_is_it_is_cut() -> None:
+def test_long_names_are_cut() -> None:
     long = InterfaceValue(name="n" * 9999, declared="d" * 9999, actual=None)
     (value,) = PartInterface.bounded(inputs=[long], outputs=[]).inputs
     assert len(value.name) == len(value.declared or "") == TEXT_LIMIT

@@ -1,4 +1,4 @@
-"""Rows that a mask hides throughout tell something only where redrawing them could."""
+"""A fully masked row defines outputs only if redrawing can change its ids."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`padding` refuses what is wrong about padded rows, and asks nothing where nothing is defined."""
+"""`padding` refuses wrong results of padded rows, and judges defined positions only."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def test_without_a_mask_it_is_not_applicable(cell: str) -> None:
     assert "no input is a mask" in str(report.records[0].message)
 
 
-def _shows_the_first(run: Run, named: Named) -> Named:
-    """Drawn masks keep the first place, so nothing else notices."""
+def _shows_the_first_token(run: Run, named: Named) -> Named:
+    """Drawn masks never hide the first token, so no other requirement finds this."""
     mask = named[MASK].index_fill(1, torch.tensor([0]), 1)
     return run({**named, MASK: mask})
 
 
-def _nan_where_all_is_hidden(run: Run, named: Named) -> Named:
+def _returns_nan_for_masked_rows(run: Run, named: Named) -> Named:
     is_empty = named[MASK].sum(-1) == 0
     logits = run(named)["logits"]
     return {"logits": logits.masked_fill(is_empty[:, None, None], torch.nan)}
@@ -69,9 +69,12 @@ def _nan_where_all_is_hidden(run: Run, named: Named) -> Named:
 
 @pytest.mark.parametrize(
     ("fault", "message"),
-    [(_shows_the_first, f"{MASK} (left; "), (_nan_where_all_is_hidden, f"{MASK} (none; ")],
+    [
+        (_shows_the_first_token, f"{MASK} (left; "),
+        (_returns_nan_for_masked_rows, f"{MASK} (none; "),
+    ],
 )
-def test_what_only_padding_sees_is_refused_by_it_alone(
+def test_a_fault_of_padded_rows_alone_is_refused_by_padding_alone(
     fault: Fault, message: str, judge_fault: Judge
 ) -> None:
     report = judge_fault("bert/fill-mask", fault)
@@ -80,8 +83,8 @@ def test_what_only_padding_sees_is_refused_by_it_alone(
     assert red[0].message.startswith(message)
 
 
-def _takes_it_for_a_length(run: Run, named: Named) -> Named:
-    """As fused attention does, which knows a number of tokens and no mask."""
+def _takes_the_mask_for_a_length(run: Run, named: Named) -> Named:
+    """Like a fused attention that takes a number of tokens instead of a mask."""
     mask = named[MASK]
     length = mask.sum(-1, keepdim=True)
     return run({**named, MASK: (torch.ones_like(mask).cumsum(-1) <= length).to(mask.dtype)})
@@ -93,11 +96,11 @@ def _shows_the_past(run: Run, named: Named) -> Named:
     return run({**named, MASK: torch.cat((shown, mask[:, -tokens:]), dim=1)})
 
 
-def _ignores_it(run: Run, named: Named) -> Named:
+def _ignores_the_mask(run: Run, named: Named) -> Named:
     return run({**named, MASK: torch.ones_like(named[MASK])})
 
 
-def _ignores_that_of_the_encoder(run: Run, named: Named) -> Named:
+def _ignores_the_encoder_mask(run: Run, named: Named) -> Named:
     name = f"encoder_{MASK}"
     hidden = (
         {name: torch.ones_like(named[name])} if "past_key_values.0.decoder.key" in named else {}
@@ -108,11 +111,11 @@ def _ignores_that_of_the_encoder(run: Run, named: Named) -> Named:
 @pytest.mark.parametrize(
     ("cell", "fault", "part"),
     [
-        ("bert/token-classification", _takes_it_for_a_length, "model"),
-        ("bert/fill-mask", _ignores_it, "model"),
-        (GENERATION, _takes_it_for_a_length, "model"),
+        ("bert/token-classification", _takes_the_mask_for_a_length, "model"),
+        ("bert/fill-mask", _ignores_the_mask, "model"),
+        (GENERATION, _takes_the_mask_for_a_length, "model"),
         (GENERATION, _shows_the_past, "model"),
-        (TRANSLATION, _ignores_that_of_the_encoder, "decoder_with_past_model"),
+        (TRANSLATION, _ignores_the_encoder_mask, "decoder_with_past_model"),
     ],
 )
 def test_a_wrong_mask_is_refused(cell: str, fault: Fault, part: str, judge_fault: Judge) -> None:
@@ -122,18 +125,18 @@ def test_a_wrong_mask_is_refused(cell: str, fault: Fault, part: str, judge_fault
     assert "values of " in record.message
 
 
-def _differs_where_all_is_hidden(run: Run, named: Named) -> Named:
+def _differs_for_masked_rows(run: Run, named: Named) -> Named:
     is_empty = named[MASK].sum(-1) == 0
     logits = run(named)["logits"]
     return {"logits": logits + is_empty[:, None, None]}
 
 
 def test_numbers_that_eager_does_not_define_are_not_judged(judge_fault: Judge) -> None:
-    report = judge_fault("bert/fill-mask", _differs_where_all_is_hidden, "padding")
+    report = judge_fault("bert/fill-mask", _differs_for_masked_rows, "padding")
     assert report.conforms, report.records
 
 
-def test_a_model_that_hardly_minds_its_mask_is_inconclusive(
+def test_a_model_that_hardly_reacts_to_its_mask_is_inconclusive(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
     one = subject("bert", "fill-mask")
@@ -153,7 +156,7 @@ def test_a_mask_over_past_and_tokens_hides_places_of_both(subject: Callable[...,
     feed = padded_feed(config, MASK, Example.of(sizes, 7))
     hidden = feed.tensors[MASK] == 0
     assert hidden.shape == (2 * len(PATTERNS), 5)
-    drawn = [0, 1, 2, 3, 4, 9]  # the second set but its empty row is padded
+    drawn = [0, 1, 2, 3, 4, 9]  # rows 5 to 8 hold padding tokens
     key, ids = feed.hidden["past_key_values.1.key"], feed.hidden["input_ids"]
     assert torch.equal(key[drawn, 0, :, 0], hidden[drawn, :3])
     assert torch.equal(ids[drawn], hidden[drawn, 3:])
@@ -171,7 +174,7 @@ def test_a_mask_over_past_and_tokens_hides_places_of_both(subject: Callable[...,
 
 
 def test_redrawn_ids_keep_the_special_ones_in_place(subject: Callable[..., Any]) -> None:
-    """Eager refuses a batch whose rows have different numbers of ends."""
+    """Eager refuses a batch whose rows have different numbers of end tokens."""
     config = subject("bart", "text-classification").config
     feed = config.generate_dummy_inputs(seed=1, batch_size=40, sequence_length=20)
     everywhere = torch.ones_like(feed["input_ids"], dtype=torch.bool)
@@ -181,7 +184,7 @@ def test_redrawn_ids_keep_the_special_ones_in_place(subject: Callable[..., Any])
     assert not torch.equal(feed["input_ids"], other["input_ids"])
 
 
-def test_switching_the_attention_leaves_the_reference_alone(subject: Callable[..., Any]) -> None:
+def test_switching_the_attention_does_not_change_the_reference(subject: Callable[..., Any]) -> None:
     one = subject("clip", "feature-extraction")
     switched: Any = Evidence(model=one.model, config=one.config, source=Source()).other_attention
     implementations = {
@@ -193,7 +196,7 @@ def test_switching_the_attention_leaves_the_reference_alone(subject: Callable[..
     assert all(own.data_ptr() == shared.data_ptr() for own, shared in pairs)
 
 
-def test_layers_that_chose_their_attention_when_they_were_made_are_made_anew(
+def test_layers_that_choose_their_attention_when_built_are_rebuilt(
     subject: Callable[..., Any],
 ) -> None:
     one = subject("falcon", "feature-extraction")
@@ -211,7 +214,7 @@ def test_layers_that_chose_their_attention_when_they_were_made_are_made_anew(
     assert all(own.data_ptr() == shared.data_ptr() for own, shared in pairs)
 
 
-def test_a_model_without_a_choice_of_attention_has_no_other(
+def test_a_model_with_one_attention_implementation_has_no_other(
     subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = subject("bert", "fill-mask")

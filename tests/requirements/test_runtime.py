@@ -1,4 +1,4 @@
-"""`runtime`: what ONNX Runtime's optimiser changes is found, and blamed on it."""
+"""`runtime` finds changes made by ONNX Runtime's optimiser, and blames ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -36,8 +36,10 @@ def constant(model: onnx.ModelProto, name: str, value: float) -> None:
 
 
 def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
-    """1 / tiny * (logits * tiny). The inverse is beyond float32, so this is infinite; the runtime's
-    DivMulFusion makes it (logits * tiny) / tiny, which is the logits again."""
+    """Return 1 / tiny * (logits * tiny), which is infinite: the inverse exceeds float32.
+
+    The runtime's DivMulFusion makes it (logits * tiny) / tiny, which equals the logits.
+    """
     rename_logits(model)
     constant(model, "one", 1.0)
     constant(model, "zero", 0.0)
@@ -54,7 +56,7 @@ def divide_by_almost_nothing(model: onnx.ModelProto) -> None:
     )
 
 
-def test_what_an_optimisation_changes_is_blamed_on_the_runtime(
+def test_a_change_by_an_optimisation_is_blamed_on_the_runtime(
     check_edited: CheckEdited, failed: Failed
 ) -> None:
     report = check_edited(divide_by_almost_nothing, profile="smoke", atol=1e-2)
@@ -66,8 +68,10 @@ def test_what_an_optimisation_changes_is_blamed_on_the_runtime(
 
 
 def expand_bfloat16(model: onnx.ModelProto) -> None:
-    """Adds 0, by way of an Expand to the same shape: the runtime has none for bfloat16, and needs
-    none once its optimiser has found that it does nothing."""
+    """Add 0 through an Expand of bfloat16 to the same shape.
+
+    The runtime has no such kernel, and needs it only if its optimiser does not remove the node.
+    """
     rename_logits(model)
     constant(model, "zero", 0.0)
     model.graph.initializer.append(numpy_helper.from_array(np.array([1]), "same"))
@@ -95,8 +99,10 @@ def test_a_file_that_only_runs_optimised_is_refused(
 
 
 def drop_nothing_of_a_constant(model: onnx.ModelProto) -> None:
-    """Multiplies by a Dropout of 1 whose training mode is computed to be false: EliminateDropout
-    joins what computes the flag to the product instead."""
+    """Multiply by a Dropout of 1 whose training flag is computed to be false.
+
+    EliminateDropout wrongly connects the node that computes the flag to the product.
+    """
     rename_logits(model)
     constant(model, "one", 1.0)
     constant(model, "ratio", 0.5)
@@ -110,7 +116,7 @@ def drop_nothing_of_a_constant(model: onnx.ModelProto) -> None:
     )
 
 
-def test_a_file_that_only_runs_as_it_is_written_is_refused(check_edited: CheckEdited) -> None:
+def test_a_file_that_only_runs_unoptimised_is_refused(check_edited: CheckEdited) -> None:
     report = check_edited(drop_nothing_of_a_constant, profile="smoke")
     record = report.record("runtime")
     assert record.outcome is Outcome.FAILED
@@ -120,7 +126,7 @@ def test_a_file_that_only_runs_as_it_is_written_is_refused(check_edited: CheckEd
     assert record.blame == "onnxruntime"
 
 
-def test_a_file_that_never_runs_proves_nothing_about_the_runtime(
+def test_a_file_that_never_runs_is_inconclusive(
     check_edited: CheckEdited,
 ) -> None:
     def cut(model: onnx.ModelProto) -> None:

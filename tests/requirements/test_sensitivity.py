@@ -1,4 +1,4 @@
-"""`sensitivity` refuses files that ignore an input, and doubts models that hardly react to one."""
+"""`sensitivity` refuses files that ignore an input; it is inconclusive if eager ignores it."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def _counts_positions_itself(run: Run, named: Named) -> Named:
     return run({**named, "position_ids": counted})
 
 
-def _takes_all_tokens_for_the_first_type(run: Run, named: Named) -> Named:
+def _ignores_token_types(run: Run, named: Named) -> Named:
     return run({**named, "token_type_ids": torch.zeros_like(named["token_type_ids"])})
 
 
 def _forgets(*forgotten: str) -> Fault:
-    """Return the whole past, and compute from another one."""
+    """Compute with zeros instead of some past tensors, but return the whole cache."""
 
     def fault(run: Run, named: Named) -> Named:
         if any(name not in named for name in forgotten):
@@ -68,7 +68,7 @@ def _forgets(*forgotten: str) -> Fault:
 @pytest.mark.parametrize(
     ("cell", "fault", "name"),
     [
-        ("bert/fill-mask", _takes_all_tokens_for_the_first_type, "token_type_ids"),
+        ("bert/fill-mask", _ignores_token_types, "token_type_ids"),
         (GENERATION, _counts_positions_itself, "position_ids"),
         (GENERATION, _forgets("past_key_values.1.key"), "past_key_values.1.key"),
         (GENERATION, _forgets("past_key_values.1.value"), "past_key_values.1.value"),
@@ -85,20 +85,22 @@ def test_an_ignored_input_is_refused_and_named(
     assert record.part == (WITH_PAST if cell == TRANSLATION else "model")
 
 
-def _ignores_it_for_one_output(run: Run, named: Named) -> Named:
+def _ignores_token_types_for_one_output(run: Run, named: Named) -> Named:
     untyped = run({**named, "token_type_ids": torch.zeros_like(named["token_type_ids"])})
     return {**run(named), "end_logits": untyped["end_logits"]}
 
 
-def test_every_output_that_reacts_has_to(judge_fault: Judge) -> None:
-    report = judge_fault("bert/question-answering", _ignores_it_for_one_output, "sensitivity")
+def test_every_output_that_reacts_in_eager_must_react(judge_fault: Judge) -> None:
+    report = judge_fault(
+        "bert/question-answering", _ignores_token_types_for_one_output, "sensitivity"
+    )
     assert report.records[0].message.startswith("end_logits: got a movement of 0 when token_type")
 
 
 def _judge_tame(
     subject: Callable[..., Any], path: Path, cell: str, spoil: Callable[[Any], torch.Tensor]
 ) -> Record:
-    """A correct export of a model, a weight of which is zero."""
+    """Judge a correct export of a model in which one weight is zero."""
     one = subject(*cell.split("/"))
     tame = copy.deepcopy(one.model)
     with torch.no_grad():
@@ -122,10 +124,10 @@ def test_an_input_that_eager_ignores_is_inconclusive(
     assert "the reference moves by at most 0 when token_type_ids is redrawn" in record.message
 
 
-def test_a_past_that_is_only_returned_is_no_reaction(
+def test_returning_the_past_is_no_reaction_to_it(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """Without the projection behind it, attention to the past of a layer changes nothing."""
+    """Without the projection after it, attention to the past of a layer has no effect."""
     record = _judge_tame(
         subject, tmp_path, GENERATION, lambda model: model.transformer.h[1].attn.c_proj.weight
     )

@@ -1,4 +1,4 @@
-"""An output that is a choice may be decided either way where its scores are nearly tied."""
+"""An output that is a choice may be any of the classes with nearly equal best scores."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Chosen(ModelOutput):
 
 
 class Classifier(BertForSequenceClassification):
-    """Names the class beside the scores; its second and third class share the best."""
+    """Also returns the best class; the second and the third class share the best score."""
 
     def forward(self, *args: Any, **keywords: Any) -> Chosen:
         logits = super().forward(*args, **keywords).logits
@@ -57,7 +57,7 @@ def classifier() -> Any:
 
 @pytest.fixture
 def judge(classifier: Any, tmp_path: Path) -> Callable[..., CellReport]:
-    """What is said of a file that adds `offsets` to its scores before it chooses."""
+    """Judge a file that adds `offsets` to its scores before it chooses."""
 
     def run(description: type[BertOnnxConfig], offsets: Mapping[int, float]) -> CellReport:
         config = description(classifier.config, task=TASK)
@@ -83,18 +83,18 @@ def _add(model: onnx.ModelProto, offsets: Mapping[int, float], *, count: int) ->
     chooser.input[0] = "with_offsets"
 
 
-def test_the_other_of_two_tied_classes_is_as_good(judge: Callable[..., CellReport]) -> None:
+def test_the_other_of_two_tied_classes_conforms(judge: Callable[..., CellReport]) -> None:
     report = judge(ChoosingOnnxConfig, {2: 0.01})
     assert report.conforms, [record.message for record in report.records]
 
 
-def test_without_a_declaration_it_is_another_output(judge: Callable[..., CellReport]) -> None:
+def test_without_a_declared_choice_the_other_class_fails(judge: Callable[..., CellReport]) -> None:
     record = judge(ExactOnnxConfig, {2: 0.01}).record("agreement")
     assert record.outcome is Outcome.FAILED
     assert "values of best" in record.message
 
 
-def test_a_class_that_is_not_as_good_is_wrong(judge: Callable[..., CellReport]) -> None:
+def test_a_class_with_a_lower_score_fails(judge: Callable[..., CellReport]) -> None:
     record = judge(ChoosingOnnxConfig, {3: 200.0}).record("agreement")
     assert record.outcome is Outcome.FAILED
     assert "values of best" in record.message

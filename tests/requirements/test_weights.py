@@ -1,4 +1,4 @@
-"""`weights`: nothing is stored twice, and external data is there and nowhere else."""
+"""`weights`: no weight is stored twice, also not in external data."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_correct_export_of_a_head_passes(
     ).conforms
 
 
-def test_bytes_beyond_those_of_the_parameters_are_reported_and_not_judged(
+def test_excess_bytes_are_reported_and_not_judged(
     exported: Callable[..., Path], subject: Callable[..., Any]
 ) -> None:
     """The embedding of a tied head is stored a second time, transposed."""
@@ -49,7 +49,7 @@ def test_bytes_beyond_those_of_the_parameters_are_reported_and_not_judged(
 
 
 def matrix_of(model: onnx.ModelProto) -> onnx.TensorProto:
-    """A weight that one node uses: the first dense layer's."""
+    """Return a weight that one node uses: the first dense layer's matrix."""
     return next(t for t in model.graph.initializer if list(t.dims) == [20, 36])
 
 
@@ -60,7 +60,7 @@ def renamed(tensor: onnx.TensorProto, name: str = "again") -> onnx.TensorProto:
 
 
 def use(model: onnx.ModelProto, tensor: onnx.TensorProto, other: str = "again") -> None:
-    """Let the node take (tensor + other) / 2, which is the same where both are."""
+    """Let the node use (tensor + other) / 2, which equals the tensor if both are equal."""
     model.graph.initializer.append(numpy_helper.from_array(np.float32(0.5), "half"))
     node = next(n for n in model.graph.node if tensor.name in n.input)
     index = list(model.graph.node).index(node)
@@ -79,7 +79,7 @@ def as_initializer(model: onnx.ModelProto) -> None:
 
 
 def as_typed_data(model: onnx.ModelProto) -> None:
-    """The same values in `float_data`, which other bytes of the file hold."""
+    """Store the same values as `float_data`, which has other bytes in the file."""
     tensor = matrix_of(model)
     values = numpy_helper.to_array(tensor).ravel().tolist()
     again = helper.make_tensor("again", TensorProto.FLOAT, tensor.dims, values)
@@ -161,20 +161,20 @@ def small(model: onnx.ModelProto) -> None:
 
 
 @pytest.mark.parametrize("edit", [transposed, reshaped, of_another_type, small])
-def test_what_could_not_be_used_for_the_other_is_no_duplicate(
+def test_tensors_that_cannot_replace_each_other_are_no_duplicates(
     edit: Edit, check_edited: CheckEdited
 ) -> None:
     assert check_edited(edit, requirements=["checker", "weights"]).conforms
 
 
 def masks(model: onnx.ModelProto) -> None:
-    """Nothing in the model holds so many ones."""
+    """Store two equal matrices of ones; the model has no such matrix."""
     array = np.ones((32, 32), np.float32)
     model.graph.initializer.extend(numpy_helper.from_array(array, name) for name in "ab")
 
 
 def sparse(model: onnx.ModelProto) -> None:
-    """One matrix twice, and a third that has zeros in the same places."""
+    """Store one matrix twice, and a third with zeros in the same places."""
     for name, value in (("first", 1.0), ("second", 1.0), ("third", 2.0)):
         values = helper.make_tensor(name, TensorProto.FLOAT, [200], [value] * 200)
         indices = helper.make_tensor("at", TensorProto.INT64, [200], list(range(200)))
@@ -190,14 +190,16 @@ def listed(model: onnx.ModelProto) -> None:
 @pytest.mark.parametrize(
     ("edit", "named"), [(masks, "a, b"), (sparse, "first, second"), (listed, "a, b")]
 )
-def test_whatever_holds_bytes_counts(edit: Edit, named: str, check_edited: CheckEdited) -> None:
+def test_every_kind_of_stored_tensor_counts(
+    edit: Edit, named: str, check_edited: CheckEdited
+) -> None:
     (record,) = check_edited(edit, requirements=["weights"]).records
     assert record.outcome is Outcome.FAILED
     assert record.message.startswith(f"weights {named}: got 2 that are equal"), record.message
 
 
 def twice(matrix: torch.Tensor, other: torch.Tensor) -> None:
-    """Values that the file does not hold yet."""
+    """Give both matrices the same values, which are not in the file yet."""
     matrix.mul_(2)
     other.copy_(matrix)
 
@@ -209,7 +211,7 @@ def zeros(matrix: torch.Tensor, other: torch.Tensor) -> None:
 
 @pytest.mark.parametrize("draw", [twice, zeros])
 @pytest.mark.parametrize(("stored", "outcome"), [(2, Outcome.PASSED), (3, Outcome.FAILED)])
-def test_as_many_are_honest_as_the_model_has_itself(
+def test_as_many_equal_weights_are_allowed_as_the_model_has(
     draw: Callable[..., None],
     stored: int,
     outcome: Outcome,
@@ -252,7 +254,7 @@ def test_tied_weights_of_the_model_count_once(
 def test_constant_weights_may_be_joined(
     subject: Callable[..., Any], check_edited: CheckEdited
 ) -> None:
-    """Three projections of zeros in one matrix of zeros, once for each layer."""
+    """Three projections of zeros become one matrix of zeros for each layer."""
     model = copy.deepcopy(subject(*BERT).model)
     with torch.no_grad():
         for layer in model.bert.encoder.layer:

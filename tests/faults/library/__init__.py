@@ -1,4 +1,4 @@
-"""Faults of files, exporters, descriptions and runtimes, and what must not be taken for one."""
+"""Faults of files, exporters, descriptions and runtimes; benign changes that must conform."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.faults.library import (
     exporters,
     runtime,
 )
-from tests.faults.library.core import Benign, Family, Fault, first_refusal, judge
+from tests.faults.library.core import Benign, Family, Fault, first_refusal, judge_fault
 from tests.faults.library.subjects import Bench, Subject
 
 __all__ = [
@@ -29,7 +29,7 @@ __all__ = [
     "Fault",
     "Subject",
     "first_refusal",
-    "judge",
+    "judge_fault",
 ]
 
 FAULTS: tuple[Fault, ...] = (

@@ -1,4 +1,4 @@
-"""Faults as exporters, so that a run of the suite meets them as it meets any exporter."""
+"""Faults as exporters, so that a run of the suite judges them like any exporter."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _EDITS = {
     "t5-ignores-encoder-mask-in-steps",
     "vit-float64-logits",
 }
-"""At least one for each requirement that refuses edits."""
+"""Edits to run as exporters: at least one for each requirement that refuses edits."""
 
-_EXPORTED_ELSEWHERE = {
+_OF_OTHER_SUBJECTS = {
     "clip-inverts-mask",
     "llama-takes-mask-for-prefix",
     "mistral-drops-window",
@@ -46,7 +46,7 @@ _EXPORTED_ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class AsExporter:
-    """A fault, and an exporter that has it."""
+    """A fault, and an exporter that makes it."""
 
     fault: Fault
     exporter: Exporter
@@ -60,7 +60,7 @@ class AsExporter:
 
 
 def cell_of(subject: Subject, exporter: Exporter) -> CellId:
-    """The cell in which an exporter exports a subject."""
+    """Return the cell in which an exporter exports a subject."""
     return CellId(
         architecture=subject.architecture,
         task=subject.task,
@@ -71,7 +71,7 @@ def cell_of(subject: Subject, exporter: Exporter) -> CellId:
 
 def _as_exporters() -> Iterator[AsExporter]:
     for fault in FAULTS:
-        is_controlled = fault.subject in CONTROLLED or str(fault) in _EXPORTED_ELSEWHERE
+        is_controlled = fault.subject in CONTROLLED or str(fault) in _OF_OTHER_SUBJECTS
         match fault.case:
             case Exported(exporter=exporter) if is_controlled:
                 yield AsExporter(fault, exporter)

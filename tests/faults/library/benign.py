@@ -1,4 +1,4 @@
-"""Edits that mean nothing, and other correct exports: all of them must conform."""
+"""Edits without effect, and other correct exports; all of them must conform."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _constants_as_initializers(model: onnx.ModelProto) -> None:
 
 
 def _initializers_as_inputs(model: onnx.ModelProto) -> None:
-    """As IR version 3 asked for: a default that a caller may replace."""
+    """Add every initializer to the inputs, as IR version 3 requires."""
     for tensor in model.graph.initializer:
         info = helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
         model.graph.input.append(info)
@@ -96,7 +96,7 @@ def _reverse_initializers(model: onnx.ModelProto) -> None:
 
 
 def _renamed_inside(model: onnx.ModelProto) -> None:
-    """Other names for nodes, weights and values, those of the interface aside."""
+    """Rename nodes, weights and values, but not inputs and outputs."""
     kept = {value.name for value in (*model.graph.input, *model.graph.output)} | {""}
     names: dict[str, str] = {name: name for name in kept}
     for tensor in model.graph.initializer:
@@ -111,7 +111,7 @@ def _renamed_inside(model: onnx.ModelProto) -> None:
 def _documented(model: onnx.ModelProto) -> None:
     model.producer_name, model.doc_string = "another", "written by hand"
     model.graph.name, model.graph.doc_string = "main", "a graph"
-    helper.set_model_props(model, {"author": "nobody"})
+    helper.set_model_props(model, {"author": "someone"})
     for node in model.graph.node:
         node.doc_string = "a node"
 
@@ -136,7 +136,7 @@ def _converted(model: onnx.ModelProto) -> None:
 
 
 def _with_a_function(model: onnx.ModelProto) -> None:
-    """The last activation is a function of the file's own."""
+    """Compute the first Tanh by a function that the file defines."""
     body = [helper.make_node("Tanh", ["a"], ["b"])]
     imports = [helper.make_opsetid("", 18)]
     function = helper.make_function("local", "Squash", ["a"], ["b"], body, imports)
@@ -154,7 +154,7 @@ def _with_data(folder: Path) -> None:
 
 
 def _optimised(folder: Path) -> None:
-    """As ONNX Runtime writes it with the optimisations that keep to standard operators."""
+    """Let ONNX Runtime optimise the file, at the level that keeps to standard operators."""
     path = folder / "model.onnx"
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -186,8 +186,10 @@ def _foreign(
 
 
 EDITS = (
-    _edit("identity-of-output", BERT, Returned("logits", SAME), "an identity"),
-    _edit("identity-of-past", GPT2, Read("past_key_values.0.key", SAME), "an identity"),
+    _edit("identity-of-output", BERT, Returned("logits", SAME), "an Identity changes nothing"),
+    _edit(
+        "identity-of-past", GPT2, Read("past_key_values.0.key", SAME), "an Identity changes nothing"
+    ),
     _edit(
         "dropout-in-inference",
         VIT,
@@ -202,47 +204,57 @@ EDITS = (
             "d = Cast<to=11>(x) k = Constant<value = double {1.0}>() m = Mul(d, k) "
             "y = Cast<to=1>(m)",
         ),
-        "a step in a higher precision",
+        "one step has a higher precision",
     ),
-    _edit("renamed-symbols", BERT, _renamed_symbols, "another exporter's names of axes"),
-    _edit("other-order-of-sums", LLAMA, _other_order_of_sums, "a sum in the other order"),
-    _edit("unknown-dims", CLIP, _unknown_dims, "an exporter that does not name axes"),
-    _edit("with-value-info", BERT, _with_value_info, "what shape inference finds"),
-    _edit("initializers-as-constants", BERT, _initializers_as_constants, "weights as nodes"),
-    _edit("constants-as-initializers", GPT2, _constants_as_initializers, "constants as weights"),
-    _edit("initializers-as-inputs", VIT, _initializers_as_inputs, "as older versions ask for"),
+    _edit("renamed-symbols", BERT, _renamed_symbols, "another exporter may name axes differently"),
+    _edit("other-order-of-sums", LLAMA, _other_order_of_sums, "the order of a sum has no meaning"),
+    _edit("unknown-dims", CLIP, _unknown_dims, "an exporter may leave axes unnamed"),
+    _edit("with-value-info", BERT, _with_value_info, "inferred shapes are stored in the file"),
+    _edit(
+        "initializers-as-constants",
+        BERT,
+        _initializers_as_constants,
+        "weights are stored as Constant nodes",
+    ),
+    _edit(
+        "constants-as-initializers",
+        GPT2,
+        _constants_as_initializers,
+        "constants are stored as weights",
+    ),
+    _edit("initializers-as-inputs", VIT, _initializers_as_inputs, "older IR versions require this"),
     _edit("inputs-in-another-order", BERT, reverse_inputs, "inputs are bound by name"),
     _edit("outputs-in-another-order", GPT2, _reverse_outputs, "outputs are bound by name"),
     _edit("initializers-in-another-order", VIT, _reverse_initializers, "weights have no order"),
-    _edit("renamed-inside", LLAMA, _renamed_inside, "names inside belong to the exporter"),
-    _edit("documented", CLIP, _documented, "texts for people"),
+    _edit("renamed-inside", LLAMA, _renamed_inside, "an exporter may choose inner names"),
+    _edit("documented", CLIP, _documented, "documentation has no effect"),
     _edit("another-ir-version", BERT, _ir_version(9), "an IR version that the runtime reads"),
     _edit("one-domain-more", BERT, _one_domain_more, "a standard domain that nothing uses"),
     _edit("domain-by-name", VIT, _domain_by_name, "the default domain under its other name"),
     _edit("with-a-function", BERT, _with_a_function, "a function that the file defines"),
-    _edit("converted-to-21", BERT, _converted, "onnx's version converter", is_asked=False),
-    _folder("with-data", T5, _with_data, "weights beside each part"),
-    _folder("optimised", GPT2, _optimised, "ONNX Runtime's basic optimisations"),
+    _edit("converted-to-21", BERT, _converted, "converted by onnx", is_asked=False),
+    _folder("with-data", T5, _with_data, "weights are external data"),
+    _folder("optimised", GPT2, _optimised, "optimised by ONNX Runtime"),
 )
 
 OTHER_EXPORTS = (
     Benign(
-        "control", BERT, "the exporter that all others build on", Exported(WrongExporter("none"))
+        "control", BERT, "the base class of all wrong exporters", Exported(WrongExporter("none"))
     ),
-    _foreign("correct", WHISPER, "torchscript", "the base of all edits"),
-    _foreign("correct", MISTRAL, "torchscript", "the base of all edits"),
-    _foreign("correct", MIXTRAL, "torchscript", "the base of all edits"),
-    _foreign("dynamo", BERT, "dynamo", "the other exporter"),
+    _foreign("correct", WHISPER, "torchscript", "the export that edits start from"),
+    _foreign("correct", MISTRAL, "torchscript", "the export that edits start from"),
+    _foreign("correct", MIXTRAL, "torchscript", "the export that edits start from"),
+    _foreign("dynamo", BERT, "dynamo", "another correct exporter"),
     _foreign("dynamo-older-ir", VIT, "dynamo", "IR version 8", edit=_ir_version(8)),
     _foreign(
         "dynamo-without-value-info",
         GPT2,
         "dynamo",
-        "shapes inside are not told",
+        "shapes of inner values are not stored",
         edit=_without_value_info,
     ),
-    _foreign("opset-14", BERT, "torchscript", "another opset, none being asked for", opset=14),
-    _foreign("eager-attention", GPT2, Preparing("eager", _eager_attention), "the other attention"),
+    _foreign("opset-14", BERT, "torchscript", "another opset; no opset is requested", opset=14),
+    _foreign("eager-attention", GPT2, Preparing("eager", _eager_attention), "eager attention"),
     _foreign("unfolded", BERT, Describing("unfolded", _unfolded), "constants are not folded"),
 )
 

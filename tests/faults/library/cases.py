@@ -1,4 +1,4 @@
-"""The kinds of cases: an edited file, an exporter, a description, a runtime."""
+"""Kinds of cases: an edited file, an exporter, a description, a runtime."""
 
 from __future__ import annotations
 
@@ -35,10 +35,9 @@ ONLY_PART = "model"
 
 @dataclass(frozen=True, slots=True)
 class Edited(Case):
-    """A correct export, one of whose parts is edited.
+    """A correct export with one edited part.
 
-    `is_asked` tells whether the opset of the subject is asked for; other exporters' files are taken
-    at their word.
+    If `is_asked`, the opset of the subject is requested; otherwise the file's own opset counts.
     """
 
     family: ClassVar[Family] = Family.EDIT
@@ -60,7 +59,7 @@ class Edited(Case):
 
 @dataclass(frozen=True, slots=True)
 class Rearranged(Case):
-    """A correct export in whose folder something is done."""
+    """A correct export whose folder is changed."""
 
     family: ClassVar[Family] = Family.EDIT
     change: Callable[[Path], None]
@@ -75,7 +74,7 @@ class Rearranged(Case):
 
 @dataclass(frozen=True, slots=True)
 class Exported(Case):
-    """What an exporter makes of a cell, judged as one of our own. `opset` None is the subject's."""
+    """An exporter's cell, judged as in a matrix run; `opset` None means the subject's opset."""
 
     family: ClassVar[Family] = Family.EXPORTER
     exporter: Exporter
@@ -100,7 +99,7 @@ class Exported(Case):
 
 @dataclass(frozen=True, slots=True)
 class Foreign(Case):
-    """Files of an exporter, judged as those of somebody else: no opset is asked for."""
+    """Files of an exporter, judged like files from elsewhere: no opset is requested."""
 
     family: ClassVar[Family] = Family.EXPORTER
     exporter: Exporter | str
@@ -123,7 +122,7 @@ class Foreign(Case):
 
 @dataclass(frozen=True, slots=True)
 class Described(Case):
-    """A correct exporter that is given another description."""
+    """A correct exporter that is given a wrong description."""
 
     family: ClassVar[Family] = Family.DESCRIPTION
     description: type[OnnxConfig]
@@ -147,7 +146,7 @@ class Described(Case):
 
 @dataclass(frozen=True, slots=True)
 class Misdescribed(Case):
-    """Correct files, as another exporter writes them, under another description."""
+    """Correct files, judged by a wrong description that was not used for their export."""
 
     family: ClassVar[Family] = Family.DESCRIPTION
     description: type[OnnxConfig]
@@ -161,8 +160,10 @@ class Misdescribed(Case):
 
 @dataclass(frozen=True, slots=True)
 class Measured(Described):
-    """A description whose tolerance is measured, as `tests/test_declared_tolerances.py` does, since
-    no requirement of a cell can tell what another description would have allowed."""
+    """A description whose tolerance is compared with the measured limit, as for tiny models.
+
+    The requirements of a cell cannot refuse it: they judge by the declared tolerance.
+    """
 
     def judge(
         self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
@@ -178,8 +179,10 @@ class Measured(Described):
 
 @dataclass(frozen=True, slots=True)
 class Ran(Case):
-    """Correct numbers as the standard has them, which a runtime computes otherwise: because of how
-    the file is written (`edit`), or of the runtime itself, which a stub then stands for."""
+    """A file that is correct by the ONNX standard but computed wrongly by a runtime.
+
+    The cause is the form of the file (`edit`), or a defect of the stub `runtime`.
+    """
 
     family: ClassVar[Family] = Family.RUNTIME
     edit: Edit = lambda model: None
@@ -207,7 +210,7 @@ def edited(
     *threads: str,
     part: str = ONLY_PART,
 ) -> Fault:
-    """A fault that is an edit of a correct file."""
+    """Return a fault that edits a correct file."""
     return Fault(name, subject, names(refused_by), mechanism, Edited(edit, part), threads)
 
 
@@ -219,10 +222,10 @@ def rearranged(
     change: Callable[[Path], None],
     *threads: str,
 ) -> Fault:
-    """A fault that is done to the folder of a correct export."""
+    """Return a fault that changes the folder of a correct export."""
     return Fault(name, subject, names(refused_by), mechanism, Rearranged(change), threads)
 
 
 def names(refused_by: str | tuple[str, ...]) -> tuple[str, ...]:
-    """One name, or several."""
+    """Return one or several names as a tuple."""
     return (refused_by,) if isinstance(refused_by, str) else refused_by

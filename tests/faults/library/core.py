@@ -1,4 +1,4 @@
-"""What a fault is: a way to be wrong, and the requirement that is there to refuse it."""
+"""Faults: wrong files, exporters, descriptions or runtimes, and what must refuse them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WRONG = {Outcome.FAILED, Outcome.ERRORED, Outcome.CRASHED, Outcome.TIMED_OUT}
 
 
 class Family(StrEnum):
-    """Where what is wrong comes from."""
+    """The origin of a fault."""
 
     EDIT = "edit of a file"
     EXPORTER = "wrong exporter"
@@ -30,7 +30,7 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Files, the model that they are to agree with, and what they are described as."""
+    """Exported files, with the model and the description that they are judged by."""
 
     model: Any
     config: OnnxConfig
@@ -39,18 +39,18 @@ class Candidate:
 
 
 class Case(ABC):
-    """What makes files wrong, or leaves them right, for a subject."""
+    """A way to make wrong or correct files of a subject."""
 
     family: ClassVar[Family]
 
     @abstractmethod
     def candidate(self, bench: Bench, subject: Subject) -> AbstractContextManager[Candidate]:
-        """The files, in force for the length of the block; raises what an exporter raises."""
+        """Make the files, for use inside the block; raises the errors of an exporter."""
 
     def judge(
         self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
     ) -> CellReport:
-        """What the harness says of it; None judges by all requirements."""
+        """Return the harness's report on the files; `requirements` None means all."""
         with self.candidate(bench, subject) as one:
             return check(
                 one.folder,
@@ -65,10 +65,11 @@ class Case(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """`refused_by` names the requirement that must be the first to refuse it, or each of those
-    that may honestly be; of none where behaviour stays as it was, which is then proven.
+    """A wrong case, and the requirements that may be the first to refuse it.
 
-    `threads` are public reports of the mechanism, *repository#number*.
+    `refused_by` names one requirement, or several if each of them may rightly be the first. It is
+    empty for an equivalent edit: a test proves that behaviour does not change. `threads` are
+    public reports of the mechanism, *repository#number*.
     """
 
     name: str
@@ -88,7 +89,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Benign:
-    """Something that must conform, and why."""
+    """A change that must conform, and the reason."""
 
     name: str
     subject: Subject
@@ -99,9 +100,11 @@ class Benign:
         return f"{self.subject.architecture}-{self.name}"
 
 
-def judge(fault: Fault, bench: Bench) -> CellReport:
-    """Up to the last requirement that may be the first to refuse; if none does, by all of them,
-    so that a fault which is refused elsewhere is told from one that passes."""
+def judge_fault(fault: Fault, bench: Bench) -> CellReport:
+    """Judge a fault by the requirements up to the last one that may refuse it first.
+
+    If it conforms, judge it by all requirements: another one may refuse it.
+    """
     report = fault.case.judge(bench, fault.subject, _up_to(fault.refused_by))
     if report.conforms and not fault.is_equivalent:
         return fault.case.judge(bench, fault.subject, None)
@@ -109,9 +112,10 @@ def judge(fault: Fault, bench: Bench) -> CellReport:
 
 
 def first_refusal(report: CellReport) -> str | None:
-    """The first requirement that finds something wrong or, where none does, that cannot tell.
+    """Return the first requirement that failed, else the first inconclusive one, else None.
 
-    What cannot tell may stand above what explains it: a file that does not run has no shapes.
+    A failure counts before an earlier inconclusive record, which it may explain: if a file does
+    not run, `dynamic-axes` has no shapes to judge.
     """
     for outcomes in (_WRONG, {Outcome.INCONCLUSIVE}):
         for record in report.records:

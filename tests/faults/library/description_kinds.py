@@ -1,4 +1,4 @@
-"""Descriptions that are wrong in one way each."""
+"""Wrong descriptions, each with one defect."""
 
 from __future__ import annotations
 
@@ -160,8 +160,10 @@ class OneLayerInThePast(GPT2OnnxConfig):
 
 
 class UnmaskedDecoder(T5OnnxConfig):
-    """Its decoder does not take the mask over the encoder's output. Eager called without it
-    agrees, so that each part is right on its own."""
+    """Its decoder does not take the mask over the encoder's output.
+
+    Eager PyTorch called without the mask agrees, so each part alone is correct.
+    """
 
     @property
     def encoder_mask(self) -> Mapping[str, Axes]:
@@ -179,7 +181,7 @@ class HugeTolerance(BertOnnxConfig):
 
 
 class LooseTolerance(BertOnnxConfig):
-    """Ten times what is measured: a thousandth of what the inputs move."""
+    """Ten times the measured tolerance; inputs still change outputs a thousand times more."""
 
     ATOL_FOR_VALIDATION = dict.fromkeys(BertOnnxConfig.ATOL_FOR_VALIDATION, 3e-4)
 
@@ -189,7 +191,7 @@ class ZeroTolerance(BertOnnxConfig):
 
 
 class _PlainTokens(DummyTextInputGenerator):
-    """What a tokenizer makes of single short texts."""
+    """Mask and token types as a tokenizer returns them for one short text."""
 
     def generate(self, name: str, dims: Any) -> torch.Tensor:
         tensor = super().generate(name, dims)
@@ -216,7 +218,7 @@ class CountedPositions(GPT2OnnxConfig):
 
 
 class ApproximatingPatch(BertOnnxConfig):
-    """Its patch for the export replaces the activation by one that is almost the same."""
+    """Its patch for the export replaces the activation by a close approximation."""
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         patched: Any = model
@@ -226,7 +228,7 @@ class ApproximatingPatch(BertOnnxConfig):
 
 
 class SharedPatch(BertOnnxConfig):
-    """Its patch for the export changes a weight in place, which the copy shares with the model."""
+    """Its patch for the export changes a weight that the copy shares with the model."""
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         patched: Any = model

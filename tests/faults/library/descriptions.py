@@ -17,7 +17,7 @@ def _cell(
     mechanism: str,
     *threads: str,
 ) -> Fault:
-    """Exported and judged by a wrong description."""
+    """Return a fault: export and verdict use a wrong description."""
     case = Described(description)
     return Fault(name, subject, names(refused_by), mechanism, case, threads)
 
@@ -30,7 +30,7 @@ def _files(
     mechanism: str,
     *threads: str,
 ) -> Fault:
-    """Correct files judged by a wrong description."""
+    """Return a fault: a wrong description judges correct files."""
     return Fault(name, subject, (refused_by,), mechanism, Misdescribed(description), threads)
 
 
@@ -42,7 +42,7 @@ NAMES = (
         BERT,
         "interface",
         wrong.WithoutTokenTypes,
-        "token types are not declared, the file has them",
+        "the file has token types that are not declared",
         "huggingface/optimum#1500",
     ),
     _files(
@@ -50,21 +50,21 @@ NAMES = (
         BERT,
         "interface",
         wrong.WithoutMask,
-        "the mask is not declared, the file has one",
+        "the file has a mask that is not declared",
     ),
     _files(
         "file-with-positions",
         GPT2,
         "interface",
         wrong.WithoutPositions,
-        "positions are not declared, the file has them",
+        "the file has positions that are not declared",
     ),
     _cell(
         "without-token-types",
         BERT,
         "interface",
         wrong.WithoutTokenTypes,
-        "token types cannot be given to the file",
+        "the file has no input for token types",
         "huggingface/optimum#1500",
     ),
     _cell(
@@ -72,7 +72,7 @@ NAMES = (
         BERT,
         "interface",
         wrong.WithoutMask,
-        "padded batches cannot be given to the file",
+        "the file has no mask, so it cannot take padded batches",
         "huggingface/optimum#1325",
     ),
     _cell(
@@ -80,7 +80,7 @@ NAMES = (
         GPT2,
         "cache",
         wrong.WithoutPositions,
-        "the model counts positions itself, so that padded rows are wrong",
+        "the model counts positions itself, which is wrong for padded rows",
         "huggingface/optimum#1381",
     ),
     _cell(
@@ -100,17 +100,21 @@ NAMES = (
 )
 
 AXES = (
-    _cell("static-batch", BERT, "export", wrong.StaticBatch, "no batch is declared"),
-    _cell("static-logits", BERT, "dynamic-axes", wrong.StaticLogits, "logits are of one size"),
+    _cell("static-batch", BERT, "export", wrong.StaticBatch, "no batch axis is declared"),
+    _cell("static-logits", BERT, "dynamic-axes", wrong.StaticLogits, "logits are declared static"),
     _cell(
-        "dynamic-classes", BERT, "dynamic-axes", wrong.DynamicClasses, "as many classes as tokens"
+        "dynamic-classes",
+        BERT,
+        "dynamic-axes",
+        wrong.DynamicClasses,
+        "the number of classes is declared equal to the number of tokens",
     ),
     _cell(
         "dynamic-images",
         VIT,
         "interface",
         wrong.DynamicImages,
-        "images of any size, which eager refuses",
+        "images of any size are declared, which eager refuses",
         "huggingface/transformers#18199",
     ),
     _cell(
@@ -118,56 +122,56 @@ AXES = (
         BERT,
         "export",
         wrong.MaskOfItsOwnLength,
-        "a mask as long as it likes, which eager refuses",
+        "the mask has its own length axis, which eager refuses",
     ),
     _cell(
         "as-many-texts-as-images",
         CLIP,
         "dynamic-axes",
         wrong.AsManyTextsAsImages,
-        "texts and images share an axis that the model does not",
+        "texts and images are declared with one batch axis; the model has two",
     ),
     _cell(
         "present-as-long-as-past",
         GPT2,
         "dynamic-axes",
         wrong.PresentAsLongAsPast,
-        "the sum leaves the new tokens out",
+        "the declared length of the returned cache omits the new tokens",
     ),
     _cell(
         "present-one-longer",
         LLAMA,
         "dynamic-axes",
         wrong.PresentOneLonger,
-        "the sum counts one too many",
+        "the declared length of the returned cache is one too large",
     ),
     _cell(
         "mask-of-tokens-alone",
         GPT2,
         "cache",
         wrong.MaskOfTokensAlone,
-        "the sum of the mask leaves the past out",
+        "the declared length of the mask omits the past",
     ),
     _cell(
         "doubled-past",
         LLAMA,
         "dynamic-axes",
         wrong.DoubledPast,
-        "the sum counts the past twice",
+        "the declared length of the mask counts the past twice",
     ),
     _cell(
         "beyond-the-positions",
         BERT,
         "agreement",
         wrong.BeyondThePositions,
-        "lengths for which the model has no positions",
+        "lengths are declared for which the model has no positions",
     ),
     _cell(
         "query-heads-in-the-past",
         LLAMA,
         "export",
         wrong.QueryHeadsInThePast,
-        "as many heads in the past as queries have",
+        "the past is declared with as many heads as the queries",
         "huggingface/optimum#600",
     ),
     _cell(
@@ -182,7 +186,7 @@ AXES = (
         WHISPER,
         "dynamic-axes",
         wrong.DynamicFrames,
-        "the length of what the encoder returns is fixed",
+        "the length of the encoder's output is declared dynamic, but is fixed",
     ),
 )
 
@@ -192,31 +196,37 @@ JUDGING = (
         BERT,
         ("padding", "sensitivity"),
         wrong.HugeTolerance,
-        "a tolerance within which inputs may be ignored",
+        "the tolerance is so large that a file may ignore inputs",
         "huggingface/optimum#1755",
     ),
     Fault(
         "loose-tolerance",
         BERT,
         ("tolerance",),
-        "ten times the tolerance that was measured: inputs still move more",
+        "ten times the measured tolerance, still less than the effect of the inputs",
         Measured(wrong.LooseTolerance),
         ("huggingface/optimum#449",),
     ),
-    _cell("zero-tolerance", BERT, "agreement", wrong.ZeroTolerance, "a tolerance below rounding"),
+    _cell(
+        "zero-tolerance",
+        BERT,
+        "agreement",
+        wrong.ZeroTolerance,
+        "the tolerance is below the rounding error",
+    ),
     _cell(
         "plain-tokens",
         BERT,
         "sensitivity",
         wrong.PlainTokens,
-        "dummy inputs without padding and token types",
+        "dummy inputs have no padding and one token type",
     ),
     _cell(
         "counted-positions",
         GPT2,
         "sensitivity",
         wrong.CountedPositions,
-        "dummy positions that a file might count itself",
+        "dummy positions are consecutive, so a file could count them itself",
     ),
     _cell(
         "approximating-patch",

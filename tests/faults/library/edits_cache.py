@@ -1,4 +1,4 @@
-"""Edits of what decoders continue from, and of what they return to continue from."""
+"""Edits of decoders: the past that they take, and the cache and logits that they return."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FAULTS = (
         "ignores-past",
         GPT2,
         "agreement",
-        "the past counts, and holds nothing",
+        "all values of the past are replaced by zeros",
         _every_past(NOTHING),
     ),
     edited(
@@ -53,22 +53,28 @@ FAULTS = (
         "crosses-layers",
         GPT2,
         "agreement",
-        "keys of one layer are given to the other",
+        "the past keys of two layers are exchanged",
         Exchanged(KEY, "past_key_values.1.key"),
     ),
-    edited("swaps-key-and-value", LLAMA, "agreement", "keys for values", Exchanged(KEY, VALUE)),
+    edited(
+        "swaps-key-and-value",
+        LLAMA,
+        "agreement",
+        "past keys and values are exchanged",
+        Exchanged(KEY, VALUE),
+    ),
     edited(
         "returns-value-for-key",
         GPT2,
         "agreement",
-        "keys are returned as values, and the reverse",
+        "returned keys and values are exchanged",
         Swapped("present.1.key", "present.1.value"),
     ),
     edited(
         "returns-new-keys-alone",
         GPT2,
         "dynamic-axes",
-        "what is returned leaves the past out",
+        "the returned keys omit the past",
         Returned(
             "present.0.key",
             "f = Constant<value_ints=[2]>() s = Shape(k) b = Gather(s, f) "
@@ -80,7 +86,7 @@ FAULTS = (
         "returns-rounded-keys",
         GPT2,
         "agreement",
-        "keys are returned in float16",
+        "returned keys are rounded to float16",
         Returned("present.0.key", AS_HALF),
         "microsoft/onnxruntime#11384",
     ),
@@ -88,7 +94,7 @@ FAULTS = (
         "saturates-past",
         GPT2,
         "cache",
-        "keys and values of the past are cut at 5.5, which drawn ones do not reach",
+        "keys and values of the past are clipped at 5.5, which drawn ones do not reach",
         _every_past(within(5.5)),
         "microsoft/onnxruntime#21345",
     ),
@@ -96,7 +102,7 @@ FAULTS = (
         "groups-heads-otherwise",
         LLAMA,
         "agreement",
-        "key-value heads are tiled where each is to be repeated",
+        "key-value heads are tiled instead of repeated",
         All(
             tuple(
                 Argument(f"{ATTENTION.format(n)}Reshape_4", 0, "y = Transpose<perm=[0,2,1,3,4]>(x)")
@@ -109,7 +115,7 @@ FAULTS = (
         "wrong-without-past",
         GPT2,
         "agreement",
-        "a branch on the presence of a past was frozen",
+        "the trace froze a branch for a non-empty past",
         Returned(
             "logits",
             PAST_LENGTH + "zero = Constant<value_int=0>() e = Equal(n, zero) f = Cast<to=1>(e) "
@@ -123,21 +129,21 @@ FAULTS = (
         "last-logits-alone",
         GPT2,
         "dynamic-axes",
-        "logits of the last token, where those of all are declared",
+        "only logits of the last token, although logits of all are declared",
         Returned("logits", taken("-1", axis=1)),
     ),
     edited(
         "logits-rolled",
         LLAMA,
         "agreement",
-        "the head's rows are shifted by one word",
+        "the head's weights are shifted by one vocabulary entry",
         Weight("lm_head/MatMul", rolled_columns),
     ),
     edited(
         "embeddings-as-half",
         LLAMA,
         "agreement",
-        "embeddings went through float16",
+        "embeddings are rounded to float16",
         Weight("embed_tokens.weight", as_half),
         "huggingface/optimum#1755",
     ),

@@ -1,4 +1,4 @@
-"""Edits of decoders: positions, and who sees whom."""
+"""Edits of decoders: positions and attention masks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _slower(frequencies: Array) -> Array:
 
 
 def _half_negated(model: onnx.ModelProto) -> None:
-    """The other half of each head is negated when it is rotated."""
+    """Negate the other half of each head in the rotation."""
     for layer in (0, 1):
         place = ATTENTION.format(layer)
         for neg, slices in (("Neg", "Slice"), ("Neg_1", "Slice_2")):
@@ -51,7 +51,7 @@ POSITIONS = (
         "ignores-positions",
         GPT2,
         "agreement",
-        "positions are counted from the past on, whatever is given",
+        "the file counts positions itself and ignores its input",
         Read("position_ids", PLACES + PAST_LENGTH + "y = Add(p, n)", PAST),
         "huggingface/optimum#1381",
     ),
@@ -59,7 +59,7 @@ POSITIONS = (
         "ignores-positions",
         LLAMA,
         "agreement",
-        "positions are counted from the past on, whatever is given",
+        "the file counts positions itself and ignores its input",
         Read("position_ids", PLACES + PAST_LENGTH + "y = Add(p, n)", PAST),
         "huggingface/optimum#1381",
     ),
@@ -67,7 +67,7 @@ POSITIONS = (
         "positions-of-first-row",
         GPT2,
         "agreement",
-        "all rows of a batch are at the positions of the first",
+        "all rows of a batch get the positions of the first row",
         Read("position_ids", FIRST_ROW),
         "huggingface/optimum#1381",
     ),
@@ -75,14 +75,14 @@ POSITIONS = (
         "shifts-positions",
         LLAMA,
         "agreement",
-        "positions are one too large, so that rotated keys do not fit those of the past",
+        "positions are one too large, so new keys do not fit the keys of the past",
         Read("position_ids", ONE_MORE),
     ),
     edited(
         "forgets-past-length",
         GPT2,
         "agreement",
-        "positions are counted from 0 on after a past",
+        "positions restart at 0 after a past",
         Read("position_ids", PLACES + "y = Identity(p)"),
         "huggingface/transformers#14326",
     ),
@@ -90,7 +90,7 @@ POSITIONS = (
         "positions-folded",
         GPT2,
         "agreement",
-        "a table of 32 positions is in the file",
+        "the file contains only 32 positions",
         Read("position_ids", at_most(31)),
         "neuralmagic/sparseml#1826",
     ),
@@ -98,7 +98,7 @@ POSITIONS = (
         "rotation-folded",
         LLAMA,
         "agreement",
-        "a rotary table of 16 positions is in the file",
+        "the file contains only 16 rotary positions",
         Read("position_ids", at_most(15)),
         "neuralmagic/sparseml#1826",
     ),
@@ -106,22 +106,28 @@ POSITIONS = (
         "loses-last-position",
         GPT2,
         "agreement",
-        "the last row of the table of positions is empty",
+        "the last row of the position table is zero",
         Weight("wpe.weight", zero_last_row),
     ),
     edited(
         "another-rotary-base",
         LLAMA,
         "agreement",
-        "rotary frequencies of another base",
+        "the rotary frequencies have another base",
         Weight("rotary_emb/Mul", _slower),
     ),
-    edited("rotates-backwards", LLAMA, "agreement", "the other half is negated", _half_negated),
+    edited(
+        "rotates-backwards",
+        LLAMA,
+        "agreement",
+        "the rotation negates the other half of each head",
+        _half_negated,
+    ),
     edited(
         "cosine-for-sine",
         LLAMA,
         "agreement",
-        "cosines and sines exchanged",
+        "cosines and sines are exchanged",
         _sine_for_cosine,
     ),
 )
@@ -138,7 +144,7 @@ MASKS = (
         "sees-all",
         LLAMA,
         "agreement",
-        "no causal mask",
+        "the causal mask has no effect",
         Read("model/LessOrEqual", "n = Not(x) y = Or(x, n)"),
     ),
     edited(
@@ -153,7 +159,7 @@ MASKS = (
         "ignores-mask-of-past",
         GPT2,
         "agreement",
-        "padding in the past is seen",
+        "the mask over the past has no effect",
         Read(
             "attention_mask",
             PLACES + PAST_LENGTH + "l = Less(p, n) m = Cast<to=7>(l) y = Max(x, m)",
@@ -164,7 +170,7 @@ MASKS = (
         "ignores-mask-in-steps",
         LLAMA,
         "agreement",
-        "a branch without a mask for a single token was frozen",
+        "the trace froze a branch that uses no mask for a single token",
         Read(
             "attention_mask",
             ONE

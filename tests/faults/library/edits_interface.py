@@ -1,4 +1,4 @@
-"""Files whose inputs, outputs or axes are not those that are declared."""
+"""Edits of files: other inputs, outputs or axes than declared."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _lost_output(model: onnx.ModelProto) -> None:
 
 
 def _folded_input(name: str, source: str) -> Edit:
-    """Compute an input from another one instead of taking it."""
+    """Remove an input; compute its value from another one."""
 
     def edit(model: onnx.ModelProto) -> None:
         Read(name, "y = Sub(a, a)", {"a": source})(model)
@@ -64,7 +64,7 @@ def _float64_logits(model: onnx.ModelProto) -> None:
 
 
 def _another_rank(model: onnx.ModelProto) -> None:
-    """A past of [batch, past, heads x size], as some runtimes store it."""
+    """Take a past value as [batch, past, heads x size], as some runtimes store it."""
     name = "past_key_values.0.value"
     heads, size = (dim.dim_value for dim in _dims(model, name)[1::2])
     body = f"s = Constant<value_ints=[0,0,{heads},{size}]>() r = Reshape(x, s) "
@@ -75,7 +75,7 @@ def _another_rank(model: onnx.ModelProto) -> None:
 
 
 def _query_heads_in_the_past(model: onnx.ModelProto) -> None:
-    """A past that holds the keys once for each query head, two of which share them."""
+    """Take past keys once per query head; two query heads share a key-value head."""
     for value in model.graph.input:
         if value.name == "past_key_values.0.key":
             value.type.tensor_type.shape.dim[1].dim_value = 4
@@ -107,11 +107,11 @@ FAULTS = (
         "renamed-input",
         BERT,
         "interface",
-        "the mask goes by another name",
+        "the mask has another name",
         _renamed_input("attention_mask", "mask"),
         "huggingface/optimum#1842",
     ),
-    edited("renamed-output", GPT2, "interface", "the logits are called scores", _renamed_output),
+    edited("renamed-output", GPT2, "interface", "the logits have another name", _renamed_output),
     edited(
         "undeclared-input",
         BERT,
@@ -120,13 +120,17 @@ FAULTS = (
         _undeclared_input,
         "huggingface/optimum#2191",
     ),
-    edited("undeclared-output", BERT, "interface", "an output too many", _undeclared_output),
-    edited("lost-output", GPT2, "interface", "the last value of the cache is gone", _lost_output),
+    edited(
+        "undeclared-output", BERT, "interface", "one output is not declared", _undeclared_output
+    ),
+    edited(
+        "lost-output", GPT2, "interface", "the last value of the cache is missing", _lost_output
+    ),
     edited(
         "folded-token-types",
         BERT,
         "interface",
-        "an input was folded away",
+        "an input is computed from another one",
         _folded_input("token_type_ids", "input_ids"),
         "pytorch/pytorch#44299",
     ),
@@ -138,12 +142,12 @@ FAULTS = (
         _int32_ids,
         "huggingface/transformers#15575",
     ),
-    edited("float64-logits", VIT, "interface", "logits of another dtype", _float64_logits),
+    edited("float64-logits", VIT, "interface", "logits have another dtype", _float64_logits),
     edited(
         "past-of-another-name",
         GPT2,
         "interface",
-        "the past goes by another name",
+        "one past key has another name",
         _renamed_input("past_key_values.0.key", "past_key_0"),
         "huggingface/optimum#552",
     ),
@@ -151,7 +155,7 @@ FAULTS = (
         "past-of-another-rank",
         LLAMA,
         "interface",
-        "values of the past are of rank 3",
+        "values of the past have rank 3",
         _another_rank,
         "huggingface/optimum#552",
     ),
@@ -159,7 +163,7 @@ FAULTS = (
         "past-for-all-query-heads",
         LLAMA,
         "agreement",
-        "keys of the past for each query head, not for each key-value head",
+        "the past has keys for each query head, not for each key-value head",
         _query_heads_in_the_past,
         "huggingface/optimum#600",
     ),
@@ -167,7 +171,7 @@ FAULTS = (
         "frozen-batch",
         BERT,
         "dynamic-axes",
-        "the batch of the export is declared",
+        "the batch is declared static, with the size of the export",
         _frozen("input_ids", 0, 3),
         "huggingface/optimum#2320",
     ),
@@ -175,37 +179,43 @@ FAULTS = (
         "frozen-past",
         GPT2,
         "dynamic-axes",
-        "the past of the export is declared",
+        "the past is declared static, with the size of the export",
         _frozen("past_key_values.1.value", 2, 5),
         "pytorch/pytorch#176349",
     ),
-    edited("frozen-images", VIT, "dynamic-axes", "one batch alone", _frozen("pixel_values", 0, 3)),
+    edited(
+        "frozen-images",
+        VIT,
+        "dynamic-axes",
+        "the batch is declared static",
+        _frozen("pixel_values", 0, 3),
+    ),
     edited(
         "number-as-symbol",
         BERT,
         "dynamic-axes",
-        "a size written as text",
+        "a size is written as a symbol",
         _symbol("input_ids", 0, "3"),
     ),
     edited(
         "classes-as-symbol",
         BERT,
         "dynamic-axes",
-        "a static axis declared dynamic",
+        "a static axis is declared dynamic",
         _symbol("logits", 1, "num_labels"),
     ),
     edited(
         "one-symbol-for-two-sizes",
         CLIP,
         "dynamic-axes",
-        "as many texts as images are declared",
+        "texts and images are declared with one symbol",
         _symbol("pixel_values", 0, "text_batch_size"),
     ),
     edited(
         "present-as-long-as-past",
         T5,
         "dynamic-axes",
-        "the cache is declared to stay as long as it was",
+        "the returned cache is declared as long as the past",
         _symbol("present.0.decoder.key", 2, "past_decoder_sequence_length"),
         part=STEP,
     ),

@@ -1,4 +1,4 @@
-"""Files that are not what was asked for, not valid, or not all there."""
+"""Edits that make files invalid, incomplete, or of another opset than requested."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _contradicting_shape(model: onnx.ModelProto) -> None:
 
 
 def _stored_twice(model: onnx.ModelProto) -> None:
-    """Each embedding is the mean of two equal ones, from two equal tables."""
+    """Store the embedding table twice; use the mean of both lookups."""
     table = next(t for t in model.graph.initializer if "word_embeddings" in t.name)
     copy = numpy_helper.from_array(numpy_helper.to_array(table), "onnx::copy")
     model.graph.initializer.append(copy)
@@ -65,7 +65,7 @@ def _stored_twice(model: onnx.ModelProto) -> None:
 
 
 def _with_data(folder: Path) -> Path:
-    """Move the weights of the only file of a folder beside it; returns where they are."""
+    """Move the weights of a folder's only file to external data; return its path."""
     path = folder / "model.onnx"
     model = onnx.load(path)
     onnx.save(model, path, save_as_external_data=True, location="model.data", size_threshold=64)
@@ -82,7 +82,7 @@ def _truncated_data(folder: Path) -> None:
 
 
 def _data_elsewhere(folder: Path) -> None:
-    """The file names its weights by an absolute path on the machine that wrote it."""
+    """Locate the external data by an absolute path of the machine that wrote it."""
     data = _with_data(folder)
     model = onnx.load(folder / "model.onnx", load_external_data=False)
     for tensor in model.graph.initializer:
@@ -105,24 +105,32 @@ FAULTS = (
         "another-opset-label",
         BERT,
         "opset",
-        "asked for 18, the file calls itself 19",
+        "opset 18 is requested, the file states 19",
         _label(19),
         "airockchip/ultralytics_yolo11#17",
     ),
     edited(
-        "older-opset-label", WHISPER, "opset", "one part calls itself 17", _label(17), part=STEP
+        "older-opset-label", WHISPER, "opset", "one part states opset 17", _label(17), part=STEP
     ),
-    edited("unreadable-ir-version", VIT, "opset", "an IR version of the future", _ir_version),
-    edited("private-domain", BERT, "opset", "an operator of one runtime alone", _private_domain),
     edited(
-        "domain-not-imported", BERT, "opset", "a domain used and not listed", _domain_not_imported
+        "unreadable-ir-version", VIT, "opset", "an IR version that does not exist yet", _ir_version
+    ),
+    edited(
+        "private-domain", BERT, "opset", "an operator that only one runtime has", _private_domain
+    ),
+    edited(
+        "domain-not-imported",
+        BERT,
+        "opset",
+        "a domain is used but not imported",
+        _domain_not_imported,
     ),
     edited("unknown-operator", GPT2, "checker", "an operator that no opset has", _unknown_operator),
     edited(
         "lost-initializer",
         LLAMA,
         "checker",
-        "a weight that nodes read is gone",
+        "a weight that nodes read is missing",
         _lost_initializer,
         "microsoft/onnxscript#2810",
     ),
@@ -138,32 +146,34 @@ FAULTS = (
         "shorter-bias-of-gemm",
         VIT,
         "agreement",
-        "the same in a Gemm, where shape inference does not look",
+        "a bias too short in a Gemm, which shape inference does not check",
         Weight("classifier.bias", shorter),
         "pytorch/pytorch#166797",
     ),
-    edited("unsorted-nodes", CLIP, "checker", "nodes stand before what they read", _unsorted),
+    edited(
+        "unsorted-nodes", CLIP, "checker", "nodes precede the nodes that they read from", _unsorted
+    ),
     edited(
         "contradicting-shape",
         BERT,
         "checker",
-        "5 classes declared, 6 computed",
+        "5 classes are declared, 6 are computed",
         _contradicting_shape,
     ),
     edited(
         "weights-stored-twice",
         BERT,
         "weights",
-        "a tied table is stored for each of its readers",
+        "a tied table is stored once for each of its readers",
         _stored_twice,
         "onnx/onnx#3278",
     ),
-    rearranged("lost-data", BERT, "checker", "the weights beside the file are gone", _lost_data),
+    rearranged("lost-data", BERT, "checker", "the external data is missing", _lost_data),
     rearranged(
         "truncated-data",
         BERT,
         "weights",
-        "the weights beside the file end too early",
+        "the external data is truncated",
         _truncated_data,
         "microsoft/onnxruntime#4707",
     ),
@@ -171,15 +181,15 @@ FAULTS = (
         "data-elsewhere",
         BERT,
         ("checker", "weights"),
-        "the weights are named by an absolute path",
+        "the external data has an absolute path",
         _data_elsewhere,
     ),
-    rearranged("lost-part", T5, "export", "no decoder that takes a past", _lost_part),
+    rearranged("lost-part", T5, "export", "the decoder with a past is missing", _lost_part),
     rearranged(
         "same-decoder-twice",
         WHISPER,
         "interface",
-        "the decoder with a past is the one without",
+        "the decoder with a past is a copy of the one without",
         _same_decoder_twice,
     ),
 )

@@ -1,4 +1,4 @@
-"""Edits of what a file stores and returns: weights, precision, logits, chance."""
+"""Edits of a file's weights, precision and logits, and added randomness."""
 
 from __future__ import annotations
 
@@ -69,7 +69,13 @@ WEIGHTS = (
         "a square matrix is transposed",
         Weight(SELF.format(0) + "value/MatMul", transposed),
     ),
-    edited("layers-exchanged", BERT, "agreement", "weights of another layer", _layers_exchanged),
+    edited(
+        "layers-exchanged",
+        BERT,
+        "agreement",
+        "one weight is exchanged between two layers",
+        _layers_exchanged,
+    ),
     edited(
         "queries-for-keys",
         BERT,
@@ -90,7 +96,7 @@ WEIGHTS = (
         "tanh-for-erf",
         BERT,
         "agreement",
-        "the approximation of the activation for the activation",
+        "the activation is replaced by its tanh approximation",
         All(
             tuple(
                 Argument(
@@ -104,7 +110,7 @@ WEIGHTS = (
         "weights-as-float16",
         BERT,
         "agreement",
-        "matrices went through float16",
+        "matrices are rounded to float16",
         AllWeights(as_half),
         "huggingface/optimum#607",
     ),
@@ -112,11 +118,17 @@ WEIGHTS = (
         "weights-as-bfloat16",
         BERT,
         "agreement",
-        "matrices went through bfloat16",
+        "matrices are cut to bfloat16",
         AllWeights(as_bfloat),
         "pytorch/pytorch#153998",
     ),
-    edited("weights-as-int8", BERT, "agreement", "matrices in 255 steps", AllWeights(as_int8)),
+    edited(
+        "weights-as-int8",
+        BERT,
+        "agreement",
+        "matrices are rounded to 255 steps",
+        AllWeights(as_int8),
+    ),
 )
 
 OUTPUTS = (
@@ -132,7 +144,7 @@ OUTPUTS = (
         "relative-error",
         BERT,
         "agreement",
-        "logits are 9e-6 of themselves too large, which rtol forgives",
+        "logits have a relative error of 9e-6, which an rtol permits",
         Returned("logits", "k = Constant<value_float=1.000009>() y = Mul(x, k)"),
         "huggingface/optimum#1131",
     ),
@@ -148,21 +160,21 @@ OUTPUTS = (
         "probabilities",
         BERT,
         "agreement",
-        "probabilities in place of logits",
+        "probabilities instead of logits",
         Returned("logits", "y = Softmax<axis=-1>(x)"),
     ),
     edited(
         "classes-permuted",
         BERT,
         "agreement",
-        "classes in another order",
+        "classes are in another order",
         Returned("logits", taken("1,0,2,3,4,5", axis=1)),
     ),
     edited(
         "batch-permuted",
         BERT,
         "agreement",
-        "rows of the batch in another order",
+        "rows of the batch are in another order",
         Returned("logits", backwards(0)),
     ),
     edited(
@@ -177,14 +189,14 @@ OUTPUTS = (
         "one-row",
         BERT,
         "dynamic-axes",
-        "one row whatever the batch, which broadcasting hides",
+        "one row is returned for any batch, which broadcasting hides",
         Returned("logits", taken("0", axis=0)),
     ),
     edited(
         "baked-batch",
         BERT,
         "agreement",
-        "declared dynamic, and right at the batch of the export alone",
+        "the batch is declared dynamic, but only the batch of the export works",
         Returned("logits", "s = Constant<value_ints=[3,6]>() y = Reshape(x, s)"),
         "pytorch/pytorch#152018",
     ),
@@ -192,7 +204,7 @@ OUTPUTS = (
         "wrong-for-one-row",
         BERT,
         "agreement",
-        "a branch for a batch of 1 was frozen",
+        "the trace froze a branch for a batch over 1",
         Returned(
             "logits",
             "s = Shape(x) i = Constant<value_int=0>() n = Gather(s, i) k = Constant<value_int=1>() "
@@ -216,7 +228,7 @@ OUTPUTS = (
         "rolls-dice",
         BERT,
         "determinism",
-        "noise far below the tolerance",
+        "noise far below the tolerance is added",
         Returned("logits", "n = RandomNormalLike<scale=0.0000002>(x) y = Add(x, n)"),
         "intel/intel-extension-for-transformers#767",
     ),

@@ -1,4 +1,4 @@
-"""Edits of models that see: images, patches, pooling, and scores of texts against images."""
+"""Edits of vision models: images, patches, pooling, and scores of texts against images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IMAGES = (
         "channels-reversed",
         VIT,
         "agreement",
-        "blue for red",
+        "red and blue are exchanged",
         Read("pixel_values", taken("2,1,0", axis=1)),
     ),
     edited(
@@ -36,7 +36,7 @@ IMAGES = (
         "images-mirrored",
         VIT,
         "agreement",
-        "left for right",
+        "left and right are exchanged",
         Read("pixel_values", backwards(3)),
     ),
     edited(
@@ -58,14 +58,14 @@ IMAGES = (
         "sees-first-image",
         VIT,
         "agreement",
-        "all rows of a batch see the first image",
+        "all rows of a batch get the first image",
         Read("pixel_values", FIRST_ROW),
     ),
     edited(
         "baked-batch",
         VIT,
         "agreement",
-        "the class token is repeated for the batch of the export",
+        "the class token is repeated for the batch size of the export",
         Argument("vit/embeddings/Expand", 1, "y = Constant<value_ints=[3,1,1]>()"),
         "huggingface/optimum#2320",
     ),
@@ -73,7 +73,7 @@ IMAGES = (
         "pixels-as-half",
         VIT,
         "agreement",
-        "pixels go through float16",
+        "pixels are rounded to float16",
         Read("pixel_values", AS_HALF),
         "huggingface/optimum#1845",
     ),
@@ -81,7 +81,7 @@ IMAGES = (
         "pixels-cut",
         VIT,
         "agreement",
-        "pixels beyond 4 standard deviations are cut",
+        "pixels are clipped at 4 standard deviations",
         Read("pixel_values", within(4.0)),
         "microsoft/onnxruntime#21345",
     ),
@@ -92,7 +92,7 @@ TEXTS_AND_IMAGES = (
         "pools-last-token",
         CLIP,
         "agreement",
-        "texts are pooled at their end, not at the end token",
+        "texts are pooled at their last token, not at the end token",
         Read(
             "text_model/ArgMax",
             "n = Shape(t) i = Constant<value_int=1>() l = Gather(n, i) "
@@ -104,21 +104,21 @@ TEXTS_AND_IMAGES = (
         "pools-largest-id",
         CLIP,
         "agreement",
-        "texts are pooled at their largest id, as older configurations have it",
+        "texts are pooled at their largest id, as in older configurations",
         Argument("text_model/ArgMax", 0, "y = Identity(t)", {"t": "input_ids"}),
     ),
     edited(
         "ignores-mask",
         CLIP,
         "agreement",
-        "padding of texts is seen",
+        "the mask of texts has no effect",
         Read("attention_mask", ALL_SEEN),
     ),
     edited(
         "texts-see-the-future",
         CLIP,
         "agreement",
-        "no causal mask over texts",
+        "the causal mask of texts has no effect",
         Read("text_model/LessOrEqual", "n = Not(x) y = Or(x, n)"),
     ),
     edited(
@@ -132,21 +132,21 @@ TEXTS_AND_IMAGES = (
         "images-not-normalised",
         CLIP,
         "agreement",
-        "embeddings of images keep their length",
+        "image embeddings are not normalised",
         Returned("image_embeds", "y = Identity(e)", {"e": "visual_projection/MatMul"}),
     ),
     edited(
         "scores-of-the-other-side",
         CLIP,
         "dynamic-axes",
-        "scores per image for scores per text, and the reverse",
+        "scores per image and scores per text are exchanged",
         Swapped("logits_per_image", "logits_per_text"),
     ),
     edited(
         "embeddings-of-the-other-side",
         CLIP,
         "dynamic-axes",
-        "embeddings of images for those of texts, and the reverse",
+        "image and text embeddings are exchanged",
         Swapped("text_embeds", "image_embeds"),
     ),
     edited(
@@ -160,7 +160,7 @@ TEXTS_AND_IMAGES = (
         "embeddings-as-half",
         CLIP,
         "agreement",
-        "one table went through float16",
+        "the token embeddings are rounded to float16",
         Weight("token_embedding.weight", as_half),
         "huggingface/optimum#607",
     ),

@@ -1,4 +1,4 @@
-"""Edits that look like faults and change nothing, or no more than the last bits."""
+"""Edits that look like faults but change nothing beyond rounding."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ FAULTS = (
         "no-key-bias",
         BERT,
         (),
-        "a bias of keys adds the same to all scores of a query, which softmax takes away",
+        "a key bias adds one number to all scores of a query, which softmax cancels",
         All(tuple(Weight(f"layer.{n}.attention.self.key.bias", _nothing) for n in (0, 1))),
     ),
     edited(
         "no-key-bias",
         VIT,
         (),
-        "a bias of keys adds the same to all scores of a query, which softmax takes away",
+        "a key bias adds one number to all scores of a query, which softmax cancels",
         All(tuple(Weight(f"layers.{n}.attention.k_proj.bias", _nothing) for n in (0, 1))),
     ),
     edited(
         "masks-by-ten-thousand",
         BERT,
         (),
-        "-10000 for -inf: its exponential is 0 in float32 as well",
+        "-10000 instead of -inf: its exponential is 0 in float32 too",
         All(
             tuple(
                 Argument(SELF.format(n) + "Where", 2, "y = Constant<value_float=-10000.0>()")
@@ -50,7 +50,7 @@ FAULTS = (
         "shifts-embeddings",
         BERT,
         (),
-        "normalisation takes away what is added to all entries",
+        "normalisation cancels a number that is added to all entries",
         Argument(
             "embeddings/LayerNorm/LayerNormalization",
             0,
@@ -61,14 +61,14 @@ FAULTS = (
         "shifts-positions-without-past",
         LLAMA_WITHOUT_PAST,
         (),
-        "without a past, rotary attention sees distances between positions alone",
+        "without a past, rotary attention depends only on distances between positions",
         Read("position_ids", ONE_MORE),
     ),
     edited(
         "distances-end-where-buckets-do",
         T5,
         (),
-        "all distances from 13 on share a bucket",
+        "all distances above 12 share a bucket",
         Read(
             "block.0/layer.0/SelfAttention/Sub",
             between(-13, 13),
@@ -79,7 +79,7 @@ FAULTS = (
         "scale-moved",
         BERT,
         (),
-        "queries are halved in the weights and doubled behind them",
+        "queries are halved by the weights, and their scale is doubled",
         All(
             (
                 Weight(SELF.format(0) + "query/MatMul", _halved),

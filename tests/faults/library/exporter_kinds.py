@@ -1,6 +1,6 @@
-"""Exporters that are wrong in one way each.
+"""Kinds of wrong exporters, each with one defect.
 
-They build on the correct TorchScript exporter, so that nothing but the fault differs.
+They extend the correct TorchScript exporter, so that only the defect differs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Named = dict[str, torch.Tensor]
 
 
 class WrongExporter(TorchScriptExporter):
-    """Exports as it should, for its subclasses to differ."""
+    """A correct exporter; its subclasses add a defect."""
 
     def __init__(self, name: str) -> None:
         self.name = f"wrong-{name}"
@@ -33,7 +33,7 @@ class WrongExporter(TorchScriptExporter):
 
 
 class Editing(WrongExporter):
-    """Edits one part of what it has written."""
+    """Edits one part of the files that it writes."""
 
     def __init__(self, name: str, edit: Edit, part: str) -> None:
         super().__init__(name)
@@ -49,7 +49,7 @@ class Editing(WrongExporter):
 
 
 class Wrapping(WrongExporter):
-    """Traces a wrapper that gives the model other tensors than it is given, by name."""
+    """Traces a wrapper that changes the input tensors before it calls the model."""
 
     def __init__(self, name: str, feed: Callable[[Named], Named]) -> None:
         super().__init__(name)
@@ -60,7 +60,7 @@ class Wrapping(WrongExporter):
 
 
 class Preparing(WrongExporter):
-    """Exports a model that is not the one it was given."""
+    """Changes the copy of the model that it exports."""
 
     def __init__(self, name: str, change: Callable[[Any], None]) -> None:
         super().__init__(name)
@@ -72,7 +72,7 @@ class Preparing(WrongExporter):
 
 
 class Spoiling(WrongExporter):
-    """Does something to the model that it was given: after the export or, `is_first`, before."""
+    """Changes the caller's model: before the export if `is_first`, otherwise after it."""
 
     def __init__(
         self, name: str, spoil: Callable[[Any], object], *, is_first: bool = False
@@ -91,7 +91,7 @@ class Spoiling(WrongExporter):
 
 
 class Describing(WrongExporter):
-    """Writes by another description: axes, names or order."""
+    """Exports with changed arguments: axes, names, order or opset."""
 
     def __init__(self, name: str, change: Callable[[dict[str, Any]], None]) -> None:
         super().__init__(name)
@@ -110,14 +110,14 @@ class Describing(WrongExporter):
 
 
 class Raising(WrongExporter):
-    """Gives up on a part."""
+    """Raises ExporterError."""
 
     def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
         raise ExporterError("Unsupported: operator aten::missing")
 
 
 class Losing(WrongExporter):
-    """Returns without having written its last part."""
+    """Deletes the last part that it wrote."""
 
     def export(self, model: nn.Module, config: OnnxConfig, opset: int, output: Path) -> Artifact:
         artifact = super().export(model, config, opset, output)

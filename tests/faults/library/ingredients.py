@@ -1,4 +1,4 @@
-"""What edits of several models are made of: bodies in ONNX's textual syntax, changes of weights."""
+"""Building blocks of edits: bodies in ONNX's textual syntax, and changes of weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.faults.library.surgery import Array
 
 ONE = "one = Constant<value_int=1>() "
 PLACES = ONE + "z = Sub(x, x) o = Add(z, one) c = CumSum(o, one) p = Sub(c, one) "
-"""`p` is the place of each entry of `x`, of shape [batch, length], in its row."""
+"""`p` is the position of each entry of `x`, of shape [batch, length], in its row."""
 
 ALL_SEEN = ONE + "z = Sub(x, x) y = Add(z, one)"
 ONE_MORE = ONE + "y = Add(x, one)"
@@ -21,26 +21,26 @@ KEY, VALUE = "past_key_values.0.key", "past_key_values.0.value"
 PAST = {"k": KEY}
 PAST_LENGTH = "s = Shape(k) two = Constant<value_int=2>() n = Gather(s, two) "
 ATTENTION = "layers.{}/self_attn/"
-"""Of a decoder: its first cache, how long that is, and where llama's nodes stand."""
+"""Of a decoder: its first key and value, the length of the past, llama's name of a layer."""
 
 
 def at_most(limit: int) -> str:
-    """Integers, cut at a limit."""
+    """Body: integers, clipped from above."""
     return f"m = Constant<value_int={limit}>() y = Min(x, m)"
 
 
 def between(low: int, high: int) -> str:
-    """Integers, cut on either side."""
+    """Body: integers, clipped on both sides."""
     return f"l = Constant<value_int={low}>() h = Constant<value_int={high}>() y = Clip(x, l, h)"
 
 
 def within(limit: float) -> str:
-    """Numbers, cut at so much above 0 and below."""
+    """Body: floats, clipped to [-limit, limit]."""
     return f"h = Constant<value_float={limit}>() l = Neg(h) y = Clip(x, l, h)"
 
 
 def backwards(axis: int) -> str:
-    """The same in the other order along an axis."""
+    """Body: the entries along an axis in reverse order."""
     return (
         "s = Constant<value_ints=[-1]>() e = Constant<value_ints=[-9999]>() "
         f"a = Constant<value_ints=[{axis}]>() y = Slice(x, s, e, a, s)"
@@ -48,7 +48,7 @@ def backwards(axis: int) -> str:
 
 
 def taken(indices: str, axis: int) -> str:
-    """Entries of these indices along an axis."""
+    """Body: the entries with these indices along an axis."""
     return f"i = Constant<value_ints=[{indices}]>() y = Gather<axis={axis}>(x, i)"
 
 

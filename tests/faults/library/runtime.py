@@ -1,8 +1,8 @@
-"""Files that are right as the standard has it, and that a runtime computes otherwise.
+"""Files that are correct by the ONNX standard but computed wrongly by a runtime.
 
 The first ones are real: ONNX Runtime's optimiser multiplies the two scales of attention into one
-number (MatMulScaleFusion), which overflows where neither of them does, or hides an overflow that
-the file as it is written has. The others stand in for defects of public reports, as stub sessions.
+number (MatMulScaleFusion). This number overflows although neither scale does, or it hides an
+overflow of the unoptimised file. The others are stub sessions with defects from public reports.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tests.faults.library.subjects import BERT, CLIP, GPT2, LLAMA, VIT, Subject
 from tests.faults.library.surgery import All, Array, Edit, Weight
 
 POWER = 70
-"""Twice this is more than the exponent of a float32 can be; powers of 2 change no other bit."""
+"""Twice this exceeds the largest float32 exponent; powers of 2 change only the exponent."""
 
 
 def _scaled(place: str, exponent: int) -> Weight:
-    """A stored tensor times a power of 2."""
+    """Multiply a stored tensor by a power of 2."""
 
     def change(array: Array) -> Array:
         return np.multiply(array, 2.0**exponent, dtype=array.dtype)
@@ -31,7 +31,7 @@ def _scaled(place: str, exponent: int) -> Weight:
 
 
 def _fused_scale_overflows(query: str, key: str, attention: str) -> Edit:
-    """Queries and keys are tiny behind their projections, and the scales make up for it."""
+    """Make projected queries and keys tiny, and their scales larger by the same factor."""
     sides = {query: "Mul", key: "Mul_1"}
     weights = [_scaled(f"{side}/{kind}", -POWER) for side in sides for kind in ("MatMul", "Add")]
     scales = [_scaled(f"{attention}{scale}", POWER) for scale in sides.values()]
@@ -39,7 +39,7 @@ def _fused_scale_overflows(query: str, key: str, attention: str) -> Edit:
 
 
 def _plain_scale_overflows(query_scale: str, key_scale: str) -> Edit:
-    """Queries overflow before they meet keys that are as small as they are large."""
+    """Make queries overflow, and keys smaller by the same factor."""
     return All((_scaled(query_scale, 126), _scaled(key_scale, -126)))
 
 
@@ -51,7 +51,7 @@ REAL = (
         "fused-scale-overflows",
         BERT,
         ("agreement",),
-        "the product of two scales overflows when the optimiser makes one of them",
+        "the optimiser multiplies two scales, and their product overflows",
         Ran(
             _fused_scale_overflows(f"{BERT_ATTENTION}query", f"{BERT_ATTENTION}key", BERT_ATTENTION)
         ),
@@ -61,7 +61,7 @@ REAL = (
         "fused-scale-overflows",
         VIT,
         ("agreement",),
-        "the product of two scales overflows when the optimiser makes one of them",
+        "the optimiser multiplies two scales, and their product overflows",
         Ran(
             _fused_scale_overflows(
                 f"{VIT_ATTENTION}q_proj", f"{VIT_ATTENTION}k_proj", VIT_ATTENTION
@@ -73,7 +73,7 @@ REAL = (
         "plain-scale-overflows",
         BERT,
         ("runtime",),
-        "queries overflow unless the optimiser happens to fuse their scale away",
+        "queries overflow unless the optimiser fuses their scale with another",
         Ran(_plain_scale_overflows(f"{BERT_ATTENTION}Mul", f"{BERT_ATTENTION}Mul_1")),
         ("microsoft/onnxruntime#21345",),
     ),
@@ -81,7 +81,7 @@ REAL = (
         "plain-scale-overflows",
         LLAMA,
         ("runtime",),
-        "queries overflow unless the optimiser happens to fuse their scale away",
+        "queries overflow unless the optimiser fuses their scale with another",
         Ran(_plain_scale_overflows("layers.0/self_attn/Mul_8", "layers.0/self_attn/Mul_9")),
         ("microsoft/onnxruntime#21345",),
     ),
@@ -100,7 +100,7 @@ STUBS = (
         BERT,
         "agreement",
         runtimes.prefix_mask,
-        "a fused attention counts the ones of the mask",
+        "a fused attention replaces the mask by a prefix with as many ones",
         "microsoft/onnxruntime#18945",
     ),
     _stub(
@@ -108,7 +108,7 @@ STUBS = (
         GPT2,
         "agreement",
         runtimes.prefix_mask,
-        "a fused attention counts the ones of the mask",
+        "a fused attention replaces the mask by a prefix with as many ones",
         "microsoft/onnxruntime#18945",
     ),
     _stub(
@@ -125,7 +125,7 @@ STUBS = (
         VIT,
         "agreement",
         runtimes.refuses_optimised,
-        "the optimiser makes a node without a kernel",
+        "the optimiser creates a node without a kernel",
         "microsoft/onnxruntime#10994",
     ),
     _stub(
@@ -141,7 +141,7 @@ STUBS = (
         BERT,
         "runtime",
         runtimes.levels_apart,
-        "each level is within the tolerance, on either side of the truth",
+        "both levels are within the tolerance, but their difference is not",
         "microsoft/onnxruntime#17689",
     ),
     _stub(
@@ -149,7 +149,7 @@ STUBS = (
         BERT,
         "determinism",
         runtimes.unsteady,
-        "threads add up in another order each time",
+        "threads add in another order each time",
     ),
 )
 

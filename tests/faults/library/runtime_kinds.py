@@ -1,4 +1,4 @@
-"""Stub runtimes: ONNX Runtime with a defect that it had, or could have."""
+"""Stub runtimes: ONNX Runtime with a real or possible defect."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from harness.evidence import session
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 Run = Callable[[Arrays], Arrays]
 Runtime = Callable[[Run, bool, Arrays], Arrays]
-"""What a runtime gives for a feed: from a correct run, and whether the graph is optimised."""
+"""(correct run, is the graph optimised, feed) -> outputs."""
 
 
 class StubSession:
-    """Stands where an InferenceSession does."""
+    """Replaces an InferenceSession."""
 
     def __init__(self, inner: Any, runtime: Runtime, *, optimised: bool) -> None:
         self._inner = inner
@@ -40,7 +40,7 @@ class StubSession:
 
 @contextmanager
 def running(runtime: Runtime | None) -> Iterator[None]:
-    """Have every session of the harness run by a stub for the length of the block."""
+    """Let a stub run every session of the harness inside the block."""
     if runtime is None:
         yield
         return
@@ -58,7 +58,7 @@ def running(runtime: Runtime | None) -> Iterator[None]:
 
 
 def prefix_mask(run: Run, optimised: bool, feed: Arrays) -> Arrays:
-    """A fused attention that takes the mask for the number of its ones, all of them in front."""
+    """A fused attention that replaces the mask by a prefix with as many ones."""
     mask = feed["attention_mask"]
     prefix = np.arange(mask.shape[1]) < mask.sum(axis=1, keepdims=True)
     return run({**feed, "attention_mask": prefix.astype(mask.dtype)} if optimised else feed)
@@ -73,27 +73,27 @@ def first_row_alone(run: Run, optimised: bool, feed: Arrays) -> Arrays:
 
 
 def refuses_optimised(run: Run, optimised: bool, feed: Arrays) -> Arrays:
-    """An optimiser that makes a node for which there is no kernel."""
+    """An optimiser that creates a node without a kernel."""
     if optimised:
         raise RuntimeError("NOT_IMPLEMENTED : Could not find an implementation for Fused(1)")
     return run(feed)
 
 
 def refuses_plain(run: Run, optimised: bool, feed: Arrays) -> Arrays:
-    """A kernel that is missing unless an optimisation happens to remove its node."""
+    """A missing kernel, which matters only if no optimisation removes its node."""
     if not optimised:
         raise RuntimeError("NOT_IMPLEMENTED : Could not find an implementation for Trilu(14)")
     return run(feed)
 
 
 def levels_apart(run: Run, optimised: bool, feed: Arrays) -> Arrays:
-    """Levels that lie on either side of the truth, each within the tolerance."""
+    """Optimisation levels with errors of opposite signs, each within the tolerance."""
     offset = np.float32(2e-5 if optimised else -2e-5)
     return {name: np.add(array, offset) for name, array in run(feed).items()}
 
 
 def unsteady(run: Run, optimised: bool, feed: Arrays) -> Arrays:
-    """Threads that add up in another order each time."""
+    """Threads that add in another order each time."""
     dice = np.random.default_rng()
 
     def shaken(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

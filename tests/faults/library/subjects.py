@@ -1,4 +1,4 @@
-"""The architectures that faults are injected into, and one correct export of each."""
+"""The architectures into which faults are injected, and one correct export of each."""
 
 from __future__ import annotations
 
@@ -46,8 +46,11 @@ CLIP = Subject("clip", "feature-extraction")
 
 
 class ExpertsOnnxConfig(LlamaOnnxConfig):
-    """A mixture of experts. Its default implementation does not convert, and the one that loops
-    over experts keeps those that the traced tokens hit: only the batched one exports."""
+    """A mixture of experts, exported with the batched implementation.
+
+    The default implementation cannot be converted. The implementation that loops over experts
+    keeps only the experts that the traced tokens chose.
+    """
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         patched: Any = model
@@ -56,7 +59,7 @@ class ExpertsOnnxConfig(LlamaOnnxConfig):
 
 
 def register_more() -> None:
-    """Register what faults need and the harness does not have: a window, and experts."""
+    """Register mistral (a window) and mixtral (experts) with the descriptions of these tests."""
     TasksManager.architectures()
     plugins.register_fixtures(FIXTURES)
     register(MISTRAL.architecture, tasks=[MISTRAL.task])(LlamaOnnxConfig)
@@ -65,8 +68,7 @@ def register_more() -> None:
 
 @contextmanager
 def more_architectures() -> Iterator[None]:
-    """Have them registered for the length of the block, and nothing that the block registers
-    afterwards."""
+    """Call `register_more` for the block; afterwards, restore all registrations."""
     TasksManager.architectures()
     registries: tuple[dict[str, Any], ...] = (
         TasksManager._SUPPORTED_MODEL_TYPE,
@@ -87,7 +89,7 @@ def more_architectures() -> Iterator[None]:
 class Bench:
     """Models, descriptions and correct files of subjects, each made once.
 
-    Files are kept in `folder`, where several processes find those that one of them made.
+    Several processes may share the files in `folder`.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -95,7 +97,7 @@ class Bench:
 
     @functools.cache  # noqa: B019 - a bench lives as long as the process
     def model(self, subject: Subject) -> Any:
-        """The tiny model, not to be changed."""
+        """Return the tiny model; do not change it."""
         with more_architectures():
             return tiny_model(subject.architecture, subject.task)
 
@@ -107,7 +109,7 @@ class Bench:
             return find("onnx", model, task=subject.task)(model.config)
 
     def files(self, subject: Subject) -> Path:
-        """The folder of a correct TorchScript export, not to be edited."""
+        """Return the folder of a correct TorchScript export; do not edit it."""
         name = f"{subject.architecture}-{subject.task}-{subject.opset}"
         folder, done = self._folder / name, self._folder / f"{name}.done"
         with FileLock(f"{folder}.lock"):
@@ -119,6 +121,6 @@ class Bench:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """An empty folder for the length of the block."""
+        """Yield an empty folder that exists only inside the block."""
         with tempfile.TemporaryDirectory(prefix="scratch-", dir=self._folder) as directory:
             yield Path(directory)

@@ -1,7 +1,7 @@
 """Edits of ONNX graphs, most of them written as a few nodes in ONNX's own textual syntax.
 
-Places are named by what a graph calls them: a value by its name, the output of a node by the end
-of the node's name, as long as one node has it.
+A place is the name of a value, or the end of a node's name; the latter means the first output of
+the node, and only one node may have that ending.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Every node that reads a value reads `y` of the body instead, which makes it from `x`.
+    """Replace a value by `y` of the body, which computes it from `x`, for all its readers.
 
-    `others` names further values that the body uses: name there -> place in the graph.
+    `others` names further values that the body uses: name in the body -> place in the graph.
     """
 
     place: str
@@ -41,7 +41,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One node alone reads `y` of the body as its input `index`, made from what it read before."""
+    """Replace input `index` of one node by `y` of the body, computed from the old input `x`."""
 
     node: str
     index: int
@@ -57,7 +57,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The file returns `y` of the body as this output; its own nodes go on with `x`."""
+    """Replace an output of the file by `y` of the body; inner nodes still read `x`."""
 
     output: str
     body: str
@@ -72,7 +72,7 @@ class Returned:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """A stored tensor holds `change` of what it held: one of this name, or that a node reads."""
+    """Apply `change` to a stored tensor, given by its name or by the node that reads it."""
 
     place: str
     change: Callable[[Array], Array]
@@ -85,7 +85,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class AllWeights:
-    """Every stored matrix holds `change` of what it held."""
+    """Apply `change` to every stored matrix."""
 
     change: Callable[[Array], Array]
 
@@ -97,7 +97,7 @@ class AllWeights:
 
 @dataclass(frozen=True, slots=True)
 class Exchanged:
-    """The readers of one value read another, and the reverse."""
+    """Exchange two values for all their readers."""
 
     first: str
     second: str
@@ -111,7 +111,7 @@ class Exchanged:
 
 @dataclass(frozen=True, slots=True)
 class Swapped:
-    """Each of two outputs has the values of the other."""
+    """Exchange the values of two outputs."""
 
     first: str
     second: str
@@ -125,7 +125,7 @@ class Swapped:
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """One edit after the other."""
+    """Apply several edits in order."""
 
     edits: tuple[Edit, ...]
 
@@ -135,14 +135,14 @@ class All:
 
 
 def reverse_inputs(model: onnx.ModelProto) -> None:
-    """The same inputs in the other order."""
+    """Reverse the order of the inputs."""
     inputs = list(model.graph.input)[::-1]
     del model.graph.input[:]
     model.graph.input.extend(inputs)
 
 
 def free_output(model: onnx.ModelProto, output: str) -> str:
-    """Free the name of an output for another node; returns the new name of its value."""
+    """Rename the value of an output, to free its name; return the new name."""
     before = f"{output}_before"
     for node in model.graph.node:
         _rename(node.output, output, before)
@@ -151,7 +151,7 @@ def free_output(model: onnx.ModelProto, output: str) -> str:
 
 
 def node_at(model: onnx.ModelProto, ending: str) -> onnx.NodeProto:
-    """The one node whose name ends like this; raises LookupError for none and for several."""
+    """Return the node whose name ends like this; raises LookupError if it is not exactly one."""
     found = [node for node in model.graph.node if f"/{node.name}".endswith(f"/{ending}")]
     if len(found) != 1:
         raise LookupError(f"{ending}: got {[node.name for node in found]}, expected one node")
@@ -159,7 +159,7 @@ def node_at(model: onnx.ModelProto, ending: str) -> onnx.NodeProto:
 
 
 def value_at(model: onnx.ModelProto, place: str) -> str:
-    """A value by its own name, or the first output of the node at `place`."""
+    """Return the name of a value, given its name or the node that computes it."""
     if place in _stored_or_given(model):
         return place
     if any(place in node.output for node in model.graph.node):
@@ -168,7 +168,7 @@ def value_at(model: onnx.ModelProto, place: str) -> str:
 
 
 def tensor_at(model: onnx.ModelProto, place: str) -> onnx.TensorProto:
-    """The initializer of this name, or the only stored tensor that the node at `place` reads."""
+    """Return the initializer of this name, or the only stored tensor that the node reads."""
     stored = {tensor.name: tensor for tensor in model.graph.initializer}
     named = [tensor for name, tensor in stored.items() if name.endswith(place)]
     if not named:
@@ -196,7 +196,7 @@ def _rename(names: Any, old: str, new: str) -> None:
 def _graft(
     model: onnx.ModelProto, body: str, places: Mapping[str, str]
 ) -> tuple[str, list[onnx.NodeProto]]:
-    """Insert the nodes of a body behind all that they read; returns what `y` is called there."""
+    """Insert the nodes of a body; return the graph's name of `y`, and the nodes."""
     bound = {name: value_at(model, place) for name, place in places.items()}
     parsed = onnx.parser.parse_graph(f"body ({', '.join(bound)}) => (y) {{ {body} }}")
     prefix = f"grafted_{len(model.graph.node)}"
@@ -212,6 +212,6 @@ def _graft(
 
 
 def _behind(model: onnx.ModelProto, values: set[str]) -> int:
-    """The first place in the order of nodes where all of these values are known."""
+    """Return the first index in the node order at which all of these values are computed."""
     makers = [i for i, node in enumerate(model.graph.node) if values & set(node.output)]
     return max(makers, default=-1) + 1

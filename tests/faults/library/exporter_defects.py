@@ -1,4 +1,4 @@
-"""The ways in which exporters are wrong: what they feed, prepare, leave behind and declare."""
+"""Defects for wrong exporters: changes of inputs, of models and of export arguments."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ignores_token_types(named: Named) -> Named:
 
 
 def ignores_positions(named: Named) -> Named:
-    """Positions that generation would have counted, had nothing been padded."""
+    """Count positions as generation does for a batch without padding."""
     positions = torch.ones_like(named["position_ids"]).cumsum(dim=1) - 1
     return named | {"position_ids": positions + named["past_key_values.0.key"].shape[2]}
 
@@ -96,7 +96,7 @@ def rounds_weights(model: Any) -> None:
 
 
 def drops_out(model: Any) -> None:
-    """Dropout by hand, as a model whose layers ask for `training` themselves."""
+    """Add dropout that eval mode does not turn off."""
 
     def drop(module: nn.Module, args: object, output: torch.Tensor) -> torch.Tensor:
         return nn.functional.dropout(output, 0.1, training=True)
