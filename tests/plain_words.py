@@ -29,7 +29,7 @@ OTHERS = ("CHANGELOG.md", "tests/plain_words.py", "tests/test_plain_words.py")
 
 PHRASES = {
     r"gone on with": "resumed",
-    r"\b(?:is|are) none\b": "say what is missing",
+    r"\b(?:is|are) none\b(?! of)": "say what is missing",
     r"\b(?:of|than) (?:ours|theirs)\b": "name the noun",
     r"\blet(?:s|ting)? go of\b": "release, drop, close",
     r"\bnobody\b": "name who does not",

@@ -111,9 +111,9 @@ def test_a_task_that_the_architecture_lacks_is_refused(
 
 
 def test_a_hub_id_without_a_network_is_refused(run_process: Any, tmp_path: Path) -> None:
-    arguments = ["export", "--model", "nobody/no-such-model", "--task", "fill-mask", "out"]
+    arguments = ["export", "--model", "some-user/no-such-model", "--task", "fill-mask", "out"]
     result = run_process(*arguments, HF_HUB_OFFLINE="1", HF_HOME=str(tmp_path))
-    result.assert_refused("nobody/no-such-model")
+    result.assert_refused("some-user/no-such-model")
 
 
 @pytest.mark.parametrize("inside", ["", "folder"])

@@ -1,4 +1,4 @@
-"""A cell that breaks its process changes its own records, and never those of other cells."""
+"""A cell that breaks its process changes its own records, and no records of other cells."""
 
 from __future__ import annotations
 
