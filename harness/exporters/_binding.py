@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.configs.task_table import Axes
 
+# From transformers 5.24 on, the cache of an output is called `cache`.
 _CACHED = re.compile(
-    rf"{PAST}(?:\.(self|cross)_attention_cache)?\.layers\.(\d+)\.(key|value)s", re.ASCII
+    rf"(?:{PAST}|cache)(?:\.(self|cross)_attention_cache)?\.layers\.(\d+)\.(key|value)s",
+    re.ASCII,
 )
 _SIDES = {None: "", "self": ".decoder", "cross": ".encoder"}
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)

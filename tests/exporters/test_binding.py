@@ -59,6 +59,12 @@ def test_outputs_of_a_decoder(subject: Callable[..., Any]) -> None:
     assert binding.output_name(f"output.{path}") == "present.1.encoder.key"
 
 
+def test_a_cache_by_its_name_since_transformers_5_24(subject: Callable[..., Any]) -> None:
+    binding = Binding(subject("gpt2", "text-generation-with-past").config)
+    assert binding.output_name("cache.layers.1.values") == "present.1.value"
+    assert binding.input_name("cache.layers.0.keys") == "past_key_values.0.key"
+
+
 def program(*inputs: str, used: str, outputs: tuple[str, ...]) -> onnx_ir.Model:
     """Return a model with these inputs, whose outputs are all copies of the input `used`."""
     made = {
