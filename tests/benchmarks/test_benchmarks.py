@@ -43,23 +43,27 @@ def test_a_bar_may_be_reached_and_not_passed(value: float, at_most: str, at_leas
     assert Bar.at_least(2.0).verdict(value) == f"{at_least} the bar of 2"
 
 
+@pytest.mark.full
 def test_a_matrix_above_the_bar_is_reported(run: Run) -> None:
     printed = run("matrix_overhead", *CELL, "--rounds=1", "--workers=1")
     assert "1 workers take" in printed
     assert "bare exports of 1 cells, median of 1 rounds: ABOVE the bar" in printed
 
 
+@pytest.mark.full
 def test_a_speedup_below_the_bar_is_reported(run: Run) -> None:
     printed = run("two_workers", *CELL, "--rounds=1")
     assert re.search(r"two workers are [\d.]+ x as fast as one, .*: BELOW the bar", printed)
 
 
+@pytest.mark.full
 def test_requirements_above_the_bar_are_reported(run: Run) -> None:
     printed = run("cost_of_requirements", *CELL)
     assert re.search(r"at least 3\d examples each: BELOW the bar", printed)
     assert re.search(r"all requirements cost [\d.]+ x the export, .*: ABOVE the bar", printed)
 
 
+@pytest.mark.full
 def test_opsets_above_the_bar_are_reported(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     opset_sharing = importlib.import_module("benchmarks.opset_sharing")
     monkeypatch.setattr(opset_sharing, "OPSETS", (18, 21))
@@ -69,17 +73,20 @@ def test_opsets_above_the_bar_are_reported(run: Run, monkeypatch: pytest.MonkeyP
     assert "medians of 1 rounds: ABOVE the bar" in printed
 
 
+@pytest.mark.full
 def test_the_plain_loop_is_compared_with_judging(run: Run) -> None:
     printed = run("against_plain_loop", *CELL)
     assert "1 of 1" in printed
     assert re.search(r"judging 1 cells at 3\d shapes or more", printed)
 
 
+@pytest.mark.full
 def test_a_collection_above_the_bar_is_reported(run: Run) -> None:
     printed = run("collection", "--cells=50", "--rounds=1")
     assert re.search(r"50 cells are collected in [\d.]+ s without torch, .*: ABOVE", printed)
 
 
+@pytest.mark.full
 def test_collecting_with_torch_is_above_the_bar_for_any_time(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +109,7 @@ def test_memory_grows_since_the_judge_was_warm() -> None:
     assert memory.growth([(2, 400.0), (4, 500.0)]) == pytest.approx(25)
 
 
+@pytest.mark.full
 @pytest.mark.nightly
 def test_optimum_is_compared_in_all_settings(run: Run, tmp_path: Path) -> None:
     printed = run("against_optimum", *CELL, "--rounds=1", f"--folder={tmp_path}")

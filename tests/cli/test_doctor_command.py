@@ -14,6 +14,7 @@ from harness.matrix.opsets import format_opsets
 from harness.versions import installed_version
 
 
+@pytest.mark.full
 def test_a_good_environment_is_described(run: Any) -> None:
     result = run("doctor")
     assert result.status == 0, result.out

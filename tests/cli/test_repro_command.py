@@ -44,6 +44,7 @@ def test_a_defect_shows_without_a_harness(run: Any, tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-1] == "defect reproduced"
 
 
+@pytest.mark.full
 def test_a_cell_that_conforms_shows_nothing(run: Any, tmp_path: Path) -> None:
     script = tmp_path / "repro.py"
     result = run("repro", DECODER, "--axes", "batch_size=2", "-o", script)
@@ -59,8 +60,18 @@ def test_a_cell_that_conforms_shows_nothing(run: Any, tmp_path: Path) -> None:
     [
         ("gpt2/text-classification/opset10/torchscript", (), "shows checker"),
         ("bert/fill-mask/opset9/torchscript", ("--requirement", "export"), "shows export"),
-        ("llama/text-generation/opset17/dynamo", ("--requirement", "opset"), "shows opset"),
-        (ROTARY, ("--requirement", "padding", "--axes", "batch_size=2"), "shows padding"),
+        pytest.param(
+            "llama/text-generation/opset17/dynamo",
+            ("--requirement", "opset"),
+            "shows opset",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            ROTARY,
+            ("--requirement", "padding", "--axes", "batch_size=2"),
+            "shows padding",
+            marks=pytest.mark.full,
+        ),
         (
             "t5/text2text-generation/opset11/torchscript",
             ("--axes", "batch_size=2"),
@@ -77,6 +88,7 @@ def test_what_fails_is_what_shows(
     assert shown in result.out.splitlines()[-1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("part", ["encoder_model", "decoder_model", "decoder_with_past_model"])
 def test_each_part_has_a_script(run: Any, tmp_path: Path, part: str) -> None:
     options = ("--axes", "batch_size=2", "--requirement", "agreement", "--part", part)
@@ -87,6 +99,7 @@ def test_each_part_has_a_script(run: Any, tmp_path: Path, part: str) -> None:
     )
 
 
+@pytest.mark.full
 def test_the_worst_part_shows_what_all_of_them_do_not(run_process: Any, tmp_path: Path) -> None:
     (tmp_path / "strict.py").write_text(
         "from harness import T5OnnxConfig\nT5OnnxConfig.ATOL_FOR_VALIDATION = 1e-12\n"

@@ -62,7 +62,9 @@ def _decode(folder: Path, prompt: Mapping[str, torch.Tensor]) -> list[list[int]]
     return tokens
 
 
-@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+@pytest.mark.parametrize(
+    "exporter", [pytest.param("dynamo", marks=pytest.mark.full), "torchscript"]
+)
 @pytest.mark.parametrize("architecture", TASKS)
 def test_exported_files_decode_the_tokens_of_generate(
     architecture: str, exporter: str, subject: Callable[..., Any], tmp_path: Path

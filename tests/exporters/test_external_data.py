@@ -89,7 +89,10 @@ def tensors(file: Path, *, is_outside: bool) -> Iterator[onnx.TensorProto]:
 CELLS = [(*model, exporter) for model in (GPT2, T5) for exporter in EXPORTERS]
 
 
-@pytest.mark.parametrize(("architecture", "task", "exporter"), CELLS)
+@pytest.mark.parametrize(
+    ("architecture", "task", "exporter"),
+    [pytest.param(*cell, marks=pytest.mark.full if cell[-1] == "dynamo" else ()) for cell in CELLS],
+)
 def test_the_cells_of_the_variants_conform(architecture: str, task: str, exporter: str) -> None:
     cell = CellId.parse(f"{architecture}~external-data/{task}/opset18/{exporter}")
     report = judge_cell(cell, profile="smoke")
@@ -252,7 +255,9 @@ def test_a_folder_that_was_moved_is_judged_whole(
 
 
 @pytest.mark.parametrize(("edit", "finding"), DAMAGES)
-@pytest.mark.parametrize(("architecture", "task"), [GPT2, T5])
+@pytest.mark.parametrize(
+    ("architecture", "task"), [GPT2, pytest.param(*T5, marks=pytest.mark.full)]
+)
 def test_damage_to_the_data_gets_a_verdict(
     architecture: str,
     task: str,

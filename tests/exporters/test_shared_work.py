@@ -102,7 +102,11 @@ MANY = [
 
 @pytest.mark.parametrize(
     ("exporter", "architecture", "task", "opsets"),
-    [*FEW, *(pytest.param(*many, marks=pytest.mark.nightly) for many in MANY)],
+    [
+        FEW[0],
+        *(pytest.param(*few, marks=pytest.mark.full) for few in FEW[1:]),
+        *(pytest.param(*many, marks=pytest.mark.nightly) for many in MANY),
+    ],
 )
 def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
     exporter: str,
@@ -199,6 +203,7 @@ def test_a_single_export_shares_nothing(
     assert len(traces) == 3
 
 
+@pytest.mark.full
 def test_judging_with_shared_work_gives_the_same_records(traces: list[Any]) -> None:
     cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in (18, 23)]
     requirements = ["export", "opset", "interface", "weights", "agreement", "baked-sizes"]
@@ -250,7 +255,9 @@ def test_about_one_in_fifty_cells_is_compared_and_the_seed_chooses_them() -> Non
     assert not any(_checks_sharing(replace(request, seed=seed)) for seed in range(200))
 
 
-@pytest.mark.parametrize("exporter", ["dynamo", "transformers"])
+@pytest.mark.parametrize(
+    "exporter", ["dynamo", pytest.param("transformers", marks=pytest.mark.full)]
+)
 def test_if_sharing_fails_the_file_is_the_plain_one(
     exporter: str, subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

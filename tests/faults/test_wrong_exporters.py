@@ -73,6 +73,7 @@ def _report(run: Run, cell: CellId) -> CellReport:
     return next(report for report in run.reports() if report.cell == cell)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("one", AS_EXPORTERS, ids=str)
 def test_the_run_refuses_a_wrong_exporter(one: AsExporter, run: tuple[Run, int]) -> None:
     report = _report(run[0], one.cell)
@@ -80,11 +81,13 @@ def test_the_run_refuses_a_wrong_exporter(one: AsExporter, run: tuple[Run, int])
     assert run[1] == 1
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("cell", CONTROL_CELLS, ids=str)
 def test_the_correct_exporter_passes_in_the_same_run(cell: CellId, run: tuple[Run, int]) -> None:
     assert _report(run[0], cell).conforms
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("requirement", requirement_ids())
 def test_failures_of_every_requirement_have_one_form(
     requirement: str, run: tuple[Run, int]
@@ -117,6 +120,7 @@ def _example_of(record: Record) -> dict[str, str]:
     return {**named, "--axes": axes, "--seed": str(record.failing.seed)}
 
 
+@pytest.mark.full
 def test_every_failure_prints_a_replay_command_that_fails_again(run: tuple[Run, int]) -> None:
     """One failure per requirement is replayed; the other commands have the same form."""
     failed: dict[str, Record] = {}

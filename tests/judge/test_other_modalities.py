@@ -119,8 +119,13 @@ class TwoModelsOnnxConfig(EncoderDecoderOnnxConfig):
     ("architecture", "exporter"),
     [
         ("encoder-decoder", "torchscript"),
-        ("encoder-decoder", "dynamo"),
-        pytest.param("encoder-decoder~bert", "dynamo", id="whose decoder slices its positions"),
+        pytest.param("encoder-decoder", "dynamo", marks=pytest.mark.full),
+        pytest.param(
+            "encoder-decoder~bert",
+            "dynamo",
+            id="whose decoder slices its positions",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_an_encoder_and_a_decoder_put_together(architecture: str, exporter: str) -> None:

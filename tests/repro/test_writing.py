@@ -114,6 +114,7 @@ def test_a_script_is_run_without_the_harness() -> None:
     assert result == ScriptRun(1, "['repro.py'] 1\n", "to stderr")
 
 
+@pytest.mark.full
 def test_a_real_script_that_holds_is_written(case: ScriptCase) -> None:
     written = first_matching_script(ScriptCandidates([case], is_failing=False))
     assert not written.shows

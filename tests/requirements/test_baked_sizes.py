@@ -39,7 +39,9 @@ def _judge(cell: str, exporter: Exporter) -> Record:
     return report.record("baked-sizes")
 
 
-@pytest.mark.parametrize("exporter", ["dynamo", "torchscript"])
+@pytest.mark.parametrize(
+    "exporter", [pytest.param("dynamo", marks=pytest.mark.full), "torchscript"]
+)
 @pytest.mark.parametrize(
     "cell",
     [
