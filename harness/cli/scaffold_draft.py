@@ -82,10 +82,11 @@ def nearest(architecture: str) -> list[str]:
 
 
 def draft_like(architecture: str, like: str) -> Draft:
-    """Draft a description that copies `like`, with the settings that `architecture` has too.
+    """Draft a config class and tiny model for `architecture`, copied from the registered `like`.
 
-    Raises UsageError if `like` is unknown, has a class for each task, or has no task in common
-    with the architecture.
+    The tiny model keeps the settings that the configuration of `architecture` has too. Raises
+    UsageError if `like` is unknown, if its tasks have different config classes (one class is
+    copied), or if it has no task in common with the architecture.
     """
     constructors = TasksManager.get_supported_tasks_for_model_type(like)
     available = _tasks_in_transformers(architecture)

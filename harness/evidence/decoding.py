@@ -102,8 +102,10 @@ class Decoding:
         return None if name is None else schedule.feed[name].numpy().cumsum(axis=1) > 0
 
     def full_forward(self, schedule: DecodeSchedule) -> Arrays:
-        """Return eager PyTorch's outputs for all tokens at once; raises EagerError if it refuses
-        the feed."""
+        """Return eager PyTorch's outputs for all tokens in one call, without decode steps.
+
+        Raises EagerError if eager PyTorch refuses the feed.
+        """
         return self.sides.eager(schedule.feed)
 
     def run(self, schedule: DecodeSchedule) -> Feed:

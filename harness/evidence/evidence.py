@@ -67,7 +67,7 @@ class Evidence:
 
     @property
     def sides(self) -> list[Sides]:
-        """Each part; if there are several, also all of them run together, last."""
+        """The parts of the cell, in order; the last of several is their combined run."""
         return [*self.parts, *([self.together] if self.together else [])]
 
     @property

@@ -21,10 +21,10 @@ Table = Mapping[Any, Callable[..., Any]]
 
 
 def cache_decompositions(program: ExportedProgram) -> None:
-    """Make a program reuse its earlier decompositions.
+    """Make a program reuse the results of its earlier `run_decompositions` calls.
 
-    Replaces the public `run_decompositions` of this one program. If a later torch.onnx calls
-    another method, or this one with other arguments, the call has its normal effect.
+    Replaces this method of this one program. Only calls with a decomposition table alone, as
+    torch.onnx makes them, are cached. Calls with other arguments run as usual.
     """
     vars(program)["run_decompositions"] = _CachedDecompositions(program)
 

@@ -74,10 +74,10 @@ def call_keywords(
 def _as_decoder_keywords(
     named: dict[str, Any], encoder_output: EncoderOutputSpec
 ) -> dict[str, Any]:
-    """Return the keywords of a call of the full model that passes the encoder's output.
+    """Return the keyword arguments for calling the full model with a given encoder output.
 
-    If the cache holds the keys and values of the encoder's output, the model reads only the
-    output's shape, so zeros are passed.
+    Zeros replace the encoder output if the cache holds its keys and values, because the model then
+    reads only its shape.
     """
     from transformers import modeling_outputs
 

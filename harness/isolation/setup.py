@@ -53,10 +53,10 @@ class Setup(_Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(_Message):
-    """Asks the judge for one cell.
+    """Message that asks the judge process to judge one cell.
 
-    Requirements in `known` have a record already, so the judge does not write another. `folder` is
-    the cell's working directory.
+    `known` are requirements that have a record from an earlier run; the judge runs them again if
+    it must, but keeps their records. `folder` is the cell's working directory.
     """
 
     cell: str

@@ -95,7 +95,10 @@ class ExampleResults:
             self._count(example, by_part)
 
     def finish(self) -> None:
-        """Count the examples with findings, without the undecided. Call after the last `add`."""
+        """Add the failing examples to the results; call once, after the last `add`.
+
+        Examples whose findings are within eager's own rounding error go to `undecided` instead.
+        """
         total = self.observed + len(self._failing)
         self._may_leave_out = total > 1 and len(self._failing) <= max(
             1, total // EXAMPLES_PER_UNDECIDED
@@ -148,7 +151,10 @@ class ExampleResults:
         return [f for examined in self._examine(example).values() for f in examined.findings]
 
     def findings_with_blame(self, example: Example) -> list[Finding]:
-        """Return `findings` with the blame for each. Slow: this may run the files many times."""
+        """Return the findings on an example, each with the layer at fault.
+
+        Slow: finding the layer may run the files many times.
+        """
         return [
             f
             for target in self._targets.values()

@@ -34,7 +34,10 @@ _JUDGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Seconds of one cell by row, and `typical` seconds by exporter for unmeasured rows."""
+    """Expected seconds of a cell: measured by row (cell id without opset), else `typical`.
+
+    `typical` maps an exporter to the median of its measured rows.
+    """
 
     rows: Mapping[str, float]
     typical: Mapping[str, float]

@@ -171,6 +171,6 @@ def _changed_records(judged: CellResult, stored: StoredResult) -> Iterator[tuple
 
 
 def _requirement(text: str) -> str | None:
-    """Return the requirement of a line, or None if it is not a record."""
+    """Return the requirement id in a line of a journal, or None if the line is not a record."""
     name = json.loads(text).get("requirement")
     return None if name is None else str(name)

@@ -45,10 +45,11 @@ def judge_planned_cell(cell: CellId, context: RunContext) -> CellResult:
 
 
 def raise_unless_passed(report: CellReport, *, runxfail: bool) -> None:
-    """End an item as the records of its cell say; return if the cell passed.
+    """Give a pytest item the result of its cell: return if the cell passed, else raise.
 
-    Raises NonConformanceError if an outcome is not expected, or if a failure is expected and
-    `runxfail` is set. An expected failure xfails; a cell without an applicable requirement skips.
+    Raises NonConformanceError for an unexpected failure or an unexpected pass, and with `runxfail`
+    for an expected failure too. Otherwise an expected failure is reported as xfailed, and a cell
+    without an applicable requirement as skipped.
     """
     outcomes = {record.outcome for record in report.records}
     if not report.expected or (runxfail and Outcome.XFAILED in outcomes):

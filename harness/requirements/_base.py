@@ -109,15 +109,16 @@ class Requirement:
     - `proves`, `fails_when`: texts that the page shows with the verdict.
     - `why_not_applicable`: returns the reason if a description lacks the capability that the
       requirement needs, else None.
-    - `sample`: the largest number of examples, spread evenly over all drawn ones. None means all.
+    - `sample`: the largest number of examples to run, taken at equal distances from the drawn
+      ones. None means all.
     - `exports_again`: the requirement exports the model a second time, which costs as much as
       another cell. Profiles decide whether to plan it, and it applies to our own exports only.
     - `examine`: examines the files without running drawn examples.
     - `examine_example`: examines one part on one drawn example.
     - `examine_together`: examines all parts of a cell, run one after the other, on one example.
-    - `explain`: returns the blame for a failing example. The default blames the exporter.
+    - `explain`: returns the layer at fault for a failing example. The default is the exporter.
     - `measure_rounding`: returns eager PyTorch's own rounding error on a failing example. If it
-      exceeds atol, the example may be left out.
+      exceeds atol, the verdict may ignore the example.
     - `interface`: returns the declared and actual interface of each part, for the record.
     """
 

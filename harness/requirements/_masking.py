@@ -95,7 +95,7 @@ def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
 
 
 def _least_sizes(axes: Axes, sizes: Mapping[str, int]) -> dict[str, int]:
-    """Return the axis sizes at which a mask of these axes has room for all patterns."""
+    """Return the smallest axis sizes at which a mask can have every padding pattern in a row."""
     *rows, last = (AxisExpression.parse(text) for text in _axis_names(axes))
     name = _in_order(last)[-1]
     least = {name: _LENGTH - last.evaluate(sizes) + sizes[name]}

@@ -55,7 +55,10 @@ def _canonical(domain: str) -> str:
 
 
 def _check_ir_version(part: PartEvidence) -> Iterator[Finding]:
-    """Check with an identity graph that the runtime reads files of this IR version and opset."""
+    """Yield a finding if ONNX Runtime refuses the file's IR version and opset.
+
+    An identity graph with the same versions is loaded, so that nothing else can be the reason.
+    """
     import onnx
 
     model = part.model_proto

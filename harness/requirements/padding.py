@@ -142,10 +142,11 @@ def _compare(
 def _doubts(
     config: OnnxConfig, feed: PaddedFeed, defined: PositionMasks, effect: float, atol: float
 ) -> dict[str, str | None]:
-    """Return the doubts of one mask, by mask and by pattern.
+    """Return why a wrong file could have passed: a reason or None, for a mask and each pattern.
 
-    `effect` is the largest movement by the mask at defined positions. Completely hidden rows have
-    no doubt, since their outputs only have to be finite.
+    A mask gets a reason if the reference hardly changes without it: `effect` is the largest change
+    of an output at a defined position. A padding pattern gets one if no position of its rows is
+    defined. Completely hidden rows get none, since their outputs only have to be finite.
     """
     mask = feed.mask
     doubts = {

@@ -31,6 +31,7 @@ def run_alone(script: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.full
 def test_a_defect_shows_without_a_harness(run: Any, tmp_path: Path) -> None:
     script = tmp_path / "new" / "repro.py"
     axes = ("--axes", "batch_size=2", "--seed", 3)

@@ -246,7 +246,9 @@ def check_after(
     return run
 
 
-@pytest.mark.parametrize(("architecture", "task"), [GPT2, T5])
+@pytest.mark.parametrize(
+    ("architecture", "task"), [GPT2, pytest.param(*T5, marks=pytest.mark.full)]
+)
 def test_a_folder_that_was_moved_is_judged_whole(
     architecture: str, task: str, check_after: Callable[..., tuple[int, str]]
 ) -> None:

@@ -42,6 +42,7 @@ def test_the_status_is_1_if_a_result_is_not_as_expected(
     assert f"bert one: got {got}, expected {expected}" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_the_table_shows_whether_peers_are_right() -> None:
     command = [sys.executable, "-m", "tests.faults", "--jobs", "1", "--only", "t-mirrors-mask"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

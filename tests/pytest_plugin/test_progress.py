@@ -93,7 +93,7 @@ def test_there_are_few_lines(count: int, seconds: float, lines: int) -> None:
     assert said == lines
 
 
-@pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.gate)])
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_lines_appear_on_lines_of_their_own(run_pytest: RunPytest, workers: str) -> None:
     arguments = ("--architecture", "bart,bert", "--opset", "18", "-n", workers)
     rules = [rule("failed"), rule("failed", cell="bart/question*/dynamo")]

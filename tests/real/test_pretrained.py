@@ -61,10 +61,8 @@ def _pool(hidden: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.ndarra
     return unit
 
 
-FULL = pytest.mark.full
-
-
-@pytest.mark.parametrize("opset", [pytest.param(14, marks=FULL), 18, pytest.param(21, marks=FULL)])
+@pytest.mark.full
+@pytest.mark.parametrize("opset", [14, 18, 21])
 def test_real_sentences_embed_alike(opset: int, tmp_path: Path) -> None:
     folder = _model_folder()
     status, exported = _harness(

@@ -30,7 +30,10 @@ def violations(page: Any) -> list[str]:
     return [f"{rule['id']}: {node['html'][:160]}" for rule in found for node in rule["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+SCHEMES = ["light", pytest.param("dark", marks=pytest.mark.full)]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize(
     ("name", "width"),
     [
@@ -71,7 +74,7 @@ def test_violations_would_be_found(browser: Any, golden: Callable[[str], Path]) 
     page.close()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_no_page_about_several_runs_has_a_violation(
     browser: Any, tmp_path: Path, scheme: str
 ) -> None:

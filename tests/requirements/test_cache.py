@@ -231,8 +231,12 @@ def test_a_file_that_is_wrong_only_without_a_past_fails_at_the_prefill() -> None
 @pytest.mark.parametrize(
     ("wrong", "takes", "stem"),
     [
-        (_CrossKeysForValues, "past_key_values.0.encoder.key", WITH_PAST),
-        (_RowsMixed, "past_key_values.0.decoder.key", WITH_PAST),
+        pytest.param(
+            _CrossKeysForValues, "past_key_values.0.encoder.key", WITH_PAST, marks=pytest.mark.full
+        ),
+        pytest.param(
+            _RowsMixed, "past_key_values.0.decoder.key", WITH_PAST, marks=pytest.mark.full
+        ),
         (_KeysReturnedAsValues, "encoder_hidden_states", "decoder_model"),
     ],
 )
