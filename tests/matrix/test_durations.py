@@ -15,6 +15,7 @@ from harness.matrix.durations import (
     estimate_missing,
     mean_durations,
     read_durations,
+    registered_rows,
     row_of,
     write_durations,
 )
@@ -126,3 +127,11 @@ def test_estimates_are_written_beside_measurements_and_give_way_to_them(tmp_path
     assert json.loads(path.read_text())["b/t/torchscript"] == 2.0
     assert write_durations(path, {"b/t/torchscript": 7.0}) == 0
     assert json.loads(path.read_text())["b/t/torchscript"] == 7.0
+
+
+def test_the_rows_of_the_matrix_are_models_tasks_and_exporters() -> None:
+    registry = read_registry()
+    rows = registered_rows(registry)
+    assert len(rows) == sum(map(len, registry.tasks.values())) * len(registry.exporters)
+    assert "bert/fill-mask/dynamo" in rows
+    assert any(row.startswith("gpt2~external-data/") for row in rows)
