@@ -7,6 +7,7 @@ they have, and refuses to concatenate them. Stacking a tensor on itself repeats 
 from __future__ import annotations
 
 import functools
+import inspect
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -50,10 +51,13 @@ def _rotating_by_stacks(names: Mapping[str, Any]) -> Callable[..., Any]:
 def calling_instead(
     model: nn.Module, name: str, replacement: Callable[[Mapping[str, Any]], Any]
 ) -> None:
-    """Let modules whose `forward` calls a function of this name call another, made of the names
-    that they see. No other model is touched."""
+    """Replace a function that the `forward` of modules calls; other models stay unchanged.
+
+    `replacement` makes the new function from the global names that the `forward` sees. Decorators
+    of `forward`, such as the one that renames deprecated keywords, are left out.
+    """
     for module in model.modules():
-        forward: Any = type(module).forward
+        forward: Any = inspect.unwrap(type(module).forward)
         if name in getattr(getattr(forward, "__code__", None), "co_names", ()):
             names = forward.__globals__
             calling = FunctionType(

@@ -1,0 +1,49 @@
+"""Functions that a description replaces in the exporter's copy of a model."""
+
+from __future__ import annotations
+
+import copy
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from harness.configs.architectures.interleaved import calling_instead
+
+
+def scale(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+def renames_keywords(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate like transformers' `deprecate_kwarg`."""
+
+    @functools.wraps(forward)
+    def wrapper(*arguments: Any, **keywords: Any) -> Any:
+        return forward(*arguments, **keywords)
+
+    return wrapper
+
+
+class Plain(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return scale(x)
+
+
+class Decorated(torch.nn.Module):
+    @renames_keywords
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return scale(x)
+
+
+@pytest.mark.parametrize("kind", [Plain, Decorated])
+def test_a_function_is_replaced_in_one_copy_alone(kind: type[torch.nn.Module]) -> None:
+    model = torch.nn.Sequential(kind(), torch.nn.Identity())
+    patched = copy.deepcopy(model)
+    calling_instead(patched, "scale", lambda names: lambda x: names["scale"](x) + 1)
+    ones = torch.ones(2)
+    assert patched(ones).tolist() == [3.0, 3.0]
+    assert model(ones).tolist() == [2.0, 2.0]
+    assert scale(ones).tolist() == [2.0, 2.0]
