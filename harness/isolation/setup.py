@@ -55,8 +55,8 @@ class Setup(_Message):
 class Request(_Message):
     """Message that asks the judge process to judge one cell.
 
-    `known` are requirements that have a record from an earlier run; the judge runs them again if
-    it must, but keeps their records. `folder` is the cell's working directory.
+    `known` are requirements that have a record from an earlier run: the judge runs them again, but
+    writes no second record. `folder` is the cell's working directory.
     """
 
     cell: str

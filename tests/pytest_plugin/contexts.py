@@ -10,8 +10,6 @@ from pytest_runs import NO_EXPECTATIONS
 
 from harness.pytest_plugin.context import WORKER_INPUT, RunContext
 
-SMALL_PLAN = {"--architecture": "bert,vit", "--task": "fill-mask,image-*"}
-
 
 def context_of(directory: Path, *options: str) -> RunContext:
     """Return the context of a controller that was started in `directory` with these options."""
