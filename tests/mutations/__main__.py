@@ -29,7 +29,9 @@ STAGES = (
     ("tests/faults", "tests/exporters", "tests/tiny_models", "tests/decoding"),
     ("tests",),
 )
-"""Tests by how likely they refuse a mutation; the last stage is all of them."""
+"""Tests by how likely they refuse a mutation; the last stage is all of them.
+
+Before these run the tests that have the name of the mutated module in theirs."""
 COPIED = ("harness", "reports", "conformance", "tests", "benchmarks", "fixtures", "docs", ".github")
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
@@ -54,6 +56,13 @@ def copy_checkout(root: Path, target: Path) -> None:
             shutil.copy(path, target)
 
 
+def named_after(root: Path, path: Path) -> tuple[str, ...]:
+    """Return the test modules that have the name of a module in theirs."""
+    stem = path.stem.strip("_")
+    found = sorted((root / "tests").rglob(f"test_*{stem}*.py"))
+    return tuple(str(module.relative_to(root)) for module in found)
+
+
 def run_tests(root: Path, mutation: Mutation, stages: Sequence[Sequence[str]], mark: str) -> str:
     """Return the first test that refuses a mutation, or an empty text if none does."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as folder:
@@ -62,8 +71,10 @@ def run_tests(root: Path, mutation: Mutation, stages: Sequence[Sequence[str]], m
         path = copy / mutation.path
         path.write_text(mutation.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
         options = ("-x", "-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "worksteal")
-        for tests in stages:
+        for tests in (named_after(copy, mutation.path), *stages):
             there = [name for name in tests if (copy / name).exists()]
+            if not there:
+                continue
             done = subprocess.run(
                 [sys.executable, "-m", "pytest", *there, *options, "-m", mark],
                 cwd=copy,
