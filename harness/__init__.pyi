@@ -10,7 +10,7 @@ from .configs.architectures.t5 import T5OnnxConfig as T5OnnxConfig
 from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
 from .configs.architectures.whisper import WhisperEncoderOnnxConfig as WhisperEncoderOnnxConfig
 from .configs.architectures.whisper import WhisperOnnxConfig as WhisperOnnxConfig
-from .configs.axes import AxisRange as AxisRange
+from .configs.axis_space import AxisRange as AxisRange
 from .configs.base import ConfigBehavior as ConfigBehavior
 from .configs.base import OnnxConfig as OnnxConfig
 from .configs.base import OnnxConfigWithPast as OnnxConfigWithPast

@@ -10,7 +10,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
+from harness.configs.axes import AxisExpression
+from harness.configs.axis_space import AxisRange, AxisSpace
 from harness.configs.decoding import (
     PAST,
     PRESENT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression, AxisSpace
+from harness.configs.axes import AxisExpression
+from harness.configs.axis_space import AxisSpace
 from harness.exporters._torch import SharedTracesMixin, TorchExporter
 
 if TYPE_CHECKING:

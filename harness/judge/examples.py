@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hypothesis import settings
     from hypothesis.strategies import SearchStrategy
 
-    from harness.configs.axes import AxisSpace
+    from harness.configs.axis_space import AxisSpace
 
 _SEEDS = 1 << 31
 _SHRINK_EXAMPLES = 60

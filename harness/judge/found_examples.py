@@ -17,7 +17,7 @@ from harness.records import CellId, CellReport, Outcome
 if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
 
-    from harness.configs.axes import AxisSpace
+    from harness.configs.axis_space import AxisSpace
     from harness.evidence.sides import Example
 
 FOLDER = "examples"

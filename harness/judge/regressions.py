@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.files import read_json, write_atomically
 
 if TYPE_CHECKING:
-    from harness.configs.axes import AxisSpace
+    from harness.configs.axis_space import AxisSpace
     from harness.evidence.sides import Example
     from harness.records import CellId, Record
 

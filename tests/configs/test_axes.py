@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.configs.axes import AxisExpression, AxisRange, AxisSpace
+from harness.configs.axes import AxisExpression
+from harness.configs.axis_space import AxisRange, AxisSpace
 from harness.errors import DescriptionError, UsageError
 
 TOTAL = "past_sequence_length + sequence_length"

@@ -10,7 +10,7 @@ import torch
 from transformers import BertConfig, CLIPConfig
 
 from harness import CLIPOnnxConfig, NormalizedTextAndVisionConfig, NormalizedTextConfig
-from harness.configs.axes import _EXPORT_SIZES_OF_OTHER_AXES, AXIS_RANGES
+from harness.configs.axis_space import _EXPORT_SIZES_OF_OTHER_AXES, AXIS_RANGES
 from harness.evidence.reference import call_reference
 
 DUAL_TASKS = ("feature-extraction", "zero-shot-image-classification")

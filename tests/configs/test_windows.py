@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from harness import LlamaOnnxConfig, OnnxConfig
-from harness.configs.axes import AxisSpace
+from harness.configs.axis_space import AxisSpace
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.evidence.models import perturb
 from harness.evidence.reference import call_reference

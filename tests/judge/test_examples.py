@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.configs.axes import AxisSpace
+from harness.configs.axis_space import AxisSpace
 from harness.evidence.sides import Example
 from harness.judge.examples import draw_examples, minimise
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import CellId, Outcome, Record, judge_cell
-from harness.configs.axes import AxisSpace
+from harness.configs.axis_space import AxisSpace
 from harness.judge import found_examples as module
 from harness.judge.found_examples import MAX_STORED, load_found_examples, store_found_examples
 from harness.judge.profiles import get_profile

@@ -12,7 +12,7 @@ from torch import nn
 
 from harness import CellId, ExporterError, Outcome, UsageError, judge_cell, register
 from harness.configs.architectures.bert import BertOnnxConfig
-from harness.configs.axes import AxisRange
+from harness.configs.axis_space import AxisRange
 from harness.exporters import Artifact, get_exporter, register_exporter
 from harness.records import Record
 from harness.requirements import requirement_ids

@@ -21,7 +21,7 @@ from harness import (
     register,
     register_exporter,
 )
-from harness.configs.axes import AxisSpace
+from harness.configs.axis_space import AxisSpace
 from harness.exporters import get_exporter
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.judge.profiles import PROFILES
