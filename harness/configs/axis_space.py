@@ -6,7 +6,8 @@ a name agree by construction, and sums follow.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
@@ -43,20 +44,29 @@ OTHER_EXPORT = 8
 
 _EXPORT_SIZES_OF_OTHER_AXES = (11, 13, 17, 19, 23, 29, 31)
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
+_LONG_PAST = 24
+
+
+IsAffordable = Callable[[AxisSizes], bool]
+"""Whether an example of these sizes fits the memory and time that one example may take."""
+
+Bounds = tuple[tuple[AxisExpression, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class AxisSpace:
     """All sizes that the axes of one description may take together.
 
-    `ceilings` bounds sums of axes by the model, e.g. past + sequence by its position table.
-    `landmarks` are sizes around which the model behaves differently, e.g. past + sequence at its
-    attention window.
+    `ceilings` are the largest values of sums of axes, such as past + sequence at the end of the
+    position table. `landmarks` are sizes around which the model behaves differently, such as past +
+    sequence at its attention window. Examples visit both. `reaches` is the number of bounds that
+    values of inputs, such as positions, must reach.
     """
 
     ranges: Mapping[str, AxisRange]
-    ceilings: tuple[tuple[AxisExpression, int], ...] = ()
-    landmarks: tuple[tuple[AxisExpression, int], ...] = ()
+    ceilings: Bounds = ()
+    landmarks: Bounds = ()
+    reaches: int = 0
 
     @classmethod
     def over(
@@ -65,11 +75,13 @@ class AxisSpace:
         *,
         overrides: Mapping[str, AxisRange],
         ceilings: Mapping[str, int],
-        landmarks: Mapping[str, int] = MappingProxyType({}),
+        landmarks: Mapping[str, Sequence[int]] = MappingProxyType({}),
+        reaches: int = 0,
     ) -> Self:
-        """The space over these axis names, from the common table and a description's overrides.
+        """Return the space over these axis names, from the common table and overrides of it.
 
-        Ceilings and landmarks that name other axes are left out.
+        Axes of the table go up to their ceiling. Ceilings and landmarks that name other axes are
+        left out.
         """
         table = {**AXIS_RANGES, **overrides}
         spare = iter(_EXPORT_SIZES_OF_OTHER_AXES)
@@ -77,7 +89,12 @@ class AxisSpace:
             name: table[name] if name in table else AxisRange(1, 8, export=next(spare))
             for name in sorted(set(names))
         }
-        return cls(ranges, _parsed(ceilings, within=ranges), _parsed(landmarks, within=ranges))
+        limits = _parsed({text: (limit,) for text, limit in ceilings.items()}, within=ranges)
+        for expression, limit in limits:
+            for name in set(expression.names) - set(overrides):
+                axis = ranges[name]
+                ranges[name] = dataclasses.replace(axis, high=max(axis.high, limit))
+        return cls(ranges, limits, _parsed(landmarks, within=ranges), reaches)
 
     @property
     def export_sizes(self) -> dict[str, int]:
@@ -121,12 +138,37 @@ class AxisSpace:
                 fitted[longest] -= min(room, max(1, excess // 2))
         return fitted
 
+    def reduce(self, sizes: AxisSizes, is_affordable: IsAffordable) -> dict[str, int]:
+        """Return sizes that are affordable: all axes but the longest one at their smallest size if
+        need be, then the longest one halved until it fits."""
+        reduced = dict(sizes)
+        if is_affordable(reduced) or not reduced:
+            return reduced
+        longest = max(reduced, key=lambda name: reduced[name] - self.ranges[name].low)
+        reduced |= {name: a.low for name, a in self.ranges.items() if name != longest}
+        while not is_affordable(reduced) and reduced[longest] > max(1, self.ranges[longest].low):
+            reduced[longest] = max(1, self.ranges[longest].low, reduced[longest] // 2)
+        return reduced
+
+    @property
+    def bounds(self) -> Bounds:
+        """All ceilings and landmarks: examples must reach each."""
+        return tuple(dict.fromkeys((*self.landmarks, *self.ceilings)))
+
     def corners(self) -> list[dict[str, int]]:
         """Sizes that always run, smallest first, without those of the export itself."""
-        rows = (self.fit(row) for row in self._corner_rows())
-        return list({tuple(row.items()): row for row in rows if row != self.export_sizes}.values())
+        return self._fitted((*self._common_rows(), *self._bound_rows()))
 
-    def _corner_rows(self) -> Iterator[dict[str, int]]:
+    def bound_corners(self) -> list[dict[str, int]]:
+        """The corners at landmarks and ceilings."""
+        return self._fitted(self._bound_rows())
+
+    def _fitted(self, rows: Iterable[dict[str, int]]) -> list[dict[str, int]]:
+        fitted = (self.fit(row) for row in rows)
+        unique = {tuple(row.items()): row for row in fitted if row != self.export_sizes}
+        return list(unique.values())
+
+    def _common_rows(self) -> Iterator[dict[str, int]]:
         export = {name: axis.export for name, axis in self.ranges.items()}
         for size in (1, 2, 3):
             yield dict.fromkeys(self.ranges, size)
@@ -134,30 +176,41 @@ class AxisSpace:
             if axis.low == 0:
                 yield {**dict.fromkeys(self.ranges, 2), name: 0}
                 yield {**export, name: 0}
-                yield {**dict.fromkeys(self.ranges, 1), name: axis.high}
+                yield {**dict.fromkeys(self.ranges, 1), name: min(axis.high, _LONG_PAST)}
         yield dict(zip(self.ranges, _PRIMES, strict=False)) | dict.fromkeys(
             list(self.ranges)[len(_PRIMES) :], 23
         )
         yield {name: 2 * size for name, size in export.items()}
         yield {name: 4 * size for name, size in export.items()}
-        for expression, size in self.landmarks:
-            yield from self._rows_around(expression, size)
 
-    def _rows_around(self, expression: AxisExpression, size: int) -> Iterator[dict[str, int]]:
-        """Below, at and above `size` by each axis in turn, then far above by all of them."""
-        lows = {name: self.ranges[name].low for name in expression.names}
-        base = {**dict.fromkeys(self.ranges, 2), **lows}
+    def _bound_rows(self) -> Iterator[dict[str, int]]:
+        for expression, size in self.landmarks:
+            yield from self._rows_at(expression, (size - 1, size, size + 1))
+            yield self._row_far_above(expression, size)
+        for expression, limit in self.ceilings:
+            yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
+
+    def _rows_at(
+        self, expression: AxisExpression, goals: Sequence[int]
+    ) -> Iterator[dict[str, int]]:
+        """Rows at which the sum of axes has each of the values `goals`, by each axis in turn."""
+        base, lows = self._small_row(expression)
         least = expression.evaluate(lows)
         for name, factor in expression.terms:
-            for goal in (size - 1, size, size + 1):
+            for goal in goals:
                 yield {**base, name: lows[name] + (goal - least) // factor}
-        share = (3 * size - least) // len(expression.terms)
-        far = {name: lows[name] + share // factor for name, factor in expression.terms}
-        yield {**base, **far}
+
+    def _row_far_above(self, expression: AxisExpression, size: int) -> dict[str, int]:
+        """A row at which the sum of axes is three times a landmark, by all of them."""
+        base, lows = self._small_row(expression)
+        share = (3 * size - expression.evaluate(lows)) // len(expression.terms)
+        return {**base, **{n: lows[n] + share // factor for n, factor in expression.terms}}
+
+    def _small_row(self, expression: AxisExpression) -> tuple[dict[str, int], dict[str, int]]:
+        lows = {name: self.ranges[name].low for name in expression.names}
+        return {**dict.fromkeys(self.ranges, 2), **lows}, lows
 
 
-def _parsed(
-    sizes: Mapping[str, int], *, within: Collection[str]
-) -> tuple[tuple[AxisExpression, int], ...]:
-    expressions = ((AxisExpression.parse(text), size) for text, size in sizes.items())
+def _parsed(sizes: Mapping[str, Sequence[int]], *, within: Collection[str]) -> Bounds:
+    expressions = ((AxisExpression.parse(t), size) for t, many in sizes.items() for size in many)
     return tuple((e, size) for e, size in expressions if set(e.names) <= set(within))

@@ -20,6 +20,7 @@ from harness.configs.decoding import (
     token_count,
 )
 from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
+from harness.configs.feeds import FeedKind, feed_kind, reach_number
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
     TASK_CLASSES,
@@ -133,9 +134,17 @@ class OnnxConfig(ABC):
         return {}
 
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
-        """Axis name or sum -> the size around which the model behaves differently."""
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        """Axis name or sum -> the sizes around which the model behaves differently."""
         return {}
+
+    @property
+    def position_reaches(self) -> Sequence[int]:
+        """Numbers of positions that feeds of kind REACHING use up to the last one.
+
+        Empty if the file takes no positions.
+        """
+        return ()
 
     @property
     def axis_space(self) -> AxisSpace:
@@ -153,6 +162,7 @@ class OnnxConfig(ABC):
             overrides=self.AXIS_RANGES,
             ceilings=self.axis_ceilings,
             landmarks=self.axis_landmarks,
+            reaches=len(self.position_reaches),
         )
 
     def exported_at(self, sizes: Mapping[str, int]) -> Self:
@@ -210,21 +220,39 @@ class OnnxConfig(ABC):
         return {}
 
     def generate_dummy_inputs(self, *, seed: int = 0, **axis_sizes: int) -> dict[str, torch.Tensor]:
-        """Tensors for every input, in declared order; axes not given have their export size.
+        """Return tensors for every input, in declared order; axes not given have their export size.
 
-        Raises UsageError for an unknown axis or an impossible size, DescriptionError where no
+        `seed` decides the kind of the feed (`harness.configs.feeds.feed_kind`) and its values.
+        Raises UsageError for an unknown axis or an impossible size, DescriptionError if no
         generator supports an input.
         """
         import torch
 
         sizes = self.axis_space.complete(axis_sizes)
         generator = torch.Generator().manual_seed(seed)
+        feed: dict[str, torch.Tensor] = {}
+        for name, axes in self.inputs.items():
+            source = self._dummy_input_generator(name, generator)
+            dims = {a: AxisExpression.parse(text).evaluate(sizes) for a, text in axes.items()}
+            match feed_kind(seed):
+                case FeedKind.PROVOKING:
+                    feed[name] = source.generate(name, dims)
+                case FeedKind.ORDINARY:
+                    feed[name] = source.ordinary(name, dims, past=sizes.get(self.past_axis, 0))
+                case FeedKind.REACHING:
+                    feed[name] = source.reaching(name, dims, number=reach_number(seed))
+        return feed
+
+    def follow_masks(self, feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return a feed whose inputs follow from its masks as users derive them (positions)."""
+        import torch
+
+        masks = {name: feed[name] for name in self.masks}
         return {
-            name: self._dummy_input_generator(name, generator).generate(
-                name,
-                {axis: AxisExpression.parse(text).evaluate(sizes) for axis, text in axes.items()},
+            name: self._dummy_input_generator(name, torch.Generator()).follow_masks(
+                name, tensor, masks
             )
-            for name, axes in self.inputs.items()
+            for name, tensor in feed.items()
         }
 
     def redraw(

@@ -1,8 +1,8 @@
 """Seeded dummy inputs, one generator class per family of input names.
 
 A generator fills a tensor whose declared axes have been resolved to sizes; it adds the static
-dimensions that the model's configuration fixes. Values provoke: every part of the vocabulary,
-mixed token types, positions with gaps, masks with padding and holes.
+dimensions that the model's configuration fixes. `generate` gives values that expose defects,
+`ordinary` the values that users have most often (`harness.configs.feeds.FeedKind`).
 """
 
 from __future__ import annotations
@@ -50,6 +50,30 @@ class DummyInputGenerator(ABC):
     @abstractmethod
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         """The input `name`, its declared axes having the sizes `dims` (axis index -> size)."""
+
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return the commonest values of an input, for tokens that follow `past` earlier ones.
+
+        The default is `generate`, for inputs that have no commoner values, such as pixels.
+        """
+        return self.generate(name, dims)
+
+    def reaching(self, name: str, dims: Dims, *, number: int) -> torch.Tensor:
+        """Return provoking values that end at one of the bounds of the model.
+
+        `number`, modulo the number of bounds, chooses the bound. The default is `generate`, for
+        inputs whose values have no bound.
+        """
+        return self.generate(name, dims)
+
+    def follow_masks(
+        self, name: str, tensor: torch.Tensor, masks: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Return the values that users derive from the masks of a feed, such as positions.
+
+        The default is the tensor itself.
+        """
+        return tensor
 
     def redraw(
         self, name: str, tensor: torch.Tensor, places: torch.Tensor, dims: Dims
@@ -106,6 +130,38 @@ class DummyTextInputGenerator(DummyInputGenerator):
             case _:
                 return self._positions(shape)
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return plain tokens of one type, a mask of ones, and consecutive positions."""
+        import torch
+
+        shape = _dense_shape(name, dims)
+        match name:
+            case "input_ids":
+                return self._plain_ids(shape)
+            case "attention_mask":
+                return torch.ones(shape, dtype=torch.int64)
+            case "token_type_ids":
+                return torch.zeros(shape, dtype=torch.int64)
+            case "position_ids":
+                return torch.arange(past, past + shape[-1]).expand(shape).clone()
+            case _:
+                return self.generate(name, dims)
+
+    def reaching(self, name: str, dims: Dims, *, number: int) -> torch.Tensor:
+        """Return positions whose last one is the last before a bound; other inputs as drawn."""
+        if name != "position_ids" or not (reaches := self.normalized_config.position_reaches):
+            return self.generate(name, dims)
+        return self._positions(_dense_shape(name, dims), reach=reaches[number % len(reaches)])
+
+    def follow_masks(
+        self, name: str, tensor: torch.Tensor, masks: Mapping[str, torch.Tensor]
+    ) -> torch.Tensor:
+        """Count positions over the mask, as transformers' `generate()` does."""
+        if name != "position_ids" or "attention_mask" not in masks:
+            return tensor
+        counted = masks["attention_mask"].cumsum(dim=-1) - 1
+        return counted.clamp(min=0)[..., -tensor.shape[-1] :]
+
     def redraw(
         self, name: str, tensor: torch.Tensor, places: torch.Tensor, dims: Dims
     ) -> torch.Tensor:
@@ -141,6 +197,15 @@ class DummyTextInputGenerator(DummyInputGenerator):
         use_planted = self._integers(0, 4, shape) == 0
         return torch.where(use_planted, planted, self._integers(0, vocabulary, shape))
 
+    def _plain_ids(self, shape: tuple[int, ...]) -> torch.Tensor:
+        """Uniform over the ids without a meaning of their own; over all ids if there are none."""
+        import torch
+
+        ids = torch.arange(self.normalized_config.vocab_size)
+        plain = ids[~self._is_special(ids)]
+        chosen = plain if len(plain) else ids
+        return chosen[self._integers(0, len(chosen), shape)]
+
     def _special_ids(self, vocabulary: int) -> set[int]:
         config = self.normalized_config.config
         names = ("pad", "bos", "eos", "cls", "sep", "mask", "unk", "decoder_start")
@@ -165,14 +230,24 @@ class DummyTextInputGenerator(DummyInputGenerator):
         mask[..., :: window or length] = True
         return mask.to(torch.int64)
 
-    def _positions(self, shape: tuple[int, ...]) -> torch.Tensor:
+    def _positions(self, shape: tuple[int, ...], *, reach: int | None = None) -> torch.Tensor:
         """Increasing positions with gaps, another set for each row: rotary models do not react
-        to a shift, and neither does a file that counts from zero on its own."""
+        to a shift, and neither does a file that counts from zero on its own.
+
+        All are below `reach`, and one row has the last of these. Without one, it is drawn
+        log-uniformly, so that short and long reaches are as likely.
+        """
         import torch
 
-        reach = self.normalized_config.max_positions
-        score = torch.rand((*shape[:-1], reach), generator=self.generator)
-        return score.argsort(dim=-1)[..., : shape[-1]].sort(dim=-1).values
+        length, last = shape[-1], self.normalized_config.max_positions
+        if reach is None:
+            share = torch.rand((), generator=self.generator).item()
+            reach = round(length * (max(last, length) / max(length, 1)) ** share)
+        room = max(reach, length) - length
+        gaps = torch.rand(shape, generator=self.generator, dtype=torch.float64)
+        gaps = (gaps * (room + 1)).to(torch.int64).sort(dim=-1).values
+        gaps[..., :1, -1:] = room
+        return gaps + torch.arange(length)
 
 
 class DummyPastKeyValuesGenerator(DummyInputGenerator):
@@ -208,6 +283,22 @@ class DummySeq2SeqDecoderTextInputGenerator(DummyTextInputGenerator):
                 return self._mask(_dense_shape(name, dims))
             case _:
                 return self._ids(_dense_shape(name, dims))
+
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return plain tokens, with the start token first if there is no past, and a mask of
+        ones."""
+        import torch
+
+        match name:
+            case "encoder_hidden_states":
+                return self.generate(name, dims)
+            case "encoder_attention_mask":
+                return torch.ones(_dense_shape(name, dims), dtype=torch.int64)
+        ids = self._plain_ids(_dense_shape(name, dims))
+        start = getattr(self.normalized_config.config, "decoder_start_token_id", None)
+        if past == 0 and start is not None:
+            ids[..., 0] = start
+        return ids
 
 
 class DummySeq2SeqPastKeyValuesGenerator(DummyInputGenerator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
@@ -69,10 +69,8 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
         return _up_to_last_position(self.key_axis, self.normalized_config)
 
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
-        text = self.normalized_config
-        has_window = text.has_attribute("attention_window")
-        return {self.key_axis: text.attention_window} if has_window else {}
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return {self.key_axis: landmark_lengths(self.normalized_config)}
 
 
 class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
@@ -85,6 +83,11 @@ class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
             return inputs
         past = {name: inputs.pop(name) for name in list(inputs) if name.startswith("past_")}
         return {**inputs, "position_ids": {0: "batch_size", 1: "sequence_length"}, **past}
+
+    @property
+    def position_reaches(self) -> Sequence[int]:
+        is_input = "position_ids" in self.inputs
+        return self.normalized_config.position_reaches if is_input else ()
 
 
 class TextSeq2SeqOnnxConfig(OnnxSeq2SeqConfigWithPast):
@@ -216,9 +219,17 @@ class TextAndVisionOnnxConfig(OnnxConfig):
         return _up_to_last_position("sequence_length", self.normalized_config.of_modality("text"))
 
 
+def landmark_lengths(text: NormalizedConfig) -> Sequence[int]:
+    """Return the lengths around which a text model behaves differently, besides its longest."""
+    window = (text.attention_window,) if text.has_attribute("attention_window") else ()
+    return (*window, *(text.rope_switches if text.has_attribute("rope_switches") else ()))
+
+
 def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:
-    """A ceiling on `axis` where the model has a table of positions."""
-    return {axis: text.max_positions} if text.has_attribute("max_positions") else {}
+    """Return a ceiling on `axis` if the model has a table of positions and no way past it."""
+    if not text.has_attribute("max_positions") or getattr(text, "goes_past_table", False):
+        return {}
+    return {axis: text.max_positions}
 
 
 def _decoder_ceilings(text: NormalizedConfig) -> Mapping[str, int]:

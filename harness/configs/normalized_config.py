@@ -85,6 +85,19 @@ class NormalizedTextConfig(NormalizedConfig):
         return int(grouped or self.num_attention_heads)
 
     @property
+    def rope_switches(self) -> tuple[int, ...]:
+        return ()
+
+    @property
+    def position_reaches(self) -> tuple[int, ...]:
+        """Numbers of positions that a feed of positions must use up to the last one.
+
+        The length of the table, and both sides of each switch of rope scaling.
+        """
+        table = (int(self.max_positions),) if self.has_attribute("max_positions") else ()
+        return (*table, *(switch + beyond for switch in self.rope_switches for beyond in (0, 1)))
+
+    @property
     def attention_window(self) -> int | None:
         """Keys that a query of a windowed layer sees, its own among them (transformers'
         `sliding_window_overlay`); None where every layer sees all."""

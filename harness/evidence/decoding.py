@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression, shape_problems
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
+from harness.configs.feeds import FeedKind, feed_kind
 from harness.errors import DescriptionError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import as_tensors
@@ -94,7 +95,8 @@ class Decoding:
         feed = slice_tokens(config, drawn, start=0, end=length) | empty_past(config, drawn)
         for name in key_masks(config):
             feed[name] = _padded(feed[name], reach=ends[0], seed=example.seed)
-        return DecodeSchedule(feed, ends)
+        is_ordinary = feed_kind(example.seed) is FeedKind.ORDINARY
+        return DecodeSchedule(config.follow_masks(feed) if is_ordinary else feed, ends)
 
     def defined_queries(self, schedule: DecodeSchedule) -> np.ndarray[Any, Any] | None:
         """Return whether each query sees a key, [batch, tokens]; None if no mask hides keys."""

@@ -1,62 +1,101 @@
 """Draw the examples of a cell, and shrink a failing one.
 
 Corners always run and come first; Hypothesis draws the other axis sizes. The draw depends only on
-the axes and the seed, so that all opsets and exporters of a task get the same examples.
+the axes, the seed and what an example may cost, so that all opsets and exporters of a task get the
+same examples.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from harness.configs.feeds import FeedKind, feed_kind, seed_of
 from harness.evidence.sides import Example
 
 if TYPE_CHECKING:
     from hypothesis import settings
     from hypothesis.strategies import SearchStrategy
 
-    from harness.configs.axis_space import AxisSpace
+    from harness.configs.axis_space import AxisRange, AxisSpace, IsAffordable
 
 _SEEDS = 1 << 31
 _SHRINK_EXAMPLES = 60
+_UNIFORM_UP_TO = 24
+_LOG_STEPS = 1000
 
 
-def draw_examples(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+def draw_examples(
+    space: AxisSpace, *, count: int, seed: int, is_affordable: IsAffordable = lambda sizes: True
+) -> list[Example]:
     """Return all corners, then about `count` drawn examples, without duplicates.
 
-    No drawn example has the axis sizes of the export.
+    Corners at a landmark or a ceiling run with a provoking and with an ordinary feed, the other
+    corners with one of these in turn; small corners reach each bound of the values. A third of the
+    drawn examples is ordinary. Sizes that are not affordable are reduced. No drawn example has the
+    axis sizes of the export.
     """
-    corners = [
-        Example.of(sizes, (seed + index) % _SEEDS) for index, sizes in enumerate(space.corners())
+    rows = [
+        *_corner_rows(space, seed=seed),
+        *(_drawn(space, count=count, seed=seed) if count else []),
     ]
-    drawn = _drawn(space, count=count, seed=seed) if count else []
-    return list(dict.fromkeys([*corners, *drawn]))
+    examples = (
+        Example.of(space.reduce(row, is_affordable), value_seed % _SEEDS)
+        for row, value_seed in rows
+    )
+    return list(dict.fromkeys(examples))
 
 
-def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+def _corner_rows(space: AxisSpace, *, seed: int) -> Iterator[tuple[dict[str, int], int]]:
+    """Yield sizes and value seed of each corner."""
+    kinds = (FeedKind.PROVOKING, FeedKind.ORDINARY)
+    at_bounds = space.bound_corners()
+    common = [row for row in space.corners() if row not in at_bounds]
+    for index, row in enumerate(common):
+        yield row, seed_of(kinds[index % 2], seed + index)
+    for number in range(space.reaches):
+        sizes = dict.fromkeys(space.ranges, 3)
+        yield space.fit(sizes), seed_of(FeedKind.REACHING, number)
+    for index, row in enumerate(at_bounds, start=len(common)):
+        for kind in kinds:
+            yield row, seed_of(kind, seed + index)
+
+
+def _drawn(space: AxisSpace, *, count: int, seed: int) -> list[tuple[dict[str, int], int]]:
     import hypothesis
     from hypothesis import strategies as st
 
     corners = space.corners()
     sizes = st.fixed_dictionaries(
         {
-            name: st.integers(axis.low, axis.high) | st.sampled_from([c[name] for c in corners])
+            name: _lengths(axis) | st.sampled_from([c[name] for c in corners])
             for name, axis in space.ranges.items()
         }
     ).map(space.fit)
     if space.ranges:
         sizes = sizes.filter(lambda drawn: drawn != space.export_sizes)
-    found: list[Example] = []
+    found: list[tuple[dict[str, int], int]] = []
 
     @hypothesis.seed(seed)
     @_settings(max_examples=count, phases=(hypothesis.Phase.generate,))
     @hypothesis.given(sizes, st.integers(0, _SEEDS - 1))
     def collect(drawn: dict[str, int], value_seed: int) -> None:
-        found.append(Example.of(drawn, value_seed))
+        found.append((drawn, value_seed))
 
     collect()
     return found
+
+
+def _lengths(axis: AxisRange) -> SearchStrategy[int]:
+    """Return a strategy for sizes: uniform up to 24, log-uniform on a longer axis."""
+    from hypothesis import strategies as st
+
+    if axis.high <= _UNIFORM_UP_TO:
+        return st.integers(axis.low, axis.high)
+    first = max(axis.low, 1)
+    ratio = axis.high / first
+    return st.integers(0, _LOG_STEPS).map(lambda step: round(first * ratio ** (step / _LOG_STEPS)))
 
 
 def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool]) -> Example:
@@ -92,7 +131,8 @@ def _up_to(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
         return st.integers(low, size) | st.sampled_from([low, size])
 
     sizes = st.fixed_dictionaries({name: sizes_up_to(name, size) for name, size in example.sizes})
-    seeds = st.sampled_from([0, example.seed])
+    simplest = seed_of(feed_kind(example.seed), 0)
+    seeds = st.sampled_from(list(dict.fromkeys((simplest, example.seed))))
     return st.builds(lambda drawn, seed: Example.of(space.fit(drawn), seed), sizes, seeds)
 
 

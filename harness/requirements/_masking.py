@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
+from harness.configs.feeds import FeedKind, feed_kind
 from harness.requirements._movement import enlarged
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
     generator = torch.Generator().manual_seed(example.seed)
     shown = _pattern_mask(tensors[mask].shape, generator)
     tensors[mask] = shown.to(tensors[mask].dtype)
+    if feed_kind(example.seed) is FeedKind.ORDINARY:
+        tensors = config.follow_masks(tensors)
     hidden = ~shown.numpy()
     is_second = _row_numbers(shown) // len(PATTERNS) % 2 == 1
     is_padded = (is_second & ~hidden.all(-1))[..., None]

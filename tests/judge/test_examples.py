@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 from harness.configs.axis_space import AxisSpace
+from harness.configs.feeds import FeedKind, feed_kind, reach_number
 from harness.evidence.sides import Example
 from harness.judge.examples import draw_examples, minimise
 
@@ -70,12 +73,62 @@ def test_what_is_drawn_does_not_depend_on_the_modules_that_are_imported(tmp_path
 def test_corners_come_first_and_drawn_ones_follow_within_bounds() -> None:
     examples = draw_examples(SPACE, count=30, seed=0)
     corners = SPACE.corners()
-    assert [example.axes for example in examples[: len(corners)]] == corners
-    assert len(examples) >= 30
+    sizes = [example.axes for example in examples]
+    assert len(examples) >= 30 + len(corners)
+    first = sizes[: len(corners) + len(SPACE.bound_corners())]
+    assert {tuple(row.items()) for row in first} == {tuple(row.items()) for row in corners}
     for example in examples:
         assert example.axes["past_sequence_length"] + example.axes["sequence_length"] <= 40
         assert example.axes["batch_size"] >= 1
         assert example.axes != SPACE.export_sizes
+
+
+def test_both_ends_of_a_ceiling_run_by_each_axis_with_a_provoking_and_an_ordinary_feed() -> None:
+    examples = draw_examples(SPACE, count=0, seed=5)
+    for past, new in ((39, 1), (38, 1), (0, 40), (0, 39), (19, 1), (0, 20)):
+        kinds = {
+            feed_kind(example.seed)
+            for example in examples
+            if (example.axes["past_sequence_length"], example.axes["sequence_length"])
+            == (past, new)
+        }
+        assert {FeedKind.PROVOKING, FeedKind.ORDINARY} <= kinds, (past, new)
+
+
+def test_a_third_of_the_drawn_examples_is_ordinary() -> None:
+    drawn = draw_examples(SPACE, count=300, seed=0)
+    share = sum(feed_kind(example.seed) is FeedKind.ORDINARY for example in drawn) / len(drawn)
+    assert 0.25 < share < 0.45
+
+
+def test_each_bound_of_the_values_is_reached_by_an_example_of_its_own() -> None:
+    space = dataclasses.replace(SPACE, reaches=4)
+    found = {
+        reach_number(example.seed)
+        for example in draw_examples(space, count=0, seed=9)
+        if feed_kind(example.seed) is FeedKind.REACHING
+    }
+    assert found == {0, 1, 2, 3}
+
+
+def test_long_axes_are_drawn_log_uniformly() -> None:
+    space = AxisSpace.over(("sequence_length",), overrides={}, ceilings={"sequence_length": 4096})
+    lengths = [e.axes["sequence_length"] for e in draw_examples(space, count=300, seed=0)]
+    for low in (8, 64, 512, 2048):
+        assert any(low <= length < 2 * low for length in lengths), low
+
+
+def test_sizes_that_are_not_affordable_are_reduced_along_their_longest_axis() -> None:
+    space = AxisSpace.over(
+        ("batch_size", "sequence_length"), overrides={}, ceilings={"sequence_length": 4096}
+    )
+
+    def is_affordable(sizes: Mapping[str, int]) -> bool:
+        return sizes["batch_size"] * sizes["sequence_length"] <= 1500
+
+    examples = draw_examples(space, count=100, seed=0, is_affordable=is_affordable)
+    assert all(is_affordable(example.axes) for example in examples)
+    assert {"batch_size": 1, "sequence_length": 1024} in [example.axes for example in examples]
 
 
 def test_no_example_is_repeated() -> None:
@@ -90,7 +143,7 @@ def test_a_failure_shrinks_to_the_true_boundary(limit: int, axis: str) -> None:
     start = Example.of({"batch_size": 12, "past_sequence_length": 9, "sequence_length": 28}, 77)
     minimal = minimise(start, SPACE, lambda example: example.axes[axis] >= limit)
     smallest = {"batch_size": 1, "past_sequence_length": 0, "sequence_length": 1}
-    assert minimal == Example.of({**smallest, axis: limit}, 0)
+    assert minimal == Example.of({**smallest, axis: limit}, 2)  # the first seed of its kind
 
 
 def test_a_failure_at_one_size_alone_is_kept() -> None:

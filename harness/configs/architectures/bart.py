@@ -61,6 +61,13 @@ class DummyBartTextInputGenerator(DummyTextInputGenerator):
         order = torch.rand(tensor.shape, generator=self.generator).argsort(dim=-1)
         return tensor.scatter(-1, order[:, : min(2, length)], end)
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return texts that end with an end-of-sequence token, if the task reads it."""
+        tensor = super().ordinary(name, dims, past=past)
+        if name == "input_ids" and self.task == "text-classification":
+            tensor[..., -1] = self.normalized_config.eos_token_id
+        return tensor
+
 
 @register("bart", tasks=("question-answering", "text-classification"))
 class BartReaderOnnxConfig(TextEncoderOnnxConfig):

@@ -32,6 +32,14 @@ class DummyCLIPTextInputGenerator(DummyTextInputGenerator):
         ended = tensor.scatter(-1, place, end)
         return torch.where(self._integers(0, 2, rows) > 0, ended, tensor)
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return texts that end with the end token, if the vocabulary has one."""
+        tensor = super().ordinary(name, dims, past=past)
+        end = self.normalized_config.eos_token_id
+        if name == "input_ids" and end in self._special_ids(self.normalized_config.vocab_size):
+            tensor[..., -1] = end
+        return tensor
+
 
 @register(
     "clip", tasks=("feature-extraction", "image-classification", "zero-shot-image-classification")

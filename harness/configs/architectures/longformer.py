@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
@@ -52,6 +52,12 @@ class DummyGlobalMaskInputGenerator(DummyTextInputGenerator):
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         return self._integers(0, 2, tuple(dims[axis] for axis in sorted(dims)))
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        """Return a mask of the first token alone, as users classify texts."""
+        mask = self.generate(name, dims) * 0
+        mask[..., 0] = 1
+        return mask
+
 
 class AttendsWithinWindows(OnnxConfig):
     """A capability: attention is Longformer's, to a window and to tokens that are global."""
@@ -85,9 +91,9 @@ class LongformerOnnxConfig(AttendsWithinWindows, RobertaOnnxConfig):
     INPUT_NAMES = (*RobertaOnnxConfig.INPUT_NAMES, "global_attention_mask")
 
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
         window = self.config.attention_window
-        return {"sequence_length": window if isinstance(window, int) else max(window)}
+        return {"sequence_length": (window,) if isinstance(window, int) else sorted(set(window))}
 
 
 def _pad_nothing(*, pad_token_id: int, **tensors: Any) -> tuple[Any, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.middle_end import TextEncoderOnnxConfig
@@ -27,10 +27,10 @@ class ModernBertOnnxConfig(TextEncoderOnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
         text = self.normalized_config
         has_window = text.has_attribute("attention_window")
-        return {"sequence_length": text.attention_window + 1} if has_window else {}
+        return {"sequence_length": (text.attention_window + 1,) if has_window else ()}
 
 
 @register("ultrabert", tasks=(*TASKS, "question-answering"))

@@ -22,6 +22,9 @@ class DummyPerceiverTextInputGenerator(DummyTextInputGenerator):
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
         return super().generate("input_ids" if name == "inputs" else name, dims)
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        return super().ordinary("input_ids" if name == "inputs" else name, dims, past=past)
+
 
 @register("perceiver", tasks=("fill-mask", "text-classification"))
 class PerceiverOnnxConfig(TextEncoderOnnxConfig):

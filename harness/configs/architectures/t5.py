@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from harness.configs.architectures.bart import BartReaderOnnxConfig
+from harness.configs.base import OnnxConfig
 from harness.configs.middle_end import TextEncoderOnnxConfig, TextSeq2SeqOnnxConfig
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
 from harness.configs.seq2seq import SEQ2SEQ_TASKS
@@ -21,6 +24,17 @@ class T5OnnxConfig(TextSeq2SeqOnnxConfig):
     ATOL_FOR_VALIDATION = {"feature-extraction": 7e-5, "text2text-generation": 5e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        tokens = f"{self.past_axis} + {self.STEP_AXIS}"
+        lengths = ("encoder_sequence_length", self.STEP_AXIS, tokens)
+        return dict.fromkeys(lengths, _bucket_ends(self))
+
+
+def _bucket_ends(config: OnnxConfig) -> Sequence[int]:
+    """Return the distance from which on all tokens are as far: the end of the table of buckets."""
+    return (config.config.relative_attention_max_distance,)
+
 
 class T5ReaderOnnxConfig(BartReaderOnnxConfig):
     """T5 reading one text, as BART does. Of T5 itself this is not registered, as in Optimum."""
@@ -28,12 +42,20 @@ class T5ReaderOnnxConfig(BartReaderOnnxConfig):
     ATOL_FOR_VALIDATION = {"question-answering": 6e-5, "text-classification": 3e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return {"sequence_length": _bucket_ends(self)}
+
 
 class T5TokensOnnxConfig(TextEncoderOnnxConfig):
     """T5's encoder alone, classifying tokens."""
 
     ATOL_FOR_VALIDATION = 2.5e-5
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return {"sequence_length": _bucket_ends(self)}
 
 
 @register("mt5", tasks=SEQ2SEQ_TASKS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bart import BartReaderOnnxConfig
 from harness.configs.dummy_inputs import DummyTextInputGenerator
+from harness.configs.middle_end import landmark_lengths
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
 
@@ -28,9 +29,8 @@ class T5GemmaReaderOnnxConfig(BartReaderOnnxConfig):
     )
 
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
-        window = self.normalized_config.attention_window
-        return {"sequence_length": window} if window else {}
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return {"sequence_length": landmark_lengths(self.normalized_config)}
 
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens[:, :1] * 0 + self.config.decoder.bos_token_id

@@ -27,6 +27,13 @@ class DummyVisualEmbedsInputGenerator(DummyTextInputGenerator):
             return self._normal((dims[0], dims[1], self.normalized_config.visual_embedding_dim))
         return super().generate(name.removeprefix("visual_"), dims)
 
+    def ordinary(self, name: str, dims: Dims, *, past: int) -> torch.Tensor:
+        if name == "visual_embeds":
+            return self.generate(name, dims)
+        if name == "visual_token_type_ids":  # transformers' examples give regions the second type
+            return super().ordinary("token_type_ids", dims, past=past) + 1
+        return super().ordinary(name.removeprefix("visual_"), dims, past=past)
+
 
 @register("visual_bert", tasks=("feature-extraction",))
 class VisualBertOnnxConfig(BertOnnxConfig):
