@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -31,9 +31,15 @@ class WindowlessExporter(TorchScriptExporter):
         return model
 
 
-class WithoutLandmarks(LlamaOnnxConfig):
+class WithoutCeilings(LlamaOnnxConfig):
     @property
-    def axis_landmarks(self) -> Mapping[str, int]:
+    def axis_ceilings(self) -> Mapping[str, int]:
+        return {}
+
+
+class WithoutBounds(WithoutCeilings):
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
         return {}
 
 
@@ -96,7 +102,7 @@ def test_a_lost_window_fails_agreement_from_the_first_length_above_it(windowed: 
 
 @pytest.mark.parametrize(
     ("described", "outcome"),
-    [(LlamaOnnxConfig, Outcome.FAILED), (WithoutLandmarks, Outcome.PASSED)],
+    [(WithoutCeilings, Outcome.FAILED), (WithoutBounds, Outcome.PASSED)],
 )
 def test_a_window_beyond_the_usual_lengths_shows_by_its_landmark_alone(
     described: type[LlamaOnnxConfig], outcome: Outcome, windowed: Windowed

@@ -71,7 +71,7 @@ def run_tests(root: Path, mutation: Mutation, stages: Sequence[Sequence[str]], m
         path = copy / mutation.path
         path.write_text(mutation.applied(path.read_text(encoding="utf-8")), encoding="utf-8")
         options = ("-x", "-q", "-p", "no:cacheprovider", "-n", "auto", "--dist", "worksteal")
-        for tests in (named_after(copy, mutation.path), *stages):
+        for tests in (named_after(copy, Path(mutation.path)), *stages):
             there = [name for name in tests if (copy / name).exists()]
             if not there:
                 continue
