@@ -27,6 +27,7 @@ from harness.records import (
     Record,
     RunShard,
     Started,
+    Unreached,
     Worst,
     dump_line,
     parse_line,
@@ -81,6 +82,7 @@ FULL = Record(
             left_out=2,
         )
     },
+    unreached=(Unreached(landmark="a + b", bound=131072, reached=4096, needs="17.2 GB"),),
 )
 
 
@@ -110,8 +112,28 @@ def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
     assert parse_line(text, source="here") == line
 
 
-def test_a_record_without_an_interface_has_no_line_for_it() -> None:
-    assert "interface" not in json.loads(dump_line(EXPORTED))
+@pytest.mark.parametrize("name", ["interface", "unreached"])
+def test_a_record_without_a_value_has_no_line_for_it(name: str) -> None:
+    assert name not in json.loads(dump_line(EXPORTED))
+
+
+@pytest.mark.parametrize(
+    "unreached", [3, [3], [{}], [{"landmark": "a", "bound": "1", "reached": 0, "needs": ""}]]
+)
+def test_a_malformed_landmark_is_refused(unreached: object) -> None:
+    text = json.dumps({**EXPORTED.to_json(), "unreached": unreached})
+    with pytest.raises(UsageError, match="not a line of a run file"):
+        parse_line(text, source="here")
+
+
+def test_a_run_file_of_the_first_schema_is_read(tmp_path: Path) -> None:
+    text = json.dumps({**HEADER.to_json(), "schema_version": 1})
+    write(tmp_path, EXPORTED, FOOTER)
+    path = tmp_path / RUN_FILE
+    path.write_text(f"{text}\n{path.read_text('utf-8')}", encoding="utf-8")
+    run = read_run(tmp_path)
+    assert run.header == HEADER
+    assert run.records[BERT, "export"].unreached == ()
 
 
 @pytest.mark.parametrize("interface", [[], {"model": []}, {"model": {"inputs": []}}])

@@ -14,6 +14,7 @@ from harness.cli.common import (
     Opset,
     Requirements,
     Seed,
+    StrictDomain,
     TrustRemoteCode,
     load_descriptions,
     require_profile,
@@ -47,6 +48,7 @@ def check(
         str, typer.Option("--profile", metavar="P", help="How thorough: smoke, pr or nightly.")
     ] = "pr",
     seed: Seed = 0,
+    strict_domain: StrictDomain = False,
     json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
@@ -68,6 +70,7 @@ def check(
             requirements=requirement,
             profile=profile,
             seed=seed,
+            strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
         )
         return write_report(report, stdout, as_json=json)

@@ -49,6 +49,13 @@ Requirements = Annotated[
     typer.Option("--requirement", metavar="R", help="Judge only this requirement; repeatable."),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the drawn examples.")]
+StrictDomain = Annotated[
+    bool,
+    typer.Option(
+        "--strict-domain",
+        help="Status 1 if a limit that the model states is too costly to reach.",
+    ),
+]
 Tasks = Annotated[
     str | None, typer.Option("--task", metavar="T", help="Tasks to select: globs, comma-separated.")
 ]

@@ -13,6 +13,7 @@ from harness.cli.common import (
     ConfigModules,
     Model,
     Opset,
+    StrictDomain,
     TrustRemoteCode,
     load_descriptions,
     require_exporter,
@@ -34,6 +35,7 @@ def export(
     exporter: Annotated[
         str, typer.Option("--exporter", metavar="E", help="Exporter; auto chooses by opset.")
     ] = AUTO,
+    strict_domain: StrictDomain = False,
     json: AsJson = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
@@ -57,6 +59,7 @@ def export(
             output,
             opset=opset,
             exporter=exporter,
+            strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
         )
         return write_report(report, stdout, as_json=json)

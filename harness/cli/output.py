@@ -92,7 +92,16 @@ def report_lines(report: CellReport) -> Iterator[str]:
             yield from (f"   note: {line}".rstrip() for line in record.message.splitlines())
     for records in _group_unpassed(report.records):
         yield from _explanation(records)
-    yield f"{'conforms' if report.conforms else 'does not conform'}: {report.cell}"
+    yield f"{_verdict(report)}: {report.cell}"
+
+
+def _verdict(report: CellReport) -> str:
+    if not report.conforms:
+        return "does not conform"
+    reached = ", ".join(
+        f"{one.reached:,} of {one.bound:,} ({one.landmark})" for one in report.unreached
+    )
+    return f"conforms as far as {reached}" if reached else "conforms"
 
 
 def _summary(record: Record, width: int) -> str:

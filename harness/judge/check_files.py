@@ -34,13 +34,16 @@ def check(
     seed: int = 0,
     profile: Profile | str = "pr",
     *,
+    strict_domain: bool = False,
     trust_remote_code: bool = False,
 ) -> CellReport:
     """Judge a file, or a folder of parts, made by any exporter.
 
     `model` is a loaded model, a model folder or a hub id. If `opset` is None, the opset that the
     file declares is accepted. If `config` is None, the registered description of the model is
-    used. `atol` is absolute, in units of the outputs; if None, the description's is used.
+    used. `atol` is absolute, in units of the outputs; if None, the description's is used. With
+    `strict_domain`, a requirement that did not reach every landmark of the model's domain is
+    inconclusive; else it passes, and its record says how far it went.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -68,6 +71,7 @@ def check(
         atol=atol,
         seed=seed,
         profile=profile,
+        strict_domain=strict_domain,
         replay=words,
     )
 
@@ -81,6 +85,7 @@ def export_and_check(
     exporter: str = "auto",
     seed: int = 0,
     profile: Profile | str = "pr",
+    strict_domain: bool = False,
     trust_remote_code: bool = False,
 ) -> CellReport:
     """Export a model folder or hub id into the folder `output`, then judge the written files.
@@ -107,6 +112,7 @@ def export_and_check(
         atol=None,
         seed=seed,
         profile=profile,
+        strict_domain=strict_domain,
         replay=[*replay, "--opset", str(target_opset)],
     )
 
@@ -121,6 +127,7 @@ def _make_report(
     atol: float | None,
     seed: int,
     profile: Profile | str,
+    strict_domain: bool,
     replay: Sequence[str],
 ) -> CellReport:
     """Run the requirements; `replay` holds the first words of the command that repeats the check.
@@ -152,6 +159,7 @@ def _make_report(
         examples=examples_for_cell(cell, config.axis_space, count=chosen.max_examples, seed=seed),
         atol=tolerance,
         replay=replay_command,
+        strict_domain=strict_domain,
     )
     with single_thread():
         return CellReport(cell, tuple(run_requirements(prepared)))

@@ -30,7 +30,8 @@ class PreparedCell:
     """A cell that is ready to be judged: evidence, planned requirements and shared examples.
 
     `replay` returns the command that reruns a requirement on one example. Failing examples of the
-    `expected` requirements, which are known failures, are not shrunk.
+    `expected` requirements, which are known failures, are not shrunk. With `strict_domain`, a
+    requirement that did not reach every landmark is inconclusive; else it passes as far as it went.
     """
 
     cell: CellId
@@ -40,6 +41,7 @@ class PreparedCell:
     atol: float
     replay: Replay
     expected: Collection[str] = ()
+    strict_domain: bool = True
 
 
 def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
@@ -106,7 +108,7 @@ def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[
             record = _failed_record(record, prepared, findings, None)
             is_fatal = any(finding.is_fatal for finding in findings)
         elif requirement.examine_example or requirement.examine_together:
-            record = _run_on_examples(record, prepared, requirement)
+            record = _judge_domain(_run_on_examples(record, prepared, requirement), prepared)
     except Exception as error:
         record = replace(
             record,
@@ -168,6 +170,25 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         smaller = minimise(shown, space, lambda e: bool(results.findings(e)))
         shown = shown if results.is_undecided(smaller) else smaller
     return _failed_record(record, prepared, results.findings_with_blame(shown), shown)
+
+
+def _judge_domain(record: Record, prepared: PreparedCell) -> Record:
+    """Return the record, inconclusive if it passed without reaching a landmark of a strict domain.
+
+    Every record of a requirement that ran on examples goes through here.
+    """
+    if record.outcome is not Outcome.PASSED or not (record.unreached and prepared.strict_domain):
+        return record
+    missed = "; ".join(
+        f"{one.landmark}: got {one.reached:,}, expected {one.bound:,}, which needs {one.needs}"
+        for one in record.unreached
+    )
+    message = f"{record.requirement}: {missed} [{prepared.cell}]"
+    return replace(
+        record,
+        outcome=Outcome.INCONCLUSIVE,
+        message="\n".join(filter(None, [record.message, message])),
+    )
 
 
 def _undecided_note(record: Record, results: ExampleResults) -> str:

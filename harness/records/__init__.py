@@ -6,12 +6,12 @@ transformers or onnx.
 
 from __future__ import annotations
 
+from harness.records.cell_report import CHECK_SCHEMA_VERSION, CellReport
 from harness.records.interface import TEXT_LIMIT, VALUES_LIMIT, InterfaceValue, PartInterface
 from harness.records.lines import (
     SCHEMA_VERSION,
     TRACEBACK_LIMIT,
     CellId,
-    CellReport,
     FailingExample,
     Footer,
     Header,
@@ -20,6 +20,7 @@ from harness.records.lines import (
     Record,
     RunShard,
     Started,
+    Unreached,
     Worst,
 )
 from harness.records.outcomes import (
@@ -43,6 +44,7 @@ from harness.records.run_file import (
 from harness.records.run_status import is_green, make_footer
 
 __all__ = [
+    "CHECK_SCHEMA_VERSION",
     "EXPECTED_OUTCOMES",
     "GLYPHS",
     "JOURNALS",
@@ -67,6 +69,7 @@ __all__ = [
     "Run",
     "RunShard",
     "Started",
+    "Unreached",
     "Worst",
     "dump_line",
     "is_expected",

@@ -1,12 +1,27 @@
-"""Check that dataclass values read from JSON have the declared types."""
+"""Values as JSON types, and the check that values read from JSON have the declared types."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
+
+
+def to_plain(value: Any) -> Any:
+    """Convert to JSON types; NaN and infinities become strings that `float()` can read."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): to_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return str(value) if isinstance(value, StrEnum) else value
 
 
 def require_declared_types(value: Any) -> None:
@@ -24,7 +39,7 @@ def require_declared_types(value: Any) -> None:
 def _nested_values(found: Any) -> Iterable[Any]:
     if isinstance(found, dict):
         return found.values()
-    return found if isinstance(found, list) else (found,)
+    return found if isinstance(found, (list, tuple)) else (found,)
 
 
 @functools.cache
@@ -43,6 +58,8 @@ def _has_type(value: Any, kind: Any) -> bool:
         return isinstance(value, dict) and all(_has_type(v, arguments[1]) for v in value.values())
     if origin is list:
         return isinstance(value, list) and all(_has_type(item, arguments[0]) for item in value)
+    if origin is tuple:
+        return isinstance(value, tuple) and all(_has_type(item, arguments[0]) for item in value)
     if kind in (int, float):
         return isinstance(value, (int, kind)) and not isinstance(value, bool)
     return isinstance(value, kind)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from harness.errors import UsageError
 from harness.records.interface import PartInterface
-from harness.records.outcomes import CONFORMING_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
+from harness.records.json_types import to_plain
+from harness.records.outcomes import Outcome
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version of the run files that are written."""
+READABLE_VERSIONS = (1, SCHEMA_VERSION)
+"""Versions of the run files that can be read. Version 1 has no `unreached`."""
 TRACEBACK_LIMIT = 4096
+_LEFT_OUT_IF_EMPTY = frozenset({"reused", "interface", "unreached"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -84,11 +87,27 @@ class FailingExample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreached:
+    """A landmark of the model's domain that no example of a record reached.
+
+    `landmark` is the text of an axis expression, such as `past_sequence_length + sequence_length`.
+    `bound` is its stated value, `reached` the largest value that ran, and `needs` says what an
+    example at the bound would need, such as `17.2 GB`.
+    """
+
+    landmark: str
+    bound: int
+    reached: int
+    needs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """The verdict on one (cell, requirement) pair.
 
     `reused` is the name of the earlier run that the record was copied from. `interface` maps each
-    part to its inputs and outputs, if the requirement checks them.
+    part to its inputs and outputs, if the requirement checks them. `unreached` lists the landmarks
+    that no example reached, because it would have needed too much memory or time.
     """
 
     cell: CellId
@@ -108,6 +127,7 @@ class Record:
     blame: str | None = None
     reused: str | None = None
     interface: Mapping[str, PartInterface] = field(default_factory=dict)
+    unreached: tuple[Unreached, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -125,13 +145,13 @@ class Record:
             "opset": cell.opset,
             "exporter": cell.exporter,
             **{
-                f.name: _plain(getattr(self, f.name))
+                f.name: to_plain(getattr(self, f.name))
                 for f in dataclasses.fields(self)
                 if f.name not in {"cell", "traceback"}
             },
             "traceback": self.traceback[-TRACEBACK_LIMIT:] if self.traceback else None,
         }
-        return {k: v for k, v in data.items() if v or k not in {"reused", "interface"}}
+        return {k: v for k, v in data.items() if v or k not in _LEFT_OUT_IF_EMPTY}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -149,6 +169,7 @@ class Record:
             values["failing"] = FailingExample(**values["failing"])
         parts = values.get("interface", {})
         values["interface"] = {part: PartInterface.from_json(one) for part, one in parts.items()}
+        values["unreached"] = tuple(Unreached(**one) for one in values.get("unreached", ()))
         return cls(**values)
 
 
@@ -237,6 +258,8 @@ class Header:
         meanings = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
         shard = None if values["shard"] is None else RunShard(**values["shard"])
         fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
+        if fields["schema_version"] in READABLE_VERSIONS:  # what is written next has the newest
+            fields["schema_version"] = SCHEMA_VERSION
         return cls(**{**fields, "requirements": meanings, "shard": shard})
 
 
@@ -265,66 +288,3 @@ class Footer:
 
 
 Line = Header | Started | Record | Footer
-
-
-@dataclass(frozen=True, slots=True)
-class CellReport:
-    """All records of one cell, in the order of the ladder."""
-
-    cell: CellId
-    records: tuple[Record, ...]
-
-    @property
-    def outcome(self) -> Outcome:
-        return roll_up(record.outcome for record in self.records)
-
-    @property
-    def conforms(self) -> bool:
-        """Whether at least one requirement passed and every applicable one did."""
-        outcomes = {record.outcome for record in self.records}
-        return Outcome.PASSED in outcomes and outcomes <= CONFORMING_OUTCOMES
-
-    @property
-    def expected(self) -> bool:
-        """Whether this cell keeps a run green."""
-        return is_expected(record.outcome for record in self.records)
-
-    @property
-    def worst(self) -> Record:
-        """The first record with the cell's outcome; raises ValueError if there are no records."""
-        return min(self.records, key=lambda record: SEVERITY[record.outcome])
-
-    def record(self, requirement: str) -> Record:
-        """Return the record of one requirement; raises KeyError if it was not planned."""
-        return {record.requirement: record for record in self.records}[requirement]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the JSON that `check --json` prints; its schema: `schemas/check.schema.json`."""
-        return {
-            "schema_version": SCHEMA_VERSION,
-            "conforms": self.conforms,
-            "cell": str(self.cell),
-            "requirements": [
-                {
-                    "id": record.requirement,
-                    "outcome": str(record.outcome),
-                    "message": record.message,
-                    "examples": record.examples,
-                    "worst": _plain(record.worst),
-                }
-                for record in self.records
-            ],
-        }
-
-
-def _plain(value: Any) -> Any:
-    """Convert to JSON types; NaN and infinities become strings that `float()` can read."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return str(value) if isinstance(value, StrEnum) else value

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.records.cell_report import CellReport
 from harness.records.json_types import require_declared_types
 from harness.records.lines import (
+    READABLE_VERSIONS,
     SCHEMA_VERSION,
     CellId,
-    CellReport,
     Footer,
     Header,
     Line,
@@ -147,8 +148,9 @@ def _read_lines(path: Path) -> Iterator[Line]:
 
 def _refuse_other_schema(text: str, path: Path) -> None:
     match = re.search(r'"schema_version":\s*(\d+)', text)
-    if match and int(match[1]) != SCHEMA_VERSION:
+    if match and int(match[1]) not in READABLE_VERSIONS:
         raise UsageError(
-            f"{path}: run file of schema version {match[1]}, this harness reads {SCHEMA_VERSION}; "
+            f"{path}: run file of schema version {match[1]}, this harness reads up to "
+            f"{SCHEMA_VERSION}; "
             "read it with the harness that wrote it"
         )

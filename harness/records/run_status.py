@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from harness.records.lines import CellReport, Footer
+from harness.records.cell_report import CellReport
+from harness.records.lines import Footer
 from harness.records.outcomes import Outcome
 
 

@@ -25,6 +25,7 @@ from harness.records import (
     Record,
     RunShard,
     Started,
+    Unreached,
     Worst,
     dump_line,
 )
@@ -106,6 +107,23 @@ def test_a_verdict_that_passes_is_short() -> None:
     assert lines == ["✓  opset  passed", f"conforms: {CELL}"]
 
 
+def test_a_verdict_says_how_far_it_holds() -> None:
+    near, far = (
+        Unreached(landmark="past + sequence_length", bound=131072, reached=reached, needs="17.2 GB")
+        for reached in (4096, 8192)
+    )
+    records = (
+        dataclasses.replace(PASSED, unreached=(far,)),
+        dataclasses.replace(PASSED, requirement="agreement", unreached=(near,)),
+    )
+    report = CellReport(CELL, records)
+    assert report.conforms
+    assert list(report_lines(report))[-1] == (
+        f"conforms as far as 4,096 of 131,072 (past + sequence_length): {CELL}"
+    )
+    validator("check").validate(json.loads(json.dumps(report.to_json())))
+
+
 def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> None:
     noted = dataclasses.replace(PASSED, message="weights: got 9 bytes\nnames: got others")
     lines = list(report_lines(CellReport(CELL, (noted, FAILED))))
@@ -158,6 +176,10 @@ def test_a_verdict_is_valid_against_its_schema(number: float) -> None:
         Started(cell=CELL, process="gw0", time="2025-01-02T03:04:05Z"),
         *(Record(cell=CELL, requirement="opset", outcome=outcome) for outcome in Outcome),
         FAILED,
+        dataclasses.replace(
+            PASSED,
+            unreached=(Unreached(landmark="a + b", bound=9, reached=2, needs="1 GB"),),
+        ),
         Footer(counts={"passed": 1}, exit_status=0, complete=True),
     ],
     ids=lambda line: type(line).__name__,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from harness.evidence.evidence import Evidence, Source
 from harness.evidence.sides import Example
 from harness.judge import ladder
 from harness.judge.ladder import PreparedCell, run_requirements
+from harness.records import Unreached
 from harness.requirements._base import Examined, Finding, Requirement
 
 T5 = ("t5", "text2text-generation-with-past")
@@ -34,6 +36,7 @@ def judge(
         task: str = "fill-mask",
         *,
         expected: Sequence[str] = (),
+        strict_domain: bool = True,
         **fields: Any,
     ) -> Record:
         made_up = Requirement(id="made-up", rank=1, proves="it", fails_when="not", **fields)
@@ -48,6 +51,7 @@ def judge(
             atol=1e-5,
             replay=lambda requirement, example: None,
             expected=expected,
+            strict_domain=strict_domain,
         )
         (record,) = run_requirements(prepared)
         return record
@@ -195,3 +199,34 @@ def test_a_part_of_which_nothing_was_observed_is_inconclusive(judge: Judge) -> N
         "got no example of encoder_model to observe, so it could not have failed; at the first, it "
         "is Monday"
     ) in record.message
+
+
+@pytest.fixture
+def unreached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No record reaches the landmark `sequence_length` at 512."""
+    run = ladder._run_on_examples
+    missed = Unreached(landmark="sequence_length", bound=512, reached=24, needs="17.2 GB")
+    monkeypatch.setattr(
+        ladder, "_run_on_examples", lambda *given: replace(run(*given), unreached=(missed,))
+    )
+
+
+@pytest.mark.usefixtures("unreached")
+def test_a_landmark_that_was_not_reached_makes_a_strict_verdict_inconclusive(judge: Judge) -> None:
+    record = judge(examine_example=looks_at([]))
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "sequence_length: got 24, expected 512, which needs 17.2 GB" in record.message
+    assert len(record.unreached) == 1
+
+
+@pytest.mark.usefixtures("unreached")
+def test_else_it_passes_as_far_as_it_went(judge: Judge) -> None:
+    record = judge(examine_example=looks_at([]), strict_domain=False)
+    assert record.outcome is Outcome.PASSED
+    assert len(record.unreached) == 1
+
+
+@pytest.mark.usefixtures("unreached")
+def test_a_failure_stays_one_whatever_was_reached(judge: Judge) -> None:
+    record = judge(examine_example=lambda *_: Examined(findings=(Finding(message="wrong"),)))
+    assert record.outcome is Outcome.FAILED
