@@ -155,6 +155,10 @@ class AxisSpace:
         """All ceilings and landmarks: examples must reach each."""
         return tuple(dict.fromkeys((*self.landmarks, *self.ceilings)))
 
+    def row_at(self, expression: AxisExpression, size: int) -> dict[str, int]:
+        """Return small sizes at which a sum of axes has this value, or the largest it can have."""
+        return self.fit(next(self._rows_at(expression, (size,))))
+
     def corners(self) -> list[dict[str, int]]:
         """Sizes that always run, smallest first, without those of the export itself."""
         return self._fitted((*self._common_rows(), *self._bound_rows()))

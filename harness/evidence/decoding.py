@@ -85,9 +85,7 @@ class Decoding:
         the tokens. If the model has too few positions, the first steps are shorter or left out.
         """
         config = self.config
-        past, tokens = example.axes[config.past_axis], example.axes[config.STEP_AXIS]
-        longer = {config.past_axis: self._min_past, config.STEP_AXIS: past + tokens + STEPS}
-        sizes = config.axis_space.fit({**example.axes, **longer})
+        past, sizes = example.axes[config.past_axis], decoded_sizes(config, example)
         drawn = config.generate_dummy_inputs(seed=example.seed, **sizes)
         length = token_count(config, drawn)
         cuts = {past, *range(length - STEPS, length + 1)}
@@ -138,6 +136,13 @@ class Decoding:
         for problem in _problems(part.config, outputs, sizes):
             raise DecodingError(part.stem, f"{place}: {problem}")
         return outputs
+
+
+def decoded_sizes(config: OnnxConfig, example: Example) -> dict[str, int]:
+    """Return the axis sizes of the full forward with which a decode schedule is compared."""
+    past, tokens = example.axes[config.past_axis], example.axes[config.STEP_AXIS]
+    longer = {config.past_axis: _min_past(config), config.STEP_AXIS: past + tokens + STEPS}
+    return config.axis_space.fit({**example.axes, **longer})
 
 
 def step_name(start: int, end: int) -> str:

@@ -79,6 +79,8 @@ def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.Inferen
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 4
+    # An arena keeps the memory of its largest run, twice over, for each session.
+    options.enable_cpu_mem_arena = False
     levels = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = (
         levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL

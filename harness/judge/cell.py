@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.facts import Facts
     from harness.evidence.sides import Example
+    from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell
     from harness.judge.shared_work import SharedWork
 
@@ -183,6 +184,7 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
     from harness.exporters._sharing import with_shared_traces
+    from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell
 
     cell = request.cell
@@ -191,7 +193,8 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
     checks_sharing = _checks_sharing(request)
     facts = _facts(request, model, config, checks_sharing=checks_sharing)
-    examples = _examples(request, config)
+    domain = Domain.of(model, config)
+    examples = _examples(request, domain)
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as directory, single_thread():
         traces = request.work.traces if request.work else None
         exporter = with_shared_traces(request.exporter, traces)
@@ -207,9 +210,11 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
             evidence=Evidence(model=model, config=config, source=source, facts=facts),
             requirements=request.requirements,
             examples=examples,
+            domain=domain,
             atol=config.atol,
             replay=lambda requirement, example: replay_command(cell, requirement, example),
             expected=request.expected,
+            strict_domain=request.axes is None,
         )
 
 
@@ -231,14 +236,19 @@ def _checks_sharing(request: CellRequest) -> bool:
     return request.profile.exports_again and draw.randrange(CELLS_PER_SHARING_CHECK) == 0
 
 
-def _examples(request: CellRequest, config: OnnxConfig) -> list[Example]:
+def _examples(request: CellRequest, domain: Domain) -> list[Example]:
     from harness.evidence.sides import Example
     from harness.judge.regressions import examples_for_cell
 
-    space = config.axis_space
+    space = domain.config.axis_space
     if request.axes is None:
-        count = request.profile.max_examples
-        chosen = examples_for_cell(request.cell, space, count=count, seed=request.seed)
+        chosen = examples_for_cell(
+            request.cell,
+            space,
+            count=request.profile.max_examples,
+            seed=request.seed,
+            is_affordable=domain.allows,
+        )
         if not request.keeps_examples:
             return chosen
         found = load_found_examples(request.cell, space, seed=request.seed)

@@ -137,6 +137,7 @@ def _make_report(
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
+    from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell, run_requirements
     from harness.judge.regressions import examples_for_cell
 
@@ -152,11 +153,19 @@ def _make_report(
         modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
         return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
 
+    domain = Domain.of(model, config)
     prepared = PreparedCell(
         cell=cell,
         evidence=Evidence(model=model, config=config, source=source),
         requirements=planned,
-        examples=examples_for_cell(cell, config.axis_space, count=chosen.max_examples, seed=seed),
+        examples=examples_for_cell(
+            cell,
+            config.axis_space,
+            count=chosen.max_examples,
+            seed=seed,
+            is_affordable=domain.allows,
+        ),
+        domain=domain,
         atol=tolerance,
         replay=replay_command,
         strict_domain=strict_domain,

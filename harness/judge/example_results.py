@@ -75,11 +75,16 @@ class ExampleResults:
         self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
         self._may_leave_out = False
         self.undecided: list[Example] = []
-        self.observed = 0
+        self.examples: list[Example] = []
         self.first_failing: Example | None = None
         self.worst: Worst | None = None
         self.part: str | None = None
         self.needed_atol: dict[str, float] = {}
+
+    @property
+    def observed(self) -> int:
+        """The number of observed examples."""
+        return len(self.examples)
 
     @property
     def covered(self) -> dict[str, list[int]]:
@@ -142,7 +147,7 @@ class ExampleResults:
                 if self._doubts.setdefault((part, claim), doubt) is not None:
                     self._doubts[part, claim] = doubt
         if is_observed:
-            self.observed += 1
+            self.examples.append(example)
             for name, size in example.sizes:
                 self._covered[name].add(size)
 

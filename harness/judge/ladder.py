@@ -18,6 +18,7 @@ from harness.requirements._base import EXPORTER
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
+    from harness.judge.domain import Domain
     from harness.requirements._base import Blame, Finding, Requirement
 
 Replay = Callable[[str, Example | None], str | None]
@@ -38,6 +39,7 @@ class PreparedCell:
     evidence: Evidence
     requirements: Sequence[str]
     examples: Sequence[Example]
+    domain: Domain
     atol: float
     replay: Replay
     expected: Collection[str] = ()
@@ -133,6 +135,13 @@ def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | N
     return None if None in reasons else reasons[0]
 
 
+def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Example]:
+    """Return the examples that a requirement examines: those it can afford, or a sample of them."""
+    config, domain = prepared.evidence.config, prepared.domain
+    affordable = [e for e in prepared.examples if domain.allows(requirement.sizes(config, e))]
+    return _sample(affordable, requirement.sample)
+
+
 def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]:
     """Return `count` examples at equal distances, so that not only corners are taken, or all."""
     if count is None or len(examples) <= count:
@@ -143,14 +152,16 @@ def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]
 def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
     """Return the record after the requirement examined its examples."""
     results = ExampleResults(requirement, prepared.evidence, prepared.atol)
-    for example in _sample(prepared.examples, requirement.sample):
+    for example in _chosen(prepared, requirement):
         results.add(example)
     results.finish()
+    visited = results.examples if requirement.visits_bounds else None
     record = replace(
         record,
         message="\n".join(filter(None, [record.message, _undecided_note(record, results)])),
         examples=results.observed,
         covered=results.covered,
+        unreached=() if visited is None else tuple(prepared.domain.unreached(visited)),
         worst=results.worst,
         needed_atol=results.needed_atol,
         part=results.part,

@@ -17,7 +17,7 @@ from harness.errors import UsageError
 from harness.files import read_json, write_atomically
 
 if TYPE_CHECKING:
-    from harness.configs.axis_space import AxisSpace
+    from harness.configs.axis_space import AxisSpace, IsAffordable
     from harness.evidence.sides import Example
     from harness.records import CellId, Record
 
@@ -25,15 +25,19 @@ FOLDER = "regressions"
 _KEYS = {"task": str, "axes": dict, "seed": int, "found": str}
 
 
-def examples_for_cell(cell: CellId, space: AxisSpace, *, count: int, seed: int) -> list[Example]:
+def examples_for_cell(
+    cell: CellId, space: AxisSpace, *, count: int, seed: int, is_affordable: IsAffordable
+) -> list[Example]:
     """Return the examples of a cell: its task's regressions, all corners, about `count` drawn ones.
 
-    Raises UsageError if a regression file has the wrong form; the message names the file.
+    Sizes of corners and drawn examples are reduced until they are affordable. Raises UsageError if
+    a regression file has the wrong form; the message names the file.
     """
     from harness.judge.examples import draw_examples
 
     known = _regressions(cell, space)
-    return list(dict.fromkeys([*known, *draw_examples(space, count=count, seed=seed)]))
+    drawn = draw_examples(space, count=count, seed=seed, is_affordable=is_affordable)
+    return list(dict.fromkeys([*known, *drawn]))
 
 
 def _regressions(cell: CellId, space: AxisSpace) -> Iterator[Example]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import ValidationError
 
 if TYPE_CHECKING:
+    from harness.configs.axes import AxisSizes
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import CandidateError, Execution
@@ -109,6 +110,10 @@ class Requirement:
     - `proves`, `fails_when`: texts that the page shows with the verdict.
     - `why_not_applicable`: returns the reason if a description lacks the capability that the
       requirement needs, else None.
+    - `sizes`: returns the largest axis sizes at which the requirement runs an example; it leaves
+      out examples that are too costly at these sizes.
+    - `visits_bounds`: the requirement must reach every bound of the model's domain; its record says
+      which ones it did not reach.
     - `sample`: the largest number of examples to run, taken at equal distances from the drawn
       ones. None means all.
     - `exports_again`: the requirement exports the model a second time, which costs as much as
@@ -127,6 +132,8 @@ class Requirement:
     proves: str
     fails_when: str
     why_not_applicable: Callable[[OnnxConfig], str | None] = lambda config: None
+    sizes: Callable[[OnnxConfig, Example], AxisSizes] = lambda config, example: example.axes
+    visits_bounds: bool = False
     sample: int | None = None
     exports_again: bool = False
     examine: Callable[[Evidence], Iterable[Finding]] | None = None

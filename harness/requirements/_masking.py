@@ -74,13 +74,17 @@ class PaddedFeed:
         return np.array(False) if placed is None else placed
 
 
+def padded_example(config: OnnxConfig, mask: str, example: Example) -> Example:
+    """Return an example with room for every padding pattern."""
+    return enlarged(config, example, _least_sizes(config.inputs[mask], example.axes))
+
+
 def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
     """Return the padded feed of an example, enlarged to at least two rows of each pattern and four
     positions per row."""
     import torch
 
-    axes = config.inputs[mask]
-    example = enlarged(config, example, _least_sizes(axes, example.axes))
+    axes, example = config.inputs[mask], padded_example(config, mask, example)
     tensors = config.generate_dummy_inputs(seed=example.seed, **example.axes)
     generator = torch.Generator().manual_seed(example.seed)
     shown = _pattern_mask(tensors[mask].shape, generator)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.configs.decoding import PAST, PRESENT, as_past
 from harness.errors import RuntimeRefusalError
-from harness.evidence.decoding import DecodingError
+from harness.evidence.decoding import DecodingError, decoded_sizes
 from harness.evidence.generation import GenerationError, generate, why_not_generated
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
@@ -219,6 +219,7 @@ REQUIREMENT = Requirement(
     "that it returned, a chosen token with a margin of 10 x atol differs, or the order of the rows "
     "changes their outputs" + ROUNDING_EXCEPTION,
     why_not_applicable=why_not_applicable,
+    sizes=decoded_sizes,
     sample=30,
     examine=examine,
     examine_example=examine_part,

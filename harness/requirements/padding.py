@@ -20,12 +20,13 @@ from harness.evidence.sides import EagerError
 from harness.requirements._base import Examined, Finding, Requirement
 from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._compare import compare, settle_ties
-from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
+from harness.requirements._masking import PATTERNS, PaddedFeed, padded_example, padded_feed
 from harness.requirements._movement import REACTION_FACTOR, examine_until_decided, merge, movement
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.configs.axes import AxisSizes
     from harness.configs.base import OnnxConfig
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
@@ -55,6 +56,12 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         for mask in sides.config.masks
         for examined in examine_until_decided(example, partial(_examine_mask, sides, mask, atol))
     )
+
+
+def _padded_sizes(config: OnnxConfig, example: Example) -> AxisSizes:
+    """Return the largest sizes of the padded feeds, over all masks."""
+    padded = [padded_example(config, mask, example).axes for mask in config.masks]
+    return {name: max(sizes[name] for sizes in padded) for name in padded[0]} if padded else {}
 
 
 def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Examined:
@@ -207,6 +214,7 @@ REQUIREMENT = Requirement(
     "most atol / 10 there when the masked values are redrawn and when the attention implementation "
     "is switched), or a value is not finite where the reference is" + ROUNDING_EXCEPTION,
     why_not_applicable=_why_not_applicable,
+    sizes=_padded_sizes,
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,

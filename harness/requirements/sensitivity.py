@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from harness.configs.base import Feed
+    from harness.configs.base import Feed, OnnxConfig
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
 
@@ -44,9 +44,13 @@ smallest reaction.
 """
 
 
+def _enlarged(config: OnnxConfig, example: Example) -> Example:
+    return enlarged(config, example, dict.fromkeys(example.axes, _LEAST_SIZE))
+
+
 def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
     """Redraw one input after the other, and compare how far the outputs move on both sides."""
-    large = enlarged(sides.config, example, dict.fromkeys(example.axes, _LEAST_SIZE))
+    large = _enlarged(sides.config, example)
     return merge(
         examined
         for name in sides.config.inputs
@@ -153,6 +157,7 @@ REQUIREMENT = Requirement(
     proves="the file reacts to each of its inputs as eager PyTorch does",
     fails_when="an output moves by less than half of its movement in eager PyTorch when one input "
     "is redrawn; inconclusive if eager PyTorch moves by less than 100 x atol",
+    sizes=lambda config, example: _enlarged(config, example).axes,
     sample=30,
     examine_example=examine_sides,
     examine_together=examine_sides,

@@ -14,6 +14,7 @@ from harness import CellId, Outcome, Record
 from harness.evidence.evidence import Evidence, Source
 from harness.evidence.sides import Example
 from harness.judge import ladder
+from harness.judge.domain import Domain
 from harness.judge.ladder import PreparedCell, run_requirements
 from harness.records import Unreached
 from harness.requirements._base import Examined, Finding, Requirement
@@ -48,6 +49,7 @@ def judge(
             evidence=Evidence(model=one.model, config=one.config, source=Source(files=files)),
             requirements=["made-up"],
             examples=EXAMPLES,
+            domain=Domain.of(one.model, one.config),
             atol=1e-5,
             replay=lambda requirement, example: None,
             expected=expected,

@@ -1,0 +1,74 @@
+"""Which examples of a cell may run, and which bounds of the model they did not reach."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from harness.evidence.costs import DEFAULT_LIMITS, ExampleLimits, estimate_cost
+from harness.records import Unreached
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from harness.configs.axes import AxisSizes
+    from harness.configs.base import OnnxConfig
+    from harness.evidence.costs import ExampleCost
+    from harness.evidence.sides import Example
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The axis sizes of a model that examples may have within limits of memory and time.
+
+    `parameters` is the number of parameters of the model.
+    """
+
+    config: OnnxConfig
+    parameters: int
+    limits: ExampleLimits
+
+    @classmethod
+    def of(
+        cls, model: nn.Module, config: OnnxConfig, limits: ExampleLimits = DEFAULT_LIMITS
+    ) -> Self:
+        """Return the domain of a model."""
+        return cls(config, sum(tensor.numel() for tensor in model.parameters()), limits)
+
+    def allows(self, sizes: AxisSizes) -> bool:
+        """Whether an example of these sizes may run."""
+        return self._all_allowed or self.limits.allow(self._cost(sizes))
+
+    @functools.cached_property
+    def _all_allowed(self) -> bool:
+        """Whether even the largest size on every axis is allowed, as for tiny models."""
+        ranges = self.config.axis_space.ranges.items()
+        return self.limits.allow(self._cost({name: 2 * axis.high for name, axis in ranges}))
+
+    def _cost(self, sizes: AxisSizes) -> ExampleCost:
+        return estimate_cost(self.config, sizes, parameters=self.parameters)
+
+    def unreached(self, examples: Iterable[Example]) -> Iterator[Unreached]:
+        """Yield the bounds of the model that none of these examples reached.
+
+        A landmark beyond the end of the model's domain counts up to that end.
+        """
+        space = self.config.axis_space
+        sizes = [example.axes for example in examples]
+        for expression, size in space.bounds:
+            row = space.row_at(expression, size)
+            bound = expression.evaluate(row)
+            reached = max(map(expression.evaluate, sizes), default=0)
+            if reached < bound:
+                yield Unreached(
+                    landmark=expression.text, bound=bound, reached=reached, needs=self._needs(row)
+                )
+
+    def _needs(self, sizes: AxisSizes) -> str:
+        cost = self._cost(sizes)
+        return (
+            f"{cost.memory / 2**30:.3g} GB of memory and {cost.operations / 1e9:.3g} billion "
+            "multiply-adds"
+        )
