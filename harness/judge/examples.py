@@ -40,11 +40,14 @@ def draw_examples(
         *_corner_rows(space, seed=seed),
         *(_drawn(space, count=count, seed=seed) if count else []),
     ]
-    examples = (
-        Example.of(space.reduce(row, is_affordable), value_seed % _SEEDS)
-        for row, value_seed in rows
-    )
-    return list(dict.fromkeys(examples))
+    examples: dict[object, Example] = {}
+    for row, value_seed in rows:
+        example = Example.of(space.reduce(row, is_affordable), value_seed % _SEEDS)
+        is_reduced = example.axes != row
+        # Costly rows often shrink to the same sizes: one of each kind is enough.
+        key = (example.sizes, feed_kind(value_seed)) if is_reduced else example
+        examples.setdefault(key, example)
+    return list(examples.values())
 
 
 def _corner_rows(space: AxisSpace, *, seed: int) -> Iterator[tuple[dict[str, int], int]]:
