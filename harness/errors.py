@@ -22,6 +22,11 @@ class DescriptionError(HarnessError):
     """The description of an architecture contradicts itself or its model."""
 
 
+class NotJudgedError(HarnessError):
+    """Nothing can be judged, for a reason that is no defect of the files, the model or the
+    harness, such as a form of files that is not supported."""
+
+
 class ExporterError(HarnessError):
     """An exporter could not produce a file."""
 

@@ -86,12 +86,22 @@ def output_errors(report: CellReport) -> tuple[OutputError, ...]:
 
 
 def covered_sizes(records: Iterable[Record]) -> dict[str, str]:
-    """Return axis -> all its sizes in the records, as text."""
+    """Return axis -> how far it went, of how much, and all its sizes in the records, as text."""
     sizes: dict[str, set[int]] = {}
+    bounds: dict[str, int] = {}
     for record in records:
+        bounds.update(record.bounds)
         for axis, found in record.covered.items():
             sizes.setdefault(axis, set()).update(found)
-    return {axis: ", ".join(map(str, sorted(found))) for axis, found in sorted(sizes.items())}
+    return {
+        axis: _covered(found, bounds.get(axis)) for axis, found in sorted(sizes.items()) if found
+    }
+
+
+def _covered(sizes: Iterable[int], bound: int | None) -> str:
+    listed = sorted(sizes)
+    of = "" if bound is None else f" of {bound:,}"
+    return f"up to {listed[-1]:,}{of}: {', '.join(map(str, listed))}"
 
 
 def number(value: float) -> str:
@@ -147,6 +157,9 @@ def _facts(record: Record) -> Iterator[Fact]:
         worst = record.worst
         value = f"max_abs_diff {number(worst.max_abs_diff)}, atol {number(worst.atol)}"
         yield Fact(name="worst difference", value=value)
+    for one in record.unreached:
+        value = f"{one.landmark}: {one.reached:,} of {one.bound:,}, which needs {one.needs}"
+        yield Fact(name="not reached", value=value)
     if record.blame:
         yield Fact(name="blame", value=record.blame)
     if record.reused:

@@ -82,6 +82,7 @@ FULL = Record(
             left_out=2,
         )
     },
+    bounds={"a + b": 131072},
     unreached=(Unreached(landmark="a + b", bound=131072, reached=4096, needs="17.2 GB"),),
 )
 
@@ -112,7 +113,7 @@ def test_every_line_reads_back_as_it_was_written(line: Line) -> None:
     assert parse_line(text, source="here") == line
 
 
-@pytest.mark.parametrize("name", ["interface", "unreached"])
+@pytest.mark.parametrize("name", ["interface", "bounds", "unreached"])
 def test_a_record_without_a_value_has_no_line_for_it(name: str) -> None:
     assert name not in json.loads(dump_line(EXPORTED))
 

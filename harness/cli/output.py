@@ -92,16 +92,26 @@ def report_lines(report: CellReport) -> Iterator[str]:
             yield from (f"   note: {line}".rstrip() for line in record.message.splitlines())
     for records in _group_unpassed(report.records):
         yield from _explanation(records)
-    yield f"{_verdict(report)}: {report.cell}"
+    yield from _scope_lines(report)
+    yield f"{report.verdict}: {report.cell}"
 
 
-def _verdict(report: CellReport) -> str:
-    if not report.conforms:
-        return "does not conform"
-    reached = ", ".join(
-        f"{one.reached:,} of {one.bound:,} ({one.landmark})" for one in report.unreached
-    )
-    return f"conforms as far as {reached}" if reached else "conforms"
+def _scope_lines(report: CellReport) -> Iterator[str]:
+    """Yield what the verdict holds for, one line for each aspect that there is to name."""
+    scope = report.scope
+    if scope is None:
+        return
+    yield ""
+    judged = ", ".join(scope.judged) or "no file"
+    yield f"judged: {judged} in {scope.folder}, in {scope.dtype}, {scope.tolerance}"
+    aspects = {
+        "left out": scope.left_out,
+        "examples reached": report.reach,
+        "not asked for": scope.not_asked,
+    }
+    for name, values in aspects.items():
+        if values:
+            yield f"{name}: {', '.join(map(str, values))}"
 
 
 def _summary(record: Record, width: int) -> str:

@@ -28,7 +28,8 @@ class Source:
     """Where the files of a cell come from: an exporter that has not run yet, or given files.
 
     `unshared_exporter` is the same exporter without shared work, set only if the exports with and
-    without it are to be compared.
+    without it are to be compared. `unsupported` names given files of a form that is not supported
+    and could stand for a missing part.
     """
 
     exporter: Exporter | None = None
@@ -36,6 +37,7 @@ class Source:
     opset: int | None = None
     directory: Path | None = None
     files: OrderedDict[str, Path] = field(default_factory=OrderedDict)
+    unsupported: str = ""
 
 
 class Evidence:
@@ -178,6 +180,12 @@ class Evidence:
         """File stem -> path."""
         self.facts.check_files_allowed()
         return self.artifact.parts if self.is_own_export else self.source.files
+
+    @property
+    def existing_files(self) -> OrderedDict[str, Path]:
+        """File stem -> path, of the files that exist now: no exporter is called for them."""
+        exported: Artifact | None = self.__dict__.get("artifact")
+        return self.source.files if exported is None else exported.parts
 
     def under(self, execution: Execution) -> Evidence:
         """Return evidence of the same files, run by another execution; no output is kept."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,10 @@ from harness.configs.plugins import loaded_config_modules
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.exporters import get_exporter, resolve_auto
+from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
 from harness.judge.profiles import Profile, get_profile
-from harness.records import CellId, CellReport
+from harness.judge.scope import scope_of
+from harness.records import CellId, CellReport, Tolerance
 
 if TYPE_CHECKING:
     from torch import nn
@@ -52,10 +53,10 @@ def check(
     from harness.evidence.onnx_file import default_opset, parse_onnx
 
     path = Path(onnx_path)
-    _require_onnx_files(path)
+    require_onnx_files(path)
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     described = config or _config_for(loaded, task)
-    files = _find_parts(path, described)
+    files = find_parts(path, described)
     opset_of_file = (
         default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
     )
@@ -66,7 +67,8 @@ def check(
         _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),
         model=loaded,
         config=described,
-        source=Source(opset=opset, files=files),
+        source=Source(opset=opset, files=files, unsupported=name_merged_decoders(path)),
+        place=path,
         requirements=requirements,
         atol=atol,
         seed=seed,
@@ -108,6 +110,7 @@ def export_and_check(
         model=loaded,
         config=config,
         source=Source(exporter=chosen, opset=target_opset, directory=output),
+        place=output,
         requirements=None,
         atol=None,
         seed=seed,
@@ -123,6 +126,7 @@ def _make_report(
     model: nn.Module,
     config: OnnxConfig,
     source: Source,
+    place: Path,
     requirements: Sequence[str] | None,
     atol: float | None,
     seed: int,
@@ -130,9 +134,10 @@ def _make_report(
     strict_domain: bool,
     replay: Sequence[str],
 ) -> CellReport:
-    """Run the requirements; `replay` holds the first words of the command that repeats the check.
+    """Run the requirements on the files at `place`, and return their records with their scope.
 
-    Raises UsageError if `atol` is negative or not finite.
+    `replay` holds the first words of the command that repeats the check. Raises UsageError if
+    `atol` is negative or not finite.
     """
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
@@ -143,9 +148,10 @@ def _make_report(
 
     chosen = get_profile(profile)
     planned = chosen.plan(requirements)
-    tolerance = config.atol if atol is None else atol
-    if not (math.isfinite(tolerance) and tolerance >= 0):
-        raise UsageError(f"atol {tolerance!r}: expected a finite number of at least 0")
+    value = config.atol if atol is None else atol
+    if not (math.isfinite(value) and value >= 0):
+        raise UsageError(f"atol {value!r}: expected a finite number of at least 0")
+    origin = "stated by the description" if atol is None else "--atol"
 
     def replay_command(requirement: str, example: Example | None) -> str:
         """Return the command that repeats the whole check: seed and profile fix its examples."""
@@ -154,9 +160,10 @@ def _make_report(
         return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
 
     domain = Domain.of(model, config)
+    evidence = Evidence(model=model, config=config, source=source)
     prepared = PreparedCell(
         cell=cell,
-        evidence=Evidence(model=model, config=config, source=source),
+        evidence=evidence,
         requirements=planned,
         examples=examples_for_cell(
             cell,
@@ -166,12 +173,20 @@ def _make_report(
             is_affordable=domain.allows,
         ),
         domain=domain,
-        atol=tolerance,
+        atol=value,
         replay=replay_command,
         strict_domain=strict_domain,
     )
     with single_thread():
-        return CellReport(cell, tuple(run_requirements(prepared)))
+        records = tuple(run_requirements(prepared))
+    scope = scope_of(
+        evidence,
+        place,
+        planned=planned,
+        is_selection=requirements is not None,
+        tolerance=Tolerance(value=value, origin=origin),
+    )
+    return CellReport(cell, records, scope)
 
 
 def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:
@@ -194,31 +209,3 @@ def _cell_id(model: Any, config: OnnxConfig, *, exporter: str, opset: int) -> Ce
 
 def _model_argument(model: nn.Module | Path | str) -> str:
     return str(model) if isinstance(model, (str, Path)) else "MODEL_FOLDER"
-
-
-def _require_onnx_files(path: Path) -> None:
-    """Raise UsageError if a file is missing or does not parse, before any model is loaded."""
-    from harness.evidence.onnx_file import parse_onnx
-
-    if not path.exists():
-        raise UsageError(f"{path} does not exist; give an ONNX file or a folder of parts")
-    files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
-    if not files:
-        raise UsageError(f"{path} has no .onnx file; give an ONNX file or a folder of parts")
-    for file in files:
-        parse_onnx(file)
-
-
-def _find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
-    """Return part -> file. If there is one part and one file, the file may have any name."""
-    stems = list(config.parts)
-    files = sorted(path.glob("*.onnx")) if path.is_dir() else [path]
-    if len(stems) == 1 and len(files) == 1:
-        return OrderedDict({stems[0]: files[0]})
-    names = ", ".join(f"{stem}.onnx" for stem in stems)
-    if not path.is_dir():
-        raise UsageError(f"{path} is one file; {config.task} has {names}: give their folder")
-    found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems)
-    if not any(file.is_file() for file in found.values()):
-        raise UsageError(f"{path}: expected {names}, found {', '.join(f.name for f in files)}")
-    return OrderedDict((stem, file) for stem, file in found.items() if file.is_file())

@@ -14,6 +14,7 @@ from harness.requirements._base import Failure
 from harness.requirements._blame import is_within_rounding
 
 if TYPE_CHECKING:
+    from harness.configs.axes import AxisExpression
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, Sides
     from harness.requirements._base import Examined, Finding, Measure, Requirement
@@ -70,6 +71,7 @@ class ExampleResults:
         }
         self._unobserved = set(self._targets)
         self._reasons: dict[str, str] = {}
+        self._space = evidence.config.axis_space
         self._covered: defaultdict[str, set[int]] = defaultdict(set)
         self._doubts: dict[tuple[str, str], str | None] = {}
         self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
@@ -88,8 +90,20 @@ class ExampleResults:
 
     @property
     def covered(self) -> dict[str, list[int]]:
-        """Axis name -> sizes that were observed."""
+        """Axis name, or expression with a bound -> sizes that were observed."""
         return {name: sorted(sizes) for name, sizes in sorted(self._covered.items())}
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """Axis name or expression -> the largest size that the model states for it."""
+        found: dict[str, int] = {}
+        for expression, size in self._stated:
+            found[expression.text] = max(size, found.get(expression.text, size))
+        return found
+
+    @property
+    def _stated(self) -> tuple[tuple[AxisExpression, int], ...]:
+        return (*self._space.ceilings, *self._space.landmarks)
 
     def add(self, example: Example) -> None:
         """Examine one example; count it now if it has no findings, else in `finish`."""
@@ -150,6 +164,8 @@ class ExampleResults:
             self.examples.append(example)
             for name, size in example.sizes:
                 self._covered[name].add(size)
+            for expression, _ in self._stated:
+                self._covered[expression.text].add(expression.evaluate(example.axes))
 
     def findings(self, example: Example) -> list[Finding]:
         """Examine one example; return the findings of all parts."""

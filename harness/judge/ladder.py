@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from harness.errors import one_line
+from harness.errors import NotJudgedError, one_line
 from harness.evidence.sides import Example
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
@@ -58,7 +58,7 @@ def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
             prepared.cell, prepared.requirements, outcome=Outcome.NOT_APPLICABLE, message=reason
         )
         return
-    blocker: str | None = None
+    blocker: Record | None = None
     for requirement in ladder():
         is_planned = requirement.id in prepared.requirements
         if not is_planned and requirement.id != "export":
@@ -68,7 +68,7 @@ def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
             continue
         record, is_fatal = _run_requirement(prepared, requirement)
         if is_fatal:
-            blocker = requirement.id
+            blocker = record
         if is_planned:
             yield record
 
@@ -88,8 +88,9 @@ def repeat_outcome(
             )
 
 
-def _skipped(cell: CellId, requirement: str, blocker: str) -> Record:
-    message = f"skipped: {blocker} failed in a way that leaves nothing to judge here"
+def _skipped(cell: CellId, requirement: str, blocker: Record) -> Record:
+    how = "is inconclusive" if blocker.outcome is Outcome.INCONCLUSIVE else "failed"
+    message = f"skipped: {blocker.requirement} {how} in a way that leaves nothing to judge here"
     return Record(cell=cell, requirement=requirement, outcome=Outcome.SKIPPED, message=message)
 
 
@@ -111,6 +112,10 @@ def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[
             is_fatal = any(finding.is_fatal for finding in findings)
         elif requirement.examine_example or requirement.examine_together:
             record = _judge_domain(_run_on_examples(record, prepared, requirement), prepared)
+    except NotJudgedError as error:
+        message = f"{requirement.id}: {one_line(error)} [{prepared.cell}]"
+        record = replace(record, outcome=Outcome.INCONCLUSIVE, message=message)
+        is_fatal = requirement.id == "export"
     except Exception as error:
         record = replace(
             record,
@@ -162,6 +167,7 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         examples=results.observed,
         covered=results.covered,
         unreached=() if visited is None else tuple(prepared.domain.unreached(visited)),
+        bounds=results.bounds,
         worst=results.worst,
         needed_atol=results.needed_atol,
         part=results.part,

@@ -42,6 +42,7 @@ from harness.records.run_file import (
     reports_of,
 )
 from harness.records.run_status import is_green, make_footer
+from harness.records.scope import LeftOutFile, Reach, Scope, Tolerance
 
 __all__ = [
     "CHECK_SCHEMA_VERSION",
@@ -61,14 +62,18 @@ __all__ = [
     "Footer",
     "Header",
     "InterfaceValue",
+    "LeftOutFile",
     "Line",
     "Meaning",
     "Outcome",
     "PartInterface",
+    "Reach",
     "Record",
     "Run",
     "RunShard",
+    "Scope",
     "Started",
+    "Tolerance",
     "Unreached",
     "Worst",
     "dump_line",

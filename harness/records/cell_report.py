@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from harness.records.json_types import to_plain
 from harness.records.lines import CellId, Record, Unreached
 from harness.records.outcomes import CONFORMING_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
+from harness.records.scope import Reach, Scope, reach_of
 
 CHECK_SCHEMA_VERSION = 2
 """Version of the JSON that `check`, `export` and `replay` print."""
@@ -15,10 +17,14 @@ CHECK_SCHEMA_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class CellReport:
-    """All records of one cell, in the order of the ladder."""
+    """All records of one cell, in the order of the ladder.
+
+    `scope` says what the verdict holds for; None for a cell of the matrix, whose plan says it.
+    """
 
     cell: CellId
     records: tuple[Record, ...]
+    scope: Scope | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -52,6 +58,39 @@ class CellReport:
             least[one.landmark] = min(known, one, key=lambda u: (-u.bound, u.reached))
         return tuple(least.values())
 
+    @property
+    def reach(self) -> tuple[Reach, ...]:
+        """How far the examples of all records reached, by axis."""
+        return reach_of(self.records)
+
+    @property
+    def verdict(self) -> str:
+        """The verdict without the cell, such as `conforms` or `does not conform`.
+
+        It names the requirements if the user selected them, and the landmarks that were not
+        reached.
+        """
+        if self.scope is not None and self.scope.is_selection:
+            count = len(self.scope.not_asked)
+            rest = f"; {count} requirement{'s' if count != 1 else ''} not asked for"
+            return "; ".join(self._outcomes_by_name()) + (rest if count else "")
+        return f"conforms{self._as_far_as}" if self.conforms else "does not conform"
+
+    def _outcomes_by_name(self) -> Iterator[str]:
+        """Yield, for each outcome of a selection, the requirements that have it."""
+        names: dict[Outcome, list[str]] = {}
+        for record in self.records:
+            names.setdefault(record.outcome, []).append(record.requirement)
+        for outcome, same in names.items():
+            far = self._as_far_as if outcome is Outcome.PASSED else ""
+            yield f"{', '.join(same)} {outcome.replace('_', ' ')}{far}"
+
+    @property
+    def _as_far_as(self) -> str:
+        limits = (f"{one.reached:,} of {one.bound:,} ({one.landmark})" for one in self.unreached)
+        text = ", ".join(limits)
+        return f" as far as {text}" if text else ""
+
     def record(self, requirement: str) -> Record:
         """Return the record of one requirement; raises KeyError if it was not planned."""
         return {record.requirement: record for record in self.records}[requirement]
@@ -61,7 +100,9 @@ class CellReport:
         return {
             "schema_version": CHECK_SCHEMA_VERSION,
             "conforms": self.conforms,
+            "verdict": self.verdict,
             "cell": str(self.cell),
+            "scope": self._scope_to_json(),
             "requirements": [
                 {
                     "id": record.requirement,
@@ -74,3 +115,8 @@ class CellReport:
                 for record in self.records
             ],
         }
+
+    def _scope_to_json(self) -> dict[str, Any] | None:
+        if self.scope is None:
+            return None
+        return {**to_plain(self.scope), "reached": to_plain(self.reach)}

@@ -16,9 +16,9 @@ from harness.records.outcomes import Outcome
 SCHEMA_VERSION = 2
 """Version of the run files that are written."""
 READABLE_VERSIONS = (1, SCHEMA_VERSION)
-"""Versions of the run files that can be read. Version 1 has no `unreached`."""
+"""Versions of the run files that can be read. Version 1 has no `bounds` and no `unreached`."""
 TRACEBACK_LIMIT = 4096
-_LEFT_OUT_IF_EMPTY = frozenset({"reused", "interface", "unreached"})
+_LEFT_OUT_IF_EMPTY = frozenset({"reused", "interface", "bounds", "unreached"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -106,8 +106,10 @@ class Record:
     """The verdict on one (cell, requirement) pair.
 
     `reused` is the name of the earlier run that the record was copied from. `interface` maps each
-    part to its inputs and outputs, if the requirement checks them. `unreached` lists the landmarks
-    that no example reached, because it would have needed too much memory or time.
+    part to its inputs and outputs, if the requirement checks them. `covered` maps each axis to the
+    sizes that ran, and each axis expression that the model bounds to its values. `bounds` maps the
+    axes and expressions that the model bounds to the largest size that it states. `unreached` lists
+    the landmarks that no example reached, since that would need too much memory or time.
     """
 
     cell: CellId
@@ -127,6 +129,7 @@ class Record:
     blame: str | None = None
     reused: str | None = None
     interface: Mapping[str, PartInterface] = field(default_factory=dict)
+    bounds: Mapping[str, int] = field(default_factory=dict)
     unreached: tuple[Unreached, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import ExporterError, HarnessError, one_line
+from harness.errors import ExporterError, HarnessError, NotJudgedError, one_line
 from harness.evidence.isomorphism import graph_differences
 from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    """Export, and compare the state and the eager outputs of the model before and after."""
+    """Export, and compare the state and the eager outputs of the model before and after.
+
+    Raises NotJudgedError if a form of files that is not supported may stand for missing parts.
+    """
     state, before = _state(evidence), _eager_bits(evidence)
     try:
         files = evidence.files
@@ -25,6 +28,11 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(message=f"export: got {one_line(error)}, expected a file", is_fatal=True)
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
+    if missing and evidence.source.unsupported:
+        raise NotJudgedError(
+            f"parts: got {evidence.source.unsupported}, expected {', '.join(missing)}; give one "
+            "file for each part"
+        )
     if missing:
         message = f"parts: got no file for {', '.join(missing)}, expected one file for each part"
         yield Finding(message=message, is_fatal=True)

@@ -39,6 +39,24 @@ def test_json_is_the_verdict_and_nothing_else(check: Any, bert_onnx: Path) -> No
     assert agreement["worst"]["error_ratio"] <= 1
 
 
+def test_the_scope_stands_before_the_verdict(check: Any, bert_onnx: Path) -> None:
+    lines = check(
+        bert_onnx, "--requirement", "opset", "--requirement", "agreement"
+    ).out.splitlines()
+    judged, reached, not_asked, verdict = lines[-4:]
+    assert judged.startswith(f"judged: model.onnx in {bert_onnx.parent}, in float32, atol ")
+    assert "sequence_length" in reached
+    assert not_asked.startswith("not asked for: export, checker, ")
+    assert verdict.startswith("opset, agreement passed; 11 requirements not asked for: bert/")
+
+
+def test_the_scope_is_part_of_the_json(check: Any, bert_onnx: Path) -> None:
+    report = check(bert_onnx, "--requirement", "opset", "--json").json("check")
+    assert report["verdict"] == "opset passed; 12 requirements not asked for"
+    assert report["scope"]["judged"] == ["model.onnx"]
+    assert report["scope"]["tolerance"]["origin"] == "stated by the description"
+
+
 def test_another_opset_than_asked_does_not_conform(check: Any, bert_onnx: Path) -> None:
     result = check(bert_onnx, "--opset", 19, "--json")
     outcomes = {r["id"]: r["outcome"] for r in result.json("check")["requirements"]}

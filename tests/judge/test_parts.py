@@ -112,6 +112,30 @@ def test_a_missing_part_does_not_conform(
     assert stem in str(_record(report, "export").message)
 
 
+def test_a_merged_decoder_in_place_of_the_parts_is_no_fault_of_an_exporter(
+    edited: Path, subject: Callable[..., Any]
+) -> None:
+    for stem in PARTS[1:]:
+        (edited / f"{stem}.onnx").rename(edited / "decoder_model_merged.onnx")
+    report = _check(edited, subject)
+    record = _record(report, "export")
+    assert not report.conforms
+    assert (record.outcome, record.blame) == (Outcome.INCONCLUSIVE, None)
+    assert "decoder_model_merged.onnx, a merged decoder, which is not supported" in record.message
+    assert {r.outcome for r in report.records[1:]} == {Outcome.SKIPPED}
+
+
+def test_a_merged_decoder_beside_the_parts_is_left_out(
+    edited: Path, subject: Callable[..., Any]
+) -> None:
+    (edited / "decoder_model_merged.onnx").write_bytes(b"broken")
+    report = check(edited, subject("t5", TASK).model, TASK, requirements=["opset"])
+    assert report.conforms
+    assert report.scope is not None
+    assert report.scope.judged == tuple(f"{stem}.onnx" for stem in PARTS)
+    assert [left.file for left in report.scope.left_out] == ["decoder_model_merged.onnx"]
+
+
 def test_one_file_of_several_is_no_export(folder: Path, subject: Callable[..., Any]) -> None:
     with pytest.raises(UsageError, match="give their folder"):
         _check(folder / "encoder_model.onnx", subject)

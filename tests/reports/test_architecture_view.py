@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from harness.records import FailingExample, InterfaceValue, Outcome, PartInterface, Started, Worst
+from harness.records import (
+    FailingExample,
+    InterfaceValue,
+    Outcome,
+    PartInterface,
+    Started,
+    Unreached,
+    Worst,
+)
 from reports.page.architecture import ArchitecturePage, architecture_pages
 
 BERT = "bert/fill-mask/opset18/dynamo"
@@ -151,13 +159,26 @@ def test_outputs_have_the_worst_that_any_requirement_saw(runs: Any) -> None:
 def test_sizes_covered_are_those_of_all_requirements(runs: Any) -> None:
     records = [
         runs.record(BERT, "export", Outcome.PASSED, covered={"batch_size": [3, 1]}),
-        runs.record(BERT, "agreement", Outcome.PASSED, covered={"batch_size": [1, 12], "n": [2]}),
+        runs.record(
+            BERT,
+            "agreement",
+            Outcome.PASSED,
+            covered={"batch_size": [1, 12], "n": [2, 4096]},
+            bounds={"n": 131072},
+        ),
     ]
     page = page_of(runs, runs.header(BERT), *records)
-    assert page.drilldowns[0].covered == {"batch_size": "1, 3, 12", "n": "2"}
-    assert [(c.row, c.axes) for c in page.coverage] == [
-        ("bert fill-mask", {"batch_size": "1, 3, 12", "n": "2"})
-    ]
+    expected = {"batch_size": "up to 12: 1, 3, 12", "n": "up to 4,096 of 131,072: 2, 4096"}
+    assert page.drilldowns[0].covered == expected
+    assert [(c.row, c.axes) for c in page.coverage] == [("bert fill-mask", expected)]
+
+
+def test_what_was_not_reached_is_shown_with_its_requirement(runs: Any) -> None:
+    missed = Unreached(landmark="n", bound=131072, reached=4096, needs="17.2 GB")
+    record = runs.record(BERT, "agreement", Outcome.INCONCLUSIVE, unreached=(missed,))
+    (cell,) = page_of(runs, runs.header(BERT), record).drilldowns
+    facts = {fact.name: fact.value for row in cell.rows for fact in row.facts}
+    assert facts["not reached"] == "n: 4,096 of 131,072, which needs 17.2 GB"
 
 
 def value(name: str, declared: str | None, actual: str | None) -> InterfaceValue:

@@ -1,0 +1,100 @@
+"""The files of an export: which of them are judged, and why the others are not."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.errors import UsageError
+from harness.records import LeftOutFile
+
+if TYPE_CHECKING:
+    from harness.configs.base import OnnxConfig
+
+MERGED_DECODER = "a merged decoder, which is not supported today"
+GENAI = "a model of ONNX Runtime GenAI, whose generation is not judged"
+GENAI_CONFIG = "genai_config.json"
+
+_MERGED = re.compile(r"_merged(_|$)")
+_VARIANT = re.compile(r"_(fp16|int8|uint8|quantized|q4|q4f16|bnb4)$")
+"""Suffixes under which quantised and half-precision variants of a file are published:
+https://huggingface.co/docs/transformers.js/guides/dtypes"""
+
+
+def require_onnx_files(path: Path) -> None:
+    """Raise UsageError if a file is missing or does not parse, before any model is loaded.
+
+    Files whose name says that they are not judged are not read.
+    """
+    from harness.evidence.onnx_file import parse_onnx
+
+    if not path.exists():
+        raise UsageError(f"{path} does not exist; give an ONNX file or a folder of parts")
+    files = _own_files(path)
+    if not files:
+        inside = sorted({str(file.parent) for file in path.glob("*/*.onnx")})
+        hint = f"give {' or '.join(inside)}" if inside else "give an ONNX file or a folder of parts"
+        raise UsageError(f"{path} has no .onnx file; {hint}")
+    for file in _by_plain_name(files) if len(files) > 1 else files:
+        parse_onnx(file)
+
+
+def find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
+    """Return part -> file. If there is one part and one file, the file may have any name.
+
+    Raises UsageError if there is no file of any part.
+    """
+    stems, files = list(config.parts), _own_files(path)
+    candidates = files if len(files) == 1 else _by_plain_name(files)
+    if len(stems) == 1 and len(candidates) == 1:
+        return OrderedDict({stems[0]: candidates[0]})
+    names = ", ".join(f"{stem}.onnx" for stem in stems)
+    if not path.is_dir():
+        kind = MERGED_DECODER if _MERGED.search(path.stem) else "one file"
+        raise UsageError(f"{path} is {kind}; {config.task} has {names}: give their folder")
+    found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems)
+    if not any(file.is_file() for file in found.values()):
+        listed = ", ".join(map(str, left_out_files(path, (), task=config.task)))
+        raise UsageError(f"{path}: expected {names}, found {listed}")
+    return OrderedDict((stem, file) for stem, file in found.items() if file.is_file())
+
+
+def left_out_files(folder: Path, judged: Collection[Path], *, task: str) -> tuple[LeftOutFile, ...]:
+    """Return every file in a folder, or one folder below, that looks like a model of another kind.
+
+    `judged` are the files that are judged. Names are relative to `folder`.
+    """
+    files = sorted({*folder.glob("*.onnx"), *folder.glob("*/*.onnx")} - set(judged))
+    left_out = [
+        LeftOutFile(file=str(file.relative_to(folder)), reason=_why_left_out(file, folder, task))
+        for file in files
+    ]
+    if (folder / GENAI_CONFIG).is_file():
+        left_out.append(LeftOutFile(file=GENAI_CONFIG, reason=GENAI))
+    return tuple(left_out)
+
+
+def name_merged_decoders(path: Path) -> str:
+    """Return the names of the merged decoders among the given files, and what they are, or ""."""
+    names = [file.name for file in _own_files(path) if _MERGED.search(file.stem)]
+    return f"{', '.join(names)}, {MERGED_DECODER}" if names else ""
+
+
+def _own_files(path: Path) -> list[Path]:
+    return sorted(path.glob("*.onnx")) if path.is_dir() else [path]
+
+
+def _by_plain_name(files: Iterable[Path]) -> list[Path]:
+    """Return the files whose name does not say that they are merged, or a variant of another."""
+    return [f for f in files if not (_MERGED.search(f.stem) or _VARIANT.search(f.stem))]
+
+
+def _why_left_out(file: Path, folder: Path, task: str) -> str:
+    if _MERGED.search(file.stem):
+        return MERGED_DECODER
+    if variant := _VARIANT.search(file.stem):
+        return f"the {variant[1]} variant, which is not judged with the others"
+    return f"not a file of {task}" if file.parent == folder else "in another folder"

@@ -1,0 +1,44 @@
+"""The scope of a verdict on files, from what was planned and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.judge.model_files import left_out_files
+from harness.records import Scope, Tolerance
+from harness.requirements import requirement_ids
+
+if TYPE_CHECKING:
+    from harness.evidence.evidence import Evidence
+
+DTYPE = "float32"
+"""The dtype of models and files that can be judged today; models are loaded in it."""
+
+
+def scope_of(
+    evidence: Evidence,
+    place: Path,
+    *,
+    planned: Sequence[str],
+    is_selection: bool,
+    tolerance: Tolerance,
+) -> Scope:
+    """Return the scope of a verdict after the files at `place`, a file or a folder, were judged.
+
+    Only a folder has files that are left out: a user who gives a file has chosen.
+    """
+    folder = place if place.is_dir() else place.parent
+    files = [file for file in evidence.existing_files.values() if file.is_file()]
+    task = evidence.config.task
+    left_out = left_out_files(folder, files, task=task) if place.is_dir() else ()
+    return Scope(
+        folder=str(folder),
+        judged=tuple(str(file.relative_to(folder)) for file in files),
+        left_out=left_out,
+        not_asked=tuple(r for r in requirement_ids(exports_again=True) if r not in planned),
+        is_selection=is_selection,
+        dtype=DTYPE,
+        tolerance=tolerance,
+    )

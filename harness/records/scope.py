@@ -1,0 +1,85 @@
+"""The scope of a verdict on files: what was judged, what was not, and how exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from harness.records.lines import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tolerance:
+    """The tolerance of a verdict, absolute, in units of the outputs.
+
+    `value` is one number, or output -> number. `origin` says where it comes from, such as `--atol`
+    or `the description of bert`.
+    """
+
+    value: float | Mapping[str, float]
+    origin: str
+
+    def __str__(self) -> str:
+        if isinstance(self.value, Mapping):
+            value = f"{min(self.value.values()):.3g} to {max(self.value.values()):.3g}"
+        else:
+            value = f"{self.value:.3g}"
+        return f"atol {value} ({self.origin})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOutFile:
+    """A file beside the judged ones that looks like a model, and why it was not judged."""
+
+    file: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file} ({self.reason})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """The largest size of an axis, or value of an axis expression, in the examples that ran.
+
+    `bound` is the largest size that the model states; None if it states none.
+    """
+
+    axis: str
+    reached: int
+    bound: int | None
+
+    def __str__(self) -> str:
+        bound = "" if self.bound is None else f" of {self.bound:,}"
+        return f"{self.axis} {self.reached:,}{bound}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a verdict on files holds for.
+
+    `judged` and `left_out` are files, relative to `folder`. `not_asked` are the requirements that
+    were not planned; `is_selection` says whether the user chose the planned ones.
+    """
+
+    folder: str
+    judged: tuple[str, ...]
+    left_out: tuple[LeftOutFile, ...]
+    not_asked: tuple[str, ...]
+    is_selection: bool
+    dtype: str
+    tolerance: Tolerance
+
+
+def reach_of(records: tuple[Record, ...]) -> tuple[Reach, ...]:
+    """Return how far the examples of some records reached together, by axis."""
+    reached: dict[str, int] = {}
+    bounds: dict[str, int] = {}
+    for record in records:
+        for axis, sizes in record.covered.items():
+            reached[axis] = max([reached.get(axis, 0), *sizes])
+        bounds.update(record.bounds)
+    return tuple(
+        Reach(axis=axis, reached=size, bound=bounds.get(axis))
+        for axis, size in sorted(reached.items())
+    )

@@ -1,0 +1,162 @@
+"""A verdict on files says what it holds for: files, requirements, sizes, dtype and tolerance."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import CellReport, UsageError, check
+from harness.records import Scope
+
+TASK = "fill-mask"
+SUFFIXES = ("fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4")
+BROKEN = b"no ONNX model"
+
+
+@pytest.fixture
+def folder(exported: Callable[..., Path], tmp_path: Path) -> Path:
+    """Return a folder with a correct BERT, which tests may edit."""
+    folder = tmp_path / "out"
+    shutil.copytree(exported("bert", TASK).parent, folder)
+    return folder
+
+
+@pytest.fixture
+def judge(subject: Callable[..., Any]) -> Callable[..., CellReport]:
+    """Return a function that checks a file or folder; by default only its operator sets."""
+
+    def run(path: Path, requirements: Any = ("opset",), **options: Any) -> CellReport:
+        return check(path, subject("bert", TASK).model, TASK, requirements=requirements, **options)
+
+    return run
+
+
+def scope_of(report: CellReport) -> Scope:
+    assert report.scope is not None
+    return report.scope
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_variant_beside_the_file_is_named_and_not_read(
+    suffix: str, folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    (folder / f"model_{suffix}.onnx").write_bytes(BROKEN)
+    scope = scope_of(judge(folder))
+    assert scope.judged == ("model.onnx",)
+    assert [str(left.file) for left in scope.left_out] == [f"model_{suffix}.onnx"]
+    assert f"the {suffix} variant" in scope.left_out[0].reason
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("decoder_model_merged.onnx", "a merged decoder"),
+        ("decoder_model_merged_quantized.onnx", "a merged decoder"),
+        ("onnx/model.onnx", "in another folder"),
+        ("onnx/model_q4.onnx", "the q4 variant"),
+        ("genai_config.json", "ONNX Runtime GenAI"),
+    ],
+)
+def test_what_else_looks_like_a_model_is_named(
+    name: str, reason: str, folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(BROKEN)
+    (left,) = scope_of(judge(folder)).left_out
+    assert left.file == name
+    assert reason in left.reason
+
+
+def test_another_file_is_named_with_the_task_that_it_is_no_part_of(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    shutil.copy(folder / "model.onnx", folder / "other.onnx")
+    (left,) = scope_of(judge(folder)).left_out
+    assert str(left) == f"other.onnx (not a file of {TASK})"
+
+
+def test_a_file_of_any_name_is_judged_beside_its_own_variants(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    (folder / "model.onnx").rename(folder / "mine.onnx")
+    (folder / "mine_int8.onnx").write_bytes(BROKEN)
+    assert scope_of(judge(folder)).judged == ("mine.onnx",)
+
+
+def test_a_variant_that_is_given_is_judged(folder: Path, judge: Callable[..., CellReport]) -> None:
+    (folder / "model.onnx").rename(folder / "model_quantized.onnx")
+    assert scope_of(judge(folder)).judged == ("model_quantized.onnx",)
+    scope = scope_of(judge(folder / "model_quantized.onnx"))
+    assert (scope.judged, scope.left_out) == (("model_quantized.onnx",), ())
+
+
+def test_several_variants_without_the_file_itself_are_refused(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    (folder / "model.onnx").rename(folder / "model_int8.onnx")
+    shutil.copy(folder / "model_int8.onnx", folder / "model_q4.onnx")
+    with pytest.raises(
+        UsageError, match=r"expected model\.onnx, found model_int8\.onnx \(the int8"
+    ):
+        judge(folder)
+
+
+def test_a_folder_whose_files_lie_one_folder_below_is_refused_with_that_folder(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    (folder / "onnx").mkdir()
+    (folder / "model.onnx").rename(folder / "onnx" / "model.onnx")
+    with pytest.raises(UsageError, match=rf"give {folder / 'onnx'}"):
+        judge(folder)
+
+
+@pytest.mark.parametrize(
+    ("requirements", "verdict"),
+    [
+        (["opset"], "opset passed; 12 requirements not asked for"),
+        (
+            ["opset", "agreement", "cache"],
+            "opset passed; agreement failed; cache not applicable; 10 requirements not asked for",
+        ),
+    ],
+)
+def test_the_verdict_on_a_selection_names_it(
+    requirements: list[str], verdict: str, folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    report = judge(folder, requirements, atol=1e-12)
+    assert report.verdict == verdict
+    assert report.conforms == (len(requirements) == 1)
+    assert len(scope_of(report).not_asked) == 13 - len(requirements)
+
+
+def test_the_tolerance_and_its_origin_are_named(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    assert str(scope_of(judge(folder, atol=0.5)).tolerance) == "atol 0.5 (--atol)"
+    assert "stated by the description" in str(scope_of(judge(folder)).tolerance)
+
+
+def test_the_examples_say_how_far_they_reached_of_what_the_model_reads(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    report = judge(folder, ["agreement"])
+    covered = report.record("agreement").covered["sequence_length"]
+    reach = {one.axis: one for one in report.reach}
+    assert reach["sequence_length"].bound == 64
+    assert reach["sequence_length"].reached == max(covered)
+    assert reach["batch_size"].bound is None
+
+
+def test_a_bounded_sum_of_axes_is_covered_as_such(subject: Callable[..., Any]) -> None:
+    from harness import CellId, judge_cell
+
+    cell = CellId.parse("gpt2/text-generation-with-past/opset18/torchscript")
+    axes = {"batch_size": 2, "sequence_length": 5, "past_sequence_length": 3}
+    report = judge_cell(cell, requirements=["agreement"], axes=axes)
+    assert {(one.axis, one.reached) for one in report.reach if one.bound} == {
+        ("past_sequence_length + sequence_length", 8)
+    }
