@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.decoding import axis_of, slice_tokens
 from harness.errors import one_line
 from harness.evidence.decoding import STEPS, DecodeSchedule, key_masks
+from harness.evidence.memory import out_of_memory
 from harness.evidence.reference import eval_mode
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
             model.generate(**tensors, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
     except Exception as error:
         raised = f"generate() raised {type(error).__name__}: {one_line(error)}"
-        raise GenerationError(raised) from error
+        raise out_of_memory(error) or GenerationError(raised) from error
     finally:
         hook.remove()
     return [call for call in calls if call.cache is calls[-1].cache is not None]

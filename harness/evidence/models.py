@@ -12,6 +12,7 @@ from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, one_line, suggest
 from harness.evidence.fixtures import TinyModel, read_fixture
+from harness.evidence.memory import out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -111,9 +112,8 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
     except UsageError:
         raise
     except Exception as error:  # on a broken file: safetensors and pickle raise many kinds
-        raise UsageError(
-            f"model {str(name_or_path)!r}: weights are unreadable: {one_line(error)}"
-        ) from error
+        why = out_of_memory(error) or f"weights are unreadable: {one_line(error)}"
+        raise UsageError(f"model {str(name_or_path)!r}: {why}") from error
     finally:
         logging.set_verbosity(verbosity)
 

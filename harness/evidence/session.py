@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import one_line
+from harness.evidence.memory import out_of_memory
 
 if TYPE_CHECKING:
     import onnx
@@ -72,7 +73,7 @@ PLAIN = Level("ORT_DISABLE_ALL", optimised=False)
 def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
     """Load a file, or a serialised model, in ONNX Runtime on one thread.
 
-    Raises CandidateError if the runtime refuses it.
+    Raises CandidateError if the runtime refuses it, and OutOfMemoryError if memory runs out.
     """
     import onnxruntime
 
@@ -89,16 +90,19 @@ def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.Inferen
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the runtime raises classes of its own, without a base
-        raise CandidateError(one_line(error)) from error
+        raise out_of_memory(error) or CandidateError(one_line(error)) from error
 
 
 def run_session(session: onnxruntime.InferenceSession, feed: Feed) -> Arrays:
-    """Run a feed and return output name -> array; raises CandidateError if the runtime refuses."""
+    """Run a feed and return output name -> array.
+
+    Raises CandidateError if the runtime refuses it, and OutOfMemoryError if memory runs out.
+    """
     names = [output.name for output in session.get_outputs()]
     try:
         values = session.run(names, dict(feed))
     except Exception as error:  # the runtime raises classes of its own, without a base
-        raise CandidateError(one_line(error)) from error
+        raise out_of_memory(error) or CandidateError(one_line(error)) from error
     return dict(zip(names, values, strict=True))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
+from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference, to_float64
 from harness.evidence.session import PLAIN, CandidateError
@@ -87,12 +88,13 @@ class Sides(ABC):
     def eager(self, feed: Mapping[str, torch.Tensor], *, model: nn.Module | None = None) -> Arrays:
         """Call eager PyTorch, or another `model`, and return its outputs; nothing is cached.
 
-        Raises EagerError if the call raises.
+        Raises EagerError if the call raises, and OutOfMemoryError if memory runs out.
         """
         try:
             return call_reference(model or self.owner.model, self.config, feed)
         except Exception as error:
-            raise EagerError(f"{type(error).__name__}: {one_line(error)}") from error
+            refusal = EagerError(f"{type(error).__name__}: {one_line(error)}")
+            raise out_of_memory(error) or refusal from error
 
     def eager_float64(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
         """Call eager PyTorch in float64, with the feed in float64 too; raises EagerError."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AtolError
-from harness.records import Worst
-from harness.requirements._base import Failure
+from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
+from harness.judge.out_of_reach import OutOfReach
+from harness.records import Unreached, Worst
+from harness.requirements._base import EXPORTER, Blame, Failure
 from harness.requirements._blame import is_within_rounding
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ EXAMPLES_PER_UNDECIDED = 20
 If more fail, all of them count as failures. A single example is never undecided, so that a replayed
 failure fails again.
 """
+
+
+NO_MEMORY_TO_BLAME = Blame(
+    EXPORTER.layer,
+    "the exporter is probably at fault: memory ran out before another cause was found or excluded",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,7 @@ class ExampleResults:
         self._doubts: dict[tuple[str, str], str | None] = {}
         self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
         self._may_leave_out = False
+        self._out_of_reach = OutOfReach(self._space)
         self.undecided: list[Example] = []
         self.examples: list[Example] = []
         self.first_failing: Example | None = None
@@ -102,12 +111,27 @@ class ExampleResults:
         return found
 
     @property
+    def unreached(self) -> tuple[Unreached, ...]:
+        """The landmarks for which memory ran out."""
+        return self._out_of_reach.unreached(self.covered, self.bounds)
+
+    @property
     def _stated(self) -> tuple[tuple[AxisExpression, int], ...]:
         return (*self._space.ceilings, *self._space.landmarks)
 
     def add(self, example: Example) -> None:
-        """Examine one example; count it now if it has no findings, else in `finish`."""
-        by_part = self._examine(example)
+        """Examine one example; count it now if it has no findings, else in `finish`.
+
+        An example for which memory runs out is out of reach, and neither passes nor fails.
+        """
+        try:
+            by_part = self._examine(example)
+        except Exception as error:
+            reason = out_of_memory(error)
+            if reason is None:
+                raise
+            self._out_of_reach.add(example, reason)
+            return
         if any(examined.findings for examined in by_part.values()):
             self._failing.append((example, by_part))
         else:
@@ -140,10 +164,14 @@ class ExampleResults:
         found = {part: examined for part, examined in by_part.items() if examined.findings}
         if not self._may_leave_out or rounding is None or not found:
             return False
-        return all(
-            self._targets[part].is_undecided(examined, example, rounding)
-            for part, examined in found.items()
-        )
+
+        def are_undecided() -> bool:
+            return all(
+                self._targets[part].is_undecided(examined, example, rounding)
+                for part, examined in found.items()
+            )
+
+        return value_unless_out_of_memory(are_undecided, otherwise=False)
 
     def _count(self, example: Example, by_part: Mapping[str, Examined]) -> None:
         is_observed = False
@@ -188,16 +216,21 @@ class ExampleResults:
         unknown = next((finding for finding in findings if finding.blame is None), None)
         if unknown is None:
             return list(findings)
-        blame = self._requirement.explain(target.failure(unknown, example))
+        failure = target.failure(unknown, example)
+        blame = value_unless_out_of_memory(
+            lambda: self._requirement.explain(failure), otherwise=NO_MEMORY_TO_BLAME
+        )
         return [replace(finding, blame=finding.blame or blame) for finding in findings]
 
     def why_inconclusive(self) -> str | None:
         """Return why no example could have failed here; None if one could."""
         if self._unobserved:
             part = min(self._unobserved)
-            reason = f"; at the first, {self._reasons[part]}" if part in self._reasons else ""
+            at_first = f"at the first, {self._reasons[part]}" if part in self._reasons else None
+            reason = "".join(f"; {text}" for text in (at_first, self._out_of_reach.reason) if text)
             return f"got no example of {part} to observe, so it could not have failed{reason}"
-        return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
+        doubt = next((doubt for doubt in self._doubts.values() if doubt is not None), None)
+        return doubt or (None if self.unreached else self._out_of_reach.reason)
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
         name = f"{part}: {measure.output}" if len(self._targets) > 1 else measure.output

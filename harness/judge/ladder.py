@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.errors import NotJudgedError, one_line
+from harness.evidence.memory import out_of_memory
 from harness.evidence.sides import Example
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
@@ -112,23 +113,28 @@ def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[
             is_fatal = any(finding.is_fatal for finding in findings)
         elif requirement.examine_example or requirement.examine_together:
             record = _judge_domain(_run_on_examples(record, prepared, requirement), prepared)
-    except NotJudgedError as error:
-        message = f"{requirement.id}: {one_line(error)} [{prepared.cell}]"
-        record = replace(record, outcome=Outcome.INCONCLUSIVE, message=message)
-        is_fatal = requirement.id == "export"
     except Exception as error:
-        record = replace(
-            record,
-            outcome=Outcome.ERRORED,
-            message=f"harness: got {type(error).__name__}: {one_line(error)}, expected a verdict; "
-            "this is a defect of the harness or of the description, please report it "
-            f"[{prepared.cell}]",
-            traceback=traceback.format_exc(),
-            blame="harness",
-            replay=prepared.replay(requirement.id, None),
-        )
+        record = _without_verdict(record, prepared, error)
         is_fatal = requirement.id == "export"
     return replace(record, seconds=round(time.perf_counter() - start, 6)), is_fatal
+
+
+def _without_verdict(record: Record, prepared: PreparedCell, error: Exception) -> Record:
+    """Return the record of a requirement that raised; called while `error` is handled."""
+    reason = error if isinstance(error, NotJudgedError) else out_of_memory(error)
+    if reason is not None:
+        message = f"{record.requirement}: {one_line(reason)} [{prepared.cell}]"
+        return replace(record, outcome=Outcome.INCONCLUSIVE, message=message)
+    return replace(
+        record,
+        outcome=Outcome.ERRORED,
+        message=f"harness: got {type(error).__name__}: {one_line(error)}, expected a verdict; "
+        "this is a defect of the harness or of the description, please report it "
+        f"[{prepared.cell}]",
+        traceback=traceback.format_exc(),
+        blame="harness",
+        replay=prepared.replay(record.requirement, None),
+    )
 
 
 def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | None:
@@ -168,6 +174,7 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         covered=results.covered,
         unreached=() if visited is None else tuple(prepared.domain.unreached(visited)),
         bounds=results.bounds,
+        unreached=results.unreached,
         worst=results.worst,
         needed_atol=results.needed_atol,
         part=results.part,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import DescriptionError, ExporterError, one_line
 from harness.evidence.isomorphism import Difference, graph_differences
+from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_whole
 from harness.requirements._base import Finding, Requirement
 
@@ -26,6 +27,8 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     try:
         files = evidence.export_again(other).parts
     except ExporterError as error:
+        if (reason := out_of_memory(error)) is not None:
+            raise reason from error
         sizes = _sizes(other)
         yield Finding(message=f"export from {sizes}: got {one_line(error)}, expected a file")
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
+from harness.evidence.memory import out_of_memory
 from harness.evidence.session import CandidateError
 from harness.requirements._base import Finding, Requirement
 
@@ -54,6 +55,9 @@ def _loads(part: PartEvidence) -> bool:
 
 
 def _finding(subject: str, error: Exception, part: PartEvidence, *, is_fatal: bool) -> Finding:
+    """Return the finding for an error; raises OutOfMemoryError if memory ran out."""
+    if (reason := out_of_memory(error)) is not None:
+        raise reason from error
     return Finding(
         message=f"{subject}: got {one_line(error)}, expected no error",
         part=part.stem,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError, HarnessError, NotJudgedError, one_line
 from harness.evidence.isomorphism import graph_differences
+from harness.evidence.memory import out_of_memory
 from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
 from harness.evidence.sides import EagerError
@@ -19,12 +20,15 @@ if TYPE_CHECKING:
 def examine(evidence: Evidence) -> Iterator[Finding]:
     """Export, and compare the state and the eager outputs of the model before and after.
 
-    Raises NotJudgedError if a form of files that is not supported may stand for missing parts.
+    Raises NotJudgedError if memory runs out, or if a form of files that is not supported may stand
+    for missing parts.
     """
     state, before = _state(evidence), _eager_bits(evidence)
     try:
         files = evidence.files
     except ExporterError as error:
+        if (reason := out_of_memory(error)) is not None:
+            raise reason from error
         yield Finding(message=f"export: got {one_line(error)}, expected a file", is_fatal=True)
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]

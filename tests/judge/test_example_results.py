@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from harness.configs.axes import AxisSpace
 from harness.errors import AtolError, ShapeError
 from harness.evidence.sides import Example
 from harness.judge.cell import judge_cell
@@ -130,7 +131,8 @@ def _results(
         measure_rounding=None if rounding is None else how_far,
     )
     part = SimpleNamespace(stem="model", config=None)
-    evidence: Any = SimpleNamespace(parts=[part], together=None)
+    config = SimpleNamespace(axis_space=AxisSpace({}))
+    evidence: Any = SimpleNamespace(config=config, parts=[part], together=None)
     results = ExampleResults(requirement, evidence, ATOL)
     for number in range(total):
         results.add(_example(number))

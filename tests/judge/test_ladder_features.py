@@ -232,3 +232,64 @@ def test_else_it_passes_as_far_as_it_went(judge: Judge) -> None:
 def test_a_failure_stays_one_whatever_was_reached(judge: Judge) -> None:
     record = judge(examine_example=lambda *_: Examined(findings=(Finding(message="wrong"),)))
     assert record.outcome is Outcome.FAILED
+
+
+def runs_out_of_memory_from(size: int, axis: str = "batch_size") -> Examine:
+    """Return an `examine` function whose memory runs out at this size of an axis."""
+
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        if example.axes[axis] >= size:
+            raise RuntimeError(
+                "DefaultCPUAllocator: not enough memory: tried to allocate 2000000000"
+            )
+        return Examined()
+
+    return examine
+
+
+def test_where_memory_runs_out_is_out_of_reach_and_no_failure(judge: Judge) -> None:
+    record = judge(examine_example=runs_out_of_memory_from(15), strict_domain=False)
+    assert (record.outcome, record.examples) == (Outcome.PASSED, 14)
+    (missed,) = record.unreached
+    assert (missed.landmark, missed.bound, missed.reached) == ("batch_size", 20, 14)
+    assert missed.needs == "a block of 2 GB"
+    assert judge(examine_example=runs_out_of_memory_from(15)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_memory_that_always_runs_out_proves_nothing(judge: Judge) -> None:
+    record = judge(examine_example=runs_out_of_memory_from(0), strict_domain=False)
+    assert (record.outcome, record.blame) == (Outcome.INCONCLUSIVE, None)
+    assert "memory ran out for 20 examples" in record.message
+
+
+def test_memory_that_runs_out_for_what_others_reach_is_inconclusive(judge: Judge) -> None:
+    """As it is for a product of axes: no axis alone went too far."""
+
+    def examine(sides: Any, example: Example, atol: float) -> Examined:
+        if example.axes["batch_size"] == 7:
+            raise MemoryError
+        return Examined()
+
+    record = judge(examine_example=examine, strict_domain=False)
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "memory ran out for 1 examples" in record.message
+
+
+def test_memory_that_runs_out_for_the_whole_file_is_inconclusive(judge: Judge) -> None:
+    def examine(evidence: Any) -> Any:
+        raise MemoryError("here")
+
+    record = judge(examine=examine)
+    assert (record.outcome, record.blame) == (Outcome.INCONCLUSIVE, None)
+    assert "memory ran out" in record.message
+
+
+def test_a_failure_for_whose_cause_memory_runs_out_is_still_a_failure(judge: Judge) -> None:
+    def explain(failure: Any) -> Any:
+        raise MemoryError
+
+    record = judge(
+        examine_example=lambda *_: Examined(findings=(Finding(message="wrong"),)), explain=explain
+    )
+    assert record.outcome is Outcome.FAILED
+    assert "memory ran out before another cause" in record.message
