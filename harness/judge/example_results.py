@@ -16,7 +16,6 @@ from harness.requirements._base import EXPORTER, Blame, Failure
 from harness.requirements._blame import is_within_rounding
 
 if TYPE_CHECKING:
-    from harness.configs.axes import AxisExpression
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, Sides
     from harness.requirements._base import Examined, Finding, Measure, Requirement
@@ -106,7 +105,7 @@ class ExampleResults:
     def bounds(self) -> dict[str, int]:
         """Axis name or expression -> the largest size that the model states for it."""
         found: dict[str, int] = {}
-        for expression, size in self._stated:
+        for expression, size in self._space.bounds:
             found[expression.text] = max(size, found.get(expression.text, size))
         return found
 
@@ -114,10 +113,6 @@ class ExampleResults:
     def unreached(self) -> tuple[Unreached, ...]:
         """The landmarks for which memory ran out."""
         return self._out_of_reach.unreached(self.covered, self.bounds)
-
-    @property
-    def _stated(self) -> tuple[tuple[AxisExpression, int], ...]:
-        return (*self._space.ceilings, *self._space.landmarks)
 
     def add(self, example: Example) -> None:
         """Examine one example; count it now if it has no findings, else in `finish`.
@@ -192,7 +187,7 @@ class ExampleResults:
             self.examples.append(example)
             for name, size in example.sizes:
                 self._covered[name].add(size)
-            for expression, _ in self._stated:
+            for expression, _ in self._space.bounds:
                 self._covered[expression.text].add(expression.evaluate(example.axes))
 
     def findings(self, example: Example) -> list[Finding]:

@@ -166,15 +166,14 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
     for example in _chosen(prepared, requirement):
         results.add(example)
     results.finish()
-    visited = results.examples if requirement.visits_bounds else None
+    missed = prepared.domain.unreached(results.examples) if requirement.visits_bounds else ()
     record = replace(
         record,
         message="\n".join(filter(None, [record.message, _undecided_note(record, results)])),
         examples=results.observed,
         covered=results.covered,
-        unreached=() if visited is None else tuple(prepared.domain.unreached(visited)),
         bounds=results.bounds,
-        unreached=results.unreached,
+        unreached=tuple(missed) or results.unreached,
         worst=results.worst,
         needed_atol=results.needed_atol,
         part=results.part,

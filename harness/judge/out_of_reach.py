@@ -18,7 +18,7 @@ class OutOfReach:
     """Collects the examples of one requirement for which memory ran out."""
 
     def __init__(self, space: AxisSpace) -> None:
-        self._expressions = [e for e, _ in (*space.ceilings, *space.landmarks)]
+        self._expressions = [e for e, _ in space.bounds]
         self._examples: list[Example] = []
         self._needs: list[str] = []
 
