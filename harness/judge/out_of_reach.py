@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from harness.records import Unreached
 
 if TYPE_CHECKING:
-    from harness.configs.axes import AxisSpace
+    from harness.configs.axis_space import AxisSpace
     from harness.evidence.memory import OutOfMemoryError
     from harness.evidence.sides import Example
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.configs.axes import AxisSpace
+from harness.configs.axis_space import AxisSpace
 from harness.errors import AtolError, ShapeError
 from harness.evidence.sides import Example
 from harness.judge.cell import judge_cell
