@@ -8,11 +8,12 @@ import functools
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
 from harness.evidence.facts import Facts
+from harness.evidence.float64 import float64_copy
 from harness.evidence.session import OPTIMISED, Execution
 from harness.evidence.sides import EagerError, Example, PartEvidence, Sides, TogetherEvidence
 
@@ -143,15 +144,8 @@ class Evidence:
 
     @functools.cached_property
     def float64_model(self) -> nn.Module:
-        """A copy of the model in float64, whose rounding is negligible compared with float32's.
-
-        Its experts run one after the other, since the grouped product does not support float64.
-        """
-        model: Any = copy.deepcopy(self.model).double()
-        if hasattr(model, "set_experts_implementation"):
-            model.set_experts_implementation("eager")
-        in_float64: nn.Module = model
-        return in_float64
+        """A copy of the model in float64, whose rounding is negligible compared with float32's."""
+        return float64_copy(self.model)
 
     def perturbed_model(self, seed: int) -> nn.Module:
         """Return a copy of the model with each weight moved to the next larger or smaller float32.

@@ -1,0 +1,91 @@
+"""A model in float64, which costs the memory of one layer if the whole would cost too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+LIMIT = 2**30
+"""A model of at most this many bytes in float64 is kept in float64 between calls."""
+
+_Widened = list[tuple["nn.Module", str, "torch.Tensor"]]
+"""Module, name and float32 tensor of each parameter or buffer that float64 replaced."""
+
+
+def float64_copy(model: nn.Module, *, limit: int = LIMIT) -> nn.Module:
+    """Return a copy of the model that computes in float64; the model itself stays as it is.
+
+    If its weights would need more than `limit` bytes, each layer is converted when it is called,
+    and back afterwards. The outputs have the same bits, and the memory grows by the largest layer
+    and by what lies outside of layers, such as embeddings. The copy shares all other weights with
+    the model.
+
+    Experts run one after the other, since the grouped product does not support float64.
+    """
+    from harness.exporters._wrapper import export_copy
+
+    wide: Any = export_copy(model)
+    if hasattr(wide, "set_experts_implementation"):
+        wide.set_experts_implementation("eager")
+    layers = [] if _bytes_in_float64(model) <= limit else list(_outermost_layers(wide))
+    inside = {id(module) for layer in layers for module in layer.modules()}
+    _widen(module for module in wide.modules() if id(module) not in inside)
+    for layer in layers:
+        _widen_during_calls(layer)
+    copy: nn.Module = wide
+    return copy
+
+
+def _bytes_in_float64(model: nn.Module) -> int:
+    return sum(8 * t.numel() for t in model.state_dict().values() if t.is_floating_point())
+
+
+def _outermost_layers(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the elements of each list of modules that lies in no other list."""
+    from torch import nn
+
+    for child in module.children():
+        if isinstance(child, (nn.ModuleList, nn.Sequential)):
+            yield from child.children()
+        else:
+            yield from _outermost_layers(child)
+
+
+def _widen_during_calls(layer: nn.Module) -> None:
+    calls: list[_Widened] = []
+
+    def before(_: nn.Module, args: object) -> None:
+        calls.append(_widen(layer.modules()))
+
+    def after(_: nn.Module, args: object, result: object) -> None:
+        for module, name, tensor in calls.pop():
+            setattr(module, name, tensor)
+
+    layer.register_forward_pre_hook(before)
+    layer.register_forward_hook(after, always_call=True)
+
+
+def _widen(modules: Iterable[nn.Module]) -> _Widened:
+    """Replace the floating-point tensors of the modules by float64 ones.
+
+    A tensor that several modules share is converted once. Attributes are set by name, since some
+    modules keep lists of their weights.
+    """
+    from torch import nn
+
+    replaced: _Widened = []
+    wide: dict[int, torch.Tensor] = {}
+    for module in modules:
+        own = [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]
+        for name, tensor in (pair for pair in own if pair[1].is_floating_point()):
+            if id(tensor) not in wide:
+                double = tensor.detach().double()
+                is_weight = isinstance(tensor, nn.Parameter)
+                wide[id(tensor)] = nn.Parameter(double, False) if is_weight else double
+            setattr(module, name, wide[id(tensor)])
+            replaced.append((module, name, tensor))
+    return replaced

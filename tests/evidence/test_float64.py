@@ -1,0 +1,74 @@
+"""A model in float64: the same bits whether all layers are converted at once or one at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from harness.evidence.float64 import float64_copy
+from harness.evidence.reference import call_reference, to_float64
+
+
+@pytest.mark.parametrize(
+    ("architecture", "task"),
+    [
+        ("bert", "fill-mask"),
+        ("llama", "text-generation-with-past"),
+        ("vit", "image-classification"),
+        ("bart", "text2text-generation-with-past"),
+        ("mixtral", "text-generation"),
+    ],
+)
+def test_layer_by_layer_gives_the_bits_of_a_whole_copy(
+    architecture: str, task: str, subject: Callable[..., Any]
+) -> None:
+    one = subject(architecture, task)
+    whole: Any = copy.deepcopy(one.model).double()
+    if hasattr(whole, "set_experts_implementation"):
+        whole.set_experts_implementation("eager")
+    before = {name: tensor.clone() for name, tensor in one.model.state_dict().items()}
+    at_once, by_layer = float64_copy(one.model), float64_copy(one.model, limit=0)
+    for config in one.config.parts.values():
+        feed = to_float64(config.generate_dummy_inputs())
+        expected = call_reference(whole, config, feed)
+        assert any(array.dtype == "float64" for array in expected.values())
+        for model in (at_once, by_layer):
+            got = call_reference(model, config, feed)
+            assert {n: a.tobytes() for n, a in got.items()} == {
+                n: a.tobytes() for n, a in expected.items()
+            }
+    after = one.model.state_dict()
+    assert all(t.dtype == after[n].dtype and t.equal(after[n]) for n, t in before.items())
+
+
+def test_one_layer_at_a_time_is_in_float64(subject: Callable[..., Any]) -> None:
+    one = subject("bert", "fill-mask")
+    model: Any = float64_copy(one.model, limit=0)
+    layers = model.bert.encoder.layer
+    seen: list[list[torch.dtype]] = []
+
+    def look(*_: object) -> None:
+        seen.append([next(layer.parameters()).dtype for layer in layers])
+
+    for layer in layers:
+        layer.register_forward_pre_hook(look)
+    call_reference(model, one.config, to_float64(one.config.generate_dummy_inputs()))
+    narrow, wide = torch.float32, torch.float64
+    assert seen == [[wide, narrow], [narrow, wide]]
+    look()
+    assert seen[-1] == [narrow, narrow]
+    stored = one.model.bert.encoder.layer[0].output.dense.weight
+    assert layers[0].output.dense.weight.data_ptr() == stored.data_ptr()
+
+
+def test_a_layer_that_raises_is_converted_back(subject: Callable[..., Any]) -> None:
+    one = subject("bert", "fill-mask")
+    model: Any = float64_copy(one.model, limit=0)
+    layer = model.bert.encoder.layer[0]
+    with pytest.raises(Exception, match="mat1"):
+        layer(torch.zeros(1, 2, 3, dtype=torch.float64))
+    assert next(layer.parameters()).dtype == torch.float32
