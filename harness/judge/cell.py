@@ -183,6 +183,7 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
+    from harness.evidence.tolerance import Tolerance
     from harness.exporters._sharing import with_shared_traces
     from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell
@@ -211,7 +212,7 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
             requirements=request.requirements,
             examples=examples,
             domain=domain,
-            atol=config.atol,
+            tolerance_of=lambda _: Tolerance.stated(config.atol),
             replay=lambda requirement, example: replay_command(cell, requirement, example),
             expected=request.expected,
             strict_domain=request.axes is None,

@@ -142,16 +142,16 @@ def _make_report(
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
+    from harness.evidence.tolerance import Tolerance
     from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell, run_requirements
     from harness.judge.regressions import examples_for_cell
 
     chosen = get_profile(profile)
     planned = chosen.plan(requirements)
-    value = config.atol if atol is None else atol
-    if not (math.isfinite(value) and value >= 0):
-        raise UsageError(f"atol {value!r}: expected a finite number of at least 0")
-    origin = "stated by the description" if atol is None else "--atol"
+    if atol is not None and not (math.isfinite(atol) and atol >= 0):
+        raise UsageError(f"atol {atol!r}: expected a finite number of at least 0")
+    tolerance = Tolerance.stated(config.atol) if atol is None else Tolerance.given(atol)
 
     def replay_command(requirement: str, example: Example | None) -> str:
         """Return the command that repeats the whole check: seed and profile fix its examples."""
@@ -173,7 +173,7 @@ def _make_report(
             is_affordable=domain.allows,
         ),
         domain=domain,
-        atol=value,
+        tolerance_of=lambda _: tolerance,
         replay=replay_command,
         strict_domain=strict_domain,
     )
@@ -184,7 +184,7 @@ def _make_report(
         place,
         planned=planned,
         is_selection=requirements is not None,
-        tolerance=Tolerance(value=value, origin=origin),
+        tolerance=tolerance,
     )
     return CellReport(cell, records, scope)
 

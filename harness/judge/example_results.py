@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import AtolError
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
+from harness.evidence.tolerance import Tolerance
 from harness.judge.out_of_reach import OutOfReach
 from harness.records import Unreached, Worst
 from harness.requirements._base import EXPORTER, Blame, Failure
@@ -18,6 +19,7 @@ from harness.requirements._blame import is_within_rounding
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, Sides
+    from harness.evidence.tolerance import ToleranceOf
     from harness.requirements._base import Examined, Finding, Measure, Requirement
 
     Rounding = Callable[[Failure], float]
@@ -42,15 +44,15 @@ class _Target:
     """One part, or all parts run together, and how the requirement examines it."""
 
     sides: Sides
-    examine: Callable[[Any, Example, float], Examined]
-    atol: float
+    examine: Callable[[Any, Example, Tolerance], Examined]
+    tolerance: Tolerance
 
     def examine_example(self, example: Example) -> Examined:
-        return self.examine(self.sides, example, self.atol)
+        return self.examine(self.sides, example, self.tolerance)
 
     def failure(self, finding: Finding, example: Example) -> Failure:
         """Return the arguments that are needed to find the blame for a finding."""
-        return Failure(finding, self.sides, example, self.atol, self.examine)
+        return Failure(finding, self.sides, example, self.tolerance, self.examine)
 
     def is_undecided(self, examined: Examined, example: Example, rounding: Rounding) -> bool:
         """Whether eager's own rounding error here is large enough to explain the findings."""
@@ -71,10 +73,12 @@ class ExampleResults:
     or a norm is almost zero. Such an example neither passes nor fails, and must be rare.
     """
 
-    def __init__(self, requirement: Requirement, evidence: Evidence, atol: float) -> None:
+    def __init__(
+        self, requirement: Requirement, evidence: Evidence, tolerance_of: ToleranceOf
+    ) -> None:
         self._requirement = requirement
         self._targets = {
-            target.sides.stem: target for target in _targets(requirement, evidence, atol)
+            target.sides.stem: target for target in _targets(requirement, evidence, tolerance_of)
         }
         self._unobserved = set(self._targets)
         self._reasons: dict[str, str] = {}
@@ -243,15 +247,23 @@ class ExampleResults:
             )
 
 
-def _targets(requirement: Requirement, evidence: Evidence, atol: float) -> Iterator[_Target]:
+def _no_tolerance(_: Sides) -> Tolerance:
+    return Tolerance.given(0.0)
+
+
+def _targets(
+    requirement: Requirement, evidence: Evidence, tolerance_of: ToleranceOf
+) -> Iterator[_Target]:
     """Yield each part that the requirement applies to, then all parts together."""
 
     def applies_to(sides: Sides) -> bool:
         return requirement.why_not_applicable(sides.config) is None
 
+    if requirement.ignores_tolerance:
+        tolerance_of = _no_tolerance
     if requirement.examine_example is not None:
         for part in filter(applies_to, evidence.parts):
-            yield _Target(part, requirement.examine_example, atol)
+            yield _Target(part, requirement.examine_example, tolerance_of(part))
     together = evidence.together
     if requirement.examine_together is not None and together is not None and applies_to(together):
-        yield _Target(together, requirement.examine_together, atol)
+        yield _Target(together, requirement.examine_together, tolerance_of(together))

@@ -19,6 +19,7 @@ from harness.requirements._base import EXPORTER
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
+    from harness.evidence.tolerance import ToleranceOf
     from harness.judge.domain import Domain
     from harness.requirements._base import Blame, Finding, Requirement
 
@@ -41,7 +42,7 @@ class PreparedCell:
     requirements: Sequence[str]
     examples: Sequence[Example]
     domain: Domain
-    atol: float
+    tolerance_of: ToleranceOf
     replay: Replay
     expected: Collection[str] = ()
     strict_domain: bool = True
@@ -162,7 +163,7 @@ def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]
 
 def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
     """Return the record after the requirement examined its examples."""
-    results = ExampleResults(requirement, prepared.evidence, prepared.atol)
+    results = ExampleResults(requirement, prepared.evidence, prepared.tolerance_of)
     for example in _chosen(prepared, requirement):
         results.add(example)
     results.finish()

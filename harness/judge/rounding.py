@@ -6,11 +6,13 @@ in float32, such as the variance in T5's norm, because they round alike on both 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.sides import EagerError
+from harness.evidence.tolerance import Tolerance
 from harness.requirements._compare import ROUNDING_FACTOR, compare
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ EXAMPLES = 300
 """Enough for a stable maximum: with 30 examples it varies by a factor of four between seeds."""
 ALWAYS_ALLOWED = 1e-5
 """A tolerance up to this is allowed without a measurement."""
-INFINITE_ATOL = float("inf")
+NO_LIMIT = Tolerance.given(math.inf)
 """With this tolerance, a comparison finds only what no tolerance allows, such as a wrong shape."""
 
 
@@ -83,7 +85,7 @@ def distances_to_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
     import numpy as np
 
     wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in got.items()}
-    return measures_or_raise(compare(expected, wide, INFINITE_ATOL))
+    return measures_or_raise(compare(expected, wide, NO_LIMIT))
 
 
 def measures_or_raise(examined: Examined) -> tuple[Measure, ...]:

@@ -12,7 +12,7 @@ from harness.judge.cell import make_request, prepare_cell, why_not_applicable
 from harness.judge.profiles import Profile
 from harness.judge.rounding import (
     EXAMPLES,
-    INFINITE_ATOL,
+    NO_LIMIT,
     UnmeasurableError,
     distances_to_float64,
     float64_outputs,
@@ -114,7 +114,7 @@ def _measure(prepared: PreparedCell) -> MeasuredCell | UnmeasuredCell:
     )
     return MeasuredCell(
         cell=cell,
-        atol=prepared.atol,
+        atol=prepared.evidence.config.atol,
         examples=len(decided),
         needed=peaks["needed"],
         eager=peaks["eager"],
@@ -131,7 +131,7 @@ def _decided_examples(prepared: PreparedCell) -> list[Example]:
     from harness.judge.example_results import ExampleResults
     from harness.requirements.agreement import REQUIREMENT
 
-    results = ExampleResults(REQUIREMENT, prepared.evidence, prepared.atol)
+    results = ExampleResults(REQUIREMENT, prepared.evidence, prepared.tolerance_of)
     for example in prepared.examples:
         results.add(example)
     results.finish()
@@ -152,7 +152,7 @@ def _measures(sides: Sides, example: Example) -> Iterator[tuple[str, Iterable[Me
     from harness.requirements.agreement import examine_sides
 
     # First, since its message names the side that refuses the feed.
-    yield "needed", measures_or_raise(examine_sides(sides, example, INFINITE_ATOL))
+    yield "needed", measures_or_raise(examine_sides(sides, example, NO_LIMIT))
     expected = float64_outputs(sides, example)
     yield "eager", distances_to_float64(sides.reference(example), expected)
     yield "candidate", distances_to_float64(sides.candidate(example), expected)

@@ -37,6 +37,7 @@ def validate_model_outputs(
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.onnx_file import graph_outputs
     from harness.evidence.session import single_thread
+    from harness.evidence.tolerance import Tolerance
     from harness.judge.example_results import ExampleResults
     from harness.judge.examples import draw_examples
     from harness.requirements.agreement import REQUIREMENT
@@ -51,7 +52,8 @@ def validate_model_outputs(
             f"outputs of {onnx_model}: got {', '.join(got)}, "
             f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
         )
-    results = ExampleResults(REQUIREMENT, evidence, config.atol if atol is None else atol)
+    tolerance = Tolerance.stated(config.atol) if atol is None else Tolerance.given(atol)
+    results = ExampleResults(REQUIREMENT, evidence, lambda _: tolerance)
     with single_thread():
         for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
             results.add(example)

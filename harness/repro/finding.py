@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from harness.configs.base import Feed
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence, Sides
+    from harness.evidence.tolerance import Tolerance
     from harness.requirements._base import Requirement
 
 _SHOWN = {Outcome.FAILED, Outcome.PASSED, Outcome.INCONCLUSIVE}
@@ -78,11 +78,15 @@ def feeds_for(prepared: PreparedCell, record: Record) -> list[PartFeed]:
     example = _example(prepared, record)
     recorder = FeedRecorder()
     evidence = prepared.evidence.under(recorder)
-    for examine in _examinations(requirement, evidence.sides):
-        examine(example, prepared.atol)
+    for sides, examine in _examinations(requirement, evidence.sides):
+        examine(sides, example, prepared.tolerance_of(sides))
     parts = {part.stem: part for part in prepared.evidence.parts}
     feeds = [(parts[stem], feed) for stem, feed in recorder.feeds]
-    feeds.sort(key=lambda one: _largest_error_ratio(one[0], one[1], prepared.atol), reverse=True)
+
+    def error_ratio(one: tuple[PartEvidence, Feed]) -> float:
+        return _largest_error_ratio(*one, prepared.tolerance_of(one[0]))
+
+    feeds.sort(key=error_ratio, reverse=True)
     return [PartFeed(part.stem, as_tensors(feed)) for part, feed in feeds]
 
 
@@ -96,15 +100,15 @@ def _example(prepared: PreparedCell, record: Record) -> Example:
 
 def _examinations(
     requirement: Requirement, sides: Sequence[Sides]
-) -> Iterator[Callable[[Example, float], object]]:
+) -> Iterator[tuple[Sides, Callable[[Any, Example, Tolerance], object]]]:
     for one in sides:
         is_whole = isinstance(one, TogetherEvidence)
         examine: Any = requirement.examine_together if is_whole else requirement.examine_example
         if examine is not None and requirement.why_not_applicable(one.config) is None:
-            yield functools.partial(examine, one)
+            yield one, examine
 
 
-def _largest_error_ratio(part: PartEvidence, feed: Feed, atol: float) -> float:
+def _largest_error_ratio(part: PartEvidence, feed: Feed, tolerance: Tolerance) -> float:
     """Return the largest error ratio of a part's outputs on a feed.
 
     Infinite if ONNX Runtime fails or an error is NaN; -1 if eager PyTorch refuses the feed or no
@@ -115,7 +119,7 @@ def _largest_error_ratio(part: PartEvidence, feed: Feed, atol: float) -> float:
     except EagerError:
         return -1.0
     try:
-        found = compare(reference, part.run(feed), atol)
+        found = compare(reference, part.run(feed), tolerance)
     except CandidateError:
         return math.inf
     ratios = (measure.error_ratio for measure in found.measures)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import CandidateError, Execution
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+    from harness.evidence.tolerance import Tolerance
     from harness.records import PartInterface
 
 
@@ -94,12 +95,12 @@ class Failure:
     finding: Finding
     sides: Sides
     example: Example
-    atol: float
-    examine: Callable[[Any, Example, float], Examined]
+    tolerance: Tolerance
+    examine: Callable[[Any, Example, Tolerance], Examined]
 
     def examine_under(self, execution: Execution, *, example: Example | None = None) -> Examined:
         """Examine the failing example, or `example`, with the files run by `execution`."""
-        return self.examine(self.sides.under(execution), example or self.example, self.atol)
+        return self.examine(self.sides.under(execution), example or self.example, self.tolerance)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +117,16 @@ class Requirement:
       which ones it did not reach.
     - `sample`: the largest number of examples to run, taken at equal distances from the drawn
       ones. None means all.
+    - `ignores_tolerance`: the requirement compares no values, or only bits, so no tolerance needs
+      to be measured for it.
     - `exports_again`: the requirement exports the model a second time, which costs as much as
       another cell. Profiles decide whether to plan it, and it applies to our own exports only.
     - `examine`: examines the files without running drawn examples.
     - `examine_example`: examines one part on one drawn example.
     - `examine_together`: examines all parts of a cell, run one after the other, on one example.
     - `explain`: returns the layer at fault for a failing example. The default is the exporter.
-    - `measure_rounding`: returns eager PyTorch's own rounding error on a failing example. If it
-      exceeds atol, the verdict may ignore the example.
+    - `measure_rounding`: returns eager PyTorch's own rounding error on a failing example, as a
+      multiple of atol. If it exceeds 1, the verdict may ignore the example.
     - `interface`: returns the declared and actual interface of each part, for the record.
     """
 
@@ -135,10 +138,11 @@ class Requirement:
     sizes: Callable[[OnnxConfig, Example], AxisSizes] = lambda config, example: example.axes
     visits_bounds: bool = False
     sample: int | None = None
+    ignores_tolerance: bool = False
     exports_again: bool = False
     examine: Callable[[Evidence], Iterable[Finding]] | None = None
-    examine_example: Callable[[PartEvidence, Example, float], Examined] | None = None
-    examine_together: Callable[[TogetherEvidence, Example, float], Examined] | None = None
+    examine_example: Callable[[PartEvidence, Example, Tolerance], Examined] | None = None
+    examine_together: Callable[[TogetherEvidence, Example, Tolerance], Examined] | None = None
     explain: Callable[[Failure], Blame] = lambda failure: EXPORTER
     measure_rounding: Callable[[Failure], float] | None = None
     interface: Callable[[Evidence], Mapping[str, PartInterface]] = lambda evidence: {}

@@ -18,6 +18,7 @@ from harness.errors import RuntimeRefusalError
 from harness.evidence.evaluator import EVALUATOR, UndecidedError
 from harness.evidence.session import OPTIMISED, PLAIN
 from harness.evidence.sides import EAGER, EAGER_FLOAT64, EagerError, PerturbedEager
+from harness.evidence.tolerance import SMALLEST_ATOL, Origin
 from harness.requirements._base import EXPORTER, Blame
 from harness.requirements._compare import DECISIVE_FACTOR, ROUNDING_FACTOR
 from harness.requirements._module_comparison import ModuleComparison
@@ -25,18 +26,19 @@ from harness.requirements._movement import enlarged
 from harness.requirements._node_comparison import NodeComparison
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from harness.evidence.session import Execution, Loader
     from harness.requirements._base import Examined, Failure
 
 RUNTIME = "onnxruntime"
 
-TOLERANCE = Blame(
-    "harness",
-    "the tolerance is at fault: atol is smaller than the rounding error of eager PyTorch here; "
-    "measure it with `python -m harness tolerances`",
-)
+_REMEDIES: Mapping[Origin, str] = {
+    Origin.STATED: "measure it with `python -m harness tolerances`",
+    Origin.GIVEN: "give a larger --atol, or none, and it is measured",
+    Origin.MEASURED: "it was measured on other examples; give a larger --atol",
+}
+"""What to do about a tolerance that is too small."""
 NOT_DETERMINISTIC = Blame(
     "exporter",
     "the exporter is at fault: the file is not deterministic, since a second run agrees with eager "
@@ -74,8 +76,8 @@ def blame_by_execution(failure: Failure) -> Blame:
         return NOT_DETERMINISTIC
     if not _passes_under(failure, EAGER):
         return EAGER_AS_DESCRIBED_DISAGREES
-    if is_within_rounding(repeated, failure, measure_rounding):
-        return TOLERANCE
+    if explaining_rounding(repeated, failure, measure_rounding) is not None:
+        return _blame_tolerance(failure)
     return (
         _blame_optimiser(failure)
         if _passes_under(failure, PLAIN)
@@ -95,13 +97,19 @@ def blame_by_execution_and_module(failure: Failure) -> Blame:
         return found
     large = dict.fromkeys(failure.example.axes, _LARGE)
     for example in (enlarged(failure.sides.config, failure.example, large), failure.example):
-        comparison = ModuleComparison(failure.atol)
+        comparison = ModuleComparison(failure.tolerance)
         with contextlib.suppress(UndecidedError):
             failure.examine_under(comparison, example=example)
         if comparison.module is not None:
             text = f"first module whose output is not among the file's values: {comparison.module}"
             return Blame(found.layer, f"{found.reason}; {text}")
     return found
+
+
+def _blame_tolerance(failure: Failure) -> Blame:
+    origin = failure.tolerance.origin
+    reason = "atol is smaller than 10 x the rounding error of eager PyTorch here"
+    return Blame("harness", f"the tolerance is at fault: {reason}; {_REMEDIES[origin]}")
 
 
 def _blame_optimiser(failure: Failure) -> Blame:
@@ -155,42 +163,52 @@ def blame_by_declared_shapes(failure: Failure) -> Blame:
 
 
 def measure_rounding(failure: Failure) -> float:
-    """Return eager PyTorch's own rounding error on the failing example; infinite if it cannot be
-    measured.
+    """Return eager PyTorch's own rounding error on the failing example, as a multiple of atol;
+    infinite if it cannot be measured.
 
     The error is the largest difference between float32 and float64. If that is at most atol, models
     with perturbed weights are tried, and the first difference of at least 10 x atol is the error.
     """
-    return measure_rounding_with(failure.examine_under, failure.atol)
+    return measure_rounding_with(failure.examine_under)
 
 
-def measure_rounding_with(run: Callable[[Execution], Examined], atol: float) -> float:
+def measure_rounding_with(run: Callable[[Execution], Examined]) -> float:
     """As `measure_rounding`; `run` compares eager PyTorch with the given execution."""
-    exact = largest_difference(run(EAGER_FLOAT64))
-    if exact > atol:
+    exact = largest_ratio(run(EAGER_FLOAT64))
+    if exact > 1:
         return exact
-    jumps = (largest_difference(run(PerturbedEager(seed))) for seed in range(PERTURBATION_COUNT))
-    return next((jump for jump in jumps if jump >= DECISIVE_FACTOR * atol), exact)
+    jumps = (largest_ratio(run(PerturbedEager(seed))) for seed in range(PERTURBATION_COUNT))
+    return next((jump for jump in jumps if jump >= DECISIVE_FACTOR), exact)
 
 
 def is_within_rounding(
     examined: Examined, failure: Failure, measure: Callable[[Failure], float]
 ) -> bool:
-    """Whether eager PyTorch's own rounding error exceeds atol here, and the file differs by at most
-    10 times that error.
+    """Whether eager PyTorch's own rounding error explains the difference, and exceeds atol here.
 
+    A measured tolerance need not be exceeded: it was measured on other examples than this one.
     False if no finite difference was measured, as for a refusal or an input without effect.
     """
-    got = largest_difference(examined)
+    own = explaining_rounding(examined, failure, measure)
+    return own is not None and (own > 1 or failure.tolerance.origin is Origin.MEASURED)
+
+
+def explaining_rounding(
+    examined: Examined, failure: Failure, measure: Callable[[Failure], float]
+) -> float | None:
+    """Return eager PyTorch's own rounding error, as a multiple of atol, if the file differs by at
+    most 10 times that error; else None."""
+    got = largest_ratio(examined)
     if not math.isfinite(got):
-        return False
+        return None
     own = measure(failure)
-    return math.isfinite(own) and own > failure.atol and got <= ROUNDING_FACTOR * own
+    return own if math.isfinite(own) and got <= ROUNDING_FACTOR * own else None
 
 
-def largest_difference(examined: Examined) -> float:
-    """Return the largest measured difference; infinite if there is no measure."""
-    return max((measure.max_abs_diff for measure in examined.measures), default=math.inf)
+def largest_ratio(examined: Examined) -> float:
+    """Return the largest difference as a multiple of atol; infinite if there is no measure."""
+    ratios = (m.max_abs_diff / max(m.atol, SMALLEST_ATOL) for m in examined.measures)
+    return max(ratios, default=math.inf)
 
 
 def _passes_under(failure: Failure, execution: Execution) -> bool:
@@ -208,7 +226,7 @@ def _node_text(failure: Failure, *, suspect: Loader, trusted: Loader) -> str:
     """
     if _is_refusal(failure):
         return ""
-    comparison = NodeComparison(suspect=suspect, trusted=trusted, atol=failure.atol)
+    comparison = NodeComparison(suspect=suspect, trusted=trusted, tolerance=failure.tolerance)
     try:
         failure.examine_under(comparison)
     except UndecidedError:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.evidence.reference import Arrays
+    from harness.evidence.tolerance import Tolerance
 
 
 ROUNDING_FACTOR = 10
@@ -30,17 +31,18 @@ DECISIVE_FACTOR = 10.0
 
 
 def settle_ties(
-    reference: Arrays, candidate: Arrays, atol: float, *, choices: Mapping[str, str]
+    reference: Arrays, candidate: Arrays, tolerance: Tolerance, *, choices: Mapping[str, str]
 ) -> Arrays:
     """Return the candidate's outputs with near ties resolved as in the reference.
 
     `choices` maps the name of an output of indices to the name of the output of scores. The indices
     are the largest scores along the last axis, one (argmax) or several (top-k). Two choices are a
-    near tie if the reference's scores for them differ by at most 10 x atol.
+    near tie if the reference's scores for them differ by at most 10 x the atol of the scores.
     """
     settled = dict(candidate)
     for name, scores in choices.items():
         if name in settled and settled[name].shape == reference[name].shape:
+            atol = tolerance.for_output(scores)
             settled[name] = _settle_choices(reference[name], settled[name], reference[scores], atol)
     return settled
 
@@ -75,7 +77,7 @@ def _are_distinct(choices: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return distinct
 
 
-def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
+def compare(reference: Arrays, candidate: Arrays, tolerance: Tolerance) -> Examined:
     """Compare every output, without relative tolerance and without broadcasting."""
     findings: list[Finding] = []
     measures: list[Measure] = []
@@ -83,6 +85,7 @@ def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
         got, expected = ", ".join(candidate), ", ".join(reference)
         findings.append(_finding(f"outputs: got {got}, expected {expected}", OutputMatchError))
     for name in (name for name in reference if name in candidate):
+        atol = tolerance.for_output(name)
         problem = next(_structural_differences(name, reference[name], candidate[name]), None)
         if problem is not None:
             findings.append(problem)
@@ -93,7 +96,7 @@ def compare(reference: Arrays, candidate: Arrays, atol: float) -> Examined:
         measures.append(measure)
         if not measure.max_abs_diff <= atol:
             findings.append(_too_far(measure))
-    doubts = {measure.output: _zeros_doubt(measure) for measure in measures}
+    doubts = {m.output: tolerance.doubts.get(m.output) or _zeros_doubt(m) for m in measures}
     return Examined(tuple(findings), tuple(measures), doubts)
 
 

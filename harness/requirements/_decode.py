@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from harness.evidence.generation import Generation
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.tolerance import Tolerance
 
     Array = np.ndarray[Any, Any]
 
@@ -32,7 +33,7 @@ ROWS = "rows of the cache"
 
 
 def compare_steps(
-    decoding: Decoding, schedule: DecodeSchedule, expected: Arrays, got: Feed, atol: float
+    decoding: Decoding, schedule: DecodeSchedule, expected: Arrays, got: Feed, tolerance: Tolerance
 ) -> Examined:
     """Compare the outputs of the decode steps with one full forward of eager PyTorch.
 
@@ -45,11 +46,11 @@ def compare_steps(
     seen = decoding.defined_queries(schedule)
     if seen is None:
         seen = np.ones((len(next(iter(schedule.feed.values()))), length), dtype=bool)
-    examined = _compare_span(config, seen, expected, got, atol, span=(0, length))
+    examined = _compare_span(config, seen, expected, got, tolerance, span=(0, length))
     if not examined.findings:
         return examined
     for span, call in zip(schedule.spans, decoding.calls[-len(schedule.ends) :], strict=True):
-        step = _compare_span(config, seen, expected, call.outputs, atol, span=span)
+        step = _compare_span(config, seen, expected, call.outputs, tolerance, span=span)
         if step.findings:
             name = f"{step_name(*span)} against one full forward"
             findings = (
@@ -64,7 +65,7 @@ def _compare_span(
     seen: Array,
     expected: Arrays,
     got: Feed,
-    atol: float,
+    tolerance: Tolerance,
     *,
     span: tuple[int, int],
 ) -> Examined:
@@ -85,7 +86,7 @@ def _compare_span(
             else:
                 positions = cut(config, seen, {1: axes[axis]}, start=start, end=end)
                 side[name] = np.moveaxis(array, axis, 1)[positions]
-    return compare(*sides, atol)
+    return compare(*sides, tolerance)
 
 
 def _token_axis(config: OnnxConfig, axes: Axes) -> int | None:
@@ -97,7 +98,7 @@ def _token_axis(config: OnnxConfig, axes: Axes) -> int | None:
     return next(found, None)
 
 
-def part_at_fault(decoding: Decoding, atol: float) -> str:
+def part_at_fault(decoding: Decoding, tolerance: Tolerance) -> str:
     """Return the stem of the first part that disagrees with eager PyTorch in the last run.
 
     If no part disagrees alone, return the stem of all parts together.
@@ -107,7 +108,7 @@ def part_at_fault(decoding: Decoding, atol: float) -> str:
             expected = call.part.eager(as_tensors(call.feed))
         except EagerError:
             continue
-        if compare(expected, dict(call.outputs), atol).findings:
+        if compare(expected, dict(call.outputs), tolerance).findings:
             return call.part.stem
     return decoding.sides.stem
 
@@ -142,7 +143,7 @@ def compare_choices(generation: Generation, logits: Array, atol: float) -> Exami
     return Examined((Finding(message=message),), doubts={GREEDY: None})
 
 
-def compare_rows(part: PartEvidence, example: Example, atol: float) -> Examined:
+def compare_rows(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Compare a run on an example with a run on the same rows in another order.
 
     Raises CandidateError if the file is refused. An example of one row has no other order and is
@@ -158,12 +159,12 @@ def compare_rows(part: PartEvidence, example: Example, atol: float) -> Examined:
     plain = part.candidate(example)
     expected = _reorder_rows(plain, config.outputs, rows, order)
     got = part.run(_reorder_rows(feed, config.inputs, rows, order))
-    examined = compare(expected, got, atol)
+    examined = compare(expected, got, tolerance)
     findings = (
         dataclasses.replace(f, message=f"{ROWS} in the order {order}: {f.message}", part=part.stem)
         for f in examined.findings
     )
-    is_same = not compare(expected, plain, atol).findings
+    is_same = not compare(expected, plain, tolerance).findings
     reason = f"{ROWS}: all rows give the same outputs, so mixed rows would have passed"
     return Examined(tuple(findings), doubts={ROWS: reason if is_same else None})
 

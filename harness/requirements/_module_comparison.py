@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence
+    from harness.evidence.tolerance import Tolerance
 
     Array = np.ndarray[Any, Any]
 
@@ -45,9 +46,9 @@ class ModuleComparison:
 
     name = "eager PyTorch compared with the values of all nodes"
 
-    def __init__(self, atol: float) -> None:
+    def __init__(self, tolerance: Tolerance) -> None:
         self.module: str | None = None
-        self._atol = atol
+        self._atol = tolerance.largest
 
     def open(self, part: PartEvidence) -> Run:
         model = load_small(part.loadable_path())

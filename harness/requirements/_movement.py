@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.configs.base import OnnxConfig
+    from harness.evidence.tolerance import Tolerance
 
 REACTION_FACTOR = 100.0
 """The reference reacts to an input if it moves by at least this many times atol. Such a movement
@@ -38,6 +39,23 @@ def movement(before: np.ndarray[Any, Any], after: np.ndarray[Any, Any]) -> np.nd
     is_same = (first == second) | (np.isnan(first) & np.isnan(second))
     moved = np.where(is_same, 0.0, plain)
     return np.nan_to_num(moved, nan=np.inf, posinf=np.inf)
+
+
+def no_reaction(
+    moves: Mapping[str, float], tolerance: Tolerance, *, when: str, fault: str
+) -> str | None:
+    """Return why a fault would have passed if no output moves by 100 x its atol; None if one does.
+
+    `moves` maps outputs to their largest movement; `when` says where and by what change.
+    """
+    most = max(moves, key=lambda name: tolerance.ratio(name, moves[name]), default="")
+    moved, least = moves.get(most, 0.0), REACTION_FACTOR * tolerance.for_output(most)
+    if moved >= least:
+        return None
+    return (
+        f"the reference moves by at most {moved:.3g} {when}, {REACTION_FACTOR:g} x atol is "
+        f"{least:.3g}, so {fault} would have passed"
+    )
 
 
 def enlarged(config: OnnxConfig, example: Example, least: Mapping[str, int]) -> Example:

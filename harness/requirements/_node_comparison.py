@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.evaluator import load_small
+from harness.evidence.tolerance import Tolerance
 from harness.requirements._compare import compare
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ class NodeComparison:
     the two ways did not run.
     """
 
-    def __init__(self, *, suspect: Loader, trusted: Loader, atol: float) -> None:
+    def __init__(self, *, suspect: Loader, trusted: Loader, tolerance: Tolerance) -> None:
         self.name = f"{suspect.name} compared with {trusted.name}"
         self.result: str | None = None
         self._loaders = (suspect, trusted)
-        self._atol = atol
+        self._tolerance = tolerance
 
     def open(self, part: PartEvidence) -> Run:
         model = load_small(part.loadable_path())
@@ -57,9 +58,9 @@ class NodeComparison:
         """Name the first different node; `VANISHES` if no output of the graph differs."""
         names = [output.name for output in graph.output]
         before, after = ({name: side[name] for name in names} for side in (expected, got))
-        if not compare(before, after, self._atol).findings:
+        if not compare(before, after, self._tolerance).findings:
             return VANISHES
-        node = first_different_node(graph.node, got, expected, self._atol)
+        node = first_different_node(graph.node, got, expected, self._tolerance.largest)
         return f"the values first differ at {node_label(node)}" if node is not None else VANISHES
 
 
@@ -98,7 +99,8 @@ def _differs(got: Array, expected: Array, atol: float) -> bool:
     if not (_is_numeric(got) and _is_numeric(expected)):
         return False
     magnitude = np.abs(expected[np.isfinite(expected)].astype(np.float64)).max(initial=1.0)
-    return bool(compare({"": expected}, {"": got}, atol * float(magnitude)).findings)
+    allowed = Tolerance.given(atol * float(magnitude))
+    return bool(compare({"": expected}, {"": got}, allowed).findings)
 
 
 def _is_numeric(value: object) -> bool:

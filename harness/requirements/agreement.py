@@ -18,9 +18,10 @@ from harness.requirements._compare import compare, settle_ties
 
 if TYPE_CHECKING:
     from harness.evidence.sides import Example, Sides
+    from harness.evidence.tolerance import Tolerance
 
 
-def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
+def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
     """Compare eager PyTorch and the files on one example; a refusal of the feed is a finding."""
     try:
         reference = sides.reference(example)
@@ -35,8 +36,8 @@ def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
         message = f"ONNX Runtime: got {error}, expected it to run"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
-    settled = settle_ties(reference, candidate, atol, choices=sides.config.CHOICES)
-    examined = compare(reference, settled, atol)
+    settled = settle_ties(reference, candidate, tolerance, choices=sides.config.CHOICES)
+    examined = compare(reference, settled, tolerance)
     findings = (dataclasses.replace(finding, part=sides.stem) for finding in examined.findings)
     return dataclasses.replace(examined, findings=tuple(findings))
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from harness.evidence.generation import Generation
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+    from harness.evidence.tolerance import Tolerance
 
     Claim = Callable[[], Examined]
     """One comparison that can refute the requirement."""
@@ -80,38 +81,42 @@ def _missing_cache_outputs(config: OnnxConfig) -> Iterator[Finding]:
             yield Finding(message=message, part=stem, blame=_MISSING_CACHE_OUTPUT)
 
 
-def examine_part(part: PartEvidence, example: Example, atol: float) -> Examined:
+def examine_part(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Examine one file that takes a cache.
 
     Decoding is checked here if the cell has one file, and in `examine_together` if it has several.
     """
     evidence = part.owner
-    claims = [] if evidence.together else list(_claims(evidence, example, atol))
-    claims.append(functools.partial(compare_rows, part, example, atol))
-    return _examine_once(part, example, atol, claims)
+    claims = [] if evidence.together else list(_claims(evidence, example, tolerance))
+    claims.append(functools.partial(compare_rows, part, example, tolerance))
+    return _examine_once(part, example, tolerance, claims)
 
 
-def examine_together(together: TogetherEvidence, example: Example, atol: float) -> Examined:
+def examine_together(
+    together: TogetherEvidence, example: Example, tolerance: Tolerance
+) -> Examined:
     """Examine decoding with all files of a cell, run one after the other."""
-    return _examine_once(together, example, atol, _claims(together.owner, example, atol))
+    return _examine_once(together, example, tolerance, _claims(together.owner, example, tolerance))
 
 
-def _examine_once(sides: Sides, example: Example, atol: float, claims: Iterable[Claim]) -> Examined:
+def _examine_once(
+    sides: Sides, example: Example, tolerance: Tolerance, claims: Iterable[Claim]
+) -> Examined:
     """Return the result of the first examination: a file that is not deterministic must not change
     its verdict when it is examined again."""
     kept = sides.owner.decoding.memo
-    key = (sides.stem, example, atol)
+    key = (sides.stem, example, tolerance)
     if key not in kept:
-        kept[key] = _run_claims(claims, sides.owner, atol)
+        kept[key] = _run_claims(claims, sides.owner, tolerance)
     found: Examined = kept[key]
     return found
 
 
-def _claims(evidence: Evidence, example: Example, atol: float) -> Iterator[Claim]:
+def _claims(evidence: Evidence, example: Example, tolerance: Tolerance) -> Iterator[Claim]:
     """The decoding claims to check on an example."""
-    yield functools.partial(_check_steps, evidence, example, atol)
+    yield functools.partial(_check_steps, evidence, example, tolerance)
     if why_not_generated(evidence.model, evidence.config) is None:
-        yield functools.partial(_check_greedy_tokens, evidence, example, atol)
+        yield functools.partial(_check_greedy_tokens, evidence, example, tolerance)
 
 
 def _eager_fact(
@@ -134,16 +139,16 @@ def _generate(evidence: Evidence, example: Example) -> Generation | GenerationEr
         return error
 
 
-def _check_steps(evidence: Evidence, example: Example, atol: float) -> Examined:
+def _check_steps(evidence: Evidence, example: Example, tolerance: Tolerance) -> Examined:
     decoding = evidence.decoding
     schedule, expected = _eager_fact(
         evidence, "steps", example, lambda: _full_forward(decoding, example)
     )
     got = decoding.run(schedule)
-    return compare_steps(decoding, schedule, expected, got, atol)
+    return compare_steps(decoding, schedule, expected, got, tolerance)
 
 
-def _check_greedy_tokens(evidence: Evidence, example: Example, atol: float) -> Examined:
+def _check_greedy_tokens(evidence: Evidence, example: Example, tolerance: Tolerance) -> Examined:
     """Compare the chosen tokens with the tokens of `generate()`.
 
     If `generate()` raises, the claim is in doubt and not refuted: the file may be correct, but the
@@ -154,6 +159,7 @@ def _check_greedy_tokens(evidence: Evidence, example: Example, atol: float) -> E
     if isinstance(generation, GenerationError):
         return Examined(doubts={GREEDY: f"{GREEDY} cannot be compared: {generation}"})
     got = decoding.run(generation.schedule)
+    atol = tolerance.for_output("logits")
     examined = compare_choices(generation, got["logits"], atol)
     if not examined.findings:
         return examined
@@ -174,12 +180,12 @@ def _blame_description(examined: Examined) -> Examined:
     return dataclasses.replace(examined, findings=tuple(findings))
 
 
-def _run_claims(claims: Iterable[Claim], evidence: Evidence, atol: float) -> Examined:
+def _run_claims(claims: Iterable[Claim], evidence: Evidence, tolerance: Tolerance) -> Examined:
     """Run the claims up to the first refuted one, which would also explain the others."""
     examined = Examined()
     for claim in claims:
         result = _run_claim(claim, evidence)
-        findings = tuple(_with_part(result.findings, evidence, atol))
+        findings = tuple(_with_part(result.findings, evidence, tolerance))
         measures = (*examined.measures, *result.measures)
         examined = Examined(findings, measures, {**examined.doubts, **result.doubts})
         if findings:
@@ -203,10 +209,12 @@ def _run_claim(claim: Claim, evidence: Evidence) -> Examined:
     return Examined((finding,))
 
 
-def _with_part(findings: Sequence[Finding], evidence: Evidence, atol: float) -> Iterator[Finding]:
+def _with_part(
+    findings: Sequence[Finding], evidence: Evidence, tolerance: Tolerance
+) -> Iterator[Finding]:
     """Add the part at fault to the findings that name none."""
     if findings:
-        stem = part_at_fault(evidence.decoding, atol)
+        stem = part_at_fault(evidence.decoding, tolerance)
         yield from (dataclasses.replace(f, part=f.part or stem) for f in findings)
 
 

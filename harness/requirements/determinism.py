@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.tolerance import Tolerance
 
 RANDOM_OPERATORS = frozenset(
     {
@@ -85,7 +86,7 @@ def _is_training(node: onnx.NodeProto, opset: int, constants: frozenset[str]) ->
     return sum(map(bool, node.output)) > 1
 
 
-def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Compare repeated runs bit by bit, without atol.
 
     The file is also run without optimisations, since an optimisation may remove a random operator.
@@ -132,6 +133,7 @@ REQUIREMENT = Requirement(
     fails_when="any bit of any output differs, or a random operator, Dropout or BatchNormalization "
     "in training mode is in the file",
     sample=30,
+    ignores_tolerance=True,
     examine=examine,
     examine_example=examine_example,
 )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from harness.configs.task_table import Axes
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.tolerance import Tolerance
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
@@ -61,7 +62,7 @@ def _dim_problem(dim: Dim, text: str | None, *, compares_symbols: bool) -> str |
     return None
 
 
-def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Compare the sizes of one run with the dims of the file and with the declaration."""
     try:
         arrays: dict[str, Any] = {**part.feed(example), **part.candidate(example)}
@@ -98,6 +99,7 @@ REQUIREMENT = Requirement(
     fails_when="an axis is frozen, undeclared or conflicting, the shape of an output contradicts "
     "it, or the description gives one name to axes that are independent in eager PyTorch",
     examine=examine,
+    ignores_tolerance=True,
     examine_example=examine_example,
     explain=blame_by_declared_shapes,
 )

@@ -21,7 +21,7 @@ from harness.requirements._base import Examined, Finding, Requirement
 from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_example, padded_feed
-from harness.requirements._movement import REACTION_FACTOR, examine_until_decided, merge, movement
+from harness.requirements._movement import examine_until_decided, merge, movement, no_reaction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
+    from harness.evidence.tolerance import Tolerance
 
     PositionMasks = Mapping[str, np.ndarray[Any, Any]]
 
@@ -49,12 +50,14 @@ class _Expected:
     doubts: Mapping[str, str | None]
 
 
-def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
+def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
     """Examine every mask input with rows of every padding pattern."""
     return merge(
         examined
         for mask in sides.config.masks
-        for examined in examine_until_decided(example, partial(_examine_mask, sides, mask, atol))
+        for examined in examine_until_decided(
+            example, partial(_examine_mask, sides, mask, tolerance)
+        )
     )
 
 
@@ -64,10 +67,10 @@ def _padded_sizes(config: OnnxConfig, example: Example) -> AxisSizes:
     return {name: max(sizes[name] for sizes in padded) for name in padded[0]} if padded else {}
 
 
-def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Examined:
+def _examine_mask(sides: Sides, mask: str, tolerance: Tolerance, example: Example) -> Examined:
     try:
         expected = sides.fact(
-            ("padding", mask, example, atol), lambda: _expect(sides, mask, example, atol)
+            ("padding", mask, example, tolerance), lambda: _expect(sides, mask, example, tolerance)
         )
     except EagerError as error:
         doubt = f"eager PyTorch: got {error}, expected it to accept rows padded by {mask}"
@@ -78,14 +81,14 @@ def _examine_mask(sides: Sides, mask: str, atol: float, example: Example) -> Exa
         message = f"ONNX Runtime: got {error}, expected it to accept rows padded by {mask}"
         refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
         return Examined((refusal,))
-    candidate = settle_ties(expected.outputs, candidate, atol, choices=sides.config.CHOICES)
-    examined = _compare(expected, candidate, atol)
+    candidate = settle_ties(expected.outputs, candidate, tolerance, choices=sides.config.CHOICES)
+    examined = _compare(expected, candidate, tolerance)
     if examined.findings:
-        return _name_patterns(sides, expected, candidate, examined, atol)
+        return _name_patterns(sides, expected, candidate, examined, tolerance)
     return dataclasses.replace(examined, doubts=expected.doubts)
 
 
-def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected:
+def _expect(sides: Sides, mask: str, example: Example, tolerance: Tolerance) -> _Expected:
     """Compute the expected values from eager PyTorch alone; raises EagerError."""
     import numpy as np
     import torch
@@ -99,14 +102,16 @@ def _expect(sides: Sides, mask: str, example: Example, atol: float) -> _Expected
         others.append(sides.eager(feed.tensors, model=sides.owner.other_attention))
     moves = [_moves(sides.config, outputs, other) for other in others]
     defined = {
-        name: np.logical_and.reduce([moved[name] <= atol / 10 for moved in moves])
+        name: np.logical_and.reduce(
+            [moved[name] <= tolerance.for_output(name) / 10 for moved in moves]
+        )
         & ~feed.unchanged_hidden_rows(redrawn, inputs, axes, outputs[name].ndim)
         for name, axes in sides.config.outputs.items()
     }
     shown = {**feed.tensors, feed.mask: torch.ones_like(feed.tensors[feed.mask])}
     by_mask = _moves(sides.config, outputs, sides.eager(shown))
-    effect = max(float(by_mask[n][where].max(initial=0.0)) for n, where in defined.items())
-    doubts = _doubts(sides.config, feed, defined, effect, atol)
+    effects = {n: float(by_mask[n][where].max(initial=0.0)) for n, where in defined.items()}
+    doubts = _doubts(sides.config, feed, defined, effects, tolerance)
     return _Expected(feed, outputs, defined, doubts)
 
 
@@ -127,7 +132,11 @@ def _run(sides: Sides, expected: _Expected) -> Arrays:
 
 
 def _compare(
-    expected: _Expected, candidate: Arrays, atol: float, *, within: PositionMasks | None = None
+    expected: _Expected,
+    candidate: Arrays,
+    tolerance: Tolerance,
+    *,
+    within: PositionMasks | None = None,
 ) -> Examined:
     """Compare strictly, with reference values at the positions that are not compared.
 
@@ -143,17 +152,21 @@ def _compare(
             is_lost = np.isfinite(reference) & ~np.isfinite(got)
             counts = (expected.defined[name] | is_lost) & (True if within is None else within[name])
             compared[name] = np.where(counts, got, reference.astype(got.dtype))
-    return compare(expected.outputs, compared, atol)
+    return compare(expected.outputs, compared, tolerance)
 
 
 def _doubts(
-    config: OnnxConfig, feed: PaddedFeed, defined: PositionMasks, effect: float, atol: float
+    config: OnnxConfig,
+    feed: PaddedFeed,
+    defined: PositionMasks,
+    effects: Mapping[str, float],
+    tolerance: Tolerance,
 ) -> dict[str, str | None]:
     """Return why a wrong file could have passed: a reason or None, for a mask and each pattern.
 
-    A mask gets a reason if the reference hardly changes without it: `effect` is the largest change
-    of an output at a defined position. A padding pattern gets one if no position of its rows is
-    defined. Completely hidden rows get none, since their outputs only have to be finite.
+    A mask gets a reason if the reference hardly changes without it: `effects` has the largest
+    change of each output at a defined position. A padding pattern gets one if no position of its
+    rows is defined. Completely hidden rows get none, since their outputs only have to be finite.
     """
     mask = feed.mask
     doubts = {
@@ -165,13 +178,9 @@ def _doubts(
         for pattern in PATTERNS
         if pattern != "none"
     }
-    if effect < REACTION_FACTOR * atol:
-        doubts[mask] = (
-            f"the reference moves by at most {effect:.3g} at defined positions when "
-            f"{mask} is all ones, {REACTION_FACTOR:g} x atol is {REACTION_FACTOR * atol:.3g}, so a "
-            "file that ignores it would have passed"
-        )
-    return {mask: None, **doubts}
+    when = f"at defined positions when {mask} is all ones"
+    reason = no_reaction(effects, tolerance, when=when, fault="a file that ignores it")
+    return {mask: reason, **doubts}
 
 
 def _pattern_rows(
@@ -183,7 +192,7 @@ def _pattern_rows(
 
 
 def _name_patterns(
-    sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, atol: float
+    sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, tolerance: Tolerance
 ) -> Examined:
     """Name the patterns that show the difference in each finding."""
     feed = expected.feed
@@ -191,7 +200,7 @@ def _name_patterns(
         pattern
         for pattern in PATTERNS
         for within in [dict(_pattern_rows(sides.config, feed, pattern, expected.defined))]
-        if _compare(expected, candidate, atol, within=within).findings
+        if _compare(expected, candidate, tolerance, within=within).findings
     ]
     where = f"{feed.mask} ({', '.join(patterns) or 'all rows'}; {feed.example})"
     findings = tuple(

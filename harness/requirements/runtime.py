@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Execution
     from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.tolerance import Tolerance
 
 
-def examine_example(part: PartEvidence, example: Example, atol: float) -> Examined:
+def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Compare both optimisation levels on one example.
 
     If the file is not deterministic, the example is not observed: the runtime may be correct.
@@ -33,8 +34,8 @@ def examine_example(part: PartEvidence, example: Example, atol: float) -> Examin
         case _, CandidateError():
             return _refusal(part, optimised, by=OPTIMISED, unlike=PLAIN)
         case _:
-            settled = settle_ties(plain, optimised, atol, choices=part.config.CHOICES)
-            return _attach_levels(part, example, compare(plain, settled, atol))
+            settled = settle_ties(plain, optimised, tolerance, choices=part.config.CHOICES)
+            return _attach_levels(part, example, compare(plain, settled, tolerance), tolerance)
 
 
 def _run(part: PartEvidence, example: Example) -> Arrays | CandidateError:
@@ -49,8 +50,10 @@ def _refusal(part: PartEvidence, error: object, *, by: Level, unlike: Level) -> 
     return Examined((Finding(message=message, part=part.stem, error=RuntimeRefusalError),))
 
 
-def _attach_levels(part: PartEvidence, example: Example, examined: Examined) -> Examined:
-    if examined.findings and determinism.examine_example(part, example, 0).findings:
+def _attach_levels(
+    part: PartEvidence, example: Example, examined: Examined, tolerance: Tolerance
+) -> Examined:
+    if examined.findings and determinism.examine_example(part, example, tolerance).findings:
         return Examined(why_unobserved="the file is not deterministic")
     levels = f"{OPTIMISED.name} against {PLAIN.name}"
     findings = tuple(
@@ -68,9 +71,9 @@ def _measure_rounding(failure: Failure) -> float:
 
     def run(execution: Execution) -> Examined:
         sides = failure.sides.under(execution)
-        return agreement.examine_sides(sides, failure.example, failure.atol)
+        return agreement.examine_sides(sides, failure.example, failure.tolerance)
 
-    return measure_rounding_with(run, failure.atol)
+    return measure_rounding_with(run)
 
 
 REQUIREMENT = Requirement(

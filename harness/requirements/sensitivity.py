@@ -22,6 +22,7 @@ from harness.requirements._movement import (
     examine_until_decided,
     merge,
     movement,
+    no_reaction,
     reseeded,
 )
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from harness.configs.base import Feed, OnnxConfig
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
+    from harness.evidence.tolerance import Tolerance
 
 _LEAST_SIZE = 4
 """Least size of every axis: for a single token, attention and masks have no effect."""
@@ -48,13 +50,15 @@ def _enlarged(config: OnnxConfig, example: Example) -> Example:
     return enlarged(config, example, dict.fromkeys(example.axes, _LEAST_SIZE))
 
 
-def examine_sides(sides: Sides, example: Example, atol: float) -> Examined:
+def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
     """Redraw one input after the other, and compare how far the outputs move on both sides."""
     large = _enlarged(sides.config, example)
     return merge(
         examined
         for name in sides.config.inputs
-        for examined in examine_until_decided(large, partial(_examine_input, sides, name, atol))
+        for examined in examine_until_decided(
+            large, partial(_examine_input, sides, name, tolerance)
+        )
     )
 
 
@@ -71,9 +75,9 @@ class _Expected:
     doubt: str | None
 
 
-def _examine_input(sides: Sides, name: str, atol: float, example: Example) -> Examined:
+def _examine_input(sides: Sides, name: str, tolerance: Tolerance, example: Example) -> Examined:
     expected = sides.fact(
-        ("sensitivity", name, example, atol), lambda: _expect(sides, name, atol, example)
+        ("sensitivity", name, example, tolerance), lambda: _expect(sides, name, tolerance, example)
     )
     if expected.feed is None:
         return Examined(doubts={name: expected.doubt})
@@ -85,7 +89,7 @@ def _examine_input(sides: Sides, name: str, atol: float, example: Example) -> Ex
     return Examined(tuple(findings), doubts={name: expected.doubt})
 
 
-def _expect(sides: Sides, name: str, atol: float, example: Example) -> _Expected:
+def _expect(sides: Sides, name: str, tolerance: Tolerance, example: Example) -> _Expected:
     """Compute the expected reaction from eager PyTorch alone."""
     feed = sides.feed(example)
     other = {**feed, name: sides.feed(reseeded(example, -1))[name]}
@@ -95,8 +99,9 @@ def _expect(sides: Sides, name: str, atol: float, example: Example) -> _Expected
         before, after = sides.reference(example), sides.eager(other)
     except EagerError as error:
         return _Expected(None, {}, f"eager PyTorch: got {error} when {name} is redrawn")
-    doubt = _doubt(name, before, after, feed[name], atol)
-    reacting = {n: m for n, m in _movements(before, after).items() if m >= REACTION_FACTOR * atol}
+    doubt = _doubt(name, before, after, feed[name], tolerance)
+    moves = _movements(before, after)
+    reacting = {n: m for n, m in moves.items() if tolerance.ratio(n, m) >= REACTION_FACTOR}
     return _Expected({n: tensor.numpy() for n, tensor in other.items()}, reacting, doubt)
 
 
@@ -109,7 +114,7 @@ def _movements(before: Arrays, after: Arrays) -> dict[str, float]:
 
 
 def _doubt(
-    name: str, before: Arrays, after: Arrays, drawn: torch.Tensor, atol: float
+    name: str, before: Arrays, after: Arrays, drawn: torch.Tensor, tolerance: Tolerance
 ) -> str | None:
     """Return why a file that ignores the input would have passed, or None.
 
@@ -117,12 +122,9 @@ def _doubt(
     file that uses the input for nothing else.
     """
     moves = _movements(before, after)
-    most = max((moves[n] for n in moves if not _starts_with(before[n], drawn.numpy())), default=0.0)
-    if most >= REACTION_FACTOR * atol:
-        return None
-    return (
-        f"the reference moves by at most {most:.3g} when {name} is redrawn, {REACTION_FACTOR:g} x "
-        f"atol is {REACTION_FACTOR * atol:.3g}, so a file that ignores {name} would have passed"
+    counted = {n: m for n, m in moves.items() if not _starts_with(before[n], drawn.numpy())}
+    return no_reaction(
+        counted, tolerance, when=f"when {name} is redrawn", fault=f"a file that ignores {name}"
     )
 
 

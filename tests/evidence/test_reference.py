@@ -13,6 +13,7 @@ from transformers import DynamicCache
 
 from harness.evidence.models import tiny_model
 from harness.evidence.reference import call_reference
+from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel, export_copy
 from harness.requirements._compare import compare
 
@@ -41,7 +42,7 @@ def test_wrapper_and_reference_agree_when_both_are_right(
     feed = one.config.generate_dummy_inputs(past_sequence_length=past)
     reference = call_reference(one.model, one.config, feed)
     assert list(reference) == list(one.config.outputs)
-    assert compare(reference, _flat_outputs(one, feed), 1e-6).findings == ()
+    assert compare(reference, _flat_outputs(one, feed), Tolerance.stated(1e-6)).findings == ()
 
 
 def test_a_wrapper_that_crosses_two_cache_layers_disagrees(
@@ -51,7 +52,7 @@ def test_a_wrapper_that_crosses_two_cache_layers_disagrees(
     feed = one.config.generate_dummy_inputs()
     monkeypatch.setattr("transformers.DynamicCache", _CrossedCache)
     reference = call_reference(one.model, one.config, feed)
-    assert compare(reference, _flat_outputs(one, feed), 1e-2).findings
+    assert compare(reference, _flat_outputs(one, feed), Tolerance.stated(1e-2)).findings
 
 
 def test_a_wrapper_that_drops_a_keyword_disagrees(subject: Callable[..., Any]) -> None:
@@ -59,7 +60,7 @@ def test_a_wrapper_that_drops_a_keyword_disagrees(subject: Callable[..., Any]) -
     feed = one.config.generate_dummy_inputs()
     reference = call_reference(one.model, one.config, feed)
     feed["attention_mask"] = torch.ones_like(feed["attention_mask"])
-    assert compare(reference, _flat_outputs(one, feed), 1e-2).findings
+    assert compare(reference, _flat_outputs(one, feed), Tolerance.stated(1e-2)).findings
 
 
 def test_a_model_in_train_mode_runs_in_eval_mode_and_has_its_mode_back(
@@ -71,7 +72,12 @@ def test_a_model_in_train_mode_runs_in_eval_mode_and_has_its_mode_back(
     modes = [module.training for module in model.modules()]
     feed = one.config.generate_dummy_inputs()
     reference = call_reference(model, one.config, feed)
-    assert compare(call_reference(one.model, one.config, feed), reference, 0.0).findings == ()
+    assert (
+        compare(
+            call_reference(one.model, one.config, feed), reference, Tolerance.stated(0.0)
+        ).findings
+        == ()
+    )
     assert [module.training for module in model.modules()] == modes
 
 

@@ -10,6 +10,7 @@ import pytest
 from harness.configs.axis_space import AxisSpace
 from harness.errors import AtolError, ShapeError
 from harness.evidence.sides import Example
+from harness.evidence.tolerance import Tolerance
 from harness.judge.cell import judge_cell
 from harness.judge.example_results import ExampleResults
 from harness.judge.profiles import Profile
@@ -34,12 +35,12 @@ TIED = {"batch_size": 12, "sequence_length": 28}, 68575908
 @pytest.mark.parametrize(
     ("found", "rounding", "fails"),
     [
-        pytest.param(FAR, 0.4, False, id="eager is as far from itself"),
-        pytest.param(FAR, 0.051, False, id="ten times further than eager"),
-        pytest.param(FAR, 0.049, True, id="more than ten times further"),
-        pytest.param(FAR, ATOL, True, id="eager is right to within the tolerance"),
+        pytest.param(FAR, 400.0, False, id="eager is as far from itself"),
+        pytest.param(FAR, 51.0, False, id="ten times further than eager"),
+        pytest.param(FAR, 49.0, True, id="more than ten times further"),
+        pytest.param(FAR, 1.0, True, id="eager is right to within the tolerance"),
         pytest.param(FAR, float("inf"), True, id="eager in float64 refuses"),
-        pytest.param(SHAPED, 0.4, True, id="no difference of numbers"),
+        pytest.param(SHAPED, 400.0, True, id="no difference of numbers"),
     ],
 )
 def test_an_example_is_undecided_if_eager_rounds_by_as_much(
@@ -65,7 +66,7 @@ def test_an_example_is_undecided_if_eager_rounds_by_as_much(
     ],
 )
 def test_more_than_one_example_in_twenty_fails(total: int, unsure: int, *, fails: bool) -> None:
-    results = _results(total, FAR, at=set(range(unsure)), rounding=0.4)
+    results = _results(total, FAR, at=set(range(unsure)), rounding=400.0)
     assert (results.first_failing is not None) is fails
     assert len(results.undecided) == (0 if fails else unsure)
     assert results.is_undecided(_example(0)) is not fails
@@ -76,7 +77,7 @@ def test_without_a_rounding_function_no_example_is_undecided() -> None:
 
 
 def test_a_failure_does_not_shrink_to_an_undecided_example() -> None:
-    results = _results(MANY, SHAPED, at={5}, rounding=0.4, unsure={2})
+    results = _results(MANY, SHAPED, at={5}, rounding=400.0, unsure={2})
     assert results.first_failing == _example(5)
     assert not results.is_undecided(_example(5))
     assert results.is_undecided(_example(2))
@@ -86,7 +87,7 @@ def test_a_tie_of_experts_fails_alone_and_is_undecided_among_other_examples() ->
     alone = judge_cell(NEAR_A_TIE, requirements=["agreement"], axes=TIED[0], seed=TIED[1])
     assert alone.record("agreement").outcome is Outcome.FAILED
     message = alone.record("agreement").message
-    assert "atol is smaller than the rounding error of eager PyTorch here" in message
+    assert "atol is smaller than 10 x the rounding error of eager PyTorch here" in message
     among = judge_cell(
         NEAR_A_TIE, requirements=["agreement"], profile=Profile("few", (18,), max_examples=150)
     )
@@ -109,10 +110,10 @@ def _results(
 ) -> ExampleResults:
     """Return results in which the examples with a number in `at` get `found`.
 
-    The examples in `unsure` get `FAR`, all others `RIGHT`.
+    `rounding` is a multiple of atol. The examples in `unsure` get `FAR`, all others `RIGHT`.
     """
 
-    def examine(part: Any, example: Example, atol: float) -> Examined:
+    def examine(part: Any, example: Example, tolerance: Tolerance) -> Examined:
         if example.seed in (unsure or ()):
             return FAR
         return found if example.seed in at else RIGHT
@@ -133,7 +134,7 @@ def _results(
     part = SimpleNamespace(stem="model", config=None)
     config = SimpleNamespace(axis_space=AxisSpace({}))
     evidence: Any = SimpleNamespace(config=config, parts=[part], together=None)
-    results = ExampleResults(requirement, evidence, ATOL)
+    results = ExampleResults(requirement, evidence, lambda _: Tolerance.stated(ATOL))
     for number in range(total):
         results.add(_example(number))
     results.finish()

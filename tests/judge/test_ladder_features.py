@@ -13,6 +13,7 @@ import pytest
 from harness import CellId, Outcome, Record
 from harness.evidence.evidence import Evidence, Source
 from harness.evidence.sides import Example
+from harness.evidence.tolerance import Tolerance
 from harness.judge import ladder
 from harness.judge.domain import Domain
 from harness.judge.ladder import PreparedCell, run_requirements
@@ -23,7 +24,7 @@ T5 = ("t5", "text2text-generation-with-past")
 EXAMPLES = [Example.of({"batch_size": n, "sequence_length": 3}, n) for n in range(1, 21)]
 
 Judge = Callable[..., Record]
-Examine = Callable[[Any, Example, float], Examined]
+Examine = Callable[[Any, Example, Tolerance], Examined]
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def judge(
             requirements=["made-up"],
             examples=EXAMPLES,
             domain=Domain.of(one.model, one.config),
-            atol=1e-5,
+            tolerance_of=lambda _: Tolerance.stated(1e-5),
             replay=lambda requirement, example: None,
             expected=expected,
             strict_domain=strict_domain,
@@ -64,7 +65,7 @@ def judge(
 def looks_at(seen: list[Any]) -> Examine:
     """Return an `examine` function that appends (part, example) to `seen` and finds nothing."""
 
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         seen.append((sides.stem, example))
         return Examined()
 
@@ -88,7 +89,7 @@ def test_a_requirement_that_asks_nothing_of_a_description_says_why(judge: Judge)
 def test_an_expected_failure_is_not_shrunk(
     judge: Judge, expected: Sequence[str], length: int
 ) -> None:
-    def fails_from_five(part: Any, example: Example, atol: float) -> Examined:
+    def fails_from_five(part: Any, example: Example, tolerance: Tolerance) -> Examined:
         is_large = example.axes["batch_size"] >= 5
         return Examined((Finding(message="too large"),) if is_large else ())
 
@@ -148,7 +149,7 @@ def test_a_passing_record_has_the_notes(judge: Judge) -> None:
 
 
 def test_a_note_does_not_keep_examples_from_being_judged(judge: Judge) -> None:
-    def fails(sides: Any, example: Example, atol: float) -> Examined:
+    def fails(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         return Examined((Finding(message="logits: got 1, expected 2"),))
 
     record = judge(examine=lambda evidence: [note()], examine_example=fails)
@@ -163,7 +164,7 @@ def test_a_failing_record_has_findings_without_notes(judge: Judge) -> None:
 
 
 def test_a_claim_that_no_example_could_refute_is_inconclusive(judge: Judge) -> None:
-    def doubtful(sides: Any, example: Example, atol: float) -> Examined:
+    def doubtful(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         return Examined(doubts={"mask": "the reference does not react to the mask", "ids": None})
 
     record = judge(examine_example=doubtful)
@@ -173,7 +174,7 @@ def test_a_claim_that_no_example_could_refute_is_inconclusive(judge: Judge) -> N
 
 @pytest.mark.parametrize("conclusive", [1, 7, 20])
 def test_one_example_that_could_have_refuted_it_is_enough(conclusive: int, judge: Judge) -> None:
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         is_enough = example.axes["batch_size"] == conclusive
         return Examined(doubts={"mask": None if is_enough else "it does not react"})
 
@@ -181,7 +182,7 @@ def test_one_example_that_could_have_refuted_it_is_enough(conclusive: int, judge
 
 
 def test_a_doubt_about_one_part_is_not_removed_by_another(judge: Judge) -> None:
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         is_sure = sides.stem != "decoder_model"
         return Examined(doubts={"logits": None if is_sure else f"{sides.stem} gives zeros"})
 
@@ -191,7 +192,7 @@ def test_a_doubt_about_one_part_is_not_removed_by_another(judge: Judge) -> None:
 
 
 def test_a_part_of_which_nothing_was_observed_is_inconclusive(judge: Judge) -> None:
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         is_unseen = sides.stem == "encoder_model"
         return Examined(why_unobserved="it is Monday" if is_unseen else None)
 

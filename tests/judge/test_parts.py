@@ -29,6 +29,7 @@ from harness import (
 )
 from harness.configs.task_table import Axes
 from harness.evidence.reference import call_reference
+from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel, export_copy
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements._compare import compare
@@ -208,5 +209,5 @@ def test_wrapper_and_reference_agree_on_every_part(
         with torch.no_grad():
             tensors = flat(*feed.values())
         wrapped = {n: t.numpy() for n, t in zip(flat.output_names, tensors, strict=True)}
-        assert compare(reference, wrapped, 1e-6).findings == ()
+        assert compare(reference, wrapped, Tolerance.stated(1e-6)).findings == ()
         assert all(np.isfinite(array).all() for array in reference.values())

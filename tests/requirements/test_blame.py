@@ -419,5 +419,5 @@ def test_the_tolerance_is_blamed_if_eager_rounds_by_more(
     record = report.record(requirement)
     assert (record.outcome, record.blame) == (Outcome.FAILED, "harness")
     assert (
-        "the tolerance is at fault: atol is smaller than the rounding error of " in record.message
+        "the tolerance is at fault: atol is smaller than 10 x the rounding error" in record.message
     )

@@ -25,6 +25,7 @@ from harness import (
 from harness.evidence.evidence import Evidence, Source
 from harness.evidence.session import OPTIMISED, CandidateError
 from harness.evidence.sides import Example, PartEvidence
+from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements._decode import GREEDY, compare_rows
@@ -264,7 +265,9 @@ def test_mixed_rows_are_found_without_eager(
     findings = [
         finding
         for seed in range(4)
-        for finding in compare_rows(part, Example.of(sizes, seed), one.config.atol).findings
+        for finding in compare_rows(
+            part, Example.of(sizes, seed), Tolerance.stated(one.config.atol)
+        ).findings
     ]
     assert findings
     assert findings[0].message.startswith("rows of the cache in the order [")

@@ -9,6 +9,7 @@ import pytest
 
 from harness.evidence.decoding import DecodeSchedule
 from harness.evidence.generation import Generation
+from harness.evidence.tolerance import Tolerance
 from harness.requirements._compare import DECISIVE_FACTOR, settle_ties
 from harness.requirements._decode import GREEDY, compare_choices
 
@@ -85,7 +86,7 @@ BEST = np.array([2, 0])
 def test_a_choice_with_a_nearly_equal_score_is_accepted(got: list[int], settled: list[int]) -> None:
     outputs = {"best": np.array(got, np.int32), "scores": SCORES}
     reference = {"best": BEST, "scores": SCORES}
-    found = settle_ties(reference, outputs, ATOL, choices={"best": "scores"})
+    found = settle_ties(reference, outputs, Tolerance.stated(ATOL), choices={"best": "scores"})
     assert found["best"].tolist() == settled
     assert found["best"].dtype == np.int32  # a wrong dtype is kept
     assert found["scores"] is SCORES
@@ -94,19 +95,19 @@ def test_a_choice_with_a_nearly_equal_score_is_accepted(got: list[int], settled:
 def test_equal_infinities_are_no_near_tie() -> None:
     scores = np.array([[-np.inf, -np.inf]])
     reference, candidate = ({"best": np.array([c]), "scores": scores} for c in (0, 1))
-    found = settle_ties(reference, candidate, ATOL, choices={"best": "scores"})
+    found = settle_ties(reference, candidate, Tolerance.stated(ATOL), choices={"best": "scores"})
     assert found["best"].tolist() == [1]
 
 
 def test_ties_in_an_order_are_settled_place_by_place() -> None:
     reference = {"top": np.array([[2, 1, 0]]), "scores": SCORES[:1]}
     candidate = {"top": np.array([[1, 2, 3]]), "scores": SCORES[:1]}
-    found = settle_ties(reference, candidate, ATOL, choices={"top": "scores"})
+    found = settle_ties(reference, candidate, Tolerance.stated(ATOL), choices={"top": "scores"})
     assert found["top"].tolist() == [[2, 1, 3]]
 
 
 def test_a_class_that_is_chosen_twice_is_no_tie() -> None:
     reference = {"top": np.array([[2, 1]]), "scores": SCORES[:1]}
     candidate = {"top": np.array([[2, 2]]), "scores": SCORES[:1]}
-    found = settle_ties(reference, candidate, ATOL, choices={"top": "scores"})
+    found = settle_ties(reference, candidate, Tolerance.stated(ATOL), choices={"top": "scores"})
     assert found["top"].tolist() == [[2, 2]]

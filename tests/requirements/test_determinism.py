@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness import CellReport, Outcome, Record, check
 from harness.evidence.evidence import Evidence, Source
+from harness.evidence.tolerance import Tolerance
 from harness.requirements.determinism import REQUIREMENT, examine_example
 
 TASK = "text-classification"
@@ -272,6 +273,6 @@ def test_the_second_session_reads_the_file_itself(
     proto = onnx.load(path)
     add_to_logits(proto, helper.make_node("Identity", ["before"], ["noise"]), scale=1.0)
     onnx.save(proto, path)
-    (finding,) = examine_example(part, example, 1e-5).findings
+    (finding,) = examine_example(part, example, Tolerance.stated(1e-5)).findings
     assert finding.message.startswith("values of logits: got other bits from a second session")
-    assert examine_example(part, example, 1e-5).findings == (finding,)
+    assert examine_example(part, example, Tolerance.stated(1e-5)).findings == (finding,)
