@@ -40,7 +40,7 @@ def check(
     atol: Annotated[
         float | None,
         typer.Option(
-            "--atol", metavar="A", help="Absolute tolerance; default: the architecture's."
+            "--atol", metavar="A", help="Absolute tolerance; default: measured for each output."
         ),
     ] = None,
     requirement: Requirements = None,

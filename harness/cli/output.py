@@ -13,6 +13,7 @@ from typing import Any, TextIO
 
 import typer
 
+from harness.cli.tolerance_lines import tolerance_lines
 from harness.records import GLYPHS, CellReport, Outcome, Record
 
 ONLY_PART = "model"
@@ -84,7 +85,7 @@ def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
 
 def report_lines(report: CellReport) -> Iterator[str]:
     """Yield one line per requirement with notes on passed ones, then explanations of the others,
-    then the verdict."""
+    then the tolerances and the verdict."""
     width = max((len(record.requirement) for record in report.records), default=0)
     for record in report.records:
         yield _summary(record, width)
@@ -103,7 +104,8 @@ def _scope_lines(report: CellReport) -> Iterator[str]:
         return
     yield ""
     judged = ", ".join(scope.judged) or "no file"
-    yield f"judged: {judged} in {scope.folder}, in {scope.dtype}, {scope.tolerance}"
+    yield f"judged: {judged} in {scope.folder}, in {scope.dtype}"
+    yield from tolerance_lines(report.records)
     aspects = {
         "left out": scope.left_out,
         "examples reached": report.reach,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from harness.exporters import get_exporter, resolve_auto
 from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.scope import scope_of
-from harness.records import CellId, CellReport, Tolerance
+from harness.records import CellId, CellReport
 
 if TYPE_CHECKING:
     from torch import nn
@@ -42,9 +41,10 @@ def check(
 
     `model` is a loaded model, a model folder or a hub id. If `opset` is None, the opset that the
     file declares is accepted. If `config` is None, the registered description of the model is
-    used. `atol` is absolute, in units of the outputs; if None, the description's is used. With
-    `strict_domain`, a requirement that did not reach every landmark of the model's domain is
-    inconclusive; else it passes, and its record says how far it went.
+    used. `atol` is absolute, in units of the outputs; if None, it is measured for each output: 10 x
+    eager's own rounding, at least 1e-5. With `strict_domain`, a requirement that did not reach
+    every landmark of the model's domain is inconclusive; else it passes, and its record says how
+    far it went.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -142,16 +142,21 @@ def _make_report(
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
-    from harness.evidence.tolerance import Tolerance
     from harness.judge.domain import Domain
     from harness.judge.ladder import PreparedCell, run_requirements
+    from harness.judge.measured_tolerance import choose_tolerance
     from harness.judge.regressions import examples_for_cell
 
     chosen = get_profile(profile)
     planned = chosen.plan(requirements)
-    if atol is not None and not (math.isfinite(atol) and atol >= 0):
-        raise UsageError(f"atol {atol!r}: expected a finite number of at least 0")
-    tolerance = Tolerance.stated(config.atol) if atol is None else Tolerance.given(atol)
+    domain = Domain.of(model, config)
+    examples = examples_for_cell(
+        cell,
+        config.axis_space,
+        count=chosen.max_examples,
+        seed=seed,
+        is_affordable=domain.allows,
+    )
 
     def replay_command(requirement: str, example: Example | None) -> str:
         """Return the command that repeats the whole check: seed and profile fix its examples."""
@@ -159,21 +164,14 @@ def _make_report(
         modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
         return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
 
-    domain = Domain.of(model, config)
     evidence = Evidence(model=model, config=config, source=source)
     prepared = PreparedCell(
         cell=cell,
         evidence=evidence,
         requirements=planned,
-        examples=examples_for_cell(
-            cell,
-            config.axis_space,
-            count=chosen.max_examples,
-            seed=seed,
-            is_affordable=domain.allows,
-        ),
+        examples=examples,
         domain=domain,
-        tolerance_of=lambda _: tolerance,
+        tolerance_of=choose_tolerance(atol, examples),
         replay=replay_command,
         strict_domain=strict_domain,
     )
@@ -184,7 +182,6 @@ def _make_report(
         place,
         planned=planned,
         is_selection=requirements is not None,
-        tolerance=tolerance,
     )
     return CellReport(cell, records, scope)
 

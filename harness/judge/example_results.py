@@ -39,6 +39,11 @@ NO_MEMORY_TO_BLAME = Blame(
 )
 
 
+def may_leave_out(count: int, *, total: int) -> bool:
+    """Whether so few of all examples may be undecided."""
+    return total > 1 and count <= max(1, total // EXAMPLES_PER_UNDECIDED)
+
+
 @dataclass(frozen=True, slots=True)
 class _Target:
     """One part, or all parts run together, and how the requirement examines it."""
@@ -94,6 +99,8 @@ class ExampleResults:
         self.worst: Worst | None = None
         self.part: str | None = None
         self.needed_atol: dict[str, float] = {}
+        self.tolerance: dict[str, float] = {}
+        self.tolerance_origin: str | None = None
 
     @property
     def observed(self) -> int:
@@ -141,10 +148,8 @@ class ExampleResults:
 
         Examples whose findings are within eager's own rounding error go to `undecided` instead.
         """
-        total = self.observed + len(self._failing)
-        self._may_leave_out = total > 1 and len(self._failing) <= max(
-            1, total // EXAMPLES_PER_UNDECIDED
-        )
+        count = len(self._failing)
+        self._may_leave_out = may_leave_out(count, total=self.observed + count)
         for example, by_part in self._failing:
             if self._is_undecided(example, by_part):
                 self.undecided.append(example)
@@ -233,6 +238,8 @@ class ExampleResults:
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
         name = f"{part}: {measure.output}" if len(self._targets) > 1 else measure.output
+        self.tolerance[name] = measure.atol
+        self.tolerance_origin = self._targets[part].tolerance.origin
         self.needed_atol[name] = max(measure.max_abs_diff, self.needed_atol.get(name, 0.0))
         ratio = measure.error_ratio
         if self.worst is None or ratio > self.worst.error_ratio or math.isnan(ratio):

@@ -177,6 +177,8 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         unreached=tuple(missed) or results.unreached,
         worst=results.worst,
         needed_atol=results.needed_atol,
+        tolerance=results.tolerance,
+        tolerance_origin=results.tolerance_origin,
         part=results.part,
     )
     if results.first_failing is None:

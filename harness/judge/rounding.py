@@ -81,11 +81,17 @@ def float64_outputs(sides: Sides, example: Example) -> Arrays:
 
 
 def distances_to_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
-    """Measure each output's distance to float64; `got` is converted to float64 first."""
+    """Measure each output's distance to float64.
+
+    Both are converted to float64 first: a model may end in float32 whatever its weights are.
+    """
+    return measures_or_raise(compare(_as_float64(expected), _as_float64(got), NO_LIMIT))
+
+
+def _as_float64(arrays: Arrays) -> Arrays:
     import numpy as np
 
-    wide = {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in got.items()}
-    return measures_or_raise(compare(expected, wide, NO_LIMIT))
+    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in arrays.items()}
 
 
 def measures_or_raise(examined: Examined) -> tuple[Measure, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.judge.model_files import left_out_files
-from harness.records import Scope, Tolerance
+from harness.records import Scope
 from harness.requirements import requirement_ids
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ def scope_of(
     *,
     planned: Sequence[str],
     is_selection: bool,
-    tolerance: Tolerance,
 ) -> Scope:
     """Return the scope of a verdict after the files at `place`, a file or a folder, were judged.
 
@@ -40,5 +39,4 @@ def scope_of(
         not_asked=tuple(r for r in requirement_ids(exports_again=True) if r not in planned),
         is_selection=is_selection,
         dtype=DTYPE,
-        tolerance=tolerance,
     )

@@ -27,8 +27,8 @@ def validate_model_outputs(
     """Compare an ONNX file with the eager model on corners and drawn axis sizes.
 
     `onnx_named_outputs` are the outputs that the file must have, as `export` returned them. `atol`
-    is absolute, in units of the outputs; if None, the description's is used. Accepts descriptions
-    with one part; use `check` for a folder of parts.
+    is absolute, in units of the outputs; if None, it is measured for each output: 10 x eager's own
+    rounding, at least 1e-5. Accepts descriptions with one part; use `check` for a folder of parts.
 
     Raises OutputMatchError, ShapeError, DtypeError, NonFiniteError, AtolError or
     RuntimeRefusalError for a mismatch, ValidationError if no example could have failed, and
@@ -37,9 +37,9 @@ def validate_model_outputs(
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.onnx_file import graph_outputs
     from harness.evidence.session import single_thread
-    from harness.evidence.tolerance import Tolerance
     from harness.judge.example_results import ExampleResults
     from harness.judge.examples import draw_examples
+    from harness.judge.measured_tolerance import choose_tolerance
     from harness.requirements.agreement import REQUIREMENT
 
     if len(config.parts) > 1:
@@ -52,16 +52,18 @@ def validate_model_outputs(
             f"outputs of {onnx_model}: got {', '.join(got)}, "
             f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
         )
-    tolerance = Tolerance.stated(config.atol) if atol is None else Tolerance.given(atol)
-    results = ExampleResults(REQUIREMENT, evidence, lambda _: tolerance)
+    examples = draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0)
+    tolerance_of = choose_tolerance(atol, examples)
     with single_thread():
-        for example in draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0):
+        results = ExampleResults(REQUIREMENT, evidence, tolerance_of)
+        for example in examples:
             results.add(example)
         results.finish()
         failing = results.first_failing
         if failing is not None:
             finding = results.findings(failing)[0]
-            raise finding.error(f"{finding.message} [{onnx_model}, {failing}]")
+            origin = tolerance_of(evidence.parts[0]).origin
+            raise finding.error(f"{finding.message}; atol {origin} [{onnx_model}, {failing}]")
     reason = results.why_inconclusive()
     if reason is not None:
         raise ValidationError(f"{onnx_model}: {reason}")

@@ -42,7 +42,7 @@ from harness.records.run_file import (
     reports_of,
 )
 from harness.records.run_status import is_green, make_footer
-from harness.records.scope import LeftOutFile, Reach, Scope, Tolerance
+from harness.records.scope import LeftOutFile, Reach, Scope
 
 __all__ = [
     "CHECK_SCHEMA_VERSION",
@@ -73,7 +73,6 @@ __all__ = [
     "RunShard",
     "Scope",
     "Started",
-    "Tolerance",
     "Unreached",
     "Worst",
     "dump_line",

@@ -111,6 +111,8 @@ class CellReport:
                     "examples": record.examples,
                     "worst": to_plain(record.worst),
                     "unreached": to_plain(record.unreached),
+                    "tolerance": to_plain(record.tolerance),
+                    "tolerance_origin": record.tolerance_origin,
                 }
                 for record in self.records
             ],

@@ -18,7 +18,9 @@ SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, SCHEMA_VERSION)
 """Versions of the run files that can be read. Version 1 has no `bounds` and no `unreached`."""
 TRACEBACK_LIMIT = 4096
-_LEFT_OUT_IF_EMPTY = frozenset({"reused", "interface", "bounds", "unreached"})
+_LEFT_OUT_IF_EMPTY = frozenset(
+    {"reused", "interface", "bounds", "unreached", "tolerance", "tolerance_origin"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -110,6 +112,8 @@ class Record:
     sizes that ran, and each axis expression that the model bounds to its values. `bounds` maps the
     axes and expressions that the model bounds to the largest size that it states. `unreached` lists
     the landmarks that no example reached, since that would need too much memory or time.
+    `tolerance` is the atol of each output that was compared, and `tolerance_origin` says where
+    these numbers come from.
     """
 
     cell: CellId
@@ -121,6 +125,8 @@ class Record:
     covered: Mapping[str, list[int]] = field(default_factory=dict)
     worst: Worst | None = None
     needed_atol: Mapping[str, float] = field(default_factory=dict)
+    tolerance: Mapping[str, float] = field(default_factory=dict)
+    tolerance_origin: str | None = None
     failing: FailingExample | None = None
     message: str = ""
     traceback: str | None = None
@@ -166,8 +172,8 @@ class Record:
             for name in ("max_abs_diff", "atol", "error_ratio"):
                 worst[name] = float(worst[name])
             values["worst"] = Worst(**worst)
-        needed = values.get("needed_atol", {})
-        values["needed_atol"] = {output: float(atol) for output, atol in needed.items()}
+        for name in ("needed_atol", "tolerance"):
+            values[name] = {output: float(atol) for output, atol in values.get(name, {}).items()}
         if values.get("failing"):
             values["failing"] = FailingExample(**values["failing"])
         parts = values.get("interface", {})

@@ -2,29 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.records.lines import Record
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tolerance:
-    """The tolerance of a verdict, absolute, in units of the outputs.
-
-    `value` is one number, or output -> number. `origin` says where it comes from, such as `--atol`
-    or `the description of bert`.
-    """
-
-    value: float | Mapping[str, float]
-    origin: str
-
-    def __str__(self) -> str:
-        if isinstance(self.value, Mapping):
-            value = f"{min(self.value.values()):.3g} to {max(self.value.values()):.3g}"
-        else:
-            value = f"{self.value:.3g}"
-        return f"atol {value} ({self.origin})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +48,6 @@ class Scope:
     not_asked: tuple[str, ...]
     is_selection: bool
     dtype: str
-    tolerance: Tolerance
 
 
 def reach_of(records: tuple[Record, ...]) -> tuple[Reach, ...]:

@@ -238,7 +238,7 @@ def test_a_failure_stays_one_whatever_was_reached(judge: Judge) -> None:
 def runs_out_of_memory_from(size: int, axis: str = "batch_size") -> Examine:
     """Return an `examine` function whose memory runs out at this size of an axis."""
 
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         if example.axes[axis] >= size:
             raise RuntimeError(
                 "DefaultCPUAllocator: not enough memory: tried to allocate 2000000000"
@@ -266,7 +266,7 @@ def test_memory_that_always_runs_out_proves_nothing(judge: Judge) -> None:
 def test_memory_that_runs_out_for_what_others_reach_is_inconclusive(judge: Judge) -> None:
     """As it is for a product of axes: no axis alone went too far."""
 
-    def examine(sides: Any, example: Example, atol: float) -> Examined:
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
         if example.axes["batch_size"] == 7:
             raise MemoryError
         return Examined()

@@ -136,8 +136,10 @@ def test_the_verdict_on_a_selection_names_it(
 def test_the_tolerance_and_its_origin_are_named(
     folder: Path, judge: Callable[..., CellReport]
 ) -> None:
-    assert str(scope_of(judge(folder, atol=0.5)).tolerance) == "atol 0.5 (--atol)"
-    assert "stated by the description" in str(scope_of(judge(folder)).tolerance)
+    given = judge(folder, ["agreement"], atol=0.5).record("agreement")
+    assert (set(given.tolerance.values()), given.tolerance_origin) == ({0.5}, "given by --atol")
+    measured = judge(folder, ["agreement"]).record("agreement")
+    assert "measured" in (measured.tolerance_origin or "")
 
 
 def test_the_examples_say_how_far_they_reached_of_what_the_model_reads(

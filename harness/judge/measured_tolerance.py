@@ -1,0 +1,166 @@
+"""Measure the tolerance of a model for which none is stated, from eager PyTorch's own rounding.
+
+A description states the tolerance of its tiny model. Another model of the architecture, with more
+layers or larger weights, rounds more or less than that.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import UsageError, one_line
+from harness.evidence.sides import EagerError
+from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
+from harness.judge.example_results import may_leave_out
+from harness.judge.rounding import (
+    ALWAYS_ALLOWED,
+    UnmeasurableError,
+    distances_to_float64,
+    float64_outputs,
+    largest_allowed_atol,
+)
+from harness.requirements._compare import ROUNDING_FACTOR
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.evidence.reference import Arrays
+    from harness.evidence.sides import Example, Sides
+
+EXAMPLES = 20
+"""Number of examples that eager PyTorch computes in float64 too, at most.
+
+They are taken at equal distances, and the largest is among them. A file may still differ by more on
+another example: then that example's own rounding is measured before it counts as a failure."""
+
+LARGEST_SHARE = 1e-3
+"""Largest tolerance that can refuse a wrong file, as a share of the standard deviation of the
+output's finite values."""
+
+
+def choose_tolerance(atol: float | None, examples: Sequence[Example]) -> ToleranceOf:
+    """Return the tolerance that a caller gave, or else one that is measured on the examples.
+
+    Raises UsageError if `atol` is negative or not finite.
+    """
+    if atol is None:
+        return measured_on(examples)
+    if not (math.isfinite(atol) and atol >= 0):
+        raise UsageError(f"atol {atol!r}: expected a finite number of at least 0")
+    given = Tolerance.given(atol)
+    return lambda _: given
+
+
+def measured_on(examples: Sequence[Example]) -> ToleranceOf:
+    """Return a function that measures the tolerance of a part when it is first called with it."""
+    chosen = _choose(examples)
+
+    def tolerance_of(sides: Sides) -> Tolerance:
+        return sides.fact(("tolerance", *chosen), lambda: _measure(sides, chosen))
+
+    return tolerance_of
+
+
+def _choose(examples: Sequence[Example]) -> Sequence[Example]:
+    if len(examples) <= EXAMPLES:
+        return examples
+    largest = max(examples, key=lambda example: math.prod(example.axes.values()))
+    spaced = (examples[index * len(examples) // EXAMPLES] for index in range(EXAMPLES - 1))
+    return tuple(dict.fromkeys([*spaced, largest]))
+
+
+@dataclass(slots=True)
+class _Observed:
+    """Eager's rounding of one output in each example, and the spread of its values over all."""
+
+    roundings: list[float] = field(default_factory=list)
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    """Sum of the squared distances from the mean."""
+
+    def add(self, values: np.ndarray[Any, Any], rounding: float) -> None:
+        import numpy as np
+
+        self.roundings.append(rounding)
+        finite = values[np.isfinite(values)]
+        if not finite.size:
+            return
+        mean = float(finite.mean(dtype=np.float64))
+        total, distance = self.count + finite.size, mean - self.mean
+        self.squares += float(finite.var(dtype=np.float64)) * finite.size
+        self.squares += distance**2 * self.count * finite.size / total
+        self.mean += distance * finite.size / total
+        self.count = total
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of all finite values."""
+        return math.sqrt(self.squares / self.count) if self.count else 0.0
+
+    @property
+    def atol(self) -> float:
+        """10 x the largest rounding of the examples that decide, at least 1e-5.
+
+        One example in twenty may be left out, if the tolerance would be too large with it. It is
+        near a tie, such as two experts of a router that score alike.
+        """
+        limit = LARGEST_SHARE * self.spread / ROUNDING_FACTOR
+        calm = [rounding for rounding in self.roundings if rounding <= limit]
+        unsure = len(self.roundings) - len(calm)
+        is_rare = may_leave_out(unsure, total=len(self.roundings))
+        return largest_allowed_atol(max(calm if is_rare else self.roundings, default=0.0))
+
+
+def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
+    """Measure each output of floating-point numbers. All others must be equal."""
+    observed: dict[str, _Observed] = {}
+    exact: dict[str, float] = {}
+    problems: list[str] = []
+    for example in examples:
+        try:
+            reference = sides.reference(example)
+        except EagerError:
+            continue  # `agreement` reports it
+        roundings = _roundings(sides, example, reference, problems)
+        for name, values in reference.items():
+            if values.dtype.kind == "f":
+                observed.setdefault(name, _Observed()).add(values, roundings.get(name, math.inf))
+            else:
+                exact[name] = ALWAYS_ALLOWED
+    by_output = exact | {name: one.atol for name, one in observed.items()}
+    doubts = {name: _doubt(name, one, problems) for name, one in observed.items()}
+    return Tolerance(
+        Origin.MEASURED,
+        max(by_output.values(), default=ALWAYS_ALLOWED),
+        by_output,
+        {name: doubt for name, doubt in doubts.items() if doubt is not None},
+    )
+
+
+def _roundings(
+    sides: Sides, example: Example, reference: Arrays, problems: list[str]
+) -> Mapping[str, float]:
+    """Return |float32 - float64| of each output; empty, and one more problem, if it is unknown."""
+    try:
+        measures = distances_to_float64(reference, float64_outputs(sides, example))
+    except UnmeasurableError as error:
+        problems.append(f"{one_line(error)} [{example}]")
+        return {}
+    return {measure.output: measure.max_abs_diff for measure in measures}
+
+
+def _doubt(name: str, observed: _Observed, problems: Sequence[str]) -> str | None:
+    """Return why a wrong file could pass at the tolerance of an output, or None."""
+    largest = LARGEST_SHARE * observed.spread
+    if observed.atol <= largest:
+        return None
+    reason = (
+        f"atol of {name}: got {observed.atol:.3g} ({Origin.MEASURED}, at least "
+        f"{ALWAYS_ALLOWED:g}), expected at most {largest:.3g}, which is {LARGEST_SHARE:g} x the "
+        "standard deviation of its values, so a wrong file could have passed; give --atol"
+    )
+    return f"{reason}; in float64, {problems[0]}" if problems else reason

@@ -1,0 +1,219 @@
+"""The tolerance of a model that is not the tiny one of its architecture: measured, and stated."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import numpy_helper
+from transformers import ViTConfig, ViTForImageClassification
+
+from harness import (
+    AtolError,
+    Outcome,
+    Record,
+    TasksManager,
+    check,
+    export,
+    judge_cell,
+    validate_model_outputs,
+)
+from harness.evidence.models import perturb
+from harness.evidence.sides import EagerError, Example
+from harness.evidence.tolerance import Origin, Tolerance
+from harness.judge.measured_tolerance import EXAMPLES, measured_on
+from harness.records import CellId
+
+TASK = "image-classification"
+SIZES = {
+    "hidden_size": 48,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+    "image_size": 16,
+    "patch_size": 4,
+    "num_labels": 7,
+}
+
+
+class Exported:
+    """A model that is deeper and wider than the tiny one, its description and a correct file."""
+
+    def __init__(self, folder: Path, adapt: Callable[[Any], None] = lambda model: None) -> None:
+        self.model = ViTForImageClassification(ViTConfig(**SIZES)).eval()
+        perturb(self.model, seed=0, matrix_std=0.4, vector_std=0.4)
+        with torch.no_grad():
+            adapt(self.model)
+        constructor = TasksManager.get_exporter_config_constructor("onnx", self.model, task=TASK)
+        self.config = constructor(self.model.config)
+        self.path = folder / "model.onnx"
+        export(self.model, self.config, folder, opset=18, exporter="torchscript")
+
+    @functools.cached_property
+    def measured(self) -> Record:
+        return self.agreement()
+
+    def agreement(self, **options: Any) -> Record:
+        report = check(self.path, self.model, TASK, requirements=["agreement"], **options)
+        return report.record("agreement")
+
+    def shift_one_bias(self, path: Path, amount: float) -> Path:
+        """Write a file in which one logit is off by `amount`."""
+        proto = onnx.load(self.path)
+        (bias,) = [t for t in proto.graph.initializer if t.name.endswith("classifier.bias")]
+        values = numpy_helper.to_array(bias).copy()
+        values[3] += amount
+        bias.CopyFrom(numpy_helper.from_array(values, bias.name))
+        onnx.save(proto, path)
+        return path
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    return Exported(tmp_path_factory.mktemp("larger"))
+
+
+@pytest.fixture(scope="module")
+def offset(tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    """Logits near 10,000 that vary by little: eager itself rounds by as much."""
+
+    def adapt(model: Any) -> None:
+        model.classifier.weight.mul_(1e-3)
+        model.classifier.bias.fill_(1e4)
+
+    return Exported(tmp_path_factory.mktemp("offset"), adapt)
+
+
+def test_a_correct_file_of_another_configuration_conforms(larger: Exported) -> None:
+    report = check(larger.path, larger.model, TASK, profile="smoke")
+    assert report.conforms
+    record = report.record("agreement")
+    assert record.tolerance_origin == Origin.MEASURED
+    assert record.tolerance["logits"] > larger.config.atol
+    assert record.worst is not None
+    assert record.worst.atol == record.tolerance["logits"]
+
+
+def test_the_stated_tolerance_of_the_tiny_model_would_refuse_it(larger: Exported) -> None:
+    """And neither the runtime nor the exporter is to blame for what eager's rounding explains."""
+    record = larger.agreement(atol=larger.config.atol)
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "harness")
+    assert "the tolerance is at fault" in record.message
+    assert "give a larger --atol, or none" in record.message
+
+
+def test_rounding_below_atol_may_explain_a_difference_too(larger: Exported) -> None:
+    needed = larger.measured.needed_atol["logits"]
+    record = larger.agreement(atol=0.95 * needed)
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "harness")
+
+
+def test_a_weight_that_is_off_by_50_times_the_rounding_is_refused(
+    larger: Exported, tmp_path: Path
+) -> None:
+    rounding = larger.measured.tolerance["logits"] / 10
+    path = larger.shift_one_bias(tmp_path / "model.onnx", 50 * rounding)
+    report = check(path, larger.model, TASK, requirements=["agreement"])
+    record = report.record("agreement")
+    assert (record.outcome, record.blame) == (Outcome.FAILED, "exporter")
+    with pytest.raises(AtolError, match=f"atol {Origin.MEASURED}"):
+        validate_model_outputs(larger.config, larger.model, path, ["logits"])
+    validate_model_outputs(larger.config, larger.model, larger.path, ["logits"])
+
+
+def test_a_tolerance_that_could_hide_a_wrong_file_is_inconclusive(offset: Exported) -> None:
+    record = offset.agreement()
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "atol of logits: got 0.0" in record.message
+    assert "0.001 x the standard deviation of its values" in record.message
+
+
+def test_a_given_tolerance_wins(offset: Exported) -> None:
+    record = offset.agreement(atol=0.5)
+    assert record.outcome is Outcome.PASSED
+    assert (record.tolerance, record.tolerance_origin) == ({"logits": 0.5}, Origin.GIVEN)
+
+
+def test_a_model_that_refuses_float64_is_inconclusive(
+    larger: Exported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise EagerError("RuntimeError: no kernel for Double")
+
+    monkeypatch.setattr("harness.evidence.sides.Sides.eager_float64", refuse)
+    record = larger.agreement()
+    assert record.outcome is Outcome.INCONCLUSIVE
+    assert "no kernel for Double" in record.message
+
+
+def test_the_tiny_model_has_the_tolerance_of_its_description(subject: Callable[..., Any]) -> None:
+    cell = CellId(
+        architecture="gpt2", task="text-generation-with-past", opset=18, exporter="torchscript"
+    )
+    record = judge_cell(cell, requirements=["agreement"], profile="smoke").record("agreement")
+    assert record.tolerance_origin == Origin.STATED
+    assert "present.1.value" in record.tolerance
+    assert set(record.tolerance.values()) == {subject("gpt2", cell.task).config.atol}
+
+
+class _Sides:
+    """One output of 1,000 values with a standard deviation of 1, and a rounding per example."""
+
+    def __init__(self, roundings: Sequence[float]) -> None:
+        self.roundings = roundings
+        self.measured: list[int] = []
+
+    def fact(self, key: object, compute: Callable[[], Any]) -> Any:
+        return compute()
+
+    def reference(self, example: Example) -> dict[str, Any]:
+        values = np.tile([-1.0, 1.0], 500).astype(np.float32)
+        return {"y": values, "choice": np.array([example.seed])}
+
+    def feed(self, example: Example) -> Any:
+        return example
+
+    def eager_float64(self, example: Example) -> dict[str, Any]:
+        self.measured.append(example.seed)
+        reference = self.reference(example)
+        exact = reference["y"].astype(np.float64) + self.roundings[example.seed]
+        return {**reference, "y": exact}
+
+
+def _measured(roundings: Sequence[float]) -> tuple[Tolerance, list[int]]:
+    sides: Any = _Sides(roundings)
+    examples = [Example.of({"batch_size": 1 + n % 7}, n) for n in range(len(roundings))]
+    return measured_on(examples)(sides), sides.measured
+
+
+@pytest.mark.parametrize(
+    ("roundings", "atol", "is_conclusive"),
+    [
+        pytest.param([1e-6, 3e-6, 2e-6], 3e-5, True, id="the largest decides"),
+        pytest.param([1e-8, 1e-8], 1e-5, True, id="at least 1e-5"),
+        pytest.param([1e-6] * 19 + [0.5], 1e-5, True, id="one near a tie is left out"),
+        pytest.param([1e-6] * 18 + [0.5, 0.5], 5.0, False, id="two of twenty decide too"),
+        pytest.param([2e-4], 2e-3, False, id="above 1e-3 of the spread"),
+        pytest.param([9e-5], 9e-4, True, id="just below 1e-3 of the spread"),
+    ],
+)
+def test_a_tolerance_is_ten_times_the_rounding(
+    roundings: list[float], atol: float, *, is_conclusive: bool
+) -> None:
+    tolerance, _ = _measured(roundings)
+    assert tolerance.for_output("y") == pytest.approx(atol, rel=0.05)
+    assert tolerance.for_output("choice") == 1e-5
+    assert ("y" not in tolerance.doubts) is is_conclusive
+
+
+def test_a_bounded_number_of_examples_is_measured() -> None:
+    _, measured = _measured([1e-6] * 200)
+    assert len(measured) == EXAMPLES
+    assert 6 in measured  # the first of the largest
+    assert max(measured) > 150
