@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from harness.configs import rotary_scaling
+
 
 class NormalizedConfig:
     """Reads a transformers configuration under normalized attribute names.
@@ -107,6 +109,28 @@ class NormalizedTextConfig(NormalizedConfig):
             return None
         window = getattr(self, "sliding_window", None)
         return int(window) if window else None
+
+    @property
+    def rope_switches(self) -> tuple[int, ...]:
+        """Positions from which on the rotary scaling is another one than before, ascending."""
+        table = getattr(self, "max_positions", None)
+        scalings = rotary_scaling.rope_scalings(self.config)
+        found = (rotary_scaling.switch_of(scaling, table) for scaling in scalings)
+        return tuple(sorted({int(position) for position in found if position}))
+
+    @property
+    def goes_past_table(self) -> bool:
+        """Whether a rotary scaling exists for texts that are longer than the table of positions."""
+        return any(map(rotary_scaling.grows, rotary_scaling.rope_scalings(self.config)))
+
+    @property
+    def rope_follows_length(self) -> bool:
+        """Whether rotary frequencies depend on the largest position of a call.
+
+        A prefill and its steps then may give other values than one call of all tokens.
+        """
+        scalings = rotary_scaling.rope_scalings(self.config)
+        return any(map(rotary_scaling.follows_length, scalings))
 
 
 class NormalizedSeq2SeqConfig(NormalizedTextConfig):
