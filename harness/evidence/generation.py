@@ -12,7 +12,7 @@ from harness.configs.decoding import axis_of, slice_tokens
 from harness.errors import one_line
 from harness.evidence.decoding import STEPS, DecodeSchedule, key_masks
 from harness.evidence.memory import out_of_memory
-from harness.evidence.reference import eval_mode
+from harness.evidence.reference import calling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,8 +82,6 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
     These share the cache of the last call. Other calls are ignored: an architecture may call
     itself for another purpose, such as to detect a language.
     """
-    import torch
-
     device = next(model.parameters()).device
     tensors = {name: tensor.to(device) for name, tensor in prompt.items()}
     calls: list[_Call] = []
@@ -95,7 +93,7 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
 
     hook = model.register_forward_hook(record, with_kwargs=True)
     try:
-        with torch.no_grad(), eval_mode(model), _silent():
+        with calling(model), _silent():
             model.generate(**tensors, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
     except Exception as error:
         raised = f"generate() raised {type(error).__name__}: {one_line(error)}"

@@ -7,10 +7,12 @@ cache layers or patches semantics therefore disagrees with it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import ConfigBehavior
+from harness.configs.decoding import axis_of, slice_tokens, spans
+from harness.evidence.fresh_state import fresh_state
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,13 +32,11 @@ def call_reference(
     """Call the model and return output name -> array, for the outputs that `config` declares.
 
     Caches are transformers' own, filled through `update`. For a past of length 0 the cache stays
-    empty, as at the start of a generation. Raises what the model raises.
+    empty, as at the start of a generation. The model has no memory of earlier calls. Raises what
+    the model raises.
     """
-    import torch
-
-    device = next(model.parameters()).device
-    tensors = {name: tensor.to(device) for name, tensor in feed.items()}
-    with torch.no_grad(), eval_mode(model):
+    tensors = _on_device_of(model, feed)
+    with calling(model):
         match config.behavior:
             case ConfigBehavior.ENCODER:
                 outputs = model.get_encoder()(**tensors)
@@ -45,6 +45,51 @@ def call_reference(
             case _:
                 outputs = model(**_call(config, tensors))
     return {name: _output(outputs, name).cpu().numpy() for name in config.outputs}
+
+
+def call_in_steps(
+    model: nn.Module,
+    config: OnnxConfig,
+    feed: Mapping[str, torch.Tensor],
+    ends: Sequence[int],
+) -> Arrays:
+    """Call a decoder step by step with one cache, as users do; return the outputs of all tokens.
+
+    `ends` holds the number of tokens done after each step. `feed` holds all tokens and no past.
+    What the model remembers of a step is there in the next one. Outputs over tokens are joined, the
+    cache is that of the last step. Raises what the model raises.
+    """
+    import torch
+    from transformers import DynamicCache
+
+    tensors, cache, steps = _on_device_of(model, feed), DynamicCache(), []
+    with calling(model):
+        for start, end in spans(ends):
+            step = slice_tokens(config, tensors, start=start, end=end)
+            steps.append(model(**step, use_cache=True, past_key_values=cache))
+    arrays = {}
+    for name, axes in config.outputs.items():
+        axis = axis_of(axes, config.STEP_AXIS)
+        whole = steps[-1:] if axis is None else steps
+        arrays[name] = torch.cat([_output(step, name) for step in whole], axis or 0).cpu().numpy()
+    return arrays
+
+
+@contextlib.contextmanager
+def calling(model: nn.Module) -> Iterator[None]:
+    """Prepare a model for the calls of one example within the block.
+
+    It is in eval mode, without gradients and without memory of calls before the block.
+    """
+    import torch
+
+    with torch.no_grad(), fresh_state(model), _eval_mode(model):
+        yield
+
+
+def _on_device_of(model: nn.Module, feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    device = next(model.parameters()).device
+    return {name: tensor.to(device) for name, tensor in feed.items()}
 
 
 def to_float64(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -118,7 +163,7 @@ def _output(outputs: Any, name: str) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def eval_mode(model: nn.Module) -> Iterator[None]:
+def _eval_mode(model: nn.Module) -> Iterator[None]:
     """Put the model in eval mode within the block; afterwards each module has its mode back."""
     training = [module for module in model.modules() if module.training]
     if training:
