@@ -26,10 +26,10 @@ class TorchScriptExporter(TorchExporter):
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
         from harness.exporters._attention import with_attention
+        from harness.exporters._rotary import DYNAMIC, LONGROPE, without_rotary_memory
 
-        if opset >= FIRST_OPSET_OF_SDPA:
-            return model
-        return with_attention(model, "eager") or model
+        prepared = None if opset >= FIRST_OPSET_OF_SDPA else with_attention(model, "eager")
+        return without_rotary_memory(prepared or model, (DYNAMIC, LONGROPE))
 
     def write(
         self,
