@@ -87,10 +87,6 @@ class NormalizedTextConfig(NormalizedConfig):
         return int(grouped or self.num_attention_heads)
 
     @property
-    def rope_switches(self) -> tuple[int, ...]:
-        return ()
-
-    @property
     def position_reaches(self) -> tuple[int, ...]:
         """Numbers of positions that a feed of positions must use up to the last one.
 

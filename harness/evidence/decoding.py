@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axes import AxisExpression, shape_problems
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
 from harness.configs.feeds import FeedKind, feed_kind
-from harness.errors import DescriptionError
+from harness.errors import DescriptionError, one_line
+from harness.evidence.reference import call_in_steps
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import as_tensors
+from harness.evidence.sides import EagerError, as_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +44,18 @@ class DecodeSchedule:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeReference:
+    """Eager PyTorch's outputs for all tokens of a schedule, by name.
+
+    `in_one_call` has them from one full forward, `in_steps` from the steps of the schedule, with
+    transformers' own cache. `in_steps` is None if the model cannot tell them apart.
+    """
+
+    in_one_call: Arrays
+    in_steps: Arrays | None
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One run of one part during decoding."""
 
@@ -63,7 +76,7 @@ class DecodingError(Exception):
 
 
 class Decoding:
-    """Computes the same tokens in two ways: eager's full forward, and the files step by step.
+    """Computes the same tokens in two ways: by eager PyTorch, and by the files step by step.
 
     `calls` holds the calls of the last run. `memo` holds results that the `cache` requirement
     stores, by key.
@@ -74,6 +87,7 @@ class Decoding:
         self.sides = owner.together or owner.parts[0]
         self.calls: list[Call] = []
         self.memo: dict[object, Any] = {}
+        self._model = owner.model
         self._parts = {part.stem: part for part in owner.parts}
         self._min_past = _min_past(self.config)
 
@@ -101,12 +115,22 @@ class Decoding:
         name = next(key_masks(self.config), None)
         return None if name is None else schedule.feed[name].numpy().cumsum(axis=1) > 0
 
-    def full_forward(self, schedule: DecodeSchedule) -> Arrays:
-        """Return eager PyTorch's outputs for all tokens in one call, without decode steps.
+    def reference(self, schedule: DecodeSchedule) -> DecodeReference:
+        """Return eager PyTorch's outputs for all tokens; raises EagerError if it refuses the feed.
 
-        Raises EagerError if eager PyTorch refuses the feed.
+        The steps are called only if rotary frequencies follow the length of a call. For any other
+        model, steps that differ from the full forward are a defect, and must not be a reference.
         """
-        return self.sides.eager(schedule.feed)
+        full = self.sides.eager(schedule.feed)
+        follows = getattr(self.config.normalized_config, "rope_follows_length", False)
+        may_differ = self.config.use_past and follows
+        return DecodeReference(full, self._call_in_steps(schedule) if may_differ else None)
+
+    def _call_in_steps(self, schedule: DecodeSchedule) -> Arrays:
+        try:
+            return call_in_steps(self._model, self.config, schedule.feed, schedule.ends)
+        except Exception as error:
+            raise EagerError(f"{type(error).__name__}: {one_line(error)}") from error
 
     def run(self, schedule: DecodeSchedule) -> Feed:
         """Run the files step by step, return the outputs; raises DecodingError if a step fails."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -101,6 +101,7 @@ class ExampleResults:
         self.needed_atol: dict[str, float] = {}
         self.tolerance: dict[str, float] = {}
         self.tolerance_origin: str | None = None
+        self.notes: Counter[str] = Counter()
 
     @property
     def observed(self) -> int:
@@ -187,6 +188,7 @@ class ExampleResults:
                 self._reasons.setdefault(part, examined.why_unobserved)
             if examined.findings and self.first_failing is None:
                 self.first_failing = example
+            self.notes.update(examined.notes)
             for measure in examined.measures:
                 self._keep(measure, example, part)
             for claim, doubt in examined.doubts.items():

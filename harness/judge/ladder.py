@@ -168,9 +168,11 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         results.add(example)
     results.finish()
     missed = prepared.domain.unreached(results.examples) if requirement.visits_bounds else ()
+    notes = [f"{note} ({n} of {results.observed} examples)" for note, n in results.notes.items()]
+    lines = [record.message, *notes, _undecided_note(record, results)]
     record = replace(
         record,
-        message="\n".join(filter(None, [record.message, _undecided_note(record, results)])),
+        message="\n".join(filter(None, lines)),
         examples=results.observed,
         covered=results.covered,
         bounds=results.bounds,

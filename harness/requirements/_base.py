@@ -76,13 +76,15 @@ class Examined:
 
     `doubts` has one entry for each claim, such as an output or an input: the reason why this
     example could not have refuted the claim, or None if it could. A requirement is inconclusive if
-    no example could have refuted one of its claims.
+    no example could have refuted one of its claims. `notes` are shown with the number of examples
+    that have them.
     """
 
     findings: tuple[Finding, ...] = ()
     measures: tuple[Measure, ...] = ()
     doubts: Mapping[str, str | None] = field(default_factory=dict)
     why_unobserved: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

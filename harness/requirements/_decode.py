@@ -1,5 +1,5 @@
-"""The comparisons of `cache`: decode steps with one full forward, chosen tokens with `generate()`,
-and rows in another order."""
+"""The comparisons of `cache`: decode steps with eager PyTorch, chosen tokens with `generate()`, and
+rows in another order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from harness.configs.base import Feed, OnnxConfig
     from harness.configs.task_table import Axes
-    from harness.evidence.decoding import DecodeSchedule, Decoding
+    from harness.evidence.decoding import DecodeReference, DecodeSchedule, Decoding
     from harness.evidence.generation import Generation
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence
@@ -30,34 +30,88 @@ if TYPE_CHECKING:
 
 GREEDY = "greedy tokens"
 ROWS = "rows of the cache"
+EAGER_IN_STEPS = (
+    "the reference is eager PyTorch in the same steps, which differ from its full forward by more "
+    "than atol, since its rotary frequencies follow the length of a call"
+)
+"""A note of an example."""
 
 
 def compare_steps(
-    decoding: Decoding, schedule: DecodeSchedule, expected: Arrays, got: Feed, tolerance: Tolerance
+    decoding: Decoding,
+    schedule: DecodeSchedule,
+    reference: DecodeReference,
+    got: Feed,
+    tolerance: Tolerance,
 ) -> Examined:
-    """Compare the outputs of the decode steps with one full forward of eager PyTorch.
+    """Compare the outputs of the decode steps with eager PyTorch.
+
+    The reference is one full forward. If eager's own steps differ from it by more than atol, the
+    reference is these steps, and a note says so: users decode in steps, as `generate()` does. A
+    file cannot know at the prefill which frequencies the later tokens will select.
 
     Only positions whose query sees at least one key are compared. The findings name the first step
-    that differs. `expected` is the full forward, `got` the outputs of all steps, joined.
+    that differs. `got` holds the outputs of all steps, joined.
     """
-    import numpy as np
+    steps = reference.in_steps
+    if (
+        steps is None
+        or not _compare_all(decoding, schedule, reference.in_one_call, steps, tolerance).findings
+    ):
+        return _compare_by_step(
+            decoding, schedule, reference.in_one_call, got, tolerance, name="one full forward"
+        )
+    examined = _compare_by_step(
+        decoding, schedule, steps, got, tolerance, name="eager PyTorch in the same steps"
+    )
+    return dataclasses.replace(examined, notes=(EAGER_IN_STEPS,))
 
-    config, length = decoding.config, schedule.ends[-1]
-    seen = decoding.defined_queries(schedule)
-    if seen is None:
-        seen = np.ones((len(next(iter(schedule.feed.values()))), length), dtype=bool)
-    examined = _compare_span(config, seen, expected, got, tolerance, span=(0, length))
+
+def _compare_by_step(
+    decoding: Decoding,
+    schedule: DecodeSchedule,
+    expected: Arrays,
+    got: Feed,
+    tolerance: Tolerance,
+    *,
+    name: str,
+) -> Examined:
+    """Compare all tokens; if they differ, the findings are those of the first step that differs.
+
+    `name` says in messages where `expected` comes from.
+    """
+    examined = _compare_all(decoding, schedule, expected, got, tolerance)
     if not examined.findings:
         return examined
+    config, seen = decoding.config, _seen(decoding, schedule)
     for span, call in zip(schedule.spans, decoding.calls[-len(schedule.ends) :], strict=True):
         step = _compare_span(config, seen, expected, call.outputs, tolerance, span=span)
         if step.findings:
-            name = f"{step_name(*span)} against one full forward"
+            place = f"{step_name(*span)} against {name}"
             findings = (
-                dataclasses.replace(f, message=f"{name}: {f.message}") for f in step.findings
+                dataclasses.replace(f, message=f"{place}: {f.message}") for f in step.findings
             )
             return dataclasses.replace(examined, findings=tuple(findings))
     return examined
+
+
+def _compare_all(
+    decoding: Decoding, schedule: DecodeSchedule, expected: Arrays, got: Feed, tolerance: Tolerance
+) -> Examined:
+    span = (0, schedule.ends[-1])
+    seen = _seen(decoding, schedule)
+    return _compare_span(decoding.config, seen, expected, got, tolerance, span=span)
+
+
+def _seen(decoding: Decoding, schedule: DecodeSchedule) -> Array:
+    """Return whether each query sees a key, [batch, tokens]."""
+    import numpy as np
+
+    seen = decoding.defined_queries(schedule)
+    if seen is None:
+        rows = len(next(iter(schedule.feed.values())))
+        return np.ones((rows, schedule.ends[-1]), dtype=bool)
+    return seen
 
 
 def _compare_span(
@@ -69,7 +123,7 @@ def _compare_span(
     *,
     span: tuple[int, int],
 ) -> Examined:
-    """Compare the tokens `span` of the full forward with `got`.
+    """Compare the tokens `span` of `expected`, which has all tokens, with `got`.
 
     Only the positions that `seen` [batch, tokens] marks are compared.
     """
