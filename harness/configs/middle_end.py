@@ -222,7 +222,7 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 def landmark_lengths(text: NormalizedConfig) -> Sequence[int]:
     """Return the lengths around which a text model behaves differently, besides its longest."""
     window = (text.attention_window,) if text.has_attribute("attention_window") else ()
-    return (*window, *(text.rope_switches if text.has_attribute("rope_switches") else ()))
+    return (*window, *(text.rope_switches if isinstance(text, NormalizedTextConfig) else ()))
 
 
 def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:

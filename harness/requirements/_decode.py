@@ -76,7 +76,7 @@ def _compare_by_step(
     *,
     name: str,
 ) -> Examined:
-    """Compare all tokens; if they differ, the findings are those of the first step that differs.
+    """Compare all tokens; if they differ, the findings name the first step that differs.
 
     `name` says in messages where `expected` comes from.
     """

@@ -42,7 +42,7 @@ def test_a_generation_equals_generate_and_leaves_the_model_unchanged(
     schedule = decoding.schedule_for(Example.of(space.export_sizes, 1))
     generation = generate(one.model, one.config, schedule)
     assert generation.choices.shape == (3, STEPS)
-    full = decoding.full_forward(generation.schedule)["logits"]
+    full = decoding.reference(generation.schedule).in_one_call["logits"]
     at = [end - 1 for end in generation.schedule.ends[:-1]]
     np.testing.assert_allclose(full[:, at], generation.logits, atol=one.config.atol)
     assert (generation.logits.argmax(axis=2) == generation.choices).mean() > 0.5

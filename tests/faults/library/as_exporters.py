@@ -66,6 +66,7 @@ def cell_of(subject: Subject, exporter: Exporter) -> CellId:
         task=subject.task,
         opset=subject.opset,
         exporter=exporter.name,
+        variant=subject.variant,
     )
 
 

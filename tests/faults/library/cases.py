@@ -197,7 +197,11 @@ class Ran(Case):
 
 def _cell(subject: Subject, exporter: str, opset: int) -> CellId:
     return CellId(
-        architecture=subject.architecture, task=subject.task, opset=opset, exporter=exporter
+        architecture=subject.architecture,
+        task=subject.task,
+        opset=opset,
+        exporter=exporter,
+        variant=subject.variant,
     )
 
 

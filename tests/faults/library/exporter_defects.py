@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import torch
 from torch import nn
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 
 from tests.faults.library.exporter_kinds import Named
+
+SWITCH = 16
+"""Position from which on the tiny model of longrope has its long factors."""
 
 
 def ignores_mask(named: Named) -> Named:
@@ -36,6 +41,10 @@ def ignores_positions(named: Named) -> Named:
 
 def shifts_positions(named: Named) -> Named:
     return named | {"position_ids": named["position_ids"] + 1}
+
+
+def clamps_positions_at_the_switch(named: Named) -> Named:
+    return named | {"position_ids": named["position_ids"].clamp(max=SWITCH - 1)}
 
 
 def bakes_positions(named: Named) -> Named:
@@ -150,3 +159,28 @@ def numbered_axes(arguments: dict[str, Any]) -> None:
 
 def older_opset(arguments: dict[str, Any]) -> None:
     arguments["opset_version"] -= 1
+
+
+def with_long_factors(model: nn.Module) -> None:
+    _fix_frequencies(model, length=SWITCH + 1)
+
+
+def with_short_factors(model: nn.Module) -> None:
+    _fix_frequencies(model, length=None)
+
+
+def _fix_frequencies(model: nn.Module, *, length: int | None) -> None:
+    """Give rotary modules the frequencies of one length; without a length, the original ones."""
+    for module in model.modules():
+        if hasattr(module, "original_inv_freq"):
+            compute = ROPE_INIT_FUNCTIONS[module.rope_type]
+            frequencies, _ = compute(module.config, seq_len=length)
+            vars(module)["forward"] = functools.partial(_rotate, module, frequencies)
+
+
+def _rotate(
+    module: Any, frequencies: torch.Tensor, _: torch.Tensor, position_ids: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    angles = position_ids[..., None].float() * frequencies
+    angles = torch.cat((angles, angles), dim=-1)
+    return angles.cos() * module.attention_scaling, angles.sin() * module.attention_scaling

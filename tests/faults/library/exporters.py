@@ -23,6 +23,7 @@ from tests.faults.library.subjects import (
     CLIP,
     GPT2,
     LLAMA,
+    LONGROPE,
     MISTRAL,
     MIXTRAL,
     T5,
@@ -257,5 +258,23 @@ FAULTS = (
         Preparing("bakes-experts", defects.with_traced_experts),
         "the file contains only the experts that the traced tokens chose",
         "huggingface/optimum#1671",
+    ),
+    _fault(
+        LONGROPE,
+        "agreement",
+        Preparing("has-long-factors-always", defects.with_long_factors),
+        "short texts have the rotary frequencies of long texts",
+    ),
+    _fault(
+        LONGROPE,
+        "agreement",
+        Preparing("has-short-factors-always", defects.with_short_factors),
+        "long texts have the rotary frequencies of short texts",
+    ),
+    _fault(
+        LONGROPE,
+        "agreement",
+        Wrapping("clamps-positions", defects.clamps_positions_at_the_switch),
+        "positions stop before the one from which the long factors count",
     ),
 )

@@ -15,6 +15,7 @@ from torch import nn
 
 from harness import LlamaOnnxConfig, OnnxConfig, TasksManager, exporters, register
 from harness.configs import plugins
+from harness.evidence.fixtures import TinyModel
 from harness.evidence.models import tiny_model
 from harness.exporters import get_exporter
 
@@ -24,14 +25,15 @@ GENERATION = "text-generation-with-past"
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An architecture, a task, and the opset of the files."""
+    """An architecture, a task, the opset of the files, and the variant of the tiny model."""
 
     architecture: str
     task: str
     opset: int = 18
+    variant: str = ""
 
     def __str__(self) -> str:
-        return f"{self.architecture}/{self.task}"
+        return f"{TinyModel(self.architecture, self.variant)}/{self.task}"
 
 
 BERT = Subject("bert", "text-classification")
@@ -43,6 +45,7 @@ T5 = Subject("t5", "text2text-generation-with-past")
 VIT = Subject("vit", "image-classification")
 WHISPER = Subject("whisper", "automatic-speech-recognition-with-past")
 CLIP = Subject("clip", "feature-extraction")
+LONGROPE = Subject("phi3", GENERATION, variant="longrope")
 
 
 class ExpertsOnnxConfig(LlamaOnnxConfig):
@@ -99,7 +102,7 @@ class Bench:
     def model(self, subject: Subject) -> Any:
         """Return the tiny model; do not change it."""
         with more_architectures():
-            return tiny_model(subject.architecture, subject.task)
+            return tiny_model(subject.architecture, subject.task, subject.variant)
 
     @functools.cache  # noqa: B019
     def config(self, subject: Subject) -> OnnxConfig:
@@ -110,7 +113,7 @@ class Bench:
 
     def files(self, subject: Subject) -> Path:
         """Return the folder of a correct TorchScript export; do not edit it."""
-        name = f"{subject.architecture}-{subject.task}-{subject.opset}"
+        name = f"{subject}-{subject.opset}".replace("/", "-")
         folder, done = self._folder / name, self._folder / f"{name}.done"
         with FileLock(f"{folder}.lock"):
             if not done.exists():
