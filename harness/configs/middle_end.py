@@ -19,6 +19,7 @@ from harness.configs.dummy_inputs import (
 from harness.configs.normalized_config import (
     NormalizedConfig,
     NormalizedEncoderDecoderConfig,
+    NormalizedTextConfig,
     NormalizedTextAndVisionConfig,
 )
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
@@ -227,7 +228,8 @@ def landmark_lengths(text: NormalizedConfig) -> Sequence[int]:
 
 def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:
     """Return a ceiling on `axis` if the model has a table of positions and no way past it."""
-    if not text.has_attribute("max_positions") or getattr(text, "goes_past_table", False):
+    goes_past = isinstance(text, NormalizedTextConfig) and text.goes_past_table
+    if goes_past or not text.has_attribute("max_positions"):
         return {}
     return {axis: text.max_positions}
 

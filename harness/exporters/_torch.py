@@ -119,6 +119,14 @@ class InProcessExporter(ABC):
 class TorchExporter(InProcessExporter):
     """An exporter of torch.onnx, which traces the flat-signature wrapper `FlatModel`."""
 
+    rewritten_rope_types: tuple[str, ...] = ()
+    """Types of rotary scaling that cannot be traced as transformers writes them."""
+
+    def prepare(self, model: nn.Module, opset: int) -> nn.Module:
+        from harness.exporters._rotary import without_rotary_memory
+
+        return without_rotary_memory(model, self.rewritten_rope_types)
+
     def write_part(
         self,
         model: nn.Module,

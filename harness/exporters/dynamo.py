@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace
+from harness.exporters._rotary import DYNAMIC
 from harness.exporters._torch import SharedTracesMixin, TorchExporter
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
     from torch.export import ExportedProgram
 
     from harness.configs.base import OnnxConfig
@@ -25,11 +25,7 @@ class DynamoExporter(SharedTracesMixin, TorchExporter):
     """
 
     name = "dynamo"
-
-    def prepare(self, model: nn.Module, opset: int) -> nn.Module:
-        from harness.exporters._rotary import DYNAMIC, without_rotary_memory
-
-        return without_rotary_memory(model, (DYNAMIC,))  # longrope has no branch in Python
+    rewritten_rope_types = (DYNAMIC,)  # longrope has no branch in Python
 
     def write(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.exporters._rotary import DYNAMIC, LONGROPE
 from harness.exporters._torch import TorchExporter
 
 if TYPE_CHECKING:
@@ -23,13 +24,13 @@ class TorchScriptExporter(TorchExporter):
     """torch.onnx.export with `dynamo=False`."""
 
     name = "torchscript"
+    rewritten_rope_types = (DYNAMIC, LONGROPE)
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
         from harness.exporters._attention import with_attention
-        from harness.exporters._rotary import DYNAMIC, LONGROPE, without_rotary_memory
 
         prepared = None if opset >= FIRST_OPSET_OF_SDPA else with_attention(model, "eager")
-        return without_rotary_memory(prepared or model, (DYNAMIC, LONGROPE))
+        return super().prepare(prepared or model, opset)
 
     def write(
         self,

@@ -36,6 +36,7 @@ def write_script(request: CellRequest, output: Path, *, part: str | None = None)
     _refuse_unsupported_cell(request)
     with prepare_cell(request) as prepared:
         _refuse_unsupported_parts(prepared, part)
+        _refuse_rewritten_rope(prepared)
         written = first_matching_script(_script_candidates(request, prepared, part))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -69,6 +70,18 @@ def _refuse_unsupported_parts(prepared: PreparedCell, part: str | None) -> None:
                 f"{prepared.cell}: {type(config).__name__} patches the model for the export, "
                 "which a script cannot do; use replay to show the cell"
             )
+
+
+def _refuse_rewritten_rope(prepared: PreparedCell) -> None:
+    from harness.exporters import get_exporter
+    from harness.exporters._rotary import remembers_calls
+
+    types = getattr(get_exporter(prepared.cell.exporter), "rewritten_rope_types", ())
+    if any(remembers_calls(module, types) for module in prepared.evidence.model.modules()):
+        raise UsageError(
+            f"{prepared.cell}: its exporter rewrites rotary scaling that follows the length of a "
+            "call, which a script cannot do; use replay to show the cell"
+        )
 
 
 def _script_candidates(
