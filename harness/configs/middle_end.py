@@ -19,8 +19,8 @@ from harness.configs.dummy_inputs import (
 from harness.configs.normalized_config import (
     NormalizedConfig,
     NormalizedEncoderDecoderConfig,
-    NormalizedTextConfig,
     NormalizedTextAndVisionConfig,
+    NormalizedTextConfig,
 )
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
 from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
