@@ -55,6 +55,7 @@ def test_the_wheel_contains_packages_and_data_and_nothing_else(wheel: Path) -> N
         "harness/fixtures/models/gpt2~external-data.json",
         "harness/fixtures/expectations/dynamo.toml",
         "harness/fixtures/durations.json",
+        "harness/fixtures/left_out.json",
         "harness/schemas/check.schema.json",
         "harness/__init__.pyi",
         "reports/templates/index.html.j2",

@@ -103,10 +103,7 @@ class TasksManager:
         load_architectures()
         entry = cls._SUPPORTED_MODEL_TYPE.get(model_type)
         if entry is None:
-            raise UsageError(
-                f"architecture {model_type!r} is not registered; "
-                f"{suggest(model_type, cls._SUPPORTED_MODEL_TYPE)}"
-            )
+            raise UsageError(_explain_typed_name(model_type, cls._SUPPORTED_MODEL_TYPE))
         if exporter not in entry:
             raise UsageError(f"backend {exporter!r}: {model_type} has {', '.join(sorted(entry))}")
         return dict(sorted(entry[exporter].items()))
@@ -124,7 +121,10 @@ class TasksManager:
         Raises UsageError for an architecture or a task that is not registered.
         """
         if model_type is None:
+            from harness.configs.left_out import require_described
+
             model_type = str(getattr(model, "config", model).model_type)
+            require_described(model_type)
         supported = cls.get_supported_tasks_for_model_type(model_type, exporter)
         name = map_from_synonym(task)
         if name not in supported:
@@ -166,6 +166,16 @@ class TasksManager:
                 "choose the task that it was saved for"
             )
         return model.eval()
+
+
+def _explain_typed_name(architecture: str, registered: Iterable[str]) -> str:
+    """The message for a name that a user typed; similar names, unless transformers has this one."""
+    from harness.configs.left_out import explain_unregistered
+    from harness.configs.transformers_mappings import model_types
+
+    if architecture in model_types():
+        return explain_unregistered(architecture)
+    return f"architecture {architecture!r} is not registered; {suggest(architecture, registered)}"
 
 
 def _subclasses(root: type[Any]) -> Iterator[type[OnnxConfig]]:

@@ -19,6 +19,11 @@ from harness.errors import HarnessError
 LIBRARY = "transformers"
 SOURCE = Path("models", "auto", "modeling_auto.py")
 SUFFIX = "_MAPPING_NAMES"
+CONFIG_SOURCES = (
+    Path("models", "auto", "auto_mappings.py"),
+    Path("models", "auto", "configuration_auto.py"),
+)
+"""Where the model types are listed: versions before 5.1 have only the second module."""
 
 ClassNames = tuple[str, ...]
 ModelMapping = dict[str, ClassNames]
@@ -42,6 +47,36 @@ def classes_by_task() -> dict[str, ModelMapping]:
 def architectures_by_task() -> dict[str, set[str]]:
     """Task -> architectures that transformers has for it; raises as `classes_by_task` does."""
     return {task: set(mapping) for task, mapping in classes_by_task().items()}
+
+
+@functools.cache
+def model_types() -> frozenset[str]:
+    """Every model type of transformers, those without a task included; raises as the others do.
+
+    A pair of a model type and the name of a configuration class is read as an entry of the mapping.
+    """
+    paths = (library_folder() / source for source in CONFIG_SOURCES)
+    listed = {
+        name
+        for path in paths
+        if path.is_file()
+        for node in ast.walk(_parse(path))
+        for name, value in _pairs(node)
+        if value.endswith("Config")
+    }
+    return frozenset(listed.union(*architectures_by_task().values()))
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[str, str]]:
+    """The pairs of text that a tuple or a dictionary in the source has."""
+    match node:
+        case ast.Tuple(elts=[ast.Constant(value=str(name)), ast.Constant(value=str(value))]):
+            yield name, value
+        case ast.Dict(keys=keys, values=values):
+            for key, item in zip(keys, values, strict=True):
+                match key, item:
+                    case ast.Constant(value=str(name)), ast.Constant(value=str(value)):
+                        yield name, value
 
 
 def tasks_of_class(class_name: str) -> list[str]:
@@ -83,14 +118,25 @@ def _registered_tasks(architecture: str) -> set[str]:
 @functools.cache
 def _read_mappings() -> dict[str, ModelMapping]:
     path = library_folder() / SOURCE
+    tree = _parse(path)
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         return _evaluate(tree)
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, SyntaxError, ValueError) as error:
-        raise HarnessError(
-            f"transformers: its model mappings cannot be read from {path} ({error}); "
-            "install a version of transformers that this harness supports"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> HarnessError:
+    return HarnessError(
+        f"transformers: its model mappings cannot be read from {path} ({error}); "
+        "install a version of transformers that this harness supports"
+    )
 
 
 def library_folder() -> Path:

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from harness.configs.left_out import FILE as LEFT_OUT
 from harness.configs.plugins import fixture_directories
 from harness.errors import UsageError
 from harness.matrix.changed_files import ChangedFile
@@ -82,7 +83,7 @@ class _ChangeMapper:
                 return self._of_architectures(file, {relative.stem.partition("~")[0]})
             case ("expectations", _), ".toml":
                 return self._of_expectations(file)
-            case (name,), _ if name == DURATIONS:
+            case (name,), _ if name in {DURATIONS, LEFT_OUT}:
                 return None
             case _, ".py":
                 return self._of_module(file)

@@ -352,5 +352,5 @@ def test_a_side_that_is_not_registered_is_named(
 ) -> None:
     monkeypatch.delitem(TasksManager._SUPPORTED_MODEL_TYPE, "bert")
     whole = EncoderDecoderOnnxConfig(two_models, task=GENERATION)
-    with pytest.raises(UsageError, match="'bert' is not registered"):
+    with pytest.raises(UsageError, match=r"'bert': transformers .* it is not described here"):
         whole.parts["encoder_model"].generate_dummy_inputs()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.configs.left_out import explain_unregistered, reasons_left_out
 from harness.configs.task_table import TASK_CLASSES
 from harness.configs.tasks import TasksManager, supported_tasks_mapping
 from harness.configs.transformers_mappings import (
@@ -18,9 +19,11 @@ from harness.configs.transformers_mappings import (
     _registered_tasks,
     architectures_by_task,
     classes_by_task,
+    model_types,
     not_registered,
     tasks_of_class,
 )
+from harness.errors import UsageError
 
 CALLER = """
 from harness.configs.transformers_mappings import architectures_by_task
@@ -150,19 +153,76 @@ def test_missing_transformers_is_one_clear_line() -> None:
     )
 
 
+def test_model_types_are_those_that_transformers_can_configure() -> None:
+    from transformers import CONFIG_MAPPING
+
+    assert set(CONFIG_MAPPING) <= model_types()
+    assert "codetiny" not in model_types()
+
+
 def test_each_text_architecture_is_registered_or_left_out_for_a_reason() -> None:
-    root = Path(__file__).resolve().parents[2]
-    (pinned,) = re.findall(r"(?m)^transformers==(\d+\.\d+)", (root / "constraints.txt").read_text())
-    page = (root / "docs" / "left-out.md").read_text()
-    _, _, table = page.partition(f"Of the architectures that transformers {pinned} maps")
-    rows = re.findall(r"(?m)^\| ([a-z0-9_, -]+) \| \w.+ \|$", table)
-    named = [name for names in rows for name in names.split(", ") if name != "architecture"]
     generating = {"fill-mask", "text-generation", "text2text-generation"}
     left = [
         name
         for _, name, tasks in not_registered()
         if generating & set(tasks) and not generating & _registered_tasks(name)
     ]
-    assert sorted(named) == sorted(left), (
-        "docs/left-out.md must give a reason for each unregistered architecture"
+    assert sorted(reasons_left_out()) == left, (
+        "fixtures/left_out.json must give a reason for each unregistered architecture"
     )
+
+
+def test_the_page_of_reasons_has_the_rows_of_the_data() -> None:
+    root = Path(__file__).resolve().parents[2]
+    (pinned,) = re.findall(r"(?m)^transformers==(\d+\.\d+)", (root / "constraints.txt").read_text())
+    page = (root / "docs" / "left-out.md").read_text()
+    _, _, table = page.partition(f"Of the architectures that transformers {pinned} maps")
+    rows = re.findall(r"(?m)^\| ([a-z0-9_, -]+) \| (\w.+) \|$", table)
+    shown = {name: reason for names, reason in rows[1:] for name in names.split(", ")}
+    assert shown == reasons_left_out(), "docs/left-out.md differs from fixtures/left_out.json"
+
+
+def test_a_type_of_transformers_is_explained_with_its_reason() -> None:
+    line = explain_unregistered("lfm2")
+    assert line.startswith("model type 'lfm2': transformers ")
+    assert "cache the state of a recurrence" in line
+    for part in ("docs/left-out.md", "scaffold lfm2", "--config-module", "CONTRIBUTING.md"):
+        assert part in line
+
+
+@pytest.mark.parametrize("architecture", ["siglip", "qwen2_5_vl", "wav2vec2", "dinov3_vit"])
+def test_a_type_without_a_reason_of_its_own_is_one_that_awaits_its_description(
+    architecture: str,
+) -> None:
+    assert "its description is not written yet" in explain_unregistered(architecture)
+
+
+def test_scaffold_is_named_only_for_types_that_it_accepts() -> None:
+    assert "git_vision_model" in model_types()
+    assert "scaffold" not in explain_unregistered("git_vision_model")
+
+
+def test_a_type_of_remote_code_is_explained() -> None:
+    line = explain_unregistered("codetiny")
+    assert "'codetiny' is not part of transformers" in line
+    assert "--config-module" in line
+    assert "--trust-remote-code" in line
+
+
+def test_a_typed_name_gets_similar_ones_unless_transformers_has_it() -> None:
+    with pytest.raises(UsageError, match="'brt' is not registered; did you mean bert"):
+        TasksManager.get_supported_tasks_for_model_type("brt")
+    with pytest.raises(UsageError, match=r"'siglip': transformers .* has it") as caught:
+        TasksManager.get_supported_tasks_for_model_type("siglip")
+    assert "did you mean" not in str(caught.value)
+
+
+def test_the_type_of_a_loaded_configuration_is_no_typing_error() -> None:
+    from transformers import PreTrainedConfig
+
+    class CodeTinyConfig(PreTrainedConfig):  # type: ignore[misc,unused-ignore]
+        model_type = "codetiny"
+
+    with pytest.raises(UsageError, match="not part of transformers") as caught:
+        TasksManager.get_exporter_config_constructor("onnx", CodeTinyConfig())
+    assert "did you mean" not in str(caught.value)
