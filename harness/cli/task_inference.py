@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import tasks_of_class
 from harness.errors import UsageError
+from harness.evidence.model_folders import CONFIG, transformer_folder
 from harness.evidence.models import read_model_type
 
 
@@ -30,7 +31,7 @@ def infer_task(model: str, *, trust_remote_code: bool = False) -> str:
 
 
 def _class_name(model: str, *, trust_remote_code: bool) -> str:
-    path = Path(model) / "config.json"
+    path = transformer_folder(Path(model)) / CONFIG
     if path.is_file():
         names = json.loads(path.read_text(encoding="utf-8")).get("architectures")
     else:

@@ -8,11 +8,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.left_out import require_described
 from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
-from harness.errors import UsageError, one_line, suggest
+from harness.errors import UsageError, one_line
 from harness.evidence.fixtures import TinyModel, read_fixture
 from harness.evidence.memory import out_of_memory
+from harness.evidence.model_folders import (
+    CONFIG,
+    explain_quantised,
+    require_checkpoint,
+    transformer_folder,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -95,19 +102,21 @@ def _is_norm_weight(name: str, parameter: torch.Tensor) -> bool:
 def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool = False) -> Any:
     """Load a model from a directory or a hub id, in eval mode and float32.
 
-    Raises UsageError if there is no configuration, if its model type is unknown or not registered
-    for the task, or if the weights are missing or unreadable.
+    Raises UsageError if a folder is something else than a checkpoint of transformers, if its model
+    type is unknown or not registered for the task, or if its weights are missing or unreadable.
     """
     import torch
     from transformers.utils import logging
 
     architecture = read_model_type(name_or_path, trust_remote_code=trust_remote_code)
+    folder = Path(name_or_path)
+    source = transformer_folder(folder) if folder.is_dir() else name_or_path
     TasksManager.get_exporter_config_constructor("onnx", model_type=architecture, task=task)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
         return TasksManager.get_model_from_task(
-            task, name_or_path, trust_remote_code=trust_remote_code, dtype=torch.float32
+            task, source, trust_remote_code=trust_remote_code, dtype=torch.float32
         )
     except UsageError:
         raise
@@ -119,37 +128,46 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
 
 
 def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False) -> str:
-    """Return the `model_type` in a model's config.json; raises UsageError if it has none."""
+    """Return the registered `model_type` in a model's config.json.
+
+    Raises UsageError if it cannot be read or is not registered, or if a folder is something else
+    than a checkpoint.
+    """
     directory = Path(name_or_path)
     if directory.is_dir():
-        return _read_local_model_type(directory)
+        require_checkpoint(directory)
+        return _read_local_model_type(transformer_folder(directory))
     if directory.exists() or str(name_or_path).startswith((".", "/", "~")):
         raise UsageError(
             f"model {str(name_or_path)!r} is not a folder; give a model folder or a hub id"
         )
-    from transformers import AutoConfig
+    return _read_hub_model_type(str(name_or_path), trust_remote_code=trust_remote_code)
+
+
+def _read_hub_model_type(hub_id: str, *, trust_remote_code: bool) -> str:
+    from transformers import AutoConfig, PreTrainedConfig
 
     try:
-        config = AutoConfig.from_pretrained(str(name_or_path), trust_remote_code=trust_remote_code)
+        content, _ = PreTrainedConfig.get_config_dict(hub_id)
+        if "model_type" in content:
+            require_described(content["model_type"], subject=f"model {hub_id!r}")
+        config = AutoConfig.from_pretrained(hub_id, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise UsageError(
-            f"model {str(name_or_path)!r} cannot be loaded: {one_line(error)}"
-        ) from error
+        raise UsageError(f"model {hub_id!r} cannot be loaded: {one_line(error)}") from error
+    if problem := explain_quantised(content):
+        raise UsageError(f"model {hub_id!r} {problem}")
     return str(config.model_type)
 
 
 def _read_local_model_type(directory: Path) -> str:
-    path = directory / "config.json"
+    path = directory / CONFIG
     if not path.is_file():
         raise UsageError(f"model folder {directory} has no config.json; give a saved model")
     try:
-        model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
+        model_type = str(json.loads(path.read_text(encoding="utf-8"))["model_type"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path}: no model_type can be read ({error!r}); give a saved model"
         ) from error
-    registered = TasksManager.architectures()
-    if model_type not in registered:
-        hint = suggest(model_type, registered)
-        raise UsageError(f"{path}: model type {model_type!r} is not registered; {hint}")
-    return str(model_type)
+    require_described(model_type, subject=str(path))
+    return model_type

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import UsageError
+from harness.evidence.model_folders import explain_lfs_pointer, is_lfs_pointer
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +38,8 @@ def parse_onnx(path: Path) -> onnx.ModelProto:
         data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    if is_lfs_pointer(path):
+        raise UsageError(f"{path} is not an ONNX model: {explain_lfs_pointer(path)}")
     if not data:
         raise UsageError(f"{path} is empty and not an ONNX model; export it again")
     try:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
+from harness.evidence.model_folders import explain_lfs_pointer, is_lfs_pointer
 from harness.evidence.onnx_file import all_nodes, subgraphs
 
 if TYPE_CHECKING:
@@ -164,8 +165,9 @@ def find_external_data(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, in
         )
     size = path.stat().st_size
     if size < offset + length:
+        reason = explain_lfs_pointer(path) if is_lfs_pointer(path) else "it is truncated"
         raise UnreadableTensorError(
-            f"got {size} bytes in {path.name}, expected at least {offset + length}; it is truncated"
+            f"got {size} bytes in {path.name}, expected at least {offset + length}; {reason}"
         )
     return path, offset
 

@@ -81,6 +81,10 @@ def truncated(path: Path) -> None:
     data.write_bytes(data.read_bytes()[:-4])
 
 
+def not_fetched(path: Path) -> None:
+    (path.parent / "model.data").write_text("version https://git-lfs.github.com/spec/v1\n")
+
+
 def unnamed(path: Path) -> None:
     point_to(path, location=None)
 
@@ -107,6 +111,7 @@ DAMAGES: dict[Callable[[Path], None], str] = {
     missing: "got no file 'model.data', expected it next to the model",
     a_folder: "got no file 'model.data', expected it next to the model",
     truncated: "it is truncated",
+    not_fetched: "model.data is a Git LFS pointer instead of the file itself; run `git lfs pull`",
     unnamed: "got no location, expected a file next to the model",
     with_a_nul: "null byte), expected a file",
     before_the_start: "got offset '-64', expected a number of bytes",
