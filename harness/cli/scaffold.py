@@ -13,9 +13,10 @@ import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
 from harness.cli.output import DOES_NOT_CONFORM, clean_stdout, write_report
-from harness.cli.scaffold_draft import Draft, draft_like, nearest, require_new
+from harness.cli.scaffold_draft import Draft, draft_like, nearest, require_new, with_one_width
 from harness.cli.scaffold_files import ScaffoldPaths, choose_paths, write_new
 from harness.cli.scaffold_text import fixture_text, module_text
+from harness.configs.left_out import reasons_left_out
 from harness.records import CellId, CellReport
 
 
@@ -49,11 +50,10 @@ def scaffold(
         load_descriptions(config_module)
         require_new(architecture)
         paths = choose_paths(architecture, output)
-        draft, problems = _first_fitting_draft(
-            architecture, [like] if like else nearest(architecture)
-        )
+        patterns = [like] if like else nearest(architecture)
+        draft, problems = _first_fitting_draft(architecture, patterns)
         if problems:
-            for line in _refusal_lines(draft, problems):
+            for line in _refusal_lines(draft, problems, patterns):
                 typer.echo(line, file=stdout)
             return DOES_NOT_CONFORM
         standalone = paths.folder is not None
@@ -77,16 +77,20 @@ def _first_fitting_draft(architecture: str, patterns: Sequence[str]) -> tuple[Dr
     for like in patterns:
         draft, problems = try_on_eager(draft_like(architecture, like))
         tried.append((draft, problems))
+        if problems and (other := with_one_width(draft)) is not None:
+            draft, problems = try_on_eager(other)
         if not problems:
             return draft, problems
     return tried[0]
 
 
-def _refusal_lines(draft: Draft, problems: Sequence[str]) -> Iterator[str]:
+def _refusal_lines(draft: Draft, problems: Sequence[str], tried: Sequence[str]) -> Iterator[str]:
     yield from problems
+    if reason := reasons_left_out().get(draft.architecture):
+        yield f"{draft.architecture} is left out so far: {reason}"
     yield (
-        f"nothing was written: {draft.architecture} does not behave like {draft.like}; try another "
-        f"--like, or write the description by hand (see CONTRIBUTING.md)"
+        f"nothing was written: {draft.architecture} does not behave like {' or '.join(tried)}; try "
+        f"another --like, or write the description by hand (see CONTRIBUTING.md)"
     )
 
 

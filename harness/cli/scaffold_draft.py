@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.configs.base import OnnxConfig
@@ -14,6 +16,10 @@ from harness.configs.transformers_mappings import architectures_by_task, classes
 from harness.errors import UsageError, suggest
 
 MAX_SHOWN = 40
+MOST_TRIED = 8
+WIDTH = "hidden_size"
+DATA_INPUTS = ("input_ids", "pixel_values", "input_values", "input_features")
+"""The inputs that carry text, images and sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,18 +73,86 @@ def require_new(architecture: str) -> None:
 
 
 def nearest(architecture: str) -> list[str]:
-    """Return registered architectures that share a task with this one, most similar first.
+    """Return registered architectures that a draft can follow, most similar first.
 
-    Similarity is the Jaccard index of their sets of tasks.
+    They have one config class, share a task with this one, and take the same data there. Similar
+    are equal sets of tasks, then equal names of settings, by the Jaccard index. Raises UsageError
+    if no architecture is left.
     """
-    wanted = _tasks_in_transformers(architecture)
+    wanted, settings = _tasks_in_transformers(architecture), _setting_names(architecture)
 
-    def likeness(other: str) -> float:
+    def unlikeness(other: str) -> tuple[float, float, str]:
         tasks = set(map(base_task, TasksManager.get_supported_tasks_for_model_type(other)))
-        return len(wanted & tasks) / len(wanted | tasks)
+        return -_jaccard(wanted, tasks), -_jaccard(settings, _setting_names(other)), other
 
-    alike = [other for other in TasksManager.architectures() if likeness(other) > 0]
-    return sorted(alike, key=lambda other: (-likeness(other), other))
+    alike = [other for other in TasksManager.architectures() if _can_follow(architecture, other)]
+    if not alike:
+        taken = sorted(set().union(*_data_inputs(architecture).values()))
+        raise UsageError(
+            f"architecture {architecture!r}: nothing registered with one config class takes "
+            f"{' and '.join(taken) or 'its inputs'} alone in this way; name one with --like, or "
+            "write the description by hand (see CONTRIBUTING.md)"
+        )
+    return sorted(alike, key=unlikeness)[:MOST_TRIED]
+
+
+def _can_follow(architecture: str, other: str) -> bool:
+    constructors = TasksManager.get_supported_tasks_for_model_type(other).values()
+    taken, pattern = _data_inputs(architecture), _data_inputs(other)
+    shared = taken.keys() & pattern.keys() & {base_task(c.task) for c in constructors}
+    return (
+        len({constructor.resolve() for constructor in constructors}) == 1
+        and bool(shared)
+        and all(taken[task] == pattern[task] for task in shared)
+    )
+
+
+@functools.cache
+def _data_inputs(architecture: str) -> dict[str, frozenset[str]]:
+    """Return task -> the inputs of `DATA_INPUTS` that its model class takes."""
+    import transformers
+
+    return {
+        task: frozenset(DATA_INPUTS)
+        & inspect.signature(
+            getattr(transformers, members[architecture][0]).forward
+        ).parameters.keys()
+        for task, members in classes_by_task().items()
+        if architecture in members
+    }
+
+
+def _setting_names(architecture: str) -> set[str]:
+    return set(_default_config(architecture).to_dict())
+
+
+def _jaccard(first: set[str], second: set[str]) -> float:
+    return len(first & second) / len(first | second)
+
+
+def with_one_width(draft: Draft) -> Draft | None:
+    """Return the draft with the largest `hidden_size` in all of its nested configurations.
+
+    None if they have the same one already. Models without a projection between their parts need it.
+    """
+    nested = [value for value in draft.fixture["config"].values() if isinstance(value, dict)]
+    widths = {value[WIDTH] for value in nested if WIDTH in value}
+    if len(widths) < 2:
+        return None
+    note = f"Its parts have one {WIDTH}, because eager refuses the different ones of {draft.like}."
+    fixture = _set_width(draft.fixture, max(widths))
+    return replace(draft, fixture=fixture, notes=(*draft.notes, note))
+
+
+def _set_width(settings: Mapping[str, Any], width: int) -> dict[str, Any]:
+    return {
+        name: width
+        if name == WIDTH
+        else _set_width(value, width)
+        if isinstance(value, dict)
+        else value
+        for name, value in settings.items()
+    }
 
 
 def draft_like(architecture: str, like: str) -> Draft:
