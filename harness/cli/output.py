@@ -85,7 +85,7 @@ def write_report(report: CellReport, stdout: TextIO, *, as_json: bool) -> int:
 
 def report_lines(report: CellReport) -> Iterator[str]:
     """Yield one line per requirement with notes on passed ones, then explanations of the others,
-    then the tolerances and the verdict."""
+    then the scope of the verdict and notes on it, then the verdict."""
     width = max((len(record.requirement) for record in report.records), default=0)
     for record in report.records:
         yield _summary(record, width)
@@ -94,6 +94,7 @@ def report_lines(report: CellReport) -> Iterator[str]:
     for records in _group_unpassed(report.records):
         yield from _explanation(records)
     yield from _scope_lines(report)
+    yield from (f"note: {note}" for note in report.notes)
     yield f"{report.verdict}: {report.cell}"
 
 

@@ -50,6 +50,7 @@ def check(
     that parses gets a verdict.
     """
     from harness.evidence.evidence import Source
+    from harness.evidence.file_notes import notes_on_files
     from harness.evidence.onnx_file import default_opset, parse_onnx
 
     path = Path(onnx_path)
@@ -75,6 +76,7 @@ def check(
         profile=profile,
         strict_domain=strict_domain,
         replay=words,
+        notes=(*_notes_on(model), *notes_on_files(files)),
     )
 
 
@@ -117,6 +119,7 @@ def export_and_check(
         profile=profile,
         strict_domain=strict_domain,
         replay=[*replay, "--opset", str(target_opset)],
+        notes=_notes_on(model),
     )
 
 
@@ -133,11 +136,12 @@ def _make_report(
     profile: Profile | str,
     strict_domain: bool,
     replay: Sequence[str],
+    notes: Sequence[str],
 ) -> CellReport:
     """Run the requirements on the files at `place`, and return their records with their scope.
 
-    `replay` holds the first words of the command that repeats the check. Raises UsageError if
-    `atol` is negative or not finite.
+    `replay` holds the first words of the command that repeats the check. `notes` say what the
+    verdict does not cover. Raises UsageError if `atol` is negative or not finite.
     """
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
@@ -183,7 +187,7 @@ def _make_report(
         planned=planned,
         is_selection=requirements is not None,
     )
-    return CellReport(cell, records, scope)
+    return CellReport(cell, records, scope, tuple(notes))
 
 
 def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:
@@ -192,6 +196,12 @@ def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:
     if isinstance(model, (str, Path)):
         return load_model(task, model, trust_remote_code=trust_remote_code)
     return model
+
+
+def _notes_on(model: nn.Module | Path | str) -> tuple[str, ...]:
+    from harness.evidence.model_notes import notes_on_model
+
+    return notes_on_model(model) if isinstance(model, (str, Path)) else ()
 
 
 def _config_for(model: Any, task: str) -> OnnxConfig:

@@ -24,6 +24,7 @@ from harness.requirements._compare import DECISIVE_FACTOR, ROUNDING_FACTOR
 from harness.requirements._module_comparison import ModuleComparison
 from harness.requirements._movement import enlarged
 from harness.requirements._node_comparison import NodeComparison
+from harness.requirements._scope import blame_beyond_float32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -76,6 +77,8 @@ def blame_by_execution(failure: Failure) -> Blame:
         return NOT_DETERMINISTIC
     if not _passes_under(failure, EAGER):
         return EAGER_AS_DESCRIBED_DISAGREES
+    if (beyond := blame_beyond_float32(failure.sides.owner)) is not None:
+        return beyond
     if explaining_rounding(repeated, failure, measure_rounding) is not None:
         return _blame_tolerance(failure)
     return (
@@ -146,6 +149,8 @@ def _kernel_reason(failure: Failure) -> str:
 
 def blame_runtime(failure: Failure) -> Blame:
     """Blame ONNX Runtime for optimisation levels that differ, and name the first different node."""
+    if (beyond := blame_beyond_float32(failure.sides.owner)) is not None:
+        return beyond
     node = _node_text(failure, suspect=OPTIMISED, trusted=PLAIN)
     return Blame(RUNTIME, f"ONNX Runtime is at fault{node}" if node else "")
 

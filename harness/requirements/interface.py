@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
 from harness.requirements._base import EAGER_REFUSES_DESCRIPTION, Blame, Finding, Requirement
+from harness.requirements._scope import blame_dtype, blame_names
 from harness.requirements._signature import Signature, declared_signature, interface_of
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def _names(
             f"(lost: {_listed(lost)}; undeclared: {_listed(undeclared)})",
             part=part.stem,
             is_fatal=True,
+            blame=blame_names(undeclared),
         )
 
 
@@ -74,7 +76,8 @@ def _types(
         declared, value = signature[name], values[name]
         if value.dtype != declared.dtype:
             message = f"dtype of {side} {name}: got {value.dtype}, expected {declared.dtype}"
-            yield Finding(message=message, part=part.stem, is_fatal=True)
+            blame = blame_dtype(value.dtype, declared.dtype)
+            yield Finding(message=message, part=part.stem, is_fatal=True, blame=blame)
         if value.rank is not None and value.rank != declared.rank:
             message = f"rank of {side} {name}: got {value.rank}, expected {declared.rank}"
             yield Finding(message=message, part=part.stem, is_fatal=True)

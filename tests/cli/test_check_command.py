@@ -108,3 +108,95 @@ def test_a_model_folder_without_config_is_refused(
     run("check", bert_onnx, "--model", tmp_path, "--task", "fill-mask").assert_refused(
         str(tmp_path), "config.json"
     )
+
+
+@pytest.fixture
+def edited(bert_onnx: Path, tmp_path: Path) -> Any:
+    """Save an edited copy of the exported BERT."""
+
+    def save(edit: Any) -> Path:
+        model = onnx.load(bert_onnx)
+        edit(model)
+        onnx.save(model, tmp_path / "edited.onnx")
+        return tmp_path / "edited.onnx"
+
+    return save
+
+
+def cast_to_float16(model: onnx.ModelProto) -> None:
+    output = model.graph.output[0]
+    cast = onnx.helper.make_node("Cast", [output.name], ["half"], to=onnx.TensorProto.FLOAT16)
+    rename(model, output.name, "wide")
+    cast.input[0], cast.output[0] = "wide", output.name
+    model.graph.node.append(cast)
+    output.type.tensor_type.elem_type = onnx.TensorProto.FLOAT16
+
+
+def rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    for node in model.graph.node:
+        for names in (node.input, node.output):
+            names[:] = [new if name == old else name for name in names]
+
+
+def pool(model: onnx.ModelProto) -> None:
+    """Give a file the two outputs of a sentence-transformers export."""
+    output = model.graph.output[0]
+    rename(model, output.name, "token_embeddings")
+    model.graph.node.append(
+        onnx.helper.make_node("Identity", ["token_embeddings"], ["sentence_embedding"])
+    )
+    pooled = model.graph.output.add()
+    pooled.CopyFrom(output)
+    output.name, pooled.name = "token_embeddings", "sentence_embedding"
+
+
+def round_weights(model: onnx.ModelProto) -> None:
+    """Store a weight as int8, as weight-only quantisation does."""
+    import numpy as np
+
+    weight = next(t for t in model.graph.initializer if len(t.dims) == 2)
+    values = onnx.numpy_helper.to_array(weight)
+    scale = np.float32(np.abs(values).max() / 127)
+    codes = np.round(values / scale).astype(np.int8)
+    name = weight.name
+    weight.CopyFrom(onnx.numpy_helper.from_array(codes, f"{name}_codes"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(scale, f"{name}_scale"))
+    node = onnx.helper.make_node("DequantizeLinear", [weight.name, f"{name}_scale"], [name])
+    model.graph.node.insert(0, node)
+
+
+def test_a_float16_file_is_beyond_the_verdict_and_no_fault_of_its_exporter(
+    check: Any, edited: Any
+) -> None:
+    result = check(edited(cast_to_float16))
+    assert result.status == 1
+    assert "dtype of output logits: got float16, expected float32" in result.out
+    assert "only float32 files are judged today" in result.out
+    assert "blame: exporter" not in result.out
+    assert "\nnote: edited.onnx: only float32 files are judged today" in result.out
+
+
+def test_a_sentence_transformers_export_is_called_one(check: Any, edited: Any) -> None:
+    result = check(edited(pool))
+    assert result.status == 1
+    assert "lost: logits; undeclared: token_embeddings, sentence_embedding" in result.out
+    assert "its pooling (sentence_embedding) is not supported and not judged" in result.out
+    assert "blame: exporter" not in result.out
+
+
+def test_a_quantised_file_is_called_one_and_its_exporter_is_not_blamed(
+    check: Any, edited: Any
+) -> None:
+    result = check(edited(round_weights), "--requirement", "agreement")
+    text = "this file is quantised (DequantizeLinear): its values differ from float32 by design"
+    assert result.status == 1
+    assert "✗  agreement" in result.out
+    assert f"\n  {text}" in result.out
+    assert f"\nnote: edited.onnx: {text}" in result.out
+    assert "blame: quantiser" in result.out
+    assert "blame: exporter" not in result.out
+
+
+def test_a_git_lfs_pointer_is_refused(check: Any, tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
+    check(tmp_path / "model.onnx").assert_refused("Git LFS pointer", "git lfs pull")

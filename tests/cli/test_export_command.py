@@ -82,11 +82,46 @@ def test_a_folder_without_a_usable_config_is_refused(
     run("export", "--model", model, *task, tmp_path / "out").assert_refused(str(model), part)
 
 
-def test_an_unknown_model_type_is_refused_with_the_nearest(
-    run: Any, model: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("model_type", "parts"),
+    [
+        ("lfm2", ("has it", "some layers cache the state", "docs/left-out.md", "scaffold lfm2")),
+        ("siglip", ("has it", "not written yet", "--config-module", "CONTRIBUTING.md")),
+        ("codetiny", ("not part of transformers", "--config-module", "--trust-remote-code")),
+    ],
+)
+@pytest.mark.parametrize("task", [[], ["--task", "feature-extraction"]])
+def test_a_model_type_without_description_is_explained(
+    model_type: str, parts: tuple[str, ...], task: list[str], run: Any, model: Path, tmp_path: Path
 ) -> None:
-    edit_config(model, model_type="brt")
-    run("export", "--model", model, tmp_path / "out").assert_refused("'brt'", "bert")
+    edit_config(model, model_type=model_type)
+    result = run("export", "--model", model, *task, tmp_path / "out")
+    result.assert_refused(f"{model}/config.json: model type {model_type!r}", *parts)
+    assert "did you mean" not in result.err
+
+
+def test_a_folder_of_another_kind_is_refused(run: Any, model: Path, tmp_path: Path) -> None:
+    (model / "model.safetensors").unlink()
+    (model / "adapter_config.json").write_text("{}")
+    run("export", "--model", model, tmp_path / "out").assert_refused(str(model), "LoRA", "merge")
+
+
+def test_what_an_export_leaves_out_is_noted(run: Any, model: Path, tmp_path: Path) -> None:
+    """Half precision and the modules of sentence-transformers."""
+    import torch
+    from transformers import BertForMaskedLM
+
+    half = BertForMaskedLM.from_pretrained(model).to(torch.float16)
+    half.save_pretrained(model)
+    modules = [{"type": "models.Transformer", "path": ""}, {"type": "models.Pooling", "path": "1"}]
+    (model / "modules.json").write_text(json.dumps(modules))
+    result = run("export", "--model", model, "--exporter", "torchscript", "--json", tmp_path / "o")
+    report = result.json("check")
+    assert report["conforms"] is True
+    assert [note.split(";")[0] for note in report["notes"]] == [
+        "the checkpoint has float16 weights",
+        "the folder is a sentence-transformers model (modules.json)",
+    ]
 
 
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "noise"])

@@ -136,6 +136,14 @@ def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> 
     assert sum("got 9 bytes" in line for line in lines) == 1
 
 
+def test_notes_on_a_verdict_stand_above_it() -> None:
+    report = CellReport(CELL, (PASSED,), notes=("one", "two"))
+    assert list(report_lines(report))[1:] == ["note: one", "note: two", f"conforms: {CELL}"]
+    data = report.to_json()
+    assert data["notes"] == ["one", "two"]
+    validator("check").validate(data)
+
+
 def test_every_failure_ends_with_its_own_replay_command() -> None:
     """Also if two requirements fail for the same reason, which is printed once."""
     other = dataclasses.replace(FAILED, requirement="cache", replay=f"{FAILED.replay} other")

@@ -1,0 +1,89 @@
+"""Notes on ONNX files: properties that a verdict in float32 does not cover.
+
+A file with such a property can differ from eager PyTorch although its exporter did nothing wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.evidence.onnx_file import all_nodes, graph_inputs, graph_outputs, parse_onnx
+from harness.evidence.tensors import stored_tensors
+
+if TYPE_CHECKING:
+    import onnx
+
+ONLY_FLOAT32 = "only float32 files are judged today"
+HALF_TYPES = {"FLOAT16": "float16", "BFLOAT16": "bfloat16"}
+SENTENCE_EMBEDDING = "sentence_embedding"
+SENTENCE_TRANSFORMERS = (
+    f"this is a sentence-transformers export: its pooling ({SENTENCE_EMBEDDING}) is not supported "
+    "and not judged; `export` writes and judges its transformer alone"
+)
+ONE_SCALE = "DynamicQuantizeLinear"
+"""It computes one scale for its whole input, so for all rows of a batch:
+https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html"""
+
+INCONCLUSIVE_ATOL = (
+    "an --atol that covers the error of quantisation leaves padding and sensitivity inconclusive, "
+    "unless eager PyTorch reacts by 100 x atol: a file that ignores an input would pass too"
+)
+
+_QUANTISED = re.compile(
+    r"(De|Dynamic)?[Qq]uantize\w+|QLinear\w+|\w*Integer(ToFloat)?|\w+(NBits|Bnb4|FpQ4|Fp8)"
+    r"|GatherBlockQuantized|Q(Attention|Gemm|EmbedLayerNormalization|MoE|OrderedMatMul)"
+)
+"""Operators of ai.onnx and com.microsoft that store or compute quantised values:
+https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"""
+
+
+def notes_on_files(files: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the notes on the files of all parts, each with the names of its files."""
+    found: dict[str, list[str]] = {}
+    for path in files.values():
+        for note in notes_on_file(parse_onnx(path)):
+            found.setdefault(note, []).append(path.name)
+    return tuple(f"{', '.join(names)}: {note}" for note, names in found.items())
+
+
+def notes_on_file(model: onnx.ModelProto) -> Iterator[str]:
+    """Yield notes on quantised operators, half precision and a pooled output."""
+    if (quantised := explain_quantised_operators(model)) is not None:
+        yield quantised
+        yield INCONCLUSIVE_ATOL
+        if ONE_SCALE in quantised:
+            yield f"{ONE_SCALE} has one scale for a whole batch, so a row depends on the others"
+    if (half := explain_half_precision(model)) is not None:
+        yield half
+    if SENTENCE_EMBEDDING in graph_outputs(model):
+        yield SENTENCE_TRANSFORMERS
+
+
+def explain_quantised_operators(model: onnx.ModelProto) -> str | None:
+    """Return a text that names the quantised operators of a file; None if it has none of them."""
+    names = sorted(
+        {node.op_type for node in all_nodes(model) if _QUANTISED.fullmatch(node.op_type)}
+    )
+    if not names:
+        return None
+    return (
+        f"this file is quantised ({', '.join(names)}): its values differ from float32 by design, "
+        "and the verdict compares them with float32"
+    )
+
+
+def explain_half_precision(model: onnx.ModelProto) -> str | None:
+    """Return a text if weights, inputs or outputs of a file are float16 or bfloat16; else None.
+
+    Single numbers do not count as weights.
+    """
+    values = (*graph_inputs(model).values(), *graph_outputs(model).values())
+    dtypes = {value.dtype for value in values} & set(HALF_TYPES.values())
+    weights = {t.dtype for t in stored_tensors(model) if any(size > 1 for size in t.dims)}
+    dtypes |= {name for stored, name in HALF_TYPES.items() if stored in weights}
+    if not dtypes:
+        return None
+    return f"{ONLY_FLOAT32}, and this file has {' and '.join(sorted(dtypes))} values"
