@@ -23,6 +23,9 @@ LFS_SIZE = 1024
 https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md"""
 
 WEIGHTS = ("model*.safetensors", "pytorch_model*.bin")
+TIMM_TYPES = (None, "timm_wrapper")
+"""timm writes no model type; transformers adds its own one when it reads such a configuration."""
+
 QUANTISATION_KEYS = ("quantization_config", "compression_config")
 QUANTISATION_FILES = ("quantize_config.json", "quant_config.json")
 """Written by releases of AutoGPTQ and AutoAWQ that left config.json as it was."""
@@ -73,6 +76,26 @@ def require_checkpoint(folder: Path) -> None:
         problem = recognise(found)
         if problem is not None:
             raise UsageError(f"model folder {folder} {problem}")
+
+
+def explain_configuration(config: Mapping[str, Any]) -> str | None:
+    """Return the problem of a configuration that is no plain one of transformers; else None.
+
+    `config` is the content of config.json.
+    """
+    return _explain_timm(config) or explain_quantised(config)
+
+
+def explain_without_configuration(fetch: Callable[[str], Path | None]) -> str | None:
+    """Return the problem of a model of the hub that has no config.json, if it is known.
+
+    `fetch` returns the path of a file of this name, None if the model has no such file.
+    """
+    for name, recognise in ((ADAPTER, _adapter), (PIPELINE, _pipeline)):
+        path = fetch(name)
+        if path is not None:
+            return recognise(ModelFolder(path.parent))
+    return None
 
 
 def transformer_folder(folder: Path) -> Path:
@@ -181,8 +204,14 @@ def _only_onnx(folder: ModelFolder) -> str | None:
 
 
 def _timm(folder: ModelFolder) -> str | None:
-    config = folder.config
-    if "model_type" in config or not config.keys() & {"architecture", "pretrained_cfg"}:
+    return _explain_timm(folder.config)
+
+
+def _explain_timm(config: Mapping[str, Any]) -> str | None:
+    if config.get("model_type") not in TIMM_TYPES or not config.keys() & {
+        "architecture",
+        "pretrained_cfg",
+    }:
         return None
     return (
         f"is a timm model ({config.get('architecture', 'unnamed')}), not one of transformers, and "

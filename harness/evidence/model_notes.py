@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from harness.evidence.model_folders import MODULES, ModelFolder, transformer_folder
+from harness.evidence.hub import fetch_file
+from harness.evidence.model_folders import CONFIG, MODULES, ModelFolder, transformer_folder
 
 MAX_HEADER = 100_000_000
 """Size in bytes that safetensors itself permits for a header:
@@ -25,22 +26,19 @@ FLOAT_TYPES = {
 
 
 def notes_on_model(model: Path | str) -> tuple[str, ...]:
-    """Return notes on a model folder; on a model of the hub, only if it is in the local cache."""
-    folder = _local_folder(model)
+    """Return notes on a model folder, or on a model of the hub."""
+    folder = Path(model) if Path(model).is_dir() else _cached_snapshot(str(model))
     if folder is None:
         return ()
     transformer = ModelFolder(transformer_folder(folder))
     return tuple(filter(None, (_dtype_note(transformer), _modules_note(ModelFolder(folder)))))
 
 
-def _local_folder(model: Path | str) -> Path | None:
-    """Return the folder of a model; None for a hub id whose files are not in the cache."""
-    if Path(model).is_dir():
-        return Path(model)
-    from huggingface_hub import try_to_load_from_cache
-
-    path = try_to_load_from_cache(str(model), "config.json")
-    return Path(path).parent if isinstance(path, str) else None
+def _cached_snapshot(hub_id: str) -> Path | None:
+    """Return the folder of a model in the cache, with its modules.json; None if it is not there."""
+    fetch_file(hub_id, MODULES)
+    path = fetch_file(hub_id, CONFIG)
+    return path and path.parent
 
 
 def _dtype_note(folder: ModelFolder) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, one_line
 from harness.evidence.fixtures import TinyModel, read_fixture
+from harness.evidence.hub import fetch_file
 from harness.evidence.memory import out_of_memory
 from harness.evidence.model_folders import (
     CONFIG,
-    explain_quantised,
+    explain_configuration,
+    explain_without_configuration,
     require_checkpoint,
     transformer_folder,
 )
@@ -147,15 +150,18 @@ def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False
 def _read_hub_model_type(hub_id: str, *, trust_remote_code: bool) -> str:
     from transformers import AutoConfig, PreTrainedConfig
 
+    subject = f"model {hub_id!r}"
     try:
         content, _ = PreTrainedConfig.get_config_dict(hub_id)
+        if problem := explain_configuration(content):
+            raise UsageError(f"{subject} {problem}")
         if "model_type" in content:
-            require_described(content["model_type"], subject=f"model {hub_id!r}")
+            require_described(content["model_type"], subject=subject)
         config = AutoConfig.from_pretrained(hub_id, trust_remote_code=trust_remote_code)
     except (OSError, ValueError) as error:
-        raise UsageError(f"model {hub_id!r} cannot be loaded: {one_line(error)}") from error
-    if problem := explain_quantised(content):
-        raise UsageError(f"model {hub_id!r} {problem}")
+        problem = explain_without_configuration(partial(fetch_file, hub_id))
+        problem = problem or f"cannot be loaded: {one_line(error)}"
+        raise UsageError(f"{subject} {problem}") from error
     return str(config.model_type)
 
 

@@ -15,12 +15,13 @@ from harness.evidence.model_folders import (
     require_checkpoint,
     transformer_folder,
 )
+from harness.evidence.model_notes import notes_on_model
 from harness.evidence.models import load_model, read_model_type
 from harness.evidence.onnx_file import parse_onnx
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 BERT = {"model_type": "bert"}
-FILES = {
+FILES: dict[str, dict[str, Any]] = {
     "lora": {"adapter_config.json": {"base_model_name_or_path": "org/base"}},
     "unnamed lora": {"adapter_config.json": {}, "config.json": BERT},
     "lfs safetensors": {"config.json": BERT, "model-00001-of-00002.safetensors": POINTER},
@@ -150,3 +151,62 @@ def test_a_transformer_in_a_folder_of_its_own_is_loaded(
     write(tmp_path, {"modules.json": modules})
     assert transformer_folder(tmp_path) == tmp_path / "0_Transformer"
     assert load_model("feature-extraction", tmp_path).config.model_type == "bert"
+
+
+@pytest.fixture
+def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], str]:
+    """Write a model into an empty cache of the hub, which is offline; returns its id."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+
+    def store(files: dict[str, Any]) -> str:
+        folder = tmp_path / "models--org--name"
+        write(folder / "snapshots" / "abc", files)
+        write(folder / "refs", {"main": "abc"})
+        return "org/name"
+
+    return store
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"model_type": "lfm2"}, "model 'org/name': model type 'lfm2': transformers"),
+        ({"model_type": "codetiny"}, "model 'org/name': model type 'codetiny' is not part of"),
+        ({**BERT, "quantization_config": {"quant_method": "awq"}}, "quantised by awq"),
+        ({"architecture": "resnet18", "pretrained_cfg": {}}, r"is a timm model \(resnet18\)"),
+    ],
+)
+def test_models_of_the_hub_are_explained_too(
+    config: dict[str, Any], said: str, cached: Callable[[dict[str, Any]], str]
+) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        read_model_type(cached({"config.json": config}))
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["lora", "diffusers"])
+def test_models_of_the_hub_without_configuration_are_explained(
+    kind: str, cached: Callable[[dict[str, Any]], str]
+) -> None:
+    with pytest.raises(UsageError, match=r"^model 'org/name' is a (PEFT adapter|diffusers pipe)"):
+        read_model_type(cached(FILES[kind]))
+
+
+def test_an_unknown_model_of_the_hub_cannot_be_loaded(
+    cached: Callable[[dict[str, Any]], str],
+) -> None:
+    with pytest.raises(UsageError, match=r"^model 'org/name' cannot be loaded: "):
+        read_model_type(cached({"README.md": ""}))
+    assert notes_on_model("org/name") == ()
+
+
+def test_models_of_the_hub_are_noted_too(cached: Callable[[dict[str, Any]], str]) -> None:
+    modules = [{"type": "models.Transformer", "path": ""}, {"type": "models.Pooling"}]
+    name = cached({"config.json": {**BERT, "dtype": "float16"}, "modules.json": modules})
+    assert read_model_type(name) == "bert"
+    first, second = notes_on_model(name)
+    assert "float16" in first
+    assert "without Pooling" in second

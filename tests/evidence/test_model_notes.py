@@ -67,7 +67,3 @@ def test_the_modules_after_a_transformer_are_named(tmp_path: Path) -> None:
 def test_other_modules_are_no_note(modules: Any, tmp_path: Path) -> None:
     (tmp_path / "modules.json").write_text(json.dumps(modules))
     assert notes_on_model(tmp_path) == ()
-
-
-def test_a_hub_id_outside_the_cache_has_no_notes() -> None:
-    assert notes_on_model("some-user/no-such-model") == ()
