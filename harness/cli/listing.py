@@ -87,6 +87,8 @@ def list_architectures(
             write_json(listing.to_json(), stdout)
         else:
             _write_tables(listing, stdout)
+            if architecture is not None:
+                _write_reasons(listing, stdout)
     return 0
 
 
@@ -131,6 +133,19 @@ def _write_tables(listing: Listing, stdout: TextIO) -> None:
         f"{', '.join(listing.exporters)}; {len(listing.not_registered)} have unregistered tasks",
         file=stdout,
     )
+
+
+def _write_reasons(listing: Listing, stdout: TextIO) -> None:
+    """Print why each unregistered architecture has no description; equal reasons once."""
+    from harness.configs.left_out import NOT_WRITTEN, PAGE, reasons_left_out
+    from harness.configs.tasks import TasksManager
+
+    reasons, found = reasons_left_out(), dict[str, list[str]]()
+    names = {row.architecture for row in listing.not_registered}
+    for name in sorted(names - set(TasksManager.architectures())):
+        found.setdefault(reasons.get(name, NOT_WRITTEN), []).append(name)
+    for reason, members in found.items():
+        typer.echo(f"{', '.join(members)} not described: {reason} ({PAGE})", file=stdout)
 
 
 def _write_table(title: str, rows: Sequence[Row], stdout: TextIO) -> None:

@@ -117,3 +117,11 @@ def test_a_reader_that_leaves_early_causes_no_complaint(form: list[str]) -> None
     process.stdout.close()
     assert process.communicate()[1] == b""
     assert process.returncode == 141
+
+
+def test_the_reason_of_an_unregistered_architecture_is_said(run: Any) -> None:
+    lines = run("list", "--architecture", "lfm2,lfm2_moe,siglip,bert").out.splitlines()
+    assert lines[-2].startswith("lfm2, lfm2_moe not described: some layers cache the state")
+    assert lines[-1] == (
+        "siglip not described: its description is not written yet (docs/left-out.md)"
+    )
