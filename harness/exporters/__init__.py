@@ -76,15 +76,36 @@ def get_exporter(name: str) -> Exporter:
 
 def why_not_honoured(exporter: Exporter, opset: int) -> str | None:
     """Return the reason why an exporter does not honour this opset; None if it does."""
-    opsets = exporter.opsets
-    if opset in opsets:
+    if opset in exporter.opsets:
         return None
-    is_range = bool(opsets) and opsets == tuple(range(opsets[0], opsets[-1] + 1))
-    listed = f"{opsets[0]} to {opsets[-1]}" if is_range else ", ".join(map(str, opsets)) or "none"
     return (
         f"exporter {exporter.name} does not honour opset {opset}: with the installed versions it "
-        f"honours {listed}"
+        f"honours {_listed(exporter.opsets)}"
     )
+
+
+def exporters_that_honour(opset: int) -> list[str]:
+    """Return the names of the exporters that honour this opset. Probes all exporters."""
+    return [name for name in exporter_names() if opset in get_exporter(name).opsets]
+
+
+def require_honoured_opset(opset: int) -> None:
+    """Raise UsageError, with the range of each exporter, if none honours this opset."""
+    if any(opset in get_exporter(name).opsets for name in exporter_names()):
+        return
+    opsets = {name: get_exporter(name).opsets for name in exporter_names()}
+    every = tuple(sorted({number for numbers in opsets.values() for number in numbers}))
+    ranges = ", ".join(f"{name} {_listed(numbers)}" for name, numbers in opsets.items())
+    raise UsageError(
+        f"opset {opset}: no exporter honours it with the installed versions; choose from "
+        f"{_listed(every)} ({ranges})"
+    )
+
+
+def _listed(opsets: tuple[int, ...]) -> str:
+    """Return ascending opsets as text: a range if there is no gap, else each one."""
+    is_range = bool(opsets) and opsets == tuple(range(opsets[0], opsets[-1] + 1))
+    return f"{opsets[0]} to {opsets[-1]}" if is_range else ", ".join(map(str, opsets)) or "none"
 
 
 def resolve_auto(opset: int) -> str:

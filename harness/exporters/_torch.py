@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
-from harness.exporters import Artifact, why_not_honoured
+from harness.exporters import Artifact, exporters_that_honour, why_not_honoured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,8 @@ class InProcessExporter(ABC):
         """Write every part at `opset`; see `harness.exporters.Exporter`."""
         reason = why_not_honoured(self, opset)
         if reason is not None:
-            raise UnsupportedOpsetError(reason)
+            others = ", ".join(exporters_that_honour(opset)) or "none"
+            raise UnsupportedOpsetError(f"{reason}; exporters that honour {opset}: {others}")
         output.mkdir(parents=True, exist_ok=True)
         parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
         for stem, part in config.parts.items():

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.plugins import loaded_config_modules
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
-from harness.exporters import get_exporter, resolve_auto
+from harness.exporters import get_exporter, require_honoured_opset, resolve_auto
 from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.scope import scope_of
@@ -64,6 +64,7 @@ def check(
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(atol)] if atol is not None else []
+    words += ["--trust-remote-code"] if trust_remote_code else []
     return _make_report(
         _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),
         model=loaded,
@@ -94,7 +95,8 @@ def export_and_check(
 ) -> CellReport:
     """Export a model folder or hub id into the folder `output`, then judge the written files.
 
-    Raises UsageError for an unknown exporter, task or model, or if `output` is not a folder.
+    Raises UsageError for an unknown exporter, task or model, for an opset that no exporter honours,
+    or if `output` is not a folder.
     """
     from harness.evidence.evidence import Source
 
@@ -102,11 +104,14 @@ def export_and_check(
         raise UsageError(f"output {output} is not a folder; give a folder for model.onnx")
     if exporter != "auto":
         get_exporter(exporter)
+    if opset is not None:
+        require_honoured_opset(opset)
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     config = _config_for(loaded, task)
     target_opset = config.DEFAULT_ONNX_OPSET if opset is None else opset
     chosen = get_exporter(resolve_auto(target_opset) if exporter == "auto" else exporter)
-    replay = ["check", str(output), "--model", str(model), "--task", config.task]
+    words = ["--model", str(model), "--task", config.task, "--opset", str(target_opset)]
+    words += ["--trust-remote-code"] if trust_remote_code else []
     return _make_report(
         _cell_id(loaded, config, exporter=chosen.name, opset=target_opset),
         model=loaded,
@@ -118,7 +123,8 @@ def export_and_check(
         seed=seed,
         profile=profile,
         strict_domain=strict_domain,
-        replay=[*replay, "--opset", str(target_opset)],
+        replay=["check", str(output), *words],
+        replay_without_example=["export", *words, "--exporter", chosen.name, str(output)],
         notes=_notes_on(model),
     )
 
@@ -137,11 +143,14 @@ def _make_report(
     strict_domain: bool,
     replay: Sequence[str],
     notes: Sequence[str],
+    replay_without_example: Sequence[str] | None = None,
 ) -> CellReport:
     """Run the requirements on the files at `place`, and return their records with their scope.
 
-    `replay` holds the first words of the command that repeats the check. `notes` say what the
-    verdict does not cover. Raises UsageError if `atol` is negative or not finite.
+    `replay` holds the first words of the command that judges the files again. If
+    `replay_without_example` is given, it is the command for failures that no example shows: the
+    files may be missing, or are judged more strictly than files of other exporters. `notes` say
+    what the verdict does not cover. Raises UsageError if `atol` is negative or not finite.
     """
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
@@ -164,8 +173,10 @@ def _make_report(
 
     def replay_command(requirement: str, example: Example | None) -> str:
         """Return the command that repeats the whole check: seed and profile fix its examples."""
-        words = ["python", "-m", "harness", *replay, "--requirement", requirement]
         modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
+        if example is None and replay_without_example is not None:
+            return shlex.join(["python", "-m", "harness", *replay_without_example, *modules])
+        words = ["python", "-m", "harness", *replay, "--requirement", requirement]
         return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
 
     evidence = Evidence(model=model, config=config, source=source)

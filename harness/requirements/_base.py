@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,13 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import CandidateError, Execution
-    from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+    from harness.evidence.sides import (
+        EagerError,
+        Example,
+        PartEvidence,
+        Sides,
+        TogetherEvidence,
+    )
     from harness.evidence.tolerance import Tolerance
     from harness.records import PartInterface
 
@@ -29,10 +36,25 @@ class Blame:
 EXPORTER = Blame("exporter")
 """Blame for a defect that is visible in the file itself: the exporter wrote it."""
 
-EAGER_REFUSES_DESCRIPTION = Blame(
-    "harness", "the description is at fault: eager PyTorch refuses inputs that it declares"
-)
-"""Blame for a finding that eager PyTorch raises on a feed drawn from the description."""
+_NO_PADDING_TOKEN = re.compile("padding token|pad_token")
+"""The error of a model that looks for padding in a batch, and whose configuration names none."""
+
+
+def blame_refusal(error: EagerError) -> Blame:
+    """Return the blame for declared inputs that eager PyTorch refuses.
+
+    If the error is known to follow from the model's configuration, the reason ends with the setting
+    that is missing there. Any other refusal is the description's.
+    """
+    if _NO_PADDING_TOKEN.search(str(error)):
+        return Blame(
+            "model",
+            "the model is at fault: eager PyTorch needs a padding token for batches; set "
+            "pad_token_id in the model's configuration",
+        )
+    return Blame(
+        "harness", "the description is at fault: eager PyTorch refuses inputs that it declares"
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

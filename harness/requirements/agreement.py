@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import EAGER_REFUSES_DESCRIPTION, Examined, Finding, Requirement
+from harness.requirements._base import Examined, Finding, Requirement, blame_refusal
 from harness.requirements._blame import (
     ROUNDING_EXCEPTION,
     blame_by_execution_and_module,
@@ -27,9 +27,7 @@ def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Exami
         reference = sides.reference(example)
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
-        return Examined(
-            (Finding(message=message, part=sides.stem, blame=EAGER_REFUSES_DESCRIPTION),)
-        )
+        return Examined((Finding(message=message, part=sides.stem, blame=blame_refusal(error)),))
     try:
         candidate = sides.candidate(example)
     except CandidateError as error:

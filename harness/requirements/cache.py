@@ -14,11 +14,11 @@ from harness.evidence.generation import GenerationError, generate, why_not_gener
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
 from harness.requirements._base import (
-    EAGER_REFUSES_DESCRIPTION,
     Blame,
     Examined,
     Finding,
     Requirement,
+    blame_refusal,
 )
 from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._decode import (
@@ -206,7 +206,7 @@ def _run_claim(claim: Claim, evidence: Evidence) -> Examined:
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
         stem = evidence.decoding.sides.stem
-        finding = Finding(message=message, part=stem, blame=EAGER_REFUSES_DESCRIPTION)
+        finding = Finding(message=message, part=stem, blame=blame_refusal(error))
     return Examined((finding,))
 
 

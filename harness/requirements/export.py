@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from harness.errors import ExporterError, HarnessError, NotJudgedError, one_line
+from harness.errors import (
+    ExporterError,
+    HarnessError,
+    NotJudgedError,
+    UnsupportedOpsetError,
+    one_line,
+)
 from harness.evidence.isomorphism import graph_differences
 from harness.evidence.memory import out_of_memory
 from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Finding, Requirement
+from harness.requirements._base import EXPORTER, Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
@@ -29,7 +35,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     except ExporterError as error:
         if (reason := out_of_memory(error)) is not None:
             raise reason from error
-        yield Finding(message=f"export: got {one_line(error)}, expected a file", is_fatal=True)
+        yield from _failure(evidence, error)
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
     if missing and evidence.source.unsupported:
@@ -48,6 +54,28 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     yield from map(_changed, changes(state, _state(evidence)))
     if before is not None and _eager_bits(evidence) != before:
         yield _changed("eager outputs")
+
+
+def _failure(evidence: Evidence, error: ExporterError) -> Iterator[Finding]:
+    """Blame the exporter, unless eager PyTorch refuses the inputs that the exporter was given."""
+    message = f"export: got {one_line(error)}, expected a file"
+    refusal = None if isinstance(error, UnsupportedOpsetError) else _eager_refusal(evidence)
+    blame = EXPORTER if refusal is None else blame_refusal(refusal)
+    yield Finding(message=message, is_fatal=True, blame=blame)
+    if refusal is not None:
+        message = f"eager PyTorch: got {refusal}, expected it to accept the inputs of the export"
+        yield Finding(message=message, is_fatal=True, blame=blame)
+
+
+def _eager_refusal(evidence: Evidence) -> EagerError | None:
+    """Return eager PyTorch's error for the inputs that the exporter was given; None if it has
+    none."""
+    for part in evidence.parts:
+        try:
+            part.eager(part.config.generate_dummy_inputs())
+        except EagerError as error:
+            return error
+    return None
 
 
 def _compare_with_alone(evidence: Evidence) -> None:

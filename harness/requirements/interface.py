@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
-from harness.requirements._base import EAGER_REFUSES_DESCRIPTION, Blame, Finding, Requirement
+from harness.requirements._base import Blame, Finding, Requirement, blame_refusal
 from harness.requirements._scope import blame_dtype, blame_names
 from harness.requirements._signature import Signature, declared_signature, interface_of
 
@@ -27,7 +27,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
                 message=f"eager PyTorch: got {error}, expected it to accept the smallest "
                 "declared feed, which gives dtypes and ranks",
                 part=part.stem,
-                blame=EAGER_REFUSES_DESCRIPTION,
+                blame=blame_refusal(error),
             )
             continue
         for side, values, signature in zip(

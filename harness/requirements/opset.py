@@ -19,6 +19,7 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
         yield from _check_opset(part, evidence.source.opset)
+        yield from _check_imports(part)
         yield from _check_domains(part)
         yield from _check_ir_version(part)
 
@@ -32,6 +33,26 @@ def _check_opset(part: PartEvidence, requested: int | None) -> Iterator[Finding]
         yield Finding(
             message=f"opset_import of ai.onnx: got {got}, expected {requested}", part=part.stem
         )
+
+
+def _check_imports(part: PartEvidence) -> Iterator[Finding]:
+    """Find a domain that the file, or one of its functions, imports in two versions.
+
+    Which of them its nodes mean depends on the reader.
+    """
+    model = part.model_proto
+    for owner in (model, *model.functions):
+        versions: dict[str, set[int]] = {}
+        for entry in owner.opset_import:
+            versions.setdefault(_canonical(entry.domain), set()).add(entry.version)
+        for domain, found in versions.items():
+            if len(found) > 1:
+                listed = ", ".join(map(str, sorted(found)))
+                yield Finding(
+                    message=f"opset_import of {domain or 'ai.onnx'}: got the versions {listed}, "
+                    "expected one version of each domain",
+                    part=part.stem,
+                )
 
 
 def _check_domains(part: PartEvidence) -> Iterator[Finding]:
@@ -83,7 +104,7 @@ REQUIREMENT = Requirement(
     id="opset",
     rank=20,
     proves="the file has the requested opset and uses only standard domains, which it imports",
-    fails_when="the label differs, a used domain is private or not imported, or the runtime "
-    "refuses the IR version",
+    fails_when="the label differs, a domain is imported in two versions, a used domain is private "
+    "or not imported, or the runtime refuses the IR version",
     examine=examine,
 )

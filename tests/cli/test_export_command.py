@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 import onnx
 import pytest
+
+from harness import register_exporter
+from harness.evidence.models import tiny_model
+from harness.exporters import exporter_names, get_exporter
+from harness.exporters.torchscript import TorchScriptExporter
 
 
 @pytest.fixture
@@ -35,15 +41,57 @@ def test_an_export_conforms_and_has_the_opset(run: Any, tiny_bert: Path, tmp_pat
     assert versions[""] == 18
 
 
-def test_an_opset_that_the_exporter_does_not_honour_is_a_verdict(
+def test_an_opset_that_another_exporter_honours_is_a_verdict(
     run: Any, tiny_bert: Path, tmp_path: Path
 ) -> None:
     result = run(
         "export", "--model", tiny_bert, "--opset", 14, "--exporter", "dynamo", tmp_path / "out"
     )
     assert result.status == 1
-    assert "opset 14" in result.out
+    assert "exporters that honour 14: torchscript" in result.out
     assert result.out.splitlines()[-1] == "does not conform: bert/fill-mask/opset14/dynamo"
+
+
+@pytest.mark.parametrize("exporter", ["auto", "dynamo"])
+def test_an_opset_that_no_exporter_honours_is_refused_with_every_range(
+    exporter: str, run: Any, tiny_bert: Path, tmp_path: Path
+) -> None:
+    words = ["export", "--model", tiny_bert, "--exporter", exporter, "--opset", 99]
+    run(*words, tmp_path / "out").assert_refused(
+        "opset 99", *(f"{name} {get_exporter(name).opsets[0]} to" for name in exporter_names())
+    )
+
+
+def test_a_model_that_eager_refuses_is_blamed_and_its_replay_exports_again(
+    run: Any, tmp_path: Path
+) -> None:
+    model: Any = tiny_model("qwen3", "text-classification")
+    model.config.pad_token_id = None
+    model.save_pretrained(tmp_path / "model")
+    words = ["--task", "text-classification", "--exporter", "torchscript", tmp_path / "out"]
+    result = run("export", "--model", tmp_path / "model", *words)
+    assert result.status == 1
+    assert "set pad_token_id in the model's configuration\n  blame: model\n" in result.out
+    _, replay = result.out.split("replay: python -m harness ")
+    again = run(*shlex.split(replay.splitlines()[0]))
+    assert (again.status, again.out) == (1, result.out)
+
+
+def test_an_exporter_that_fails_on_inputs_that_eager_accepts_is_blamed(
+    run: Any, tiny_bert: Path, tmp_path: Path
+) -> None:
+    class Broken(TorchScriptExporter):
+        name = "broken"
+        opsets = (18,)
+
+        def write(self, *arguments: Any, **others: Any) -> None:
+            raise ValueError("broken")
+
+    register_exporter(Broken())
+    result = run("export", "--model", tiny_bert, "--exporter", "broken", tmp_path / "out")
+    assert result.status == 1
+    assert "export: got ValueError: broken, expected a file" in result.out
+    assert "blame: exporter" in result.out
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""`opset`: a file imports each domain in one version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import onnx
+import pytest
+from onnx import helper
+
+from harness import CellReport, Outcome
+
+CheckEdited = Callable[..., CellReport]
+
+
+def import_again(domain: str, version: int) -> Callable[[onnx.ModelProto], None]:
+    def edit(model: onnx.ModelProto) -> None:
+        model.opset_import.append(helper.make_opsetid(domain, version))
+
+    return edit
+
+
+def add_a_function(model: onnx.ModelProto) -> None:
+    """Add a function that no node calls, and that imports one domain twice."""
+    imports = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx", 17)]
+    node = helper.make_node("Identity", ["x"], ["y"])
+    model.functions.append(helper.make_function("own", "copy", ["x"], ["y"], [node], imports))
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (import_again("", 17), "opset_import of ai.onnx: got the versions 17, 18, expected one"),
+        (import_again("ai.onnx", 17), "opset_import of ai.onnx: got the versions 17, 18"),
+        (add_a_function, "opset_import of ai.onnx: got the versions 17, 18"),
+    ],
+)
+def test_two_versions_of_one_domain_are_refused(
+    edit: Any, said: str, check_edited: CheckEdited
+) -> None:
+    record = check_edited(edit, requirements=["opset"]).record("opset")
+    assert record.outcome is Outcome.FAILED
+    assert said in record.message
+
+
+@pytest.mark.parametrize("edit", [import_again("", 18), import_again("ai.onnx.ml", 3)])
+def test_one_version_and_other_domains_are_accepted(edit: Any, check_edited: CheckEdited) -> None:
+    record = check_edited(edit, requirements=["opset"]).record("opset")
+    assert record.outcome is Outcome.PASSED
