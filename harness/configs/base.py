@@ -77,7 +77,8 @@ class OnnxConfig(ABC):
     eager's scores are nearly tied, either choice is right."""
 
     OMITTED_INPUTS: ClassVar[Mapping[str, str]] = {}
-    """What a tokenizer gives and `forward` takes, and the file does not on purpose: name -> why."""
+    """Inputs that `forward` takes beside tokens and the file does not, on purpose: name -> why.
+    The tests of registered descriptions read it; a verdict does not depend on it."""
 
     behavior: ConfigBehavior = ConfigBehavior.MONOLITH
     external_data_threshold: int | None = None
@@ -115,18 +116,6 @@ class OnnxConfig(ABC):
     def masks(self) -> tuple[str, ...]:
         """The inputs that hide places of others: those that share the axes of a mask."""
         return tuple(name for name in self.inputs if name in MASK_INPUTS)
-
-    @property
-    def missing_inputs(self) -> tuple[str, ...]:
-        """What comes with tokens by transformers' `model_input_names` and is not declared here.
-
-        Types of tokens count where the model has more than one.
-        """
-        if "input_ids" not in self.inputs:
-            return ()
-        has_types = getattr(self.normalized_config, "type_vocab_size", None) not in {None, 0, 1}
-        given = ("attention_mask", *(("token_type_ids",) if has_types else ()))
-        return tuple(n for n in given if n not in {**self.inputs, **self.OMITTED_INPUTS})
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:

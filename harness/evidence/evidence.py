@@ -45,9 +45,11 @@ class Evidence:
     """The model, the description and the files of one cell.
 
     `is_own_export` is true if one of the harness's exporters made the files from this description;
-    their order and the text of symbolic dims are judged too. `execution` runs the files: ONNX
-    Runtime with all optimisations, or another execution to find the cause of a failure. `facts`
-    caches values that depend on the model and the description alone.
+    their order and the text of symbolic dims are judged too. `judges_description` is true if the
+    model is the tiny model of the description: what is wrong in the description is then a failure
+    too. Users of a description cannot mend it, so their files are not judged by it. `execution`
+    runs the files: ONNX Runtime with all optimisations, or another execution to find the cause of a
+    failure. `facts` caches values that depend on the model and the description alone.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class Evidence:
         source: Source,
         execution: Execution = OPTIMISED,
         facts: Facts | None = None,
+        judges_description: bool = False,
     ) -> None:
         self.model = model
         self.config = config
         self.source = source
         self.execution = execution
         self.facts = facts or Facts()
+        self.judges_description = judges_description
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
         self.together = TogetherEvidence(self, parts) if len(parts) > 1 else None
@@ -190,4 +194,5 @@ class Evidence:
             source=source,
             execution=execution,
             facts=self.facts,
+            judges_description=self.judges_description,
         )

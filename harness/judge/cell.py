@@ -208,7 +208,9 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
         )
         yield PreparedCell(
             cell=cell,
-            evidence=Evidence(model=model, config=config, source=source, facts=facts),
+            evidence=Evidence(
+                model=model, config=config, source=source, facts=facts, judges_description=True
+            ),
             requirements=request.requirements,
             examples=examples,
             domain=domain,

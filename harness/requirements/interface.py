@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Blame, Finding, Requirement, blame_refusal
+from harness.requirements._base import Finding, Requirement, blame_refusal
 from harness.requirements._scope import blame_dtype, blame_names
 from harness.requirements._signature import Signature, declared_signature, interface_of
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    yield from _omitted_inputs(evidence)
     for part in evidence.parts:
         try:
             expected = declared_signature(part)
@@ -40,18 +38,6 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
             yield from _types(side, values, signature, part)
             if evidence.is_own_export:
                 yield from _order(side, values, signature, part)
-
-
-def _omitted_inputs(evidence: Evidence) -> Iterator[Finding]:
-    """Find undeclared inputs of the model: no example could show their effect."""
-    taken = inspect.signature(evidence.model.forward).parameters
-    for name in evidence.config.missing_inputs:
-        if name in taken:
-            yield Finding(
-                message=f"input {name}: got no declaration, expected one or a reason in "
-                "OMITTED_INPUTS, since tokenizers return it and forward takes it",
-                blame=Blame("harness"),
-            )
 
 
 def _names(
@@ -101,8 +87,7 @@ REQUIREMENT = Requirement(
     id="interface",
     rank=40,
     proves="inputs and outputs have the declared names, dtypes, ranks and (own exports) order",
-    fails_when="one is missing, undeclared, renamed, reordered or of another dtype or rank, or an "
-    "input that tokenizers return is not declared",
+    fails_when="one is missing, undeclared, renamed, reordered or of another dtype or rank",
     examine=examine,
     interface=interface_of,
 )

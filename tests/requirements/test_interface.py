@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from harness import CellReport, Outcome, Record
+from harness import CellReport, Outcome, Record, check
 from harness.records import TEXT_LIMIT, VALUES_LIMIT, InterfaceValue, PartInterface
 
 CheckEdited = Callable[..., CellReport]
@@ -90,8 +90,6 @@ def test_a_difference_is_visible_in_the_text(
 def test_a_sum_in_another_order_is_the_same(
     exported: Callable[..., Any], subject: Callable[..., Any], tmp_path: Any
 ) -> None:
-    from harness import check
-
     task = "text-generation-with-past"
     model = onnx.load(exported("gpt2", task))
     (mask,) = (value for value in model.graph.input if value.name == "attention_mask")
@@ -104,6 +102,17 @@ def test_a_sum_in_another_order_is_the_same(
     assert different(part.inputs) == {}
     declared = {value.name: value.declared for value in part.inputs}
     assert declared["attention_mask"] == "int64[batch_size, past_sequence_length + sequence_length]"
+
+
+def test_inputs_that_a_description_leaves_out_fail_no_file_of_users(
+    exported: Callable[..., Any], fresh_subject: Callable[..., Any]
+) -> None:
+    """RoBERTa's configuration class has two token types by default, and its tokenizers return
+    none."""
+    model = fresh_subject("roberta", "fill-mask").model
+    model.config.type_vocab_size = 2
+    report = check(exported("roberta", "fill-mask"), model, "fill-mask", requirements=["interface"])
+    assert report.record("interface").outcome is Outcome.PASSED
 
 
 def values(count: int, *, wrong: int) -> list[InterfaceValue]:

@@ -6,6 +6,8 @@ the exceptions in `fixtures/models`, in both directions: an exception nothing ne
 
 from __future__ import annotations
 
+import copy
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -94,6 +96,7 @@ def violations_of_pair(
     yield from _heads_and_windows(model, config)
     yield from _dropout(model, config)
     yield from _feeds(config)
+    yield from left_out_inputs(model, config)
     yield from _tolerance(model, config, exceptions)
 
 
@@ -148,6 +151,27 @@ def _feeds(config: Any) -> Iterator[Violation]:
                 expected = AxisExpression.parse(text).evaluate(sizes)
                 if tensor.shape[axis] != expected:
                     yield Violation("axis-sizes", name, f"{tensor.shape} at axis {axis}, {sizes}")
+
+
+def left_out_inputs(model: Any, config: Any) -> Iterator[Violation]:
+    """Every input that tokenizers return and forward takes is declared, or left out with a reason.
+
+    No example could show the effect of an input that the file does not take. The description is
+    asked as for a checkpoint with two types of tokens, since users have such checkpoints.
+    """
+    settings = copy.deepcopy(config.config)
+    given = ["attention_mask"]
+    if hasattr(settings, "type_vocab_size"):
+        settings.type_vocab_size = 2
+        given.append("token_type_ids")
+    declared = type(config)(settings, task=config.task).inputs
+    taken = inspect.signature(model.forward).parameters
+    for name in given:
+        is_declared, is_left_out = name in declared, name in config.OMITTED_INPUTS
+        if "input_ids" in declared and name in taken and is_declared == is_left_out:
+            got = "a declaration and a reason" if is_declared else "neither"
+            details = f"got {got}, expected a declaration or a reason in OMITTED_INPUTS"
+            yield Violation("declared-inputs", name, details)
 
 
 def _tolerance(model: Any, config: Any, exceptions: Iterable[RuleException]) -> Iterator[Violation]:

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 import torch
 
-from harness import TasksManager
+from harness import OnnxConfig, TasksManager
 from harness.evidence.exceptions import RuleException, read_exceptions
 from harness.evidence.models import perturb, read_tiny
+from tests.faults.library import description_kinds as wrong
 from tests.tiny_models.rules import (
     CONFIGURATION_RULES,
     Violation,
+    left_out_inputs,
     unexcused,
     violations_of_fixture,
     violations_of_pair,
@@ -120,6 +122,26 @@ def test_a_model_is_refused_for_heads_windows_and_tolerance(
     )
     one.config.ATOL_FOR_VALIDATION = 1.0
     assert _rules_broken(one) >= {"grouped-heads", "windows", "tolerance"}
+
+
+@pytest.mark.parametrize(
+    ("description", "name"),
+    [(wrong.WithoutMask, "attention_mask"), (wrong.WithoutTokenTypes, "token_type_ids")],
+)
+def test_a_description_is_refused_if_it_leaves_out_an_input(
+    description: type[OnnxConfig], name: str, subject: Callable[..., Any]
+) -> None:
+    one = subject("bert", "fill-mask")
+    config = description(one.config.config, task="fill-mask")
+    assert [v.name for v in left_out_inputs(one.model, config)] == [name]
+
+
+def test_a_reason_to_leave_out_an_input_is_refused_if_it_is_declared(
+    fresh_subject: Callable[..., Any],
+) -> None:
+    one = fresh_subject("bert", "fill-mask")
+    one.config.OMITTED_INPUTS = {"token_type_ids": "no reason"}
+    assert [v.name for v in left_out_inputs(one.model, one.config)] == ["token_type_ids"]
 
 
 def test_buffers_are_moved_and_all_else_is_as_without_them() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.modernbert import TASKS
-from harness.configs.architectures.roberta import NormalizedRobertaConfig
+from harness.configs.architectures.roberta import NO_TOKEN_TYPES, NormalizedRobertaConfig
 from harness.configs.base import NamedAxes
 from harness.configs.dummy_inputs import (
     Dims,
@@ -60,6 +60,7 @@ class LiltOnnxConfig(LayoutLMOnnxConfig):
     }
     NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
     INPUT_NAMES = ("input_ids", "bbox", "attention_mask")
+    OMITTED_INPUTS = NO_TOKEN_TYPES
 
 
 class DummyRelativeBboxInputGenerator(DummyBboxInputGenerator):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.architectures.roberta import NO_TOKEN_TYPES
 from harness.configs.middle_end import TextEncoderOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
@@ -72,6 +73,7 @@ class GteOnnxConfig(ModernBertOnnxConfig):
         "text-classification": 1e-4,
         "token-classification": 2e-4,
     }
+    OMITTED_INPUTS = NO_TOKEN_TYPES
 
 
 @register("jina_embeddings_v3", tasks=(*TASKS, "question-answering"))
@@ -85,6 +87,7 @@ class JinaEmbeddingsV3OnnxConfig(ModernBertOnnxConfig):
         "text-classification": 5.8e-5,
         "token-classification": 1.7e-5,
     }
+    OMITTED_INPUTS = NO_TOKEN_TYPES
 
 
 @register("nomic_bert", tasks=TASKS)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
@@ -17,9 +20,15 @@ class NormalizedRobertaConfig(NormalizedTextConfig):
         return int(self.config.max_position_embeddings - self.config.pad_token_id - 1)
 
 
+NO_TOKEN_TYPES = {
+    "token_type_ids": "the tokenizers of its checkpoints return none, whatever type_vocab_size says"
+}
+
+
 @register("roberta", tasks=ENCODER_TASKS)
 class RobertaOnnxConfig(BertOnnxConfig):
-    """RoBERTa: positions follow from the token ids; one type of token, as its checkpoints have."""
+    """RoBERTa: positions follow from the token ids; all tokens are of type 0. So it is with its
+    relatives."""
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 5.7e-5,
@@ -31,6 +40,7 @@ class RobertaOnnxConfig(BertOnnxConfig):
     }
     NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
+    OMITTED_INPUTS: ClassVar[Mapping[str, str]] = NO_TOKEN_TYPES
 
 
 @register("xlm-roberta", tasks=ENCODER_TASKS)
@@ -139,3 +149,4 @@ class LukeOnnxConfig(RobertaOnnxConfig):
     }
 
     INPUT_NAMES = BertOnnxConfig.INPUT_NAMES
+    OMITTED_INPUTS = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.configs.architectures.bert import ENCODER_TASKS
-from harness.configs.architectures.roberta import RobertaOnnxConfig
+from harness.configs.architectures.roberta import NO_TOKEN_TYPES, RobertaOnnxConfig
 from harness.configs.tasks import register
 
 
@@ -21,6 +21,7 @@ class YosoOnnxConfig(RobertaOnnxConfig):
     }
     INPUT_NAMES = ("input_ids",)
     OMITTED_INPUTS = {
+        **NO_TOKEN_TYPES,
         "attention_mask": "eager divides it by 10000 and adds 1, of which it keeps whole numbers: "
-        "every token is seen whatever the mask says"
+        "every token is seen whatever the mask says",
     }

@@ -29,6 +29,7 @@ from tests.faults.library.core import PROFILE, Candidate, Case, Family, Fault
 from tests.faults.library.runtime_kinds import Runtime, running
 from tests.faults.library.subjects import Bench, Subject, more_architectures
 from tests.faults.library.surgery import Edit
+from tests.tiny_models.rules import left_out_inputs
 
 ONLY_PART = "model"
 
@@ -174,6 +175,25 @@ class Measured(Described):
         cell = _cell(subject, "torchscript", subject.opset)
         message = f"atol: got {config.atol:.3g}, expected at most {limit:.3g} [{cell}]"
         record = Record(cell=cell, requirement="tolerance", outcome=outcome, message=message)
+        return CellReport(cell, (record,))
+
+
+@dataclass(frozen=True, slots=True)
+class LeavesOut(Described):
+    """A description without an input of the model, compared with forward, as for tiny models.
+
+    The requirements of a cell cannot refuse it: no example shows the effect of such an input.
+    """
+
+    def judge(
+        self, bench: Bench, subject: Subject, requirements: Sequence[str] | None
+    ) -> CellReport:
+        config = self.description(bench.config(subject).config, task=subject.task)
+        found = next(left_out_inputs(bench.model(subject), config), None)
+        outcome = Outcome.FAILED if found else Outcome.PASSED
+        cell = _cell(subject, "torchscript", subject.opset)
+        message = f"input {found.name}: {found.details} [{cell}]" if found else ""
+        record = Record(cell=cell, requirement="declared-inputs", outcome=outcome, message=message)
         return CellReport(cell, (record,))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness import OnnxConfig
 from tests.faults.library import description_kinds as wrong
-from tests.faults.library.cases import Described, Measured, Misdescribed, names
+from tests.faults.library.cases import Described, LeavesOut, Measured, Misdescribed, names
 from tests.faults.library.core import Fault
 from tests.faults.library.subjects import BERT, CLIP, GPT2, LLAMA, T5, VIT, WHISPER, Subject
 
@@ -59,21 +59,21 @@ NAMES = (
         wrong.WithoutPositions,
         "the file has positions that are not declared",
     ),
-    _cell(
+    Fault(
         "without-token-types",
         BERT,
-        "interface",
-        wrong.WithoutTokenTypes,
+        ("declared-inputs",),
         "the file has no input for token types",
-        "huggingface/optimum#1500",
+        LeavesOut(wrong.WithoutTokenTypes),
+        ("huggingface/optimum#1500",),
     ),
-    _cell(
+    Fault(
         "without-mask",
         BERT,
-        "interface",
-        wrong.WithoutMask,
+        ("declared-inputs",),
         "the file has no mask, so it cannot take padded batches",
-        "huggingface/optimum#1325",
+        LeavesOut(wrong.WithoutMask),
+        ("huggingface/optimum#1325",),
     ),
     _cell(
         "without-positions",
