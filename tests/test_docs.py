@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,14 @@ def _runnable(path: Path) -> Any:
     return pytest.param(path, id=str(path.relative_to(ROOT)), marks=full if is_finding else ())
 
 
+@pytest.fixture
+def _without_its_classes() -> Iterator[None]:
+    """Free the classes of a document after the test: later tests find classes by their names."""
+    yield
+    gc.collect()
+
+
+@pytest.mark.usefixtures("_without_its_classes")
 @pytest.mark.parametrize("path", [_runnable(path) for path in DOCUMENTS])
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from harness.configs.atol import Atol, atol_of_task
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisRange, AxisSpace
 from harness.configs.decoding import (
@@ -60,7 +61,7 @@ class OnnxConfig(ABC):
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = ()
-    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
+    ATOL_FOR_VALIDATION: ClassVar[Atol] = 1e-5
     DEFAULT_ONNX_OPSET: ClassVar[int] = 18
     MIN_OPSET: ClassVar[int] = 7
     MODALITY: ClassVar[str] = "other"
@@ -167,15 +168,12 @@ class OnnxConfig(ABC):
     @property
     def atol(self) -> float:
         """The tolerance of this task; a `-with-past` task falls back to its base."""
-        declared = self.ATOL_FOR_VALIDATION
-        if not isinstance(declared, Mapping):
-            return declared
-        for task in (self.task, base_task(self.task)):
-            if task in declared:
-                return declared[task]
-        raise DescriptionError(
-            f"{type(self).__name__}.ATOL_FOR_VALIDATION has no entry for {self.task}; add one"
-        )
+        found = atol_of_task(self.ATOL_FOR_VALIDATION, self.task)
+        if found is None:
+            raise DescriptionError(
+                f"{type(self).__name__}.ATOL_FOR_VALIDATION has no entry for {self.task}; add one"
+            )
+        return found
 
     @property
     def use_past(self) -> bool:

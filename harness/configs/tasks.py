@@ -18,7 +18,10 @@ ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
 
 @dataclass(frozen=True, slots=True)
 class ConfigConstructor:
-    """Makes the description for a task; the class may be given by its name."""
+    """Makes the description for a task; the class may be given by its name.
+
+    A class that is defined elsewhere takes precedence over one of this package with that name.
+    """
 
     config_class: type[OnnxConfig] | str
     task: str
@@ -27,7 +30,10 @@ class ConfigConstructor:
         """The class itself; raises DescriptionError for a name without exactly one."""
         if not isinstance(self.config_class, str):
             return self.config_class
-        found = [c for c in set(_subclasses(OnnxConfig)) if c.__name__ == self.config_class]
+        named = [c for c in _subclasses(OnnxConfig) if c.__name__ == self.config_class]
+        # The last definition counts, as where a cell of a notebook is run again.
+        latest = {(c.__module__, c.__qualname__): c for c in named}.values()
+        found = [c for c in latest if not _is_own(c)] or list(latest)
         if len(found) == 1:
             return found[0]
         if found:
@@ -62,21 +68,32 @@ def register(architecture: str, *, tasks: Iterable[str]) -> Callable[[ConfigClas
     """
 
     def decorate(config_class: ConfigClass) -> ConfigClass:
+        if not _is_own(config_class):
+            load_architectures()
         registered = TasksManager._SUPPORTED_MODEL_TYPE.get(architecture, {})
         added = supported_tasks_mapping(*tasks, onnx=config_class)
-        TasksManager._SUPPORTED_MODEL_TYPE[architecture] = {
-            **registered,
-            "onnx": {**registered.get("onnx", {}), **added["onnx"]},
-        }
+        tasks_of = {**registered.get("onnx", {}), **added["onnx"]}
+        TasksManager._SUPPORTED_MODEL_TYPE.update({architecture: {**registered, "onnx": tasks_of}})
         return config_class
 
     return decorate
 
 
+class _Registry(dict[str, dict[str, TaskConstructors]]):
+    """Architecture -> exporter backend -> {task: constructor}.
+
+    Our architectures are loaded before an entry is assigned. Else they would replace it later.
+    """
+
+    def __setitem__(self, architecture: str, entry: dict[str, TaskConstructors]) -> None:
+        load_architectures()
+        super().__setitem__(architecture, entry)
+
+
 class TasksManager:
     """Looks up descriptions and model classes; `_SUPPORTED_MODEL_TYPE` is the registry."""
 
-    _SUPPORTED_MODEL_TYPE: ClassVar[dict[str, dict[str, TaskConstructors]]] = {}
+    _SUPPORTED_MODEL_TYPE: ClassVar[dict[str, dict[str, TaskConstructors]]] = _Registry()
 
     @classmethod
     def architectures(cls) -> list[str]:
@@ -176,6 +193,10 @@ def _explain_typed_name(architecture: str, registered: Iterable[str]) -> str:
     if architecture in model_types():
         return explain_unregistered(architecture)
     return f"architecture {architecture!r} is not registered; {suggest(architecture, registered)}"
+
+
+def _is_own(config_class: type[OnnxConfig]) -> bool:
+    return config_class.__module__.startswith("harness.configs.")
 
 
 def _subclasses(root: type[Any]) -> Iterator[type[OnnxConfig]]:

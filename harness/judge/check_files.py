@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.atol import given_atol
 from harness.configs.plugins import loaded_config_modules
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
@@ -19,6 +20,7 @@ from harness.records import CellId, CellReport
 if TYPE_CHECKING:
     from torch import nn
 
+    from harness.configs.atol import Atol
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Source
 
@@ -30,7 +32,7 @@ def check(
     opset: int | None = None,
     config: OnnxConfig | None = None,
     requirements: Sequence[str] | None = None,
-    atol: float | None = None,
+    atol: Atol | None = None,
     seed: int = 0,
     profile: Profile | str = "pr",
     *,
@@ -41,10 +43,10 @@ def check(
 
     `model` is a loaded model, a model folder or a hub id. If `opset` is None, the opset that the
     file declares is accepted. If `config` is None, the registered description of the model is
-    used. `atol` is absolute, in units of the outputs; if None, it is measured for each output: 10 x
-    eager's own rounding, at least 1e-5. With `strict_domain`, a requirement that did not reach
-    every landmark of the model's domain is inconclusive; else it passes, and its record says how
-    far it went.
+    used. `atol` is absolute, in units of the outputs: a number, or a mapping task -> number; if
+    None, it is measured for each output: 10 x eager's own rounding, at least 1e-5. With
+    `strict_domain`, a requirement that did not reach every landmark of the model's domain is
+    inconclusive; else it passes, and its record says how far it went.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -63,7 +65,7 @@ def check(
     )
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
-    words += ["--atol", repr(atol)] if atol is not None else []
+    words += ["--atol", repr(given_atol(atol, described.task))] if atol is not None else []
     words += ["--trust-remote-code"] if trust_remote_code else []
     return _make_report(
         _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),
@@ -137,7 +139,7 @@ def _make_report(
     source: Source,
     place: Path,
     requirements: Sequence[str] | None,
-    atol: float | None,
+    atol: Atol | None,
     seed: int,
     profile: Profile | str,
     strict_domain: bool,
@@ -150,7 +152,8 @@ def _make_report(
     `replay` holds the first words of the command that judges the files again. If
     `replay_without_example` is given, it is the command for failures that no example shows: the
     files may be missing, or are judged more strictly than files of other exporters. `notes` say
-    what the verdict does not cover. Raises UsageError if `atol` is negative or not finite.
+    what the verdict does not cover. Raises UsageError if `atol` is negative, not finite or has no
+    entry for the task.
     """
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
@@ -186,7 +189,7 @@ def _make_report(
         requirements=planned,
         examples=examples,
         domain=domain,
-        tolerance_of=choose_tolerance(atol, examples),
+        tolerance_of=choose_tolerance(atol, examples, task=config.task),
         replay=replay_command,
         strict_domain=strict_domain,
     )

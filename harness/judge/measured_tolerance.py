@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import UsageError, one_line
+from harness.configs.atol import given_atol
+from harness.errors import one_line
 from harness.evidence.sides import EagerError
 from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
 from harness.judge.example_results import may_leave_out
@@ -27,6 +28,7 @@ from harness.requirements._compare import ROUNDING_FACTOR
 if TYPE_CHECKING:
     import numpy as np
 
+    from harness.configs.atol import Atol
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
 
@@ -41,16 +43,14 @@ LARGEST_SHARE = 1e-3
 output's finite values."""
 
 
-def choose_tolerance(atol: float | None, examples: Sequence[Example]) -> ToleranceOf:
+def choose_tolerance(atol: Atol | None, examples: Sequence[Example], *, task: str) -> ToleranceOf:
     """Return the tolerance that a caller gave, or else one that is measured on the examples.
 
-    Raises UsageError if `atol` is negative or not finite.
+    Raises UsageError if `atol` is negative, not finite or has no entry for the task.
     """
     if atol is None:
         return measured_on(examples)
-    if not (math.isfinite(atol) and atol >= 0):
-        raise UsageError(f"atol {atol!r}: expected a finite number of at least 0")
-    given = Tolerance.given(atol)
+    given = Tolerance.given(given_atol(atol, task))
     return lambda _: given
 
 

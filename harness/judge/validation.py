@@ -12,6 +12,7 @@ from harness.errors import OutputMatchError, UsageError, ValidationError
 if TYPE_CHECKING:
     from torch import nn
 
+    from harness.configs.atol import Atol
     from harness.configs.base import OnnxConfig
 
 DRAWN_EXAMPLES = 20
@@ -22,17 +23,18 @@ def validate_model_outputs(
     reference_model: nn.Module,
     onnx_model: Path | str,
     onnx_named_outputs: Sequence[str],
-    atol: float | None = None,
+    atol: Atol | None = None,
 ) -> None:
     """Compare an ONNX file with the eager model on corners and drawn axis sizes.
 
     `onnx_named_outputs` are the outputs that the file must have, as `export` returned them. `atol`
-    is absolute, in units of the outputs; if None, it is measured for each output: 10 x eager's own
-    rounding, at least 1e-5. Accepts descriptions with one part; use `check` for a folder of parts.
+    is absolute, in units of the outputs: a number, or a mapping task -> number as
+    `ATOL_FOR_VALIDATION`; if None, it is measured for each output: 10 x eager's own rounding, at
+    least 1e-5. Accepts descriptions with one part; use `check` for a folder of parts.
 
     Raises OutputMatchError, ShapeError, DtypeError, NonFiniteError, AtolError or
     RuntimeRefusalError for a mismatch, ValidationError if no example could have failed, and
-    UsageError for a description with several parts.
+    UsageError for a description with several parts or a tolerance that cannot be used.
     """
     from harness.evidence.evidence import Evidence, Source
     from harness.evidence.onnx_file import graph_outputs
@@ -53,7 +55,7 @@ def validate_model_outputs(
             f"named {', '.join(onnx_named_outputs)}, declared {', '.join(config.outputs)}"
         )
     examples = draw_examples(config.axis_space, count=DRAWN_EXAMPLES, seed=0)
-    tolerance_of = choose_tolerance(atol, examples)
+    tolerance_of = choose_tolerance(atol, examples, task=config.task)
     with single_thread():
         results = ExampleResults(REQUIREMENT, evidence, tolerance_of)
         for example in examples:

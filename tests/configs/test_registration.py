@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -12,8 +13,10 @@ import pytest
 from harness import (
     BertOnnxConfig,
     DescriptionError,
+    OnnxConfig,
     TasksManager,
     UsageError,
+    ViTOnnxConfig,
     register,
     supported_tasks_mapping,
 )
@@ -39,6 +42,49 @@ def test_an_entry_takes_the_class_or_its_name(config_class: str | type[BertOnnxC
     supported = TasksManager.get_supported_tasks_for_model_type("mybert")
     assert list(supported) == ["feature-extraction", "fill-mask"]
     assert supported["fill-mask"].resolve() is BertOnnxConfig
+
+
+def _describe_again(module: str) -> type[OnnxConfig]:
+    """Return another class with the name of ours, as the module would define it."""
+    return type("ViTOnnxConfig", (ViTOnnxConfig,), {"__module__": module})
+
+
+def test_a_class_of_users_precedes_ours_of_that_name_and_the_last_one_counts() -> None:
+    entry = supported_tasks_mapping("image-classification", onnx="ViTOnnxConfig")
+    TasksManager._SUPPORTED_MODEL_TYPE["vit"] = entry
+    constructor = TasksManager.get_supported_tasks_for_model_type("vit")["image-classification"]
+    kept = [_describe_again("notebook") for _ in range(2)]
+    assert constructor.resolve() is kept[1]
+    kept.append(_describe_again("another"))
+    with pytest.raises(DescriptionError, match="ambiguous: another, notebook"):
+        constructor.resolve()
+    kept.clear()
+    gc.collect()
+    assert constructor.resolve() is ViTOnnxConfig
+
+
+EARLY = """
+from harness import TasksManager, TextEncoderOnnxConfig, register, supported_tasks_mapping
+
+class Own(TextEncoderOnnxConfig):
+    pass
+
+{registration}
+assert TasksManager.get_exporter_config_constructor("onnx", model_type="bert").resolve() is Own
+"""
+
+
+@pytest.mark.parametrize(
+    "registration",
+    [
+        "register('bert', tasks=['default'])(Own)",
+        "TasksManager._SUPPORTED_MODEL_TYPE['bert'] = supported_tasks_mapping('default', onnx=Own)",
+    ],
+)
+def test_an_entry_that_is_made_before_ours_are_loaded_is_kept(registration: str) -> None:
+    code = EARLY.format(registration=registration)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_error_for_an_unknown_class_name_suggests_the_nearest() -> None:

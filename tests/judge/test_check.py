@@ -60,10 +60,17 @@ def test_an_atol_that_hides_everything_is_inconclusive(
     assert not report.conforms
 
 
+@pytest.mark.parametrize("atol", [1e-12, {TASK: 1e-12, "text-classification": 1.0}])
 def test_an_atol_below_rounding_fails_with_the_numbers(
-    subject: Callable[..., Any], exported: Callable[..., Path]
+    atol: Any, subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
-    report = check(exported("bert", TASK), subject("bert", TASK).model, TASK, atol=1e-12)
+    report = check(
+        exported("bert", TASK),
+        subject("bert", TASK).model,
+        TASK,
+        atol=atol,
+        requirements=["agreement"],
+    )
     record = report.record("agreement")
     assert record.outcome is Outcome.FAILED
     assert record.failing is not None
@@ -126,6 +133,7 @@ def test_a_folder_without_files_and_a_missing_file(
     [
         ({"atol": math.nan}, "atol nan"),
         ({"atol": -1.0}, "atol -1.0"),
+        ({"atol": {"text-classification": 1.0}}, f"entry for {TASK}"),
         ({"requirements": ["agrement"]}, "did you mean agreement"),
         ({"profile": "nightli"}, "did you mean nightly"),
         ({"task": "fill-mas"}, "did you mean fill-mask"),

@@ -13,11 +13,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from harness import (
     AtolError,
+    BertOnnxConfig,
     DtypeError,
     NonFiniteError,
     OutputMatchError,
     RuntimeRefusalError,
     ShapeError,
+    UsageError,
     ValidationError,
     validate_model_outputs,
 )
@@ -79,12 +81,33 @@ def test_a_mismatch_raises_its_error(
         validate_model_outputs(one.config, one.model, tmp_path / "model.onnx", ["logits"])
 
 
-def test_agreement_returns_nothing(
-    subject: Callable[..., Any], exported: Callable[..., Path]
+@pytest.mark.parametrize("atol", [None, 1e-4, {TASK: 1e-4}, BertOnnxConfig.ATOL_FOR_VALIDATION])
+def test_agreement_returns_nothing_whatever_form_the_tolerance_has(
+    atol: Any, subject: Callable[..., Any], exported: Callable[..., Path]
 ) -> None:
     one = subject("bert", TASK)
     path = exported("bert", TASK)
-    assert validate_model_outputs(one.config, one.model, path, ["logits"]) is None  # type: ignore[func-returns-value]
+    assert validate_model_outputs(one.config, one.model, path, ["logits"], atol) is None  # type: ignore[func-returns-value]
+
+
+@pytest.mark.parametrize("atol", [1e-12, {TASK: 1e-12, "fill-mask": 1.0}])
+def test_the_tolerance_of_the_task_decides(
+    atol: Any, subject: Callable[..., Any], exported: Callable[..., Path]
+) -> None:
+    one = subject("bert", TASK)
+    with pytest.raises(AtolError, match="1e-12"):
+        validate_model_outputs(one.config, one.model, exported("bert", TASK), ["logits"], atol)
+
+
+@pytest.mark.parametrize(
+    ("atol", "said"), [({"fill-mask": 1.0}, f"entry for {TASK}"), (-1.0, "atol -1.0")]
+)
+def test_a_tolerance_that_cannot_be_used_is_bad_input(
+    atol: Any, said: str, subject: Callable[..., Any], exported: Callable[..., Path]
+) -> None:
+    one = subject("bert", TASK)
+    with pytest.raises(UsageError, match=said):
+        validate_model_outputs(one.config, one.model, exported("bert", TASK), ["logits"], atol)
 
 
 @pytest.mark.parametrize("names", [[], ["scores"], ["logits", "hidden"]])
