@@ -273,6 +273,11 @@ class OnnxConfig(ABC):
             other[name] = source.pad(name, feed[name], where)
         return other
 
+    def image_axes(self, name: str) -> tuple[int, ...]:
+        """The axes of channels, height and width of an input; none unless it holds images."""
+        classes = self.dummy_input_generator_classes
+        return next((one.IMAGE_AXES for one in classes if one.supports_input(name)), ())
+
     def _dummy_input_generator(self, name: str, generator: torch.Generator) -> DummyInputGenerator:
         for candidate in self.dummy_input_generator_classes:
             if candidate.supports_input(name):

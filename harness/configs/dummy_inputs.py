@@ -33,6 +33,8 @@ class DummyInputGenerator(ABC):
 
     SUPPORTED_INPUT_NAMES: ClassVar[tuple[str, ...]] = ()
     MODALITY: ClassVar[str] = ""
+    IMAGE_AXES: ClassVar[tuple[int, ...]] = ()
+    """The axes of channels, height and width, if the inputs are images."""
 
     def __init__(
         self, task: str, normalized_config: NormalizedConfig, generator: torch.Generator
@@ -347,6 +349,7 @@ class DummyVisionInputGenerator(DummyInputGenerator):
     """Pixels: float32 [batch, channels, height, width], the model's sizes where not dynamic."""
 
     SUPPORTED_INPUT_NAMES = ("pixel_values",)
+    IMAGE_AXES = (1, 2, 3)
     MODALITY = "vision"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:

@@ -30,11 +30,24 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         declared: Mapping[str, Axes] = {**part.config.inputs, **part.config.outputs}
         for name, dims in _declared_dims(part).items():
             for axis, dim in enumerate(dims):
-                message = _dim_problem(
-                    dim, declared[name].get(axis), compares_symbols=evidence.is_own_export
-                )
+                text = declared[name].get(axis)
+                message = _dim_problem(dim, text, compares_symbols=evidence.is_own_export)
                 if message:
-                    yield Finding(message=f"axis {axis} of {name}: {message}", part=part.stem)
+                    yield Finding(
+                        message=f"axis {axis} of {name}: {message}",
+                        part=part.stem,
+                        is_note=text is None and _is_free_to_name(part, name, axis),
+                    )
+
+
+def _is_free_to_name(part: PartEvidence, name: str, axis: int) -> bool:
+    """Whether a foreign file may have a symbol on this static axis.
+
+    The model fixes channels, height and width of many images, and refuses other sizes itself.
+    Exporters that write symbols there, as Optimum does, lose nothing.
+    """
+    is_image = name in part.config.inputs and axis in part.config.image_axes(name)
+    return is_image and not part.owner.is_own_export
 
 
 def _declared_dims(part: PartEvidence) -> dict[str, tuple[Dim, ...]]:

@@ -45,11 +45,11 @@ def test_an_entry_takes_the_class_or_its_name(config_class: str | type[BertOnnxC
 
 
 def _describe_again(module: str) -> type[OnnxConfig]:
-    """Return another class with the name of ours, as the module would define it."""
+    """Return another class with the name of a registered one, as the module would define it."""
     return type("ViTOnnxConfig", (ViTOnnxConfig,), {"__module__": module})
 
 
-def test_a_class_of_users_precedes_ours_of_that_name_and_the_last_one_counts() -> None:
+def test_a_class_of_users_precedes_one_of_this_package_and_the_last_one_counts() -> None:
     entry = supported_tasks_mapping("image-classification", onnx="ViTOnnxConfig")
     TasksManager._SUPPORTED_MODEL_TYPE["vit"] = entry
     constructor = TasksManager.get_supported_tasks_for_model_type("vit")["image-classification"]
