@@ -81,6 +81,9 @@ class OnnxConfig(ABC):
     """Inputs that `forward` takes beside tokens and the file does not, on purpose: name -> why.
     The tests of registered descriptions read it; a verdict does not depend on it."""
 
+    counts_positions_itself: ClassVar[bool] = False
+    """Whether the file takes no positions although generation feeds them."""
+
     behavior: ConfigBehavior = ConfigBehavior.MONOLITH
     external_data_threshold: int | None = None
     """Initializers of this many bytes and more are written beside the file; None leaves it to the

@@ -70,6 +70,8 @@ def generate(model: nn.Module, config: OnnxConfig, schedule: DecodeSchedule) -> 
     for name in key_masks(config):
         prompt[name] = prompt[name].clone()
         prompt[name][:, -1] = 1  # the token that is continued
+        if config.counts_positions_itself:  # generate() skips holes, the file counts them
+            prompt[name][:] = 1
     calls = _calls(model, config, prompt)
     if len(calls) < 2:
         raise GenerationError("generate() chose no token to continue from")

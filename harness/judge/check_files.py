@@ -13,6 +13,7 @@ from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.exporters import get_exporter, require_honoured_opset, resolve_auto
 from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
+from harness.judge.own_positions import description_of_files
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.scope import scope_of
 from harness.records import CellId, CellReport
@@ -60,12 +61,14 @@ def check(
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     described = config or _config_for(loaded, task)
     files = find_parts(path, described)
+    given = None if atol is None else given_atol(atol, described.task)
+    described = description_of_files(loaded, described, files, given or described.atol)
     opset_of_file = (
         default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
     )
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
-    words += ["--atol", repr(given_atol(atol, described.task))] if atol is not None else []
+    words += ["--atol", repr(given)] if given is not None else []
     words += ["--trust-remote-code"] if trust_remote_code else []
     return _make_report(
         _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),

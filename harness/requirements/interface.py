@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from harness.evidence.sides import PartEvidence
 
 
+_OWN_POSITIONS = (
+    "input position_ids: got none, expected one; the file counts positions itself and agrees with "
+    "eager PyTorch on the feeds of generate(), with and without padding on the left, so it is "
+    "judged without this input"
+)
+
+
 def examine(evidence: Evidence) -> Iterator[Finding]:
+    if evidence.config.counts_positions_itself:
+        yield Finding(message=_OWN_POSITIONS, is_note=True)
     for part in evidence.parts:
         try:
             expected = declared_signature(part)

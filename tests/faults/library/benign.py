@@ -42,6 +42,12 @@ def _other_order_of_sums(model: onnx.ModelProto) -> None:
             dim.dim_param = "sequence_length + past_sequence_length"
 
 
+def _named_image_axes(model: onnx.ModelProto) -> None:
+    (pixels,) = model.graph.input
+    for axis, name in enumerate(("num_channels", "height", "width"), start=1):
+        pixels.type.tensor_type.shape.dim[axis].dim_param = name
+
+
 def _unknown_dims(model: onnx.ModelProto) -> None:
     for dim in _dims(model):
         if dim.dim_param:
@@ -186,6 +192,12 @@ def _foreign(
 
 
 EDITS = (
+    _edit(
+        "named-image-axes",
+        VIT,
+        _named_image_axes,
+        "the model itself fixes channels, height and width, so nothing is lost",
+    ),
     _edit("identity-of-output", BERT, Returned("logits", SAME), "an Identity changes nothing"),
     _edit(
         "identity-of-past", GPT2, Read("past_key_values.0.key", SAME), "an Identity changes nothing"
