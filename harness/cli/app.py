@@ -18,6 +18,7 @@ from harness.cli.durations import durations
 from harness.cli.expectations import expectations
 from harness.cli.export import export
 from harness.cli.listing import list_architectures
+from harness.cli.output import INTERRUPTED
 from harness.cli.promote import promote
 from harness.cli.replay import replay
 from harness.cli.repro import repro
@@ -28,7 +29,6 @@ from harness.errors import UsageError
 CONFORMS = 0
 USAGE = 2
 INTERNAL = 3
-INTERRUPTED = 130
 BROKEN_PIPE = 141
 
 PROGRAM = "python -m harness"

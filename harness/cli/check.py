@@ -17,11 +17,22 @@ from harness.cli.common import (
     StrictDomain,
     TrustRemoteCode,
     load_descriptions,
+    require_described,
     require_profile,
     require_requirements,
     require_tolerance,
 )
-from harness.cli.output import clean_stdout, write_report
+from harness.cli.judging import (
+    CellMemory,
+    CellTimeout,
+    MaxExamples,
+    Quiet,
+    judge_and_write,
+    make_limits,
+)
+from harness.cli.output import clean_stdout
+from harness.isolation.file_request import FileRequest
+from harness.judge.model_files import require_onnx_files
 
 
 def check(
@@ -48,8 +59,12 @@ def check(
         str, typer.Option("--profile", metavar="P", help="How thorough: smoke, pr or nightly.")
     ] = "pr",
     seed: Seed = 0,
+    max_examples: MaxExamples = None,
+    cell_timeout: CellTimeout = None,
+    cell_memory: CellMemory = None,
     strict_domain: StrictDomain = False,
     json: AsJson = False,
+    quiet: Quiet = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
 ) -> int:
@@ -59,18 +74,22 @@ def check(
         require_requirements(requirement)
         require_profile(profile)
         require_tolerance(atol)
-        from harness import judge
-
-        report = judge.check(
-            file_or_folder,
-            model,
-            task,
+        require_onnx_files(file_or_folder)
+        require_described(model, task)
+        limits = make_limits(cell_timeout, cell_memory)
+        request = FileRequest(
+            place=str(file_or_folder),
+            model=model,
+            task=task,
+            memory=limits.memory,
             opset=opset,
-            atol=atol,
             requirements=requirement,
-            profile=profile,
+            atol=atol,
             seed=seed,
+            profile=profile,
+            max_examples=max_examples,
             strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
+            config_modules=config_module or [],
         )
-        return write_report(report, stdout, as_json=json)
+        return judge_and_write(request, limits, stdout, as_json=json, quiet=quiet)

@@ -102,6 +102,19 @@ def require_registered(cell: CellId) -> None:
     read_tiny(cell.architecture, cell.variant)
 
 
+def require_described(model: str, task: str) -> None:
+    """Raise UsageError if a model folder has no model that is described for the task.
+
+    A hub id is not looked up here: that needs transformers and the network.
+    """
+    from harness.configs.tasks import TasksManager
+    from harness.evidence.models import read_model_type
+
+    if Path(model).is_dir():
+        architecture = read_model_type(model)
+        TasksManager.get_exporter_config_constructor("onnx", model_type=architecture, task=task)
+
+
 def require_profile(name: str) -> None:
     """Raise UsageError, with the nearest names, if the profile is unknown."""
     from harness.judge.profiles import get_profile

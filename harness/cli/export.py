@@ -16,11 +16,21 @@ from harness.cli.common import (
     StrictDomain,
     TrustRemoteCode,
     load_descriptions,
+    require_described,
     require_exporter,
     require_folder,
 )
-from harness.cli.output import clean_stdout, write_report
+from harness.cli.judging import (
+    CellMemory,
+    CellTimeout,
+    MaxExamples,
+    Quiet,
+    judge_and_write,
+    make_limits,
+)
+from harness.cli.output import clean_stdout
 from harness.cli.task_inference import infer_task
+from harness.isolation.file_request import FileRequest
 
 
 def export(
@@ -35,8 +45,12 @@ def export(
     exporter: Annotated[
         str, typer.Option("--exporter", metavar="E", help="Exporter; auto chooses by opset.")
     ] = AUTO,
+    max_examples: MaxExamples = None,
+    cell_timeout: CellTimeout = None,
+    cell_memory: CellMemory = None,
     strict_domain: StrictDomain = False,
     json: AsJson = False,
+    quiet: Quiet = False,
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
 ) -> int:
@@ -51,15 +65,18 @@ def export(
             require_exporter(exporter)
         if task is None:
             task = infer_task(model, trust_remote_code=trust_remote_code)
-        from harness.judge import export_and_check
-
-        report = export_and_check(
-            model,
-            task,
-            output,
+        require_described(model, task)
+        limits = make_limits(cell_timeout, cell_memory)
+        request = FileRequest(
+            place=str(output),
+            model=model,
+            task=task,
+            memory=limits.memory,
             opset=opset,
             exporter=exporter,
+            max_examples=max_examples,
             strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
+            config_modules=config_module or [],
         )
-        return write_report(report, stdout, as_json=json)
+        return judge_and_write(request, limits, stdout, as_json=json, quiet=quiet)

@@ -18,6 +18,7 @@ from harness.records import GLYPHS, CellReport, Outcome, Record
 
 ONLY_PART = "model"
 DOES_NOT_CONFORM = 1
+INTERRUPTED = 130
 
 QUIET_ENVIRONMENT: Mapping[str, str] = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -94,7 +95,6 @@ def report_lines(report: CellReport) -> Iterator[str]:
     for records in _group_unpassed(report.records):
         yield from _explanation(records)
     yield from _scope_lines(report)
-    yield from (f"note: {note}" for note in report.notes)
     yield f"{report.verdict}: {report.cell}"
 
 
@@ -115,6 +115,7 @@ def _scope_lines(report: CellReport) -> Iterator[str]:
     for name, values in aspects.items():
         if values:
             yield f"{name}: {', '.join(map(str, values))}"
+    yield from (f"note: {note}" for note in scope.notes)
 
 
 def _summary(record: Record, width: int) -> str:

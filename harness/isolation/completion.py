@@ -14,13 +14,14 @@ def make_missing_records(
     *,
     outcome: Outcome,
     got: str,
-    seed: int,
+    seed: int | None,
     traceback: str | None = None,
 ) -> Iterator[Record]:
     """Make the records of the missing requirements of a cell, in their order.
 
     The first has `outcome`, and its message says that `got` came instead of a verdict. The others
-    are `skipped` because of the first. `seed` is the cell's seed, for the replay command.
+    are `skipped` because of the first. `seed` is the cell's seed, for the replay command; None if
+    the cell cannot be replayed.
     """
     if not missing:
         return
@@ -31,7 +32,7 @@ def make_missing_records(
         outcome=outcome,
         message=f"{first}: got {got}, expected a verdict [{cell}]",
         traceback=traceback,
-        replay=replay_command(cell, first, None, seed=seed),
+        replay=None if seed is None else replay_command(cell, first, None, seed=seed),
     )
     for requirement in others:
         yield Record(

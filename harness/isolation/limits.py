@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import math
 import re
+import resource
+import sys
 from dataclasses import dataclass
+
+import psutil
 
 from harness.errors import UsageError
 
@@ -44,6 +48,19 @@ def parse_size(text: str, *, subject: str) -> int:
     if size <= 0:
         raise UsageError(f"{subject} {text!r}: not a size; write 4G or 512M")
     return size
+
+
+def limit_allocations(memory: int) -> None:
+    """Make allocations of this process fail before it holds more than `memory` bytes.
+
+    An example that needs more then raises an error, while the process goes on. Only Linux limits
+    private memory in this way; elsewhere the parent ends a process that holds too much.
+    """
+    if sys.platform != "linux":
+        return
+    used = psutil.Process().memory_info()
+    allowed = used.data + max(0, memory - used.rss)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, resource.RLIM_INFINITY))
 
 
 def show_size(size: int) -> str:

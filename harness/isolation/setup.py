@@ -14,7 +14,7 @@ STACK_SIGNAL = signal.SIGUSR1
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
     """A message to another process, sent as one line of JSON."""
 
     def dump(self) -> str:
@@ -27,7 +27,7 @@ class _Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup(_Message):
+class Setup(Message):
     """The settings of a run that a judge and its supervisor need.
 
     `expectations` are expectation files, None for the committed ones. `process` is the name in
@@ -52,7 +52,7 @@ class Setup(_Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Request(_Message):
+class Request(Message):
     """Message that asks the judge process to judge one cell.
 
     `known` are requirements that have a record from an earlier run: the judge runs them again, but
@@ -67,14 +67,14 @@ class Request(_Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready(_Message):
+class Ready(Message):
     """The judge has finished its imports and waits for cells; it writes records to `journal`."""
 
     journal: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply(_Message):
+class Reply(Message):
     """The judge has finished a cell.
 
     `got` describes the exception that stopped judging, None if it finished, and `traceback` is its

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.files import write_atomically
+from harness.isolation.child_process import Ending
 from harness.isolation.completion import make_missing_records
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.limits import Limits
 from harness.isolation.process_tree import adopt_orphans, adopted_orphans, kill_all
 from harness.isolation.setup import Request, Setup
-from harness.isolation.supervised import Ending, SupervisedJudge
+from harness.isolation.supervised import SupervisedJudge
 from harness.records import CellId, Outcome, Record, dump_line, parse_line
 
 FinishRecord = Callable[[Record], Record]

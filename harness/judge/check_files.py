@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.exporters import get_exporter, require_honoured_opset, resolve_auto
 from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
+from harness.judge.observer import Observer, Progress
 from harness.judge.own_positions import description_of_files
-from harness.judge.profiles import Profile, get_profile
+from harness.judge.profiles import PROFILES, Profile, get_profile
 from harness.judge.scope import scope_of
-from harness.records import CellId, CellReport
+from harness.records import CellId, CellReport, Record, Scope
 
 if TYPE_CHECKING:
     from torch import nn
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from harness.configs.atol import Atol
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Source
+    from harness.judge.ladder import PreparedCell
 
 
 def check(
@@ -39,6 +42,7 @@ def check(
     *,
     strict_domain: bool = False,
     trust_remote_code: bool = False,
+    observer: Observer | None = None,
 ) -> CellReport:
     """Judge a file, or a folder of parts, made by any exporter.
 
@@ -47,7 +51,8 @@ def check(
     used. `atol` is absolute, in units of the outputs: a number, or a mapping task -> number; if
     None, it is measured for each output: 10 x eager's own rounding, at least 1e-5. With
     `strict_domain`, a requirement that did not reach every landmark of the model's domain is
-    inconclusive; else it passes, and its record says how far it went.
+    inconclusive; else it passes, and its record says how far it went. `observer` is called with the
+    plan, the progress and each record as soon as they are known.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -58,6 +63,8 @@ def check(
 
     path = Path(onnx_path)
     require_onnx_files(path)
+    observed = observer or Observer()
+    observed.progress(Progress(stage="loading the model"))
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     described = config or _config_for(loaded, task)
     files = find_parts(path, described)
@@ -81,6 +88,7 @@ def check(
         seed=seed,
         profile=profile,
         strict_domain=strict_domain,
+        observer=observed,
         replay=words,
         notes=(*_notes_on(model), *notes_on_files(files)),
     )
@@ -97,6 +105,7 @@ def export_and_check(
     profile: Profile | str = "pr",
     strict_domain: bool = False,
     trust_remote_code: bool = False,
+    observer: Observer | None = None,
 ) -> CellReport:
     """Export a model folder or hub id into the folder `output`, then judge the written files.
 
@@ -111,6 +120,8 @@ def export_and_check(
         get_exporter(exporter)
     if opset is not None:
         require_honoured_opset(opset)
+    observed = observer or Observer()
+    observed.progress(Progress(stage="loading the model"))
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     config = _config_for(loaded, task)
     target_opset = config.DEFAULT_ONNX_OPSET if opset is None else opset
@@ -128,6 +139,7 @@ def export_and_check(
         seed=seed,
         profile=profile,
         strict_domain=strict_domain,
+        observer=observed,
         replay=["check", str(output), *words],
         replay_without_example=["export", *words, "--exporter", chosen.name, str(output)],
         notes=_notes_on(model),
@@ -146,6 +158,7 @@ def _make_report(
     seed: int,
     profile: Profile | str,
     strict_domain: bool,
+    observer: Observer,
     replay: Sequence[str],
     notes: Sequence[str],
     replay_without_example: Sequence[str] | None = None,
@@ -159,10 +172,9 @@ def _make_report(
     entry for the task.
     """
     from harness.evidence.evidence import Evidence
-    from harness.evidence.session import single_thread
     from harness.evidence.sides import Example
     from harness.judge.domain import Domain
-    from harness.judge.ladder import PreparedCell, run_requirements
+    from harness.judge.ladder import PreparedCell
     from harness.judge.measured_tolerance import choose_tolerance
     from harness.judge.regressions import examples_for_cell
 
@@ -183,7 +195,10 @@ def _make_report(
         if example is None and replay_without_example is not None:
             return shlex.join(["python", "-m", "harness", *replay_without_example, *modules])
         words = ["python", "-m", "harness", *replay, "--requirement", requirement]
-        return shlex.join([*words, "--seed", str(seed), "--profile", chosen.name, *modules])
+        words += ["--seed", str(seed), "--profile", chosen.name]
+        if (usual := PROFILES.get(chosen.name)) and usual.max_examples != chosen.max_examples:
+            words += ["--max-examples", str(chosen.max_examples)]
+        return shlex.join([*words, *modules])
 
     evidence = Evidence(model=model, config=config, source=source)
     prepared = PreparedCell(
@@ -195,16 +210,35 @@ def _make_report(
         tolerance_of=choose_tolerance(atol, examples, task=config.task),
         replay=replay_command,
         strict_domain=strict_domain,
+        observer=observer,
     )
-    with single_thread():
-        records = tuple(run_requirements(prepared))
-    scope = scope_of(
+    scope = functools.partial(
+        scope_of,
         evidence,
         place,
         planned=planned,
         is_selection=requirements is not None,
+        notes=notes,
     )
-    return CellReport(cell, records, scope, tuple(notes))
+    return _observed_report(prepared, scope)
+
+
+def _observed_report(prepared: PreparedCell, scope: Callable[[], Scope]) -> CellReport:
+    """Run the requirements. The observer gets the plan first, then each record; and the scope, also
+    after the first record, since an export writes its files then."""
+    from harness.evidence.session import single_thread
+    from harness.judge.ladder import run_requirements
+
+    observer, records = prepared.observer, list[Record]()
+    observer.plan(prepared.cell, prepared.requirements)
+    observer.scope(scope())
+    with single_thread():
+        for record in run_requirements(prepared):
+            records.append(record)
+            observer.record(record)
+            if len(records) == 1:
+                observer.scope(scope())
+    return CellReport(prepared.cell, tuple(records), scope())
 
 
 def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.errors import NotJudgedError, one_line
@@ -13,6 +13,7 @@ from harness.evidence.memory import out_of_memory
 from harness.evidence.sides import Example
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
+from harness.judge.observer import Observer, ProgressCounter
 from harness.records import CellId, FailingExample, Outcome, Record, Worst
 from harness.requirements import ladder
 from harness.requirements._base import EXPORTER
@@ -35,6 +36,7 @@ class PreparedCell:
     `replay` returns the command that reruns a requirement on one example. Failing examples of the
     `expected` requirements, which are known failures, are not shrunk. With `strict_domain`, a
     requirement that did not reach every landmark is inconclusive; else it passes as far as it went.
+    `observer` is called with the progress.
     """
 
     cell: CellId
@@ -46,6 +48,13 @@ class PreparedCell:
     replay: Replay
     expected: Collection[str] = ()
     strict_domain: bool = True
+    observer: Observer = field(default_factory=Observer)
+
+    @property
+    def counter(self) -> ProgressCounter:
+        """Reports progress over the planned requirements."""
+        planned = (r for r in ladder() if r.id in self.requirements)
+        return ProgressCounter({r.id: len(_chosen(self, r)) for r in planned}, self.observer)
 
 
 def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
@@ -99,6 +108,7 @@ def _skipped(cell: CellId, requirement: str, blocker: Record) -> Record:
 def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[Record, bool]:
     """Return the record, and whether later requirements must be skipped because of it."""
     start = time.perf_counter()
+    prepared.counter.report(requirement.id)
     record = Record(cell=prepared.cell, requirement=requirement.id, outcome=Outcome.PASSED)
     is_fatal = False
     try:
@@ -148,14 +158,14 @@ def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | N
 
 
 def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Example]:
-    """Return the examples that a requirement examines: those it can afford, or a sample of them."""
-    config, domain = prepared.evidence.config, prepared.domain
-    affordable = [e for e in prepared.examples if domain.allows(requirement.sizes(config, e))]
-    return _sample(affordable, requirement.sample)
+    """Return the examples that a requirement examines: those it can afford, or a sample of them.
 
-
-def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]:
-    """Return `count` examples at equal distances, so that not only corners are taken, or all."""
+    A sample is taken at equal distances, so that not only corners are taken.
+    """
+    if not (requirement.examine_example or requirement.examine_together):
+        return ()
+    config, domain, count = prepared.evidence.config, prepared.domain, requirement.sample
+    examples = [e for e in prepared.examples if domain.allows(requirement.sizes(config, e))]
     if count is None or len(examples) <= count:
         return examples
     return [examples[index * len(examples) // count] for index in range(count)]
@@ -164,7 +174,8 @@ def _sample(examples: Sequence[Example], count: int | None) -> Sequence[Example]
 def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
     """Return the record after the requirement examined its examples."""
     results = ExampleResults(requirement, prepared.evidence, prepared.tolerance_of)
-    for example in _chosen(prepared, requirement):
+    for number, example in enumerate(_chosen(prepared, requirement), start=1):
+        prepared.counter.report(requirement.id, example=number)
         results.add(example)
     results.finish()
     missed = prepared.domain.unreached(results.examples) if requirement.visits_bounds else ()
@@ -194,9 +205,11 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         )
     shown = results.first_failing
     if requirement.id not in prepared.expected:
+        prepared.counter.report(requirement.id, doing="looking for a smaller failing example")
         space = prepared.evidence.config.axis_space
         smaller = minimise(shown, space, lambda e: bool(results.findings(e)))
         shown = shown if results.is_undecided(smaller) else smaller
+    prepared.counter.report(requirement.id, doing="looking for the layer at fault")
     return _failed_record(record, prepared, results.findings_with_blame(shown), shown)
 
 

@@ -23,6 +23,7 @@ def scope_of(
     *,
     planned: Sequence[str],
     is_selection: bool,
+    notes: Sequence[str],
 ) -> Scope:
     """Return the scope of a verdict after the files at `place`, a file or a folder, were judged.
 
@@ -39,4 +40,5 @@ def scope_of(
         not_asked=tuple(r for r in requirement_ids(exports_again=True) if r not in planned),
         is_selection=is_selection,
         dtype=DTYPE,
+        notes=tuple(notes),
     )

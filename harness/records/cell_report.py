@@ -20,13 +20,11 @@ class CellReport:
     """All records of one cell, in the order of the ladder.
 
     `scope` says what the verdict holds for; None for a cell of the matrix, whose plan says it.
-    `notes` say what the verdict on given models and files does not cover.
     """
 
     cell: CellId
     records: tuple[Record, ...]
     scope: Scope | None = None
-    notes: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:
@@ -105,7 +103,6 @@ class CellReport:
             "verdict": self.verdict,
             "cell": str(self.cell),
             "scope": self._scope_to_json(),
-            "notes": list(self.notes),
             "requirements": [
                 {
                     "id": record.requirement,
@@ -124,4 +121,4 @@ class CellReport:
     def _scope_to_json(self) -> dict[str, Any] | None:
         if self.scope is None:
             return None
-        return {**to_plain(self.scope), "reached": to_plain(self.reach)}
+        return {**self.scope.to_json(), "reached": to_plain(self.reach)}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Self
 
+from harness.records.json_types import to_plain
 from harness.records.lines import Record
 
 
@@ -39,7 +42,8 @@ class Scope:
     """What a verdict on files holds for.
 
     `judged` and `left_out` are files, relative to `folder`. `not_asked` are the requirements that
-    were not planned; `is_selection` says whether the user chose the planned ones.
+    were not planned; `is_selection` says whether the user chose the planned ones. `notes` say what
+    the verdict does not cover, one line each.
     """
 
     folder: str
@@ -48,6 +52,23 @@ class Scope:
     not_asked: tuple[str, ...]
     is_selection: bool
     dtype: str
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        plain: dict[str, Any] = to_plain(self)
+        return plain
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(
+            **{
+                **data,
+                "judged": tuple(data["judged"]),
+                "left_out": tuple(LeftOutFile(**one) for one in data["left_out"]),
+                "not_asked": tuple(data["not_asked"]),
+                "notes": tuple(data["notes"]),
+            }
+        )
 
 
 def reach_of(records: tuple[Record, ...]) -> tuple[Reach, ...]:

@@ -166,7 +166,7 @@ def test_what_an_export_leaves_out_is_noted(run: Any, model: Path, tmp_path: Pat
     result = run("export", "--model", model, "--exporter", "torchscript", "--json", tmp_path / "o")
     report = result.json("check")
     assert report["conforms"] is True
-    assert [note.split(";")[0] for note in report["notes"]] == [
+    assert [note.split(";")[0] for note in report["scope"]["notes"]] == [
         "the checkpoint has float16 weights",
         "the folder is a sentence-transformers model (modules.json)",
     ]

@@ -24,6 +24,7 @@ from harness.records import (
     Outcome,
     Record,
     RunShard,
+    Scope,
     Started,
     Unreached,
     Worst,
@@ -137,10 +138,19 @@ def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> 
 
 
 def test_notes_on_a_verdict_stand_above_it() -> None:
-    report = CellReport(CELL, (PASSED,), notes=("one", "two"))
-    assert list(report_lines(report))[1:] == ["note: one", "note: two", f"conforms: {CELL}"]
+    scope = Scope(
+        folder="out",
+        judged=("model.onnx",),
+        left_out=(),
+        not_asked=(),
+        is_selection=False,
+        dtype="float32",
+        notes=("one", "two"),
+    )
+    report = CellReport(CELL, (PASSED,), scope)
+    assert list(report_lines(report))[-3:] == ["note: one", "note: two", f"conforms: {CELL}"]
     data = report.to_json()
-    assert data["notes"] == ["one", "two"]
+    assert data["scope"]["notes"] == ["one", "two"]
     validator("check").validate(data)
 
 

@@ -28,8 +28,8 @@ def zeros_model() -> bytes:
     )
     imports = [helper.make_opsetid("", 18)]
     model: onnx.ModelProto = helper.make_model(graph, opset_imports=imports, ir_version=8)
-    data: bytes = model.SerializeToString()
-    return data
+    serialised: bytes = model.SerializeToString()
+    return serialised
 
 
 def ask_onnxruntime() -> object:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import CellReport, UsageError, check
+from harness import CellId, CellReport, Record, UsageError, check
+from harness.judge.observer import Observer, Progress
 from harness.records import Scope
 
 TASK = "fill-mask"
@@ -162,3 +163,45 @@ def test_a_bounded_sum_of_axes_is_covered_as_such(subject: Callable[..., Any]) -
     assert {(one.axis, one.reached) for one in report.reach if one.bound} == {
         ("past_sequence_length + sequence_length", 8)
     }
+
+
+class Recorder(Observer):
+    """Notes everything that it observes."""
+
+    def __init__(self) -> None:
+        self.plans: list[Sequence[str]] = []
+        self.seen: list[Progress] = []
+        self.records: list[Record] = []
+        self.scopes: list[Scope] = []
+
+    def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
+        self.plans.append(requirements)
+
+    def progress(self, progress: Progress) -> None:
+        self.seen.append(progress)
+
+    def record(self, record: Record) -> None:
+        self.records.append(record)
+
+    def scope(self, scope: Scope) -> None:
+        self.scopes.append(scope)
+
+
+def test_an_observer_sees_the_plan_each_example_and_each_record(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
+    recorder = Recorder()
+    report = judge(folder, ["agreement", "opset"], observer=recorder)
+    assert recorder.plans == [["agreement", "opset"]]
+    assert recorder.records == list(report.records)
+    assert {scope.judged for scope in recorder.scopes} == {("model.onnx",)}
+    assert [str(one) for one in recorder.seen[:3]] == [
+        "loading the model",
+        "export",
+        "opset (1 of 2)",
+    ]
+    examples = [one.example for one in recorder.seen if one.stage == "agreement" and one.example]
+    assert examples == list(range(1, report.record("agreement").examples + 1))
+    done = [one.done for one in recorder.seen]
+    assert done == sorted(done)
+    assert done[-1] < recorder.seen[-1].total == len(examples) + 1

@@ -12,6 +12,7 @@ from harness.configs.architectures.phi import Phi3OnnxConfig
 from harness.evidence.evidence import Evidence, Source
 from harness.evidence.models import tiny_model
 from harness.evidence.sides import EAGER, Example, PartEvidence, as_tensors
+from harness.evidence.tolerance import Tolerance
 from harness.requirements._decode import EAGER_IN_STEPS
 from harness.requirements.cache import examine_part
 from tests.gate import full
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from harness.evidence.session import Run
 
 TASK = "text-generation-with-past"
-ATOL = 1.5e-4
+TOLERANCE = Tolerance.given(1.5e-4)
 EXAMPLES = [
     Example.of({"batch_size": 2, "past_sequence_length": past, "sequence_length": 2}, seed)
     for seed in range(3)
@@ -51,7 +52,7 @@ def evidence() -> Evidence:
 
 def test_steps_are_compared_with_eagers_own_steps_where_these_differ(evidence: Evidence) -> None:
     (part,) = evidence.under(EAGER).parts
-    results = [examine_part(part, example, ATOL) for example in EXAMPLES]
+    results = [examine_part(part, example, TOLERANCE) for example in EXAMPLES]
     assert [result.findings for result in results] == [()] * len(EXAMPLES)
     assert {result.notes for result in results} == {(), (EAGER_IN_STEPS,)}
 
@@ -61,7 +62,7 @@ def test_a_file_that_follows_the_full_forward_across_the_switch_is_refused(
 ) -> None:
     """Its prefill has the frequencies that only the later tokens select."""
     (part,) = evidence.under(_LongFactorsAlways()).parts
-    results = [examine_part(part, example, ATOL) for example in EXAMPLES]
+    results = [examine_part(part, example, TOLERANCE) for example in EXAMPLES]
     crossing = [result for result in results if result.notes]
     assert crossing
     for result in crossing:

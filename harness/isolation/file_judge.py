@@ -1,0 +1,148 @@
+"""Judges files in a child process, within limits; what was found before it ended is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+from harness.errors import UsageError
+from harness.isolation.child_process import ChildProcess, Ending
+from harness.isolation.completion import make_missing_records, make_not_run_records
+from harness.isolation.file_request import FileRequest, Finished, Raised, Refused, deliver
+from harness.isolation.limits import Limits
+from harness.judge.observer import Observer, Progress
+from harness.records import CellId, CellReport, Outcome, Record, Scope
+
+MODULE = "harness.isolation.file_judge_process"
+
+
+class JudgeProcessError(Exception):
+    """A defect of the harness in the child process; a note has the child's traceback."""
+
+
+class InterruptedJudgingError(Exception):
+    """The user stopped judging; `report` has the records that were ready, and `not_run` ones."""
+
+    def __init__(self, report: CellReport) -> None:
+        super().__init__("interrupted")
+        self.report = report
+
+
+def judge_files(
+    request: FileRequest,
+    limits: Limits,
+    *,
+    on_progress: Callable[[Progress], None],
+    on_tick: Callable[[], None],
+) -> CellReport:
+    """Judge files in a child process and return a record for each planned requirement.
+
+    If the child exceeds its limits or dies, the first missing record says so, and the others are
+    skipped. `on_progress` is called with the progress, and `on_tick` several times a second.
+
+    Raises UsageError for bad input, and for limits that end the child before the model is loaded;
+    JudgeProcessError for a defect of the harness; InterruptedJudgingError if a KeyboardInterrupt
+    arrives after the plan is known, else that interrupt.
+    """
+    collected = _Collected(on_progress)
+    child = ChildProcess(MODULE, request.dump(), mark=f"onnx-conformance-{time.time_ns()}")
+    try:
+        ending = _watch(child, limits, collected, on_tick)
+    except KeyboardInterrupt:
+        if collected.cell is None:
+            raise
+        raise InterruptedJudgingError(collected.report_interrupted()) from None
+    finally:
+        child.kill()
+    match ending:
+        case Refused(text):
+            raise UsageError(text)
+        case Raised(text, trace):
+            defect = JudgeProcessError(text)
+            defect.add_note(trace)
+            raise defect
+        case Finished():
+            return collected.report(())
+        case Ending():
+            return collected.report_ended(ending)
+
+
+def _watch(
+    child: ChildProcess, limits: Limits, observer: Observer, on_tick: Callable[[], None]
+) -> Refused | Raised | Finished | Ending:
+    """Pass on what the child sends until its last message, or until it has ended without one."""
+    began = time.monotonic()
+    while True:
+        line = child.next_line(limits.seconds, memory=limits.memory, since=began, on_tick=on_tick)
+        if isinstance(line, Ending):
+            return line
+        last = deliver(line, observer)
+        if last is not None:
+            return last
+
+
+class _Collected(Observer):
+    """What the child has sent so far."""
+
+    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+        self.cell: CellId | None = None
+        self._on_progress = on_progress
+        self._stage = "starting"
+        self._planned: Sequence[str] = ()
+        self._records: dict[str, Record] = {}
+        self._scope: Scope | None = None
+
+    def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
+        self.cell, self._planned = cell, requirements
+
+    def progress(self, progress: Progress) -> None:
+        self._stage = progress.stage
+        self._on_progress(progress)
+
+    def record(self, record: Record) -> None:
+        self._records[record.requirement] = record
+
+    def scope(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def report(self, others: Sequence[Record]) -> CellReport:
+        """Return all records, those in `others` included, in the order of the plan."""
+        assert self.cell is not None
+        found = {**{record.requirement: record for record in others}, **self._records}
+        ordered = [found[name] for name in self._ladder_order()]
+        return CellReport(self.cell, tuple(ordered), self._scope)
+
+    def report_interrupted(self) -> CellReport:
+        """Return the records so far; the missing ones are `not_run`."""
+        assert self.cell is not None
+        message = f"the check was interrupted during {self._stage}"
+        return self.report(list(make_not_run_records(self.cell, self._missing(), message=message)))
+
+    def report_ended(self, ending: Ending) -> CellReport:
+        """Return the records so far; the missing ones say how the child ended.
+
+        Raises UsageError if the plan is not known yet.
+        """
+        got = ending.got or "no record"
+        if self.cell is None:
+            raise UsageError(
+                f"{self._stage}: got {got}, expected a verdict; give larger --cell-timeout or "
+                "--cell-memory"
+            )
+        missing = make_missing_records(
+            self.cell,
+            self._missing(),
+            outcome=ending.outcome or Outcome.ERRORED,
+            got=got,
+            seed=None,
+            traceback=ending.traceback,
+        )
+        return self.report(list(missing))
+
+    def _missing(self) -> list[str]:
+        return [name for name in self._ladder_order() if name not in self._records]
+
+    def _ladder_order(self) -> list[str]:
+        from harness.requirements import requirement_ids
+
+        return [name for name in requirement_ids() if name in self._planned]

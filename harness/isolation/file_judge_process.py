@@ -1,0 +1,113 @@
+"""A child process that judges the files of one request; `file_judge` starts it."""
+
+from __future__ import annotations
+
+import dataclasses
+import faulthandler
+import os
+import signal
+import socket
+import sys
+import traceback
+import warnings
+from pathlib import Path
+
+from harness.errors import UsageError, one_line
+from harness.isolation.file_request import (
+    FileRequest,
+    Finished,
+    Raised,
+    Refused,
+    SendingObserver,
+)
+from harness.isolation.limits import limit_allocations
+from harness.isolation.process_tree import die_with_parent, raise_oom_score
+from harness.isolation.setup import STACK_SIGNAL
+from harness.judge.observer import Observer, Progress
+from harness.judge.profiles import Profile, get_profile
+
+
+def main(request_text: str, channel_descriptor: int, parent: int) -> None:
+    """Judge what the request asks for, and send records and progress over the channel."""
+    die_with_parent(parent)
+    raise_oom_score()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends this process
+    # A copy of descriptor 2: exporters redirect 1 and 2 while they work.
+    stacks = os.fdopen(os.dup(2), "w")
+    faulthandler.enable(stacks)
+    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
+    warnings.simplefilter("ignore")  # exporters warn about every model they trace
+    channel = socket.socket(fileno=channel_descriptor)
+    with channel:
+        observer = SendingObserver(lambda line: channel.sendall(line.encode() + b"\n"))
+        observer.end(_answer(FileRequest.load(request_text), observer))
+
+
+def _answer(request: FileRequest, observer: Observer) -> Refused | Raised | Finished:
+    """Judge the files of a request and return how that ended, also if an error is raised."""
+    try:
+        observer.progress(Progress(stage="importing torch and ONNX Runtime"))
+        _prepare(request)
+        judge_request(request, observer)
+    except UsageError as error:
+        return Refused(str(error))
+    except BaseException as error:  # an exporter may call sys.exit
+        return Raised(f"{type(error).__name__}: {one_line(error)}", traceback.format_exc())
+    return Finished()
+
+
+def _prepare(request: FileRequest) -> None:
+    """Import config modules and libraries, and limit what this process may allocate after that."""
+    import onnxruntime
+    import torch
+
+    from harness.configs.plugins import load_config_modules
+
+    assert onnxruntime
+    assert torch
+    load_config_modules(request.config_modules)
+    limit_allocations(request.memory)
+
+
+def judge_request(request: FileRequest, observer: Observer) -> None:
+    """Call `check`, or `export_and_check` if the request names an exporter, in this process."""
+    from harness.judge.check_files import check, export_and_check
+
+    if request.exporter is None:
+        check(
+            Path(request.place),
+            request.model,
+            request.task,
+            opset=request.opset,
+            requirements=request.requirements,
+            atol=request.atol,
+            seed=request.seed,
+            profile=_profile(request),
+            strict_domain=request.strict_domain,
+            trust_remote_code=request.trust_remote_code,
+            observer=observer,
+        )
+    else:
+        export_and_check(
+            request.model,
+            request.task,
+            Path(request.place),
+            opset=request.opset,
+            exporter=request.exporter,
+            seed=request.seed,
+            profile=_profile(request),
+            strict_domain=request.strict_domain,
+            trust_remote_code=request.trust_remote_code,
+            observer=observer,
+        )
+
+
+def _profile(request: FileRequest) -> Profile:
+    profile = get_profile(request.profile)
+    if request.max_examples is None:
+        return profile
+    return dataclasses.replace(profile, max_examples=request.max_examples)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))

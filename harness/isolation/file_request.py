@@ -1,0 +1,115 @@
+"""Messages between the command line and the child process that judges files for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from harness.isolation.setup import Message
+from harness.judge.observer import Observer, Progress
+from harness.records import CellId, Record, Scope, dump_line, parse_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRequest(Message):
+    """Asks for a verdict on files.
+
+    `place` is a file or folder to judge, or the folder to export to if `exporter` is given.
+    `memory` limits the memory of the process in bytes. The other fields are arguments of `check`
+    and `export_and_check`.
+    """
+
+    place: str
+    model: str
+    task: str
+    memory: int
+    opset: int | None = None
+    exporter: str | None = None
+    requirements: list[str] | None = None
+    atol: float | None = None
+    seed: int = 0
+    profile: str = "pr"
+    max_examples: int | None = None
+    strict_domain: bool = False
+    trust_remote_code: bool = False
+    config_modules: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The last message if the input is bad; `text` is the message of the UsageError."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The last message if the harness has a defect: the error and its traceback, as text."""
+
+    text: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last message if every planned requirement has a record."""
+
+
+class Sender(Protocol):
+    """Sends one line."""
+
+    def __call__(self, line: str) -> None: ...
+
+
+class SendingObserver(Observer):
+    """Sends everything that it observes as lines, which `deliver` reads."""
+
+    def __init__(self, send: Sender) -> None:
+        self._send = send
+
+    def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
+        self._send_value("plan", {"cell": str(cell), "requirements": list(requirements)})
+
+    def progress(self, progress: Progress) -> None:
+        self._send_value("progress", dataclasses.asdict(progress))
+
+    def record(self, record: Record) -> None:
+        self._send_value("record", dump_line(record))
+
+    def scope(self, scope: Scope) -> None:
+        self._send_value("scope", scope.to_json())
+
+    def end(self, how: Refused | Raised | Finished) -> None:
+        """Send the last message."""
+        self._send_value(type(how).__name__, dataclasses.asdict(how))
+
+    def _send_value(self, kind: str, value: object) -> None:
+        self._send(json.dumps([kind, value]))
+
+
+def deliver(line: str, observer: Observer) -> Refused | Raised | Finished | None:
+    """Pass what a line says to an observer; returns the last message, and None before it."""
+    kind: str
+    value: Any
+    kind, value = json.loads(line)
+    match kind:
+        case "plan":
+            observer.plan(CellId.parse(value["cell"]), value["requirements"])
+        case "progress":
+            observer.progress(Progress(**value))
+        case "record":
+            record = parse_line(value, source="record")
+            assert isinstance(record, Record)
+            observer.record(record)
+        case "scope":
+            observer.scope(Scope.from_json(value))
+        case "Refused":
+            return Refused(**value)
+        case "Raised":
+            return Raised(**value)
+        case _:
+            return Finished()
+    return None
