@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import traceback
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -29,7 +30,7 @@ Replay = Callable[[str, Example | None], str | None]
 SHOWN_FINDINGS = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PreparedCell:
     """A cell that is ready to be judged: evidence, planned requirements and shared examples.
 
@@ -50,7 +51,7 @@ class PreparedCell:
     strict_domain: bool = True
     observer: Observer = field(default_factory=Observer)
 
-    @property
+    @functools.cached_property
     def counter(self) -> ProgressCounter:
         """Reports progress over the planned requirements."""
         planned = (r for r in ladder() if r.id in self.requirements)
@@ -162,7 +163,8 @@ def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Exampl
 
     A sample is taken at equal distances, so that not only corners are taken.
     """
-    if not (requirement.examine_example or requirement.examine_together):
+    runs_examples = requirement.examine_example or requirement.examine_together
+    if not runs_examples or _why_not_applicable(requirement, prepared.evidence) is not None:
         return ()
     config, domain, count = prepared.evidence.config, prepared.domain, requirement.sample
     examples = [e for e in prepared.examples if domain.allows(requirement.sizes(config, e))]
