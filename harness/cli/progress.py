@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LINE_SECONDS = 5.0
 """At most one line in this time, and none before: bad input that is found at once is one line."""
+LEAST_SHARE = 0.05
+"""No estimate before this share is done: the first requirements take long and run no example."""
 
 
 class ProgressDisplay(ABC):
@@ -39,10 +41,12 @@ class ProgressDisplay(ABC):
         """Show the latest state if it is time."""
 
     def _estimate(self) -> str:
-        """Return about how long the rest takes, as text; empty before anything is done."""
-        if self._latest is None or self._began is None or not self._latest.done:
+        """Return about how long the rest takes, as text; empty while too little is done."""
+        if self._latest is None or self._began is None:
             return ""
         done, total = self._latest.done, self._latest.total
+        if done < LEAST_SHARE * total:
+            return ""
         return f", about {_duration((self._clock() - self._began) * (total - done) / done)} left"
 
 

@@ -125,10 +125,9 @@ class _Collected(Observer):
         """
         got = ending.got or "no record"
         if self.cell is None:
-            raise UsageError(
-                f"{self._stage}: got {got}, expected a verdict; give larger --cell-timeout or "
-                "--cell-memory"
-            )
+            is_late = ending.outcome is Outcome.TIMED_OUT
+            hint = "a larger --cell-timeout" if is_late else "a larger --cell-memory"
+            raise UsageError(f"{self._stage}: got {got}, expected a verdict; give {hint}")
         missing = make_missing_records(
             self.cell,
             self._missing(),

@@ -33,7 +33,7 @@ class Progress:
 
 
 class Observer:
-    """Observes judging. Its methods do nothing; override those of interest."""
+    """Observes judging. Its methods do nothing; override the interesting ones."""
 
     def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
         """The requirements of a cell are known, and none has run."""

@@ -56,7 +56,7 @@ def test_lines_are_rare_and_the_latest_state_is_shown(lines: Lines, clock: Clock
     for example in range(1, 31):
         lines.show(at(example, done=example))
         clock.now += 0.1
-    assert written(lines) == ["agreement (7 of 12): example 1 of 39, about 0 s left"]
+    assert written(lines) == ["agreement (7 of 12): example 1 of 39"], "too early to estimate"
     clock.now = 2 * LINE_SECONDS
     lines.tick()
     assert written(lines)[1:] == ["agreement (7 of 12): example 30 of 39, about 28 s left"]
