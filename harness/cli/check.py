@@ -23,12 +23,14 @@ from harness.cli.common import (
     require_tolerance,
 )
 from harness.cli.judging import (
+    Budget,
     CellMemory,
     CellTimeout,
     MaxExamples,
     Quiet,
     judge_and_write,
     make_limits,
+    parse_budget,
 )
 from harness.cli.output import clean_stdout
 from harness.isolation.file_request import FileRequest
@@ -60,6 +62,7 @@ def check(
     ] = "pr",
     seed: Seed = 0,
     max_examples: MaxExamples = None,
+    budget: Budget = None,
     cell_timeout: CellTimeout = None,
     cell_memory: CellMemory = None,
     strict_domain: StrictDomain = False,
@@ -88,6 +91,7 @@ def check(
             seed=seed,
             profile=profile,
             max_examples=max_examples,
+            budget=parse_budget(budget),
             strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
             config_modules=config_module or [],

@@ -21,12 +21,14 @@ from harness.cli.common import (
     require_folder,
 )
 from harness.cli.judging import (
+    Budget,
     CellMemory,
     CellTimeout,
     MaxExamples,
     Quiet,
     judge_and_write,
     make_limits,
+    parse_budget,
 )
 from harness.cli.output import clean_stdout
 from harness.cli.task_inference import infer_task
@@ -46,6 +48,7 @@ def export(
         str, typer.Option("--exporter", metavar="E", help="Exporter; auto chooses by opset.")
     ] = AUTO,
     max_examples: MaxExamples = None,
+    budget: Budget = None,
     cell_timeout: CellTimeout = None,
     cell_memory: CellMemory = None,
     strict_domain: StrictDomain = False,
@@ -75,6 +78,7 @@ def export(
             opset=opset,
             exporter=exporter,
             max_examples=max_examples,
+            budget=parse_budget(budget),
             strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
             config_modules=config_module or [],

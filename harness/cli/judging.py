@@ -13,12 +13,14 @@ import typer
 
 from harness.cli.output import INTERRUPTED, write_report
 from harness.cli.progress import progress_display
+from harness.errors import UsageError
 from harness.isolation.file_judge import InterruptedJudgingError, judge_files
 from harness.isolation.file_request import FileRequest
 from harness.isolation.limits import Limits, parse_seconds, parse_size
 
 SECONDS = 3600.0
 SHARE_OF_FREE_MEMORY = 0.9
+_SECONDS_IN = {"s": 1, "m": 60, "h": 3600}
 
 CellTimeout = Annotated[
     str | None,
@@ -43,6 +45,15 @@ MaxExamples = Annotated[
         help="Examples to draw in addition to the corners, instead of the profile's number.",
     ),
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        "--budget",
+        metavar="TIME",
+        help="Time for examples, such as 90s or 5m; default: all examples below 20 million "
+        "parameters, above 30 s and 1 s for each further million, at most 480 s.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
@@ -54,6 +65,18 @@ def make_limits(cell_timeout: str | None, cell_memory: str | None) -> Limits:
     if cell_memory is not None:
         memory = parse_size(cell_memory, subject="--cell-memory")
     return Limits(seconds=seconds, memory=memory)
+
+
+def parse_budget(text: str | None) -> float | None:
+    """Parse `90`, `90s`, `5m` or `1h` to seconds; raises UsageError if it is not a time above 0."""
+    if text is None:
+        return None
+    unit = _SECONDS_IN.get(text[-1:].lower())
+    number = text if unit is None else text[:-1]
+    try:
+        return parse_seconds(number, subject="--budget") * (unit or 1)
+    except UsageError:
+        raise UsageError(f"--budget {text!r}: not a time above 0; write 90s or 5m") from None
 
 
 def judge_and_write(

@@ -14,6 +14,7 @@ from harness.errors import HarnessError
 from harness.evidence.decoding import Decoding
 from harness.evidence.facts import Facts
 from harness.evidence.float64 import float64_copy
+from harness.evidence.open_sessions import OpenSessions
 from harness.evidence.session import OPTIMISED, Execution
 from harness.evidence.sides import EagerError, Example, PartEvidence, Sides, TogetherEvidence
 
@@ -60,6 +61,7 @@ class Evidence:
         source: Source,
         execution: Execution = OPTIMISED,
         facts: Facts | None = None,
+        open_sessions: OpenSessions | None = None,
         judges_description: bool = False,
     ) -> None:
         self.model = model
@@ -67,6 +69,7 @@ class Evidence:
         self.source = source
         self.execution = execution
         self.facts = facts or Facts()
+        self.open_sessions = open_sessions or OpenSessions()
         self.judges_description = judges_description
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
@@ -194,5 +197,6 @@ class Evidence:
             source=source,
             execution=execution,
             facts=self.facts,
+            open_sessions=self.open_sessions,
             judges_description=self.judges_description,
         )

@@ -7,35 +7,24 @@ outputs for them, and all else that is computed without access to a file, are co
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.evidence.byte_cache import CAPACITY, ByteCache, Value, leaves
 
 if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
 
-Value = TypeVar("Value")
-
-CAPACITY = 256 * 2**20
-"""Limit in bytes for kept values; a value that does not fit is returned but not kept.
-
-Older values are never dropped for newer ones: every cell asks for the values in the same order, so
-each would be dropped before the next cell asks for it.
-"""
-
 
 class Facts:
     """Cache of values by key, each computed at its first request. Not thread-safe."""
 
     def __init__(self, *, capacity: int = CAPACITY) -> None:
-        self._capacity = capacity
-        self._values: dict[Hashable, Any] = {}
-        self._bytes = 0
+        self._values = ByteCache(capacity=capacity)
         self._depth = 0
 
     def get(self, key: Hashable, compute: Callable[[], Value]) -> Value:
@@ -44,16 +33,12 @@ class Facts:
         The value must depend on the model, the description and the key alone. `compute` must not
         access files, and callers must not modify the returned value. Exceptions are not cached.
         """
-        if key in self._values:
-            kept: Value = self._values[key]
-            return kept
-        with self._computing():
-            value = compute()
-        size = sum(_nbytes(leaf) for leaf in _leaves(value))
-        if self._bytes + size <= self._capacity:
-            self._values[key] = value
-            self._bytes += size
-        return value
+
+        def compute_without_files() -> Value:
+            with self._computing():
+                return compute()
+
+        return self._values.get(key, compute_without_files)
 
     def check_files_allowed(self) -> None:
         """Raise HarnessError if a cached value is being computed.
@@ -119,32 +104,8 @@ class SharedFacts:
         return self._facts
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """Yield the elements of a nested value in order: keys, arrays, numbers and texts."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from _leaves(getattr(value, field.name))
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield key
-            yield from _leaves(item)
-    elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        yield len(value)
-        for item in value:
-            yield from _leaves(item)
-    elif isinstance(value, Exception):
-        yield f"{type(value).__name__}: {value}"
-    else:
-        yield value
-
-
-def _nbytes(leaf: Any) -> int:
-    size: int = getattr(leaf, "nbytes", 64)
-    return size
-
-
 def _is_same(first: object, second: object) -> bool:
-    pairs = zip_longest(_leaves(first), _leaves(second), fillvalue=_leaves)
+    pairs = zip_longest(leaves(first), leaves(second), fillvalue=leaves)
     return all(_is_same_leaf(one, other) for one, other in pairs)
 
 

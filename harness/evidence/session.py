@@ -1,10 +1,11 @@
-"""ONNX Runtime on one thread, at a known optimisation level, with errors of one line."""
+"""ONNX Runtime on as many threads as torch, at a known optimisation level, with one-line errors."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -71,17 +72,16 @@ PLAIN = Level("ORT_DISABLE_ALL", optimised=False)
 
 
 def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
-    """Load a file, or a serialised model, in ONNX Runtime on one thread.
+    """Load a file, or a serialised model, in ONNX Runtime, on as many threads as torch has.
 
     Raises CandidateError if the runtime refuses it, and OutOfMemoryError if memory runs out.
     """
     import onnxruntime
+    import torch
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     options.log_severity_level = 4
-    # An arena keeps the memory of its largest run, twice over, for each session.
-    options.enable_cpu_mem_arena = False
     levels = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = (
         levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
@@ -98,21 +98,31 @@ def run_session(session: onnxruntime.InferenceSession, feed: Feed) -> Arrays:
 
     Raises CandidateError if the runtime refuses it, and OutOfMemoryError if memory runs out.
     """
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    # Else each session keeps the memory of its largest run.
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     names = [output.name for output in session.get_outputs()]
     try:
-        values = session.run(names, dict(feed))
+        values = session.run(names, dict(feed), options)
     except Exception as error:  # the runtime raises classes of its own, without a base
         raise out_of_memory(error) or CandidateError(one_line(error)) from error
     return dict(zip(names, values, strict=True))
 
 
+def single_thread() -> AbstractContextManager[None]:
+    """Limit torch, and sessions opened within the block, to one thread: workers share the cores."""
+    return threads(1)
+
+
 @contextlib.contextmanager
-def single_thread() -> Iterator[None]:
-    """Limit torch to one thread within the block: workers share the machine's cores."""
+def threads(count: int) -> Iterator[None]:
+    """Let torch, and sessions opened within the block, use `count` threads."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

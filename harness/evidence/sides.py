@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
+from harness.evidence.byte_cache import ByteCache
 from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference, to_float64
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import Feed, OnnxConfig
+    from harness.evidence.byte_cache import Value
     from harness.evidence.evidence import Evidence
-    from harness.evidence.facts import Value
     from harness.evidence.session import Execution, Run
 
 
@@ -62,7 +63,7 @@ class Sides(ABC):
         self.stem = stem
         self.config = config
         self._axes = frozenset(config.axis_space.ranges)
-        self._candidates: dict[Example, Arrays] = {}
+        self._candidates = ByteCache()
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
         """Return input name -> tensor. Axes of the example that this side lacks are ignored."""
@@ -103,9 +104,7 @@ class Sides(ABC):
     def candidate(self, example: Example) -> Arrays:
         """Return the files' outputs, by name; raises CandidateError if the runtime refuses them."""
         self.owner.facts.check_files_allowed()
-        if example not in self._candidates:
-            self._candidates[example] = self.run(self._arrays(example))
-        return self._candidates[example]
+        return self._candidates.get(example, lambda: self.run(self._arrays(example)))
 
     def _arrays(self, example: Example) -> Arrays:
         return {name: tensor.numpy() for name, tensor in self.feed(example).items()}
@@ -125,7 +124,7 @@ class PartEvidence(Sides):
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         super().__init__(owner, stem, config)
         self._sessions: dict[str, Run] = {}
-        self._repeats: dict[Example, tuple[Arrays, Arrays]] = {}
+        self._repeats = ByteCache()
 
     @property
     def path(self) -> Path:
@@ -158,8 +157,13 @@ class PartEvidence(Sides):
     def _session(self, name: str) -> Run:
         self.owner.facts.check_files_allowed()
         if name not in self._sessions:
+            self.owner.open_sessions.add(self, name)
             self._sessions[name] = self.owner.execution.open(self)
         return self._sessions[name]
+
+    def close(self, name: str) -> None:
+        """Close a session; it is opened again when it is needed."""
+        self._sessions.pop(name, None)
 
     def repeats(self, example: Example) -> tuple[Arrays, Arrays]:
         """Return the outputs of a second run of the session, and of a run of a second session.
@@ -167,11 +171,10 @@ class PartEvidence(Sides):
         They are computed once, so that a non-deterministic file cannot change its verdict later.
         Raises CandidateError.
         """
-        if example not in self._repeats:
-            feed = self._arrays(example)
-            second = self._session("second")
-            self._repeats[example] = self.run(feed), second(feed)
-        return self._repeats[example]
+        return self._repeats.get(example, lambda: self._repeat(self._arrays(example)))
+
+    def _repeat(self, feed: Arrays) -> tuple[Arrays, Arrays]:
+        return self.run(feed), self._session("second")(feed)
 
     def run(self, feed: Feed) -> Arrays:
         return self.session()(feed)

@@ -84,6 +84,8 @@ def judge_request(request: FileRequest, observer: Observer) -> None:
             seed=request.seed,
             profile=_profile(request),
             strict_domain=request.strict_domain,
+            budget=request.budget,
+            memory=request.memory,
             trust_remote_code=request.trust_remote_code,
             observer=observer,
         )
@@ -97,6 +99,8 @@ def judge_request(request: FileRequest, observer: Observer) -> None:
             seed=request.seed,
             profile=_profile(request),
             strict_domain=request.strict_domain,
+            budget=request.budget,
+            memory=request.memory,
             trust_remote_code=request.trust_remote_code,
             observer=observer,
         )

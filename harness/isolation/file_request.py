@@ -33,6 +33,7 @@ class FileRequest(Message):
     seed: int = 0
     profile: str = "pr"
     max_examples: int | None = None
+    budget: float | None = None
     strict_domain: bool = False
     trust_remote_code: bool = False
     config_modules: list[str] = dataclasses.field(default_factory=list)

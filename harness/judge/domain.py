@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from harness.evidence.costs import DEFAULT_LIMITS, ExampleLimits, estimate_cost
 from harness.records import Unreached
+
+OPERATIONS_PER_SECOND = 2e9
+"""Multiply-adds a second of a machine of two cores in float64, layer by layer."""
+
+LEAST_MEASURED = 3
 
 if TYPE_CHECKING:
     from torch import nn
@@ -39,16 +44,34 @@ class Domain:
 
     def allows(self, sizes: AxisSizes) -> bool:
         """Whether an example of these sizes may run."""
-        return self._all_allowed or self.limits.allow(self._cost(sizes))
+        return self._all_allowed or self.limits.allow(self.cost(sizes))
 
     @functools.cached_property
     def _all_allowed(self) -> bool:
         """Whether even the largest size on every axis is allowed, as for tiny models."""
         ranges = self.config.axis_space.ranges.items()
-        return self.limits.allow(self._cost({name: 2 * axis.high for name, axis in ranges}))
+        return self.limits.allow(self.cost({name: 2 * axis.high for name, axis in ranges}))
 
-    def _cost(self, sizes: AxisSizes) -> ExampleCost:
+    def cost(self, sizes: AxisSizes) -> ExampleCost:
+        """Return the estimated cost of an example of these sizes."""
         return estimate_cost(self.config, sizes, parameters=self.parameters)
+
+    def cheapest(self, examples: Sequence[Example], *, seconds: float | None) -> Sequence[Example]:
+        """Return the examples on which the tolerance is measured within a tenth of `seconds`.
+
+        These are all examples without a limit. Else they are the first ones that together need few
+        enough operations, and three at least.
+        """
+        if seconds is None:
+            return examples
+        chosen: list[Example] = []
+        left = seconds / 10 * OPERATIONS_PER_SECOND
+        for example in examples:
+            needed = self.cost(example.axes).operations
+            if needed <= left or len(chosen) < LEAST_MEASURED:
+                chosen.append(example)
+                left -= needed
+        return chosen
 
     def unreached(self, examples: Iterable[Example]) -> Iterator[Unreached]:
         """Yield the bounds of the model that none of these examples reached.
@@ -67,7 +90,7 @@ class Domain:
                 )
 
     def _needs(self, sizes: AxisSizes) -> str:
-        cost = self._cost(sizes)
+        cost = self.cost(sizes)
         return (
             f"{cost.memory / 2**30:.3g} GB of memory and {cost.operations / 1e9:.3g} billion "
             "multiply-adds"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import functools
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from harness.errors import NotJudgedError, one_line
 from harness.evidence.memory import out_of_memory
 from harness.evidence.sides import Example
+from harness.judge.budget import Budget
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
 from harness.judge.observer import Observer, ProgressCounter
@@ -37,6 +38,7 @@ class PreparedCell:
     `replay` returns the command that reruns a requirement on one example. Failing examples of the
     `expected` requirements, which are known failures, are not shrunk. With `strict_domain`, a
     requirement that did not reach every landmark is inconclusive; else it passes as far as it went.
+    With `budget_seconds`, examples that do not fit in that time are left out.
     `observer` is called with the progress.
     """
 
@@ -49,13 +51,24 @@ class PreparedCell:
     replay: Replay
     expected: Collection[str] = ()
     strict_domain: bool = True
+    budget_seconds: float | None = None
     observer: Observer = field(default_factory=Observer)
 
     @functools.cached_property
     def counter(self) -> ProgressCounter:
         """Reports progress over the planned requirements."""
+        return ProgressCounter(self._example_counts, self.observer)
+
+    @functools.cached_property
+    def budget(self) -> Budget | None:
+        """The time for examples; None if it is not limited. It runs from the first request on."""
+        seconds = self.budget_seconds
+        return None if seconds is None else Budget(seconds, self._example_counts)
+
+    @functools.cached_property
+    def _example_counts(self) -> dict[str, int]:
         planned = (r for r in ladder() if r.id in self.requirements)
-        return ProgressCounter({r.id: len(_chosen(self, r)) for r in planned}, self.observer)
+        return {r.id: len(_chosen(self, r)) for r in planned}
 
 
 def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
@@ -173,10 +186,21 @@ def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Exampl
     return [examples[index * len(examples) // count] for index in range(count)]
 
 
+def _affordable(prepared: PreparedCell, requirement: Requirement) -> Iterable[Example]:
+    """Return the chosen examples, or those of them that fit in the budget."""
+    chosen, domain = _chosen(prepared, requirement), prepared.domain
+    config = prepared.evidence.config
+    if prepared.budget is None:
+        return chosen
+    return prepared.budget.within(
+        requirement.id, chosen, lambda e: domain.cost(requirement.sizes(config, e)).operations
+    )
+
+
 def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
     """Return the record after the requirement examined its examples."""
     results = ExampleResults(requirement, prepared.evidence, prepared.tolerance_of)
-    for number, example in enumerate(_chosen(prepared, requirement), start=1):
+    for number, example in enumerate(_affordable(prepared, requirement), start=1):
         prepared.counter.report(requirement.id, example=number)
         results.add(example)
     results.finish()

@@ -31,9 +31,9 @@ from harness.requirements._decode import (
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
+    from harness.evidence.byte_cache import Value
     from harness.evidence.decoding import DecodeReference, DecodeSchedule, Decoding
     from harness.evidence.evidence import Evidence
-    from harness.evidence.facts import Value
     from harness.evidence.generation import Generation
     from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
     from harness.evidence.tolerance import Tolerance

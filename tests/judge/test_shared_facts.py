@@ -244,8 +244,9 @@ def test_a_nightly_proves_on_some_cells_that_the_facts_are_those_of_the_model(
     assert outcome().startswith("passed")
     assert outcome().startswith("passed")
     facts = work.facts._facts
-    key = next(key for key in facts._values if "reference" in key)  # type: ignore[operator]
-    facts._values[key]["logits"] = facts._values[key]["logits"] + 1e-7
+    kept = facts._values._values
+    key = next(key for key in kept if "reference" in key)  # type: ignore[operator]
+    kept[key]["logits"] = kept[key]["logits"] + 1e-7
     assert outcome().startswith("errored")
     assert "than is cached for other cells" in outcome()
 

@@ -76,4 +76,5 @@ def read_sound(name: str) -> np.ndarray[Any, Any]:
         assert rest == 0, f"{name}: {sound.getframerate()} Hz is no multiple of {SAMPLING_RATE}"
         samples = np.frombuffer(sound.readframes(sound.getnframes()), "<i2")
     kept = samples[: len(samples) // factor * factor].reshape(-1, factor)
-    return kept.mean(axis=1, dtype=np.float32) / 2**15
+    mono: np.ndarray[Any, Any] = kept.mean(axis=1, dtype=np.float32) / 2**15
+    return mono

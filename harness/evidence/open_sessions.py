@@ -1,0 +1,35 @@
+"""How many sessions stay open at once: each holds a copy of the weights."""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING
+
+from harness.evidence.tensors import stored_tensors
+
+if TYPE_CHECKING:
+    from harness.evidence.sides import PartEvidence
+
+CAPACITY = 2 * 2**30
+
+
+class OpenSessions:
+    """Closes the oldest sessions of a cell when the weights of all exceed `capacity` bytes.
+
+    At least the latest session stays open. A closed session is opened again when it is needed.
+    """
+
+    def __init__(self, capacity: int = CAPACITY) -> None:
+        self._capacity = capacity
+        self._open: list[tuple[weakref.ref[PartEvidence], str, int]] = []
+
+    def add(self, part: PartEvidence, name: str) -> None:
+        """Note that a part opens a session, and close others before it does."""
+        size = sum(tensor.nbytes for tensor in stored_tensors(part.model_proto))
+        self._open = [(ref, n, s) for ref, n, s in self._open if ref() is not None]
+        while self._open and size + sum(s for _, _, s in self._open) > self._capacity:
+            reference, oldest, _ = self._open.pop(0)
+            owner = reference()
+            if owner is not None:
+                owner.close(oldest)
+        self._open.append((weakref.ref(part), name, size))

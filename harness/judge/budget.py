@@ -1,0 +1,93 @@
+"""How the time for examples is spent: a share for each requirement, telling examples first.
+
+A model of a billion parameters needs seconds for a call, so that not all examples fit in the time
+that a user waits. Tiny models have no budget: all their examples run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from harness.evidence.sides import Example
+
+OperationsOf = Callable[["Example"], int]
+"""Returns the multiply-adds of one forward call of an example."""
+
+SMALL_MODEL = 20_000_000
+SECONDS_OF_SMALL_MODEL = 30.0
+SECONDS_PER_PARAMETER = 1e-6
+LONGEST = 480.0
+
+
+def default_budget(parameters: int) -> float | None:
+    """Return the seconds for the examples of a model by its number of parameters.
+
+    None, for all examples, below 20 million parameters. Above, 30 s and one more second for each
+    million further parameters, at most 480 s.
+    """
+    if parameters < SMALL_MODEL:
+        return None
+    further = (parameters - SMALL_MODEL) * SECONDS_PER_PARAMETER
+    return min(LONGEST, SECONDS_OF_SMALL_MODEL + further)
+
+
+class Budget:
+    """The seconds that the requirements of a cell may spend on examples.
+
+    `planned` maps each requirement that runs examples to the number of them, in ladder order. Each
+    gets an equal share of what the earlier ones left over; its first example always runs. An
+    example that would exceed the share is left out, and cheaper ones after it may still run.
+    """
+
+    def __init__(self, seconds: float, planned: Mapping[str, int]) -> None:
+        self.seconds = seconds
+        self._planned = {name: count for name, count in planned.items() if count}
+        self._waiting = list(self._planned)
+        self._end = time.monotonic() + seconds
+        self.left_out: dict[str, int] = {}
+
+    def within(
+        self, requirement: str, examples: Iterable[Example], operations_of: OperationsOf
+    ) -> Iterator[Example]:
+        """Yield the examples that fit in the share of a requirement; measures how long each takes.
+
+        The time of an example is predicted from its operations and the quickest rate so far: small
+        examples are slower per operation than large ones.
+        """
+        if requirement not in self._waiting:  # it runs no example
+            return
+        end = self._end_of_share(requirement)
+        rate = 0.0
+        for number, example in enumerate(examples):
+            operations = operations_of(example)
+            started = time.monotonic()
+            if number and started + rate * operations > end:
+                self.left_out[requirement] = self.left_out.get(requirement, 0) + 1
+                continue
+            yield example
+            used = (time.monotonic() - started) / max(operations, 1)
+            rate = min(rate, used) if rate else used
+
+    def _end_of_share(self, requirement: str) -> float:
+        now = time.monotonic()
+        waiting = self._waiting.index(requirement)
+        del self._waiting[:waiting]  # requirements that ended before their examples
+        share = max(0.0, self._end - now) / len(self._waiting)
+        self._waiting.pop(0)
+        return now + share
+
+    @property
+    def note(self) -> str | None:
+        """What was left out, as text; None if nothing was."""
+        if not self.left_out:
+            return None
+        counts = ", ".join(
+            f"{count} of {self._planned[name]} of {name}" for name, count in self.left_out.items()
+        )
+        return (
+            f"the budget of {self.seconds:.0f} s left out examples: {counts}; give --budget for "
+            "more or less"
+        )
