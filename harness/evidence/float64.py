@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
     from torch import nn
 
@@ -38,6 +40,32 @@ def float64_copy(model: nn.Module, *, limit: int = LIMIT) -> nn.Module:
         _widen_during_calls(layer)
     copy: nn.Module = wide
     return copy
+
+
+@contextlib.contextmanager
+def float64_by_default() -> Iterator[None]:
+    """Let torch make float64 tensors where a model states no dtype.
+
+    Some models fill masks with the least number of their dtype, which no float32 tensor can hold.
+    """
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def as_float32(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Return a float64 array in float32; finite numbers out of its range become its limits."""
+    import numpy as np
+
+    limits = np.finfo(np.float32)
+    fitting = np.where(np.isinf(array), array, np.clip(array, limits.min, limits.max))
+    narrow: np.ndarray[Any, Any] = fitting.astype(np.float32)
+    return narrow
 
 
 def _bytes_in_float64(model: nn.Module) -> int:

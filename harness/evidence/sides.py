@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.byte_cache import ByteCache
+from harness.evidence.float64 import as_float32, float64_by_default
 from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.reference import Arrays, call_reference, to_float64
@@ -99,7 +100,8 @@ class Sides(ABC):
 
     def eager_float64(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
         """Call eager PyTorch in float64, with the feed in float64 too; raises EagerError."""
-        return self.eager(to_float64(feed), model=self.owner.float64_model)
+        with float64_by_default():
+            return self.eager(to_float64(feed), model=self.owner.float64_model)
 
     def candidate(self, example: Example) -> Arrays:
         """Return the files' outputs, by name; raises CandidateError if the runtime refuses them."""
@@ -225,10 +227,8 @@ class Float64Eager:
 
     def open(self, part: PartEvidence) -> Run:
         def compute(feed: dict[str, torch.Tensor]) -> Arrays:
-            import numpy as np
-
             wide = part.eager_float64(feed)
-            return {n: a.astype(np.float32) if a.dtype.kind == "f" else a for n, a in wide.items()}
+            return {n: as_float32(a) if a.dtype.kind == "f" else a for n, a in wide.items()}
 
         return _as_candidate(compute)
 

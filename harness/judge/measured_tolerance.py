@@ -18,6 +18,7 @@ from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
 from harness.judge.example_results import may_leave_out
 from harness.judge.rounding import (
     ALWAYS_ALLOWED,
+    MASKED,
     UnmeasurableError,
     distances_to_float64,
     float64_outputs,
@@ -86,7 +87,7 @@ class _Observed:
         import numpy as np
 
         self.roundings.append(rounding)
-        finite = values[np.isfinite(values)]
+        finite = values[np.abs(values) < MASKED]
         if not finite.size:
             return
         mean = float(finite.mean(dtype=np.float64))

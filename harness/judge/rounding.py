@@ -27,6 +27,9 @@ EXAMPLES = 300
 """Enough for a stable maximum: with 30 examples it varies by a factor of four between seeds."""
 ALWAYS_ALLOWED = 1e-5
 """A tolerance up to this is allowed without a measurement."""
+MASKED = 1e30
+"""Numbers of at least this magnitude are no values: they fill masked positions, and are the least
+number of float32 or of float64, or infinite."""
 NO_LIMIT = Tolerance.given(math.inf)
 """With this tolerance, a comparison finds only what no tolerance allows, such as a wrong shape."""
 
@@ -83,7 +86,8 @@ def float64_outputs(sides: Sides, example: Example) -> Arrays:
 def distances_to_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
     """Measure each output's distance to float64.
 
-    Both are converted to float64 first: a model may end in float32 whatever its weights are.
+    Both are converted to float64 first: a model may end in float32 whatever its weights are. What
+    a mask filled with the least number of a dtype is the same in both.
     """
     return measures_or_raise(compare(_as_float64(expected), _as_float64(got), NO_LIMIT))
 
@@ -91,7 +95,10 @@ def distances_to_float64(got: Arrays, expected: Arrays) -> tuple[Measure, ...]:
 def _as_float64(arrays: Arrays) -> Arrays:
     import numpy as np
 
-    return {n: a.astype(np.float64) if a.dtype.kind == "f" else a for n, a in arrays.items()}
+    return {
+        n: np.clip(a.astype(np.float64), -MASKED, MASKED) if a.dtype.kind == "f" else a
+        for n, a in arrays.items()
+    }
 
 
 def measures_or_raise(examined: Examined) -> tuple[Measure, ...]:

@@ -6,10 +6,12 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from harness.evidence.float64 import float64_copy
+from harness.evidence.evidence import Evidence, Source
+from harness.evidence.float64 import as_float32, float64_copy
 from harness.evidence.reference import call_reference, to_float64
 
 
@@ -72,3 +74,22 @@ def test_a_layer_that_raises_is_converted_back(subject: Callable[..., Any]) -> N
     with pytest.raises(Exception, match="mat1"):
         layer(torch.zeros(1, 2, 3, dtype=torch.float64))
     assert next(layer.parameters()).dtype == torch.float32
+
+
+def test_a_model_that_fills_masks_with_the_least_float64_runs(subject: Callable[..., Any]) -> None:
+    """XGLM makes a tensor of it without a dtype, which float32 cannot hold."""
+    one = subject("xglm", "text-generation")
+    evidence = Evidence(model=one.model, config=one.config, source=Source())
+    (part,) = evidence.parts
+    example = evidence.first_example
+    outputs = part.eager_float64(part.feed(example))
+    assert outputs["logits"].dtype == "float64"
+    np.testing.assert_allclose(outputs["logits"], part.reference(example)["logits"], atol=1e-4)
+    assert torch.get_default_dtype() == torch.float32
+
+
+def test_numbers_out_of_range_become_the_limits_of_float32() -> None:
+    wide = np.array([1.5, np.finfo(np.float64).min, 1e300, -np.inf, np.nan])
+    limits = np.finfo(np.float32)
+    expected = np.array([1.5, limits.min, limits.max, -np.inf, np.nan], dtype=np.float32)
+    np.testing.assert_array_equal(as_float32(wide), expected)

@@ -212,6 +212,29 @@ def test_a_tolerance_is_ten_times_the_rounding(
     assert ("y" not in tolerance.doubts) is is_conclusive
 
 
+def test_values_that_a_mask_fills_do_not_count() -> None:
+    """They are the least number of either dtype."""
+
+    class Masked(_Sides):
+        def reference(self, example: Example) -> dict[str, Any]:
+            outputs = super().reference(example)
+            outputs["y"][0] = np.finfo(np.float32).min
+            return outputs
+
+        def eager_float64(self, example: Example) -> dict[str, Any]:
+            outputs = super().eager_float64(example)
+            outputs["y"][0] = np.finfo(np.float64).min
+            return outputs
+
+    sides: Any = Masked([1e-6, 2e-6])
+    examples = [Example.of({"batch_size": 1}, seed) for seed in range(2)]
+    tolerance = measured_on(examples)(sides)
+    assert tolerance.for_output("y") == pytest.approx(2e-5, rel=0.05)
+    assert tolerance.doubts == {}
+    sides = Masked([3e-4, 3e-4])
+    assert "expected at most 0.001," in measured_on(examples)(sides).doubts["y"]
+
+
 def test_a_bounded_number_of_examples_is_measured() -> None:
     _, measured = _measured([1e-6] * 200)
     assert len(measured) == EXAMPLES
