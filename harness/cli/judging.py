@@ -51,7 +51,7 @@ Budget = Annotated[
         "--budget",
         metavar="TIME",
         help="Time for examples, such as 90s or 5m; default: all examples below 20 million "
-        "parameters, above 30 s and 1 s for each further million, at most 480 s.",
+        "parameters, else 30 s, and 1.2 s for each million beyond 100 million, at most 480 s.",
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]

@@ -16,22 +16,24 @@ if TYPE_CHECKING:
 OperationsOf = Callable[["Example"], int]
 """Returns the multiply-adds of one forward call of an example."""
 
-SMALL_MODEL = 20_000_000
-SECONDS_OF_SMALL_MODEL = 30.0
-SECONDS_PER_PARAMETER = 1e-6
-LONGEST = 480.0
+Clock = Callable[[], float]
+"""Returns seconds from any fixed moment on."""
+
+SMALL_MODEL, MEDIUM_MODEL = 20_000_000, 100_000_000
+SHORTEST, LONGEST = 30.0, 480.0
+SECONDS_PER_PARAMETER = 1.2e-6
 
 
 def default_budget(parameters: int) -> float | None:
     """Return the seconds for the examples of a model by its number of parameters.
 
-    None, for all examples, below 20 million parameters. Above, 30 s and one more second for each
-    million further parameters, at most 480 s.
+    None, for all examples, below 20 million parameters. Then 30 s, and 1.2 s more for each million
+    beyond 100 million, at most 480 s.
     """
     if parameters < SMALL_MODEL:
         return None
-    further = (parameters - SMALL_MODEL) * SECONDS_PER_PARAMETER
-    return min(LONGEST, SECONDS_OF_SMALL_MODEL + further)
+    further = max(0, parameters - MEDIUM_MODEL) * SECONDS_PER_PARAMETER
+    return min(LONGEST, SHORTEST + further)
 
 
 class Budget:
@@ -42,11 +44,14 @@ class Budget:
     example that would exceed the share is left out, and cheaper ones after it may still run.
     """
 
-    def __init__(self, seconds: float, planned: Mapping[str, int]) -> None:
+    def __init__(
+        self, seconds: float, planned: Mapping[str, int], clock: Clock = time.monotonic
+    ) -> None:
         self.seconds = seconds
+        self._clock = clock
         self._planned = {name: count for name, count in planned.items() if count}
         self._waiting = list(self._planned)
-        self._end = time.monotonic() + seconds
+        self._end = clock() + seconds
         self.left_out: dict[str, int] = {}
 
     def within(
@@ -63,16 +68,16 @@ class Budget:
         rate = 0.0
         for number, example in enumerate(examples):
             operations = operations_of(example)
-            started = time.monotonic()
+            started = self._clock()
             if number and started + rate * operations > end:
                 self.left_out[requirement] = self.left_out.get(requirement, 0) + 1
                 continue
             yield example
-            used = (time.monotonic() - started) / max(operations, 1)
+            used = (self._clock() - started) / max(operations, 1)
             rate = min(rate, used) if rate else used
 
     def _end_of_share(self, requirement: str) -> float:
-        now = time.monotonic()
+        now = self._clock()
         waiting = self._waiting.index(requirement)
         del self._waiting[:waiting]  # requirements that ended before their examples
         share = max(0.0, self._end - now) / len(self._waiting)
