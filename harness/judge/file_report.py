@@ -34,7 +34,7 @@ GIB = 2**30
 LARGEST_EXAMPLE = 4 * GIB
 SMALLEST_EXAMPLE = GIB // 16
 COPIES_OF_WEIGHTS = 4
-"""Eager's weights, those of open sessions, and what loading a session holds besides."""
+"""Eager's weights, the weights of open sessions, and what loading a session holds besides."""
 
 SHARE_OF_REST = 0.4
 """Of the memory beside the weights, what one example may use by its estimate."""
@@ -65,7 +65,7 @@ class Replay:
     """The words of the commands that repeat a verdict, without the name of the program.
 
     `check` judges the files again. `without_example`, if given, is the command for failures that no
-    example shows: the files may be missing, or are judged more strictly than those of others.
+    example shows: the files may be missing, or are judged more strictly than files of other exporters.
     """
 
     check: Sequence[str]

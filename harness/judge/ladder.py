@@ -187,7 +187,7 @@ def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Exampl
 
 
 def _affordable(prepared: PreparedCell, requirement: Requirement) -> Iterable[Example]:
-    """Return the chosen examples, or those of them that fit in the budget."""
+    """Return the chosen examples, or only the ones that fit in the budget."""
     chosen, domain = _chosen(prepared, requirement), prepared.domain
     config = prepared.evidence.config
     if prepared.budget is None:
