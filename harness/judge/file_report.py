@@ -65,7 +65,8 @@ class Replay:
     """The words of the commands that repeat a verdict, without the name of the program.
 
     `check` judges the files again. `without_example`, if given, is the command for failures that no
-    example shows: the files may be missing, or are judged more strictly than files of other exporters.
+    example shows: the files may be missing, or are judged more strictly than the files of other
+    exporters.
     """
 
     check: Sequence[str]
