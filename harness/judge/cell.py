@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.evidence.facts import Facts
     from harness.evidence.sides import Example
     from harness.judge.domain import Domain
-    from harness.judge.ladder import PreparedCell
+    from harness.judge.prepared_cell import PreparedCell
     from harness.judge.shared_work import SharedWork
 
 OnRecord = Callable[[Record], None]
@@ -186,7 +186,7 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     from harness.evidence.tolerance import Tolerance
     from harness.exporters._sharing import with_shared_traces
     from harness.judge.domain import Domain
-    from harness.judge.ladder import PreparedCell
+    from harness.judge.prepared_cell import PreparedCell
 
     cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)

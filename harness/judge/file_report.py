@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Source
     from harness.evidence.sides import Example
     from harness.judge.domain import Domain
-    from harness.judge.ladder import PreparedCell
+    from harness.judge.prepared_cell import PreparedCell
 
 GIB = 2**30
 LARGEST_EXAMPLE = 4 * GIB
@@ -103,8 +103,8 @@ def report_on_files(
     """
     from harness.evidence.evidence import Evidence
     from harness.judge.domain import Domain
-    from harness.judge.ladder import PreparedCell
     from harness.judge.measured_tolerance import choose_tolerance
+    from harness.judge.prepared_cell import PreparedCell
     from harness.judge.regressions import examples_for_cell
 
     profile = get_profile(options.profile)

@@ -2,73 +2,26 @@
 
 from __future__ import annotations
 
-import functools
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import NotJudgedError, one_line
 from harness.evidence.memory import out_of_memory
 from harness.evidence.sides import Example
-from harness.judge.budget import Budget
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
-from harness.judge.observer import Observer, ProgressCounter
 from harness.records import CellId, FailingExample, Outcome, Record, Worst
 from harness.requirements import ladder
 from harness.requirements._base import EXPORTER
 
 if TYPE_CHECKING:
-    from harness.evidence.evidence import Evidence
-    from harness.evidence.tolerance import ToleranceOf
-    from harness.judge.domain import Domain
+    from harness.judge.prepared_cell import PreparedCell
     from harness.requirements._base import Blame, Finding, Requirement
 
-Replay = Callable[[str, Example | None], str | None]
-
 SHOWN_FINDINGS = 6
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedCell:
-    """A cell that is ready to be judged: evidence, planned requirements and shared examples.
-
-    `replay` returns the command that reruns a requirement on one example. Failing examples of the
-    `expected` requirements, which are known failures, are not shrunk. With `strict_domain`, a
-    requirement that did not reach every landmark is inconclusive; else it passes as far as it went.
-    With `budget_seconds`, examples that do not fit in that time are left out.
-    `observer` is called with the progress.
-    """
-
-    cell: CellId
-    evidence: Evidence
-    requirements: Sequence[str]
-    examples: Sequence[Example]
-    domain: Domain
-    tolerance_of: ToleranceOf
-    replay: Replay
-    expected: Collection[str] = ()
-    strict_domain: bool = True
-    budget_seconds: float | None = None
-    observer: Observer = field(default_factory=Observer)
-
-    @functools.cached_property
-    def counter(self) -> ProgressCounter:
-        """Reports progress over the planned requirements."""
-        return ProgressCounter(self._example_counts, self.observer)
-
-    @functools.cached_property
-    def budget(self) -> Budget | None:
-        """The time for examples; None if it is not limited. It runs from the first request on."""
-        seconds = self.budget_seconds
-        return None if seconds is None else Budget(seconds, self._example_counts)
-
-    @functools.cached_property
-    def _example_counts(self) -> dict[str, int]:
-        planned = (r for r in ladder() if r.id in self.requirements)
-        return {r.id: len(_chosen(self, r)) for r in planned}
 
 
 def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
@@ -126,7 +79,7 @@ def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[
     record = Record(cell=prepared.cell, requirement=requirement.id, outcome=Outcome.PASSED)
     is_fatal = False
     try:
-        reason = _why_not_applicable(requirement, prepared.evidence)
+        reason = prepared.why_not_applicable(requirement)
         if reason is not None:
             return replace(record, outcome=Outcome.NOT_APPLICABLE, message=reason), False
         found = list(requirement.examine(prepared.evidence)) if requirement.examine else []
@@ -162,45 +115,10 @@ def _without_verdict(record: Record, prepared: PreparedCell, error: Exception) -
     )
 
 
-def _why_not_applicable(requirement: Requirement, evidence: Evidence) -> str | None:
-    """Return why a requirement applies to no part of a cell; None if it applies."""
-    if requirement.exports_again and not evidence.is_own_export:
-        return "the files were given, so the harness cannot export them again"
-    configs = [evidence.config, *(part.config for part in evidence.parts)]
-    reasons = [requirement.why_not_applicable(config) for config in configs]
-    return None if None in reasons else reasons[0]
-
-
-def _chosen(prepared: PreparedCell, requirement: Requirement) -> Sequence[Example]:
-    """Return the examples that a requirement examines: those it can afford, or a sample of them.
-
-    A sample is taken at equal distances, so that not only corners are taken.
-    """
-    runs_examples = requirement.examine_example or requirement.examine_together
-    if not runs_examples or _why_not_applicable(requirement, prepared.evidence) is not None:
-        return ()
-    config, domain, count = prepared.evidence.config, prepared.domain, requirement.sample
-    examples = [e for e in prepared.examples if domain.allows(requirement.sizes(config, e))]
-    if count is None or len(examples) <= count:
-        return examples
-    return [examples[index * len(examples) // count] for index in range(count)]
-
-
-def _affordable(prepared: PreparedCell, requirement: Requirement) -> Iterable[Example]:
-    """Return the chosen examples, or only the ones that fit in the budget."""
-    chosen, domain = _chosen(prepared, requirement), prepared.domain
-    config = prepared.evidence.config
-    if prepared.budget is None:
-        return chosen
-    return prepared.budget.within(
-        requirement.id, chosen, lambda e: domain.cost(requirement.sizes(config, e)).operations
-    )
-
-
 def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requirement) -> Record:
     """Return the record after the requirement examined its examples."""
     results = ExampleResults(requirement, prepared.evidence, prepared.tolerance_of)
-    for number, example in enumerate(_affordable(prepared, requirement), start=1):
+    for number, example in enumerate(prepared.examples_of(requirement), start=1):
         prepared.counter.report(requirement.id, example=number)
         results.add(example)
     results.finish()

@@ -23,7 +23,7 @@ from harness.records import CellId, Outcome
 
 if TYPE_CHECKING:
     from harness.evidence.sides import Sides
-    from harness.judge.ladder import PreparedCell
+    from harness.judge.prepared_cell import PreparedCell
     from harness.requirements._base import Measure
 
 EXPORT = "export"

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import UsageError
 from harness.evidence.session import OPTIMISED, CandidateError
 from harness.evidence.sides import EagerError, Example, TogetherEvidence, as_tensors
-from harness.judge.ladder import PreparedCell, run_requirements
+from harness.judge.ladder import run_requirements
+from harness.judge.prepared_cell import PreparedCell
 from harness.records import Outcome, Record
 from harness.requirements import ladder
 from harness.requirements._compare import compare

@@ -20,7 +20,7 @@ from harness.repro.trial import ScriptCandidates, WrittenScript, first_matching_
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
-    from harness.judge.ladder import PreparedCell
+    from harness.judge.prepared_cell import PreparedCell
     from harness.repro.finding import PartFeed
 
 _NOTE_LINES = 8

@@ -16,7 +16,8 @@ from harness.evidence.sides import Example
 from harness.evidence.tolerance import Tolerance
 from harness.judge import ladder
 from harness.judge.domain import Domain
-from harness.judge.ladder import PreparedCell, run_requirements
+from harness.judge.ladder import run_requirements
+from harness.judge.prepared_cell import PreparedCell
 from harness.records import Unreached
 from harness.requirements._base import Examined, Finding, Requirement
 
