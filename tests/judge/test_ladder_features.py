@@ -22,7 +22,20 @@ from harness.records import Unreached
 from harness.requirements._base import Examined, Finding, Requirement
 
 T5 = ("t5", "text2text-generation-with-past")
-EXAMPLES = [Example.of({"batch_size": n, "sequence_length": 3}, n) for n in range(1, 21)]
+AXES = (
+    "sequence_length",
+    "encoder_sequence_length",
+    "decoder_sequence_length",
+    "past_decoder_sequence_length",
+)
+EXAMPLES = [Example.of({**dict.fromkeys(AXES, 3), "batch_size": n}, n) for n in range(1, 21)]
+
+
+def within(config: Any, example: Example) -> Example:
+    """Return an example with the axes of a description."""
+    known = config.axis_space.ranges
+    return Example.of({n: size for n, size in example.sizes if n in known}, example.seed)
+
 
 Judge = Callable[..., Record]
 Examine = Callable[[Any, Example, Tolerance], Examined]
@@ -50,7 +63,7 @@ def judge(
             cell=CellId.parse(f"{architecture}/{task}/opset18/file"),
             evidence=Evidence(model=one.model, config=one.config, source=Source(files=files)),
             requirements=["made-up"],
-            examples=EXAMPLES,
+            examples=[within(one.config, example) for example in EXAMPLES],
             domain=Domain.of(one.model, one.config),
             tolerance_of=lambda _: Tolerance.stated(1e-5),
             replay=lambda requirement, example: None,
