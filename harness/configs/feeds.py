@@ -26,6 +26,11 @@ def feed_kind(seed: int) -> FeedKind:
     return FeedKind(seed % len(FeedKind))
 
 
+def is_ordinary(seed: int) -> bool:
+    """Whether the feed that is drawn from a seed is an ordinary one."""
+    return feed_kind(seed) is FeedKind.ORDINARY
+
+
 def reach_number(seed: int) -> int:
     """Return which bound a feed of kind REACHING ends at, to be taken modulo their number."""
     return seed // len(FeedKind)

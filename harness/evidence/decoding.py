@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression, shape_problems
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
-from harness.configs.feeds import FeedKind, feed_kind
+from harness.configs.feeds import is_ordinary
 from harness.errors import DescriptionError, one_line
 from harness.evidence.reference import call_in_steps
 from harness.evidence.session import CandidateError
@@ -107,8 +107,8 @@ class Decoding:
         feed = slice_tokens(config, drawn, start=0, end=length) | empty_past(config, drawn)
         for name in key_masks(config):
             feed[name] = _padded(feed[name], reach=ends[0], seed=example.seed)
-        is_ordinary = feed_kind(example.seed) is FeedKind.ORDINARY
-        return DecodeSchedule(config.follow_masks(feed) if is_ordinary else feed, ends)
+        feed = config.follow_masks(feed) if is_ordinary(example.seed) else feed
+        return DecodeSchedule(feed, ends)
 
     def defined_queries(self, schedule: DecodeSchedule) -> np.ndarray[Any, Any] | None:
         """Return whether each query sees a key, [batch, tokens]; None if no mask hides keys."""

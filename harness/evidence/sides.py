@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping
@@ -9,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
 from harness.evidence.byte_cache import ByteCache
 from harness.evidence.float64 import as_float32, float64_by_default
 from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_onnx
+from harness.evidence.own_past import tokens_before, with_own_past
 from harness.evidence.reference import Arrays, call_reference, to_float64
 from harness.evidence.session import PLAIN, CandidateError
 from harness.evidence.tensors import external_data_problems
@@ -73,7 +76,14 @@ class Sides(ABC):
 
     def _drawn(self, example: Example) -> dict[str, torch.Tensor]:
         axes = {name: size for name, size in example.sizes if name in self._axes}
-        return self.config.generate_dummy_inputs(seed=example.seed, **axes)
+        feed = self.config.generate_dummy_inputs(seed=example.seed, **axes)
+        before = tokens_before(self, example) if is_ordinary(example.seed) else None
+        if before is None:
+            return feed
+        with contextlib.suppress(EagerError):  # the example itself shows what eager refuses
+            prompt = self.config.generate_dummy_inputs(seed=example.seed, **before)
+            return with_own_past(feed, self.eager(prompt))
+        return feed
 
     def fact(self, key: tuple[Hashable, ...], compute: Callable[[], Value]) -> Value:
         """Return a value that depends on the model, the description and `key` alone.

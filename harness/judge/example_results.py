@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.feeds import is_ordinary
 from harness.errors import AtolError
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
-from harness.evidence.tolerance import Tolerance
+from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.out_of_reach import OutOfReach
 from harness.records import Unreached, Worst
 from harness.requirements._base import EXPORTER, Blame, Failure
@@ -149,8 +150,8 @@ class ExampleResults:
 
         Examples whose findings are within eager's own rounding error go to `undecided` instead.
         """
-        count = len(self._failing)
-        self._may_leave_out = may_leave_out(count, total=self.observed + count)
+        count = sum(not self._may_decide_nothing(example) for example, _ in self._failing)
+        self._may_leave_out = may_leave_out(count, total=self.observed + len(self._failing))
         for example, by_part in self._failing:
             if self._is_undecided(example, by_part):
                 self.undecided.append(example)
@@ -167,7 +168,8 @@ class ExampleResults:
     def _is_undecided(self, example: Example, by_part: Mapping[str, Examined]) -> bool:
         rounding = self._requirement.measure_rounding
         found = {part: examined for part, examined in by_part.items() if examined.findings}
-        if not self._may_leave_out or rounding is None or not found:
+        may_leave_out = self._may_leave_out or self._may_decide_nothing(example)
+        if not may_leave_out or rounding is None or not found:
             return False
 
         def are_undecided() -> bool:
@@ -177,6 +179,15 @@ class ExampleResults:
             )
 
         return value_unless_out_of_memory(are_undecided, otherwise=False)
+
+    def _may_decide_nothing(self, example: Example) -> bool:
+        """Whether an example may be undecided, however many others are.
+
+        These are the provoking examples of a model whose tolerance is measured: a trained model
+        never sees such feeds, and may round much more on them than on ordinary ones.
+        """
+        is_measured = any(t.tolerance.origin is Origin.MEASURED for t in self._targets.values())
+        return is_measured and not is_ordinary(example.seed)
 
     def _count(self, example: Example, by_part: Mapping[str, Examined]) -> None:
         is_observed = False

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.atol import given_atol
+from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
 from harness.evidence.sides import EagerError
 from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
@@ -74,19 +75,21 @@ def _choose(examples: Sequence[Example]) -> Sequence[Example]:
 
 
 @dataclass(slots=True)
-class _Observed:
+class Observed:
     """Eager's rounding of one output in each example, and the spread of its values over all."""
 
     roundings: list[float] = field(default_factory=list)
+    ordinary: list[bool] = field(default_factory=list)
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     """Sum of the squared distances from the mean."""
 
-    def add(self, values: np.ndarray[Any, Any], rounding: float) -> None:
+    def add(self, values: np.ndarray[Any, Any], rounding: float, *, is_ordinary: bool) -> None:
         import numpy as np
 
         self.roundings.append(rounding)
+        self.ordinary.append(is_ordinary)
         finite = values[np.abs(values) < MASKED]
         if not finite.size:
             return
@@ -106,19 +109,24 @@ class _Observed:
     def atol(self) -> float:
         """10 x the largest rounding of the examples that decide, at least 1e-5.
 
-        One example in twenty may be left out, if the tolerance would be too large with it. It is
-        near a tie, such as two experts of a router that score alike.
+        Examples may be left out if the tolerance would be too large with them: one in twenty, which
+        is near a tie, such as two experts of a router that score alike; and provoking ones, which a
+        trained model never sees, if all ordinary ones stay.
         """
         limit = LARGEST_SHARE * self.spread / ROUNDING_FACTOR
         calm = [rounding for rounding in self.roundings if rounding <= limit]
-        unsure = len(self.roundings) - len(calm)
-        is_rare = may_leave_out(unsure, total=len(self.roundings))
-        return largest_allowed_atol(max(calm if is_rare else self.roundings, default=0.0))
+        ordinary = [
+            r for r, is_ordinary in zip(self.roundings, self.ordinary, strict=True) if is_ordinary
+        ]
+        is_rare = may_leave_out(len(self.roundings) - len(calm), total=len(self.roundings))
+        are_provoking = bool(ordinary) and max(ordinary) <= limit
+        kept = calm if is_rare or are_provoking else self.roundings
+        return largest_allowed_atol(max(kept, default=0.0))
 
 
 def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
     """Measure each output of floating-point numbers. All others must be equal."""
-    observed: dict[str, _Observed] = {}
+    observed: dict[str, Observed] = {}
     exact: dict[str, float] = {}
     problems: list[str] = []
     for example in examples:
@@ -129,7 +137,9 @@ def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
         roundings = _roundings(sides, example, reference, problems)
         for name, values in reference.items():
             if values.dtype.kind == "f":
-                observed.setdefault(name, _Observed()).add(values, roundings.get(name, math.inf))
+                one = observed.setdefault(name, Observed())
+                rounding = roundings.get(name, math.inf)
+                one.add(values, rounding, is_ordinary=is_ordinary(example.seed))
             else:
                 exact[name] = ALWAYS_ALLOWED
     by_output = exact | {name: one.atol for name, one in observed.items()}
@@ -154,7 +164,7 @@ def _roundings(
     return {measure.output: measure.max_abs_diff for measure in measures}
 
 
-def _doubt(name: str, observed: _Observed, problems: Sequence[str]) -> str | None:
+def _doubt(name: str, observed: Observed, problems: Sequence[str]) -> str | None:
     """Return why a wrong file could pass at the tolerance of an output, or None."""
     largest = LARGEST_SHARE * observed.spread
     if observed.atol <= largest:

@@ -65,6 +65,10 @@ PERTURBATION_COUNT = 32
 """Number of perturbed models. If a file breaks a tie in another way than eager PyTorch, about one
 perturbed model in sixteen does so too."""
 
+LARGE_MODEL = 20_000_000
+PERTURBATION_COUNT_OF_LARGE_MODEL = 4
+"""A model of more parameters takes seconds to copy, so fewer perturbed ones are tried."""
+
 _LARGE = 4
 """Least axis size for comparing modules: a single token attends only to itself, which hides errors
 in attention."""
@@ -174,15 +178,23 @@ def measure_rounding(failure: Failure) -> float:
     The error is the largest difference between float32 and float64. If that is at most atol, models
     with perturbed weights are tried, and the first difference of at least 10 x atol is the error.
     """
-    return measure_rounding_with(failure.examine_under)
+    parameters = sum(tensor.numel() for tensor in failure.sides.owner.model.parameters())
+    is_large = parameters >= LARGE_MODEL
+    count = PERTURBATION_COUNT_OF_LARGE_MODEL if is_large else PERTURBATION_COUNT
+    return measure_rounding_with(failure.examine_under, count=count)
 
 
-def measure_rounding_with(run: Callable[[Execution], Examined]) -> float:
-    """As `measure_rounding`; `run` compares eager PyTorch with the given execution."""
+def measure_rounding_with(
+    run: Callable[[Execution], Examined], *, count: int = PERTURBATION_COUNT
+) -> float:
+    """As `measure_rounding`; `run` compares eager PyTorch with the given execution.
+
+    `count` perturbed models are tried.
+    """
     exact = largest_ratio(run(EAGER_FLOAT64))
     if exact > 1:
         return exact
-    jumps = (largest_ratio(run(PerturbedEager(seed))) for seed in range(PERTURBATION_COUNT))
+    jumps = (largest_ratio(run(PerturbedEager(seed))) for seed in range(count))
     return next((jump for jump in jumps if jump >= DECISIVE_FACTOR), exact)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
-from harness.configs.feeds import FeedKind, feed_kind
+from harness.configs.feeds import is_ordinary
 from harness.requirements._movement import enlarged
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
     generator = torch.Generator().manual_seed(example.seed)
     shown = _pattern_mask(tensors[mask].shape, generator)
     tensors[mask] = shown.to(tensors[mask].dtype)
-    if feed_kind(example.seed) is FeedKind.ORDINARY:
+    if is_ordinary(example.seed):
         tensors = config.follow_masks(tensors)
     hidden = ~shown.numpy()
     is_second = _row_numbers(shown) // len(PATTERNS) % 2 == 1

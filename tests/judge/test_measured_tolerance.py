@@ -27,7 +27,7 @@ from harness import (
 from harness.evidence.models import perturb
 from harness.evidence.sides import EagerError, Example
 from harness.evidence.tolerance import Origin, Tolerance
-from harness.judge.measured_tolerance import EXAMPLES, measured_on
+from harness.judge.measured_tolerance import EXAMPLES, Observed, measured_on
 from harness.records import CellId
 
 TASK = "image-classification"
@@ -240,3 +240,20 @@ def test_a_bounded_number_of_examples_is_measured() -> None:
     assert len(measured) == EXAMPLES
     assert 6 in measured  # the first of the largest
     assert max(measured) > 150
+
+
+@pytest.mark.parametrize(
+    ("loud", "atol"),
+    [
+        ("provoking", 3e-4),  # left out: users never see such feeds
+        ("ordinary", 5e-1),
+    ],
+)
+def test_provoking_examples_may_round_more_and_ordinary_ones_decide(loud: str, atol: float) -> None:
+    observed = Observed()
+    values = np.linspace(-10, 10, 100)
+    for number in range(6):
+        is_ordinary = number % 2 == 0
+        is_loud = is_ordinary == (loud == "ordinary") and number > 1
+        observed.add(values, 5e-2 if is_loud else 3e-5, is_ordinary=is_ordinary)
+    assert observed.atol == pytest.approx(atol)
