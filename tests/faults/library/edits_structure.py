@@ -22,6 +22,10 @@ def _label(version: int) -> Edit:
     return edit
 
 
+def _two_versions(model: onnx.ModelProto) -> None:
+    model.opset_import.append(helper.make_opsetid("ai.onnx", 17))
+
+
 def _ir_version(model: onnx.ModelProto) -> None:
     model.ir_version = 99
 
@@ -111,6 +115,13 @@ FAULTS = (
     ),
     edited(
         "older-opset-label", WHISPER, "opset", "one part states opset 17", _label(17), part=STEP
+    ),
+    edited(
+        "two-versions-of-one-domain",
+        BERT,
+        "opset",
+        "the file states opset 18 of the domain '' and opset 17 of its other name, ai.onnx",
+        _two_versions,
     ),
     edited(
         "unreadable-ir-version", VIT, "opset", "an IR version that does not exist yet", _ir_version

@@ -14,6 +14,9 @@ from tests.faults.library.exporter_kinds import Named
 SWITCH = 16
 """Position from which on the tiny model of longrope has its long factors."""
 
+TABLE = 32
+"""Positions in the table of the tiny model of dynamic scaling."""
+
 
 def ignores_mask(named: Named) -> Named:
     return named | {"attention_mask": torch.ones_like(named["attention_mask"])}
@@ -45,6 +48,10 @@ def shifts_positions(named: Named) -> Named:
 
 def clamps_positions_at_the_switch(named: Named) -> Named:
     return named | {"position_ids": named["position_ids"].clamp(max=SWITCH - 1)}
+
+
+def clamps_positions_at_the_table(named: Named) -> Named:
+    return named | {"position_ids": named["position_ids"].clamp(max=TABLE - 1)}
 
 
 def bakes_positions(named: Named) -> Named:

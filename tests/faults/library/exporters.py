@@ -21,6 +21,7 @@ from tests.faults.library.exporter_kinds import (
 from tests.faults.library.subjects import (
     BERT,
     CLIP,
+    DYNAMIC,
     GPT2,
     LLAMA,
     LONGROPE,
@@ -29,6 +30,7 @@ from tests.faults.library.subjects import (
     T5,
     VIT,
     WHISPER,
+    WIDE_WINDOW,
     Subject,
 )
 from tests.faults.library.surgery import reverse_inputs
@@ -253,6 +255,18 @@ FAULTS = (
         "huggingface/optimum#505",
     ),
     _fault(
+        WIDE_WINDOW,
+        "agreement",
+        Preparing("widens-a-wide-window", defects.with_a_wider_window),
+        "the window is one too wide, and wider than most texts",
+    ),
+    _fault(
+        WIDE_WINDOW,
+        "agreement",
+        Preparing("drops-a-wide-window", defects.without_window),
+        "attention has no window, which only texts longer than it show",
+    ),
+    _fault(
         MIXTRAL,
         "agreement",
         Preparing("bakes-experts", defects.with_traced_experts),
@@ -276,5 +290,17 @@ FAULTS = (
         "agreement",
         Wrapping("clamps-positions", defects.clamps_positions_at_the_switch),
         "positions stop before the one from which the long factors count",
+    ),
+    _fault(
+        DYNAMIC,
+        "agreement",
+        Preparing("loses-dynamic-scaling", defects.with_short_factors),
+        "texts longer than the table have the rotary frequencies of shorter ones",
+    ),
+    _fault(
+        DYNAMIC,
+        "agreement",
+        Wrapping("stops-at-the-table", defects.clamps_positions_at_the_table),
+        "positions stop at the end of the table, where the scaling begins",
     ),
 )

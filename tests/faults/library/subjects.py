@@ -40,12 +40,14 @@ BERT = Subject("bert", "text-classification")
 GPT2 = Subject("gpt2", GENERATION)
 LLAMA = Subject("llama", GENERATION)
 MISTRAL = Subject("mistral", GENERATION)
+WIDE_WINDOW = Subject("mistral", GENERATION, variant="wide-window")
 MIXTRAL = Subject("mixtral", GENERATION)
 T5 = Subject("t5", "text2text-generation-with-past")
 VIT = Subject("vit", "image-classification")
 WHISPER = Subject("whisper", "automatic-speech-recognition-with-past")
 CLIP = Subject("clip", "feature-extraction")
 LONGROPE = Subject("phi3", GENERATION, variant="longrope")
+DYNAMIC = Subject("llama", GENERATION, variant="dynamic")
 
 
 class ExpertsOnnxConfig(LlamaOnnxConfig):
