@@ -161,11 +161,16 @@ class AxisSpace:
 
     def corners(self) -> list[dict[str, int]]:
         """Sizes that always run, smallest first, without those of the export itself."""
-        return self._fitted((*self._common_rows(), *self._bound_rows()))
+        return self._fitted((*self._common_rows(), *self._rows_between(), *self._bound_rows()))
 
     def bound_corners(self) -> list[dict[str, int]]:
         """The corners at landmarks and ceilings."""
         return self._fitted(self._bound_rows())
+
+    def corners_between(self) -> list[dict[str, int]]:
+        """The corners at a quarter and at three quarters of each ceiling, with one row a batch."""
+        at_bounds = self.bound_corners()
+        return [row for row in self._fitted(self._rows_between()) if row not in at_bounds]
 
     def _fitted(self, rows: Iterable[dict[str, int]]) -> list[dict[str, int]]:
         fitted = (self.fit(row) for row in rows)
@@ -186,33 +191,48 @@ class AxisSpace:
         )
         yield {name: 2 * size for name, size in export.items()}
         yield {name: 4 * size for name, size in export.items()}
+        for name, axis in self.ranges.items():
+            if axis.low == 0:
+                yield {**dict.fromkeys(self.ranges, 1), name: 0}
+
+    def _rows_between(self) -> Iterator[dict[str, int]]:
+        for expression, limit in self.ceilings:
+            for goal in (limit // 4, limit - limit // 4):
+                yield from self._rows_at(expression, (goal,), others=1)
 
     def _bound_rows(self) -> Iterator[dict[str, int]]:
         for expression, size in self.landmarks:
             yield from self._rows_at(expression, (size - 1, size, size + 1))
-            yield self._row_far_above(expression, size)
+            yield self._row_by_all_axes(expression, 3 * size)
         for expression, limit in self.ceilings:
             yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
+            if len(expression.terms) > 1:
+                yield self._row_by_all_axes(expression, limit)
 
     def _rows_at(
-        self, expression: AxisExpression, goals: Sequence[int]
+        self, expression: AxisExpression, goals: Sequence[int], *, others: int = 2
     ) -> Iterator[dict[str, int]]:
-        """Rows at which the sum of axes has each of the values `goals`, by each axis in turn."""
-        base, lows = self._small_row(expression)
+        """Rows at which the sum of axes has each of the values `goals`, by each axis in turn.
+
+        All other axes have the size `others`, or their smallest size if that is larger.
+        """
+        base, lows = self._small_row(expression, others=others)
         least = expression.evaluate(lows)
         for name, factor in expression.terms:
             for goal in goals:
                 yield {**base, name: lows[name] + (goal - least) // factor}
 
-    def _row_far_above(self, expression: AxisExpression, size: int) -> dict[str, int]:
-        """A row at which the sum of axes is three times a landmark, by all of them."""
-        base, lows = self._small_row(expression)
-        share = (3 * size - expression.evaluate(lows)) // len(expression.terms)
+    def _row_by_all_axes(self, expression: AxisExpression, goal: int) -> dict[str, int]:
+        """A row at which the sum of axes has this value, or nearly, by about as much of each."""
+        base, lows = self._small_row(expression, others=2)
+        share = (goal - expression.evaluate(lows)) // len(expression.terms)
         return {**base, **{n: lows[n] + share // factor for n, factor in expression.terms}}
 
-    def _small_row(self, expression: AxisExpression) -> tuple[dict[str, int], dict[str, int]]:
+    def _small_row(
+        self, expression: AxisExpression, *, others: int
+    ) -> tuple[dict[str, int], dict[str, int]]:
         lows = {name: self.ranges[name].low for name in expression.names}
-        return {**dict.fromkeys(self.ranges, 2), **lows}, lows
+        return {**dict.fromkeys(self.ranges, others), **lows}, lows
 
 
 def _parsed(sizes: Mapping[str, Sequence[int]], *, within: Collection[str]) -> Bounds:

@@ -241,7 +241,7 @@ class DummyTextInputGenerator(DummyInputGenerator):
         """
         import torch
 
-        length, last = shape[-1], self.normalized_config.max_positions
+        length, last = shape[-1], self.normalized_config.drawn_positions
         if reach is None:
             share = torch.rand((), generator=self.generator).item()
             reach = round(length * (max(last, length) / max(length, 1)) ** share)

@@ -90,10 +90,19 @@ class NormalizedTextConfig(NormalizedConfig):
     def position_reaches(self) -> tuple[int, ...]:
         """Numbers of positions that a feed of positions must use up to the last one.
 
-        The length of the table, and both sides of each switch of rope scaling.
+        The length of the table, both sides of each switch of rope scaling, and the most that are
+        drawn.
         """
-        table = (int(self.max_positions),) if self.has_attribute("max_positions") else ()
-        return (*table, *(switch + beyond for switch in self.rope_switches for beyond in (0, 1)))
+        sides = (switch + beyond for switch in self.rope_switches for beyond in (0, 1))
+        is_bounded = self.has_attribute("max_positions")
+        ends = (int(self.max_positions), self.drawn_positions) if is_bounded else ()
+        return tuple(dict.fromkeys((*ends, *sides)))
+
+    @property
+    def drawn_positions(self) -> int:
+        """Number of positions that feeds use: the table, or twice as many if a scaling exists for
+        longer texts."""
+        return int(self.max_positions) * (2 if self.goes_past_table else 1)
 
     @property
     def attention_window(self) -> int | None:

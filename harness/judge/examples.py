@@ -31,10 +31,10 @@ def draw_examples(
 ) -> list[Example]:
     """Return all corners, then about `count` drawn examples, without duplicates.
 
-    Corners at a landmark or a ceiling run with a provoking and with an ordinary feed, the other
-    corners with one of these in turn; small corners reach each bound of the values. A third of the
-    drawn examples is ordinary. Sizes that are not affordable are reduced. No drawn example has the
-    axis sizes of the export.
+    Corners at a landmark or a ceiling run with a provoking and with an ordinary feed, those between
+    them with an ordinary one, and the other corners with one of these in turn; small corners reach
+    each bound of the values. A third of the drawn examples is ordinary. Sizes that are not
+    affordable are reduced. No drawn example has the axis sizes of the export.
     """
     rows = [
         *_corner_rows(space, seed=seed),
@@ -53,14 +53,16 @@ def draw_examples(
 def _corner_rows(space: AxisSpace, *, seed: int) -> Iterator[tuple[dict[str, int], int]]:
     """Yield sizes and value seed of each corner."""
     kinds = (FeedKind.PROVOKING, FeedKind.ORDINARY)
-    at_bounds = space.bound_corners()
-    common = [row for row in space.corners() if row not in at_bounds]
+    at_bounds, between = space.bound_corners(), space.corners_between()
+    common = [row for row in space.corners() if row not in (*at_bounds, *between)]
     for index, row in enumerate(common):
         yield row, seed_of(kinds[index % 2], seed + index)
     for number in range(space.reaches):
         sizes = dict.fromkeys(space.ranges, 3)
         yield space.fit(sizes), seed_of(FeedKind.REACHING, number)
-    for index, row in enumerate(at_bounds, start=len(common)):
+    for index, row in enumerate(between, start=len(common)):
+        yield row, seed_of(FeedKind.ORDINARY, seed + index)
+    for index, row in enumerate(at_bounds, start=len(common) + len(between)):
         for kind in kinds:
             yield row, seed_of(kind, seed + index)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from transformers import Gemma3TextConfig, LlamaConfig, Ministral3Config, Phi3Config
 
+from harness import LlamaOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 
 FACTORS = {"short_factor": [1.0] * 48, "long_factor": [2.0] * 48}
@@ -76,3 +77,24 @@ def test_a_table_has_the_name_that_a_description_gives_it() -> None:
     config = SimpleNamespace(model_type="old", n_ctx=99, rope_scaling={"rope_type": "dynamic"})
     named = NormalizedTextConfig.with_args(max_positions="n_ctx")
     assert named(config).rope_switches == (99,)
+
+
+@pytest.mark.parametrize(
+    ("config", "reaches"),
+    [
+        (LlamaConfig(max_position_embeddings=64), (64,)),
+        (_llama(rope_type="dynamic", factor=2.0), (2048, 4096, 2049)),
+        (SimpleNamespace(model_type="old", rope_scaling=None), ()),
+    ],
+)
+def test_feeds_reach_the_table_its_switches_and_what_a_scaling_adds(
+    config: Any, reaches: tuple[int, ...]
+) -> None:
+    assert NormalizedTextConfig(config).position_reaches == reaches
+
+
+def test_short_texts_have_positions_past_the_table_that_a_scaling_stretches() -> None:
+    config = LlamaOnnxConfig(_llama(rope_type="dynamic", factor=2.0), task="text-generation")
+    sizes = {"batch_size": 2, "sequence_length": 3}
+    drawn = [config.generate_dummy_inputs(seed=3 * n, **sizes) for n in range(40)]
+    assert 2048 < max(int(feed["position_ids"].max()) for feed in drawn) < 4096

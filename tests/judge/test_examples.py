@@ -95,9 +95,27 @@ def test_both_ends_of_a_ceiling_run_by_each_axis_with_a_provoking_and_an_ordinar
         assert {FeedKind.PROVOKING, FeedKind.ORDINARY} <= kinds, (past, new)
 
 
+def test_lengths_between_the_ends_run_with_an_ordinary_feed_of_one_row() -> None:
+    ordinary = [e for e in draw_examples(SPACE, count=0, seed=5) if _is_ordinary(e)]
+    for past, new in ((9, 1), (0, 10), (29, 1), (0, 30)):
+        assert {"batch_size": 1, "past_sequence_length": past, "sequence_length": new} in [
+            example.axes for example in ordinary
+        ]
+
+
+def test_several_tokens_after_a_long_past_and_a_first_token_run_with_an_ordinary_feed() -> None:
+    ordinary = [e.axes for e in draw_examples(SPACE, count=0, seed=5) if _is_ordinary(e)]
+    assert {"batch_size": 2, "past_sequence_length": 19, "sequence_length": 20} in ordinary
+    assert {"batch_size": 1, "past_sequence_length": 0, "sequence_length": 1} in ordinary
+
+
+def _is_ordinary(example: Example) -> bool:
+    return feed_kind(example.seed) is FeedKind.ORDINARY
+
+
 def test_a_third_of_the_drawn_examples_is_ordinary() -> None:
     drawn = draw_examples(SPACE, count=300, seed=0)
-    share = sum(feed_kind(example.seed) is FeedKind.ORDINARY for example in drawn) / len(drawn)
+    share = sum(map(_is_ordinary, drawn)) / len(drawn)
     assert 0.25 < share < 0.45
 
 
