@@ -66,7 +66,7 @@ _PLACES = (
 
 
 def longer_than(limit: int) -> Condition:
-    """Return the condition that a feed has more tokens, without those of its past."""
+    """Return the condition that a feed has more tokens; its past does not count."""
     statements = (
         _ONE,
         "ids_shape = Shape(ids)",
@@ -75,6 +75,18 @@ def longer_than(limit: int) -> Condition:
         "is_long = Greater(length, limit)",
     )
     return Condition("is_long", ("ids",), statements)
+
+
+def rows(count: int) -> Condition:
+    """Return the condition that a batch has this number of rows."""
+    statements = (
+        _ZERO,
+        "ids_shape = Shape(ids)",
+        "batch = Gather(ids_shape, zero)",
+        f"count_of_rows = Constant<value_int={count}>()",
+        "has_rows = Equal(batch, count_of_rows)",
+    )
+    return Condition("has_rows", ("ids",), statements)
 
 
 def attending_to(low: int, high: int) -> Condition:
@@ -109,6 +121,7 @@ FROM_ZERO = counting_from("zero", _ZERO)
 FROM_PAST = counting_from("past", *_PAST, reads=("keys",))
 """Positions as users have them: 0, 1, ... without a past, and consecutive after a past."""
 
+NO_PAST = Condition("no_past", ("keys",), (*_PAST, _ZERO, "no_past = Equal(past, zero)"))
 HAS_PAST = Condition("has_past", ("keys",), (*_PAST, _ZERO, "has_past = Greater(past, zero)"))
 
 ALL_SEEN = Condition(

@@ -16,7 +16,7 @@ MIDDLE = (TABLE * 3 // 8, TABLE * 5 // 8)
 """The quarter in the middle of such a table, without its end."""
 
 
-def _half(table: Array) -> Array:
+def half(table: Array) -> Array:
     return table[: len(table) // 2]
 
 
@@ -31,14 +31,14 @@ TABLES = (
         BERT,
         "agreement",
         "the file contains only the first half of the position table",
-        Weight("position_embeddings.weight", _half),
+        Weight("position_embeddings.weight", half),
     ),
     edited(
         "table-cut-in-half",
         GPT2,
         "agreement",
         "the file contains only the first half of the position table",
-        Weight("wpe.weight", _half),
+        Weight("wpe.weight", half),
     ),
     edited(
         "table-without-middle",

@@ -8,14 +8,20 @@ from tests.faults.library.conditions import (
     FROM_PAST,
     FROM_ZERO,
     HAS_PAST,
+    NO_PAST,
     ONE_TYPE,
     Condition,
+    attending_to,
     longer_than,
     off_where,
+    rows,
     without,
 )
 from tests.faults.library.core import Fault
 from tests.faults.library.subjects import BERT, GPT2, LLAMA, Subject
+
+FAR = (41, 1 << 20)
+"""More than 40 tokens; the past counts too."""
 
 PADDING = 1
 """The padding token of the tiny model of bert."""
@@ -49,6 +55,36 @@ POSITIONS = tuple(
     )
 )
 
+CALLS = (
+    _off(
+        "off-for-one-long-text",
+        BERT,
+        "for more than 30 tokens in a batch of one",
+        longer_than(30),
+        rows(1),
+    ),
+    _off(
+        "off-for-one-long-text",
+        GPT2,
+        "for more than 30 tokens in a batch of one, at ordinary positions",
+        longer_than(30),
+        rows(1),
+        FROM_ZERO,
+    ),
+    _off(
+        "off-after-a-long-past",
+        GPT2,
+        "for several tokens after a past, beyond 40 tokens, at ordinary positions",
+        longer_than(1),
+        HAS_PAST,
+        attending_to(*FAR),
+        FROM_PAST,
+    ),
+    _off(
+        "off-for-a-first-token", GPT2, "for one token without a past", NO_PAST, attending_to(1, 2)
+    ),
+)
+
 OTHERS = (
     _off(
         "off-where-all-is-seen",
@@ -80,4 +116,4 @@ OTHERS = (
     ),
 )
 
-FAULTS = (*POSITIONS, *OTHERS)
+FAULTS = (*POSITIONS, *CALLS, *OTHERS)
