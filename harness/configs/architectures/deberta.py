@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
@@ -56,3 +56,9 @@ class DebertaV2OnnxConfig(DebertaOnnxConfig):
         "text-classification": 4.6e-5,
         "token-classification": 6.5e-5,
     }
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        """Half of the buckets hold one distance each; farther tokens share the other half."""
+        buckets = self.config.position_buckets
+        return {"sequence_length": (buckets // 2,) if buckets > 0 else ()}

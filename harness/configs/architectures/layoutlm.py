@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from harness.configs.architectures.bert import BertOnnxConfig
@@ -111,6 +111,11 @@ class LayoutLMv3OnnxConfig(LiltOnnxConfig):
     @property
     def inputs(self) -> Mapping[str, Axes]:
         return {**super().inputs, "pixel_values": {0: "batch_size"}}
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        """Words that are farther apart than this share one bucket of distances."""
+        return {"sequence_length": (self.config.max_rel_pos,)}
 
     @property
     def outputs(self) -> NamedAxes:

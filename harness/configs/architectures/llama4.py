@@ -17,6 +17,12 @@ class NormalizedLlama4TextConfig(NormalizedTextConfig):
         chunked = "chunked_attention" in self.layer_types
         return int(self.attention_chunk_size) if chunked else None
 
+    @property
+    def rope_switches(self) -> tuple[int, ...]:
+        """Queries of layers without rotary positions are scaled at each multiple of this."""
+        tuned = (int(self.floor_scale),) if self.attn_temperature_tuning else ()
+        return tuple(sorted({*super().rope_switches, *tuned}))
+
 
 @register("llama4_text", tasks=BASIC_TASKS)
 class Llama4TextOnnxConfig(RotatesComplexNumbers, TextDecoderWithPositionIdsOnnxConfig):

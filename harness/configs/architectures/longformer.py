@@ -62,6 +62,12 @@ class DummyGlobalMaskInputGenerator(DummyTextInputGenerator):
 class AttendsWithinWindows(OnnxConfig):
     """A capability: attention is Longformer's, to a window and to tokens that are global."""
 
+    @property
+    def windows(self) -> Sequence[int]:
+        """The windows of the layers, each once, ascending."""
+        window = self.config.attention_window
+        return (window,) if isinstance(window, int) else sorted(set(window))
+
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Score all pairs of tokens and keep those of the window and the global ones. Transformers
         cuts texts into chunks, for which it pads them by a length that torch.export fixes, and
@@ -92,8 +98,7 @@ class LongformerOnnxConfig(AttendsWithinWindows, RobertaOnnxConfig):
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
-        window = self.config.attention_window
-        return {"sequence_length": (window,) if isinstance(window, int) else sorted(set(window))}
+        return {"sequence_length": self.windows}
 
 
 def _pad_nothing(*, pad_token_id: int, **tensors: Any) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.bart import (
@@ -32,6 +33,10 @@ class PegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
 @register("pegasus_x", tasks=SEQ2SEQ_TASKS)
 class PegasusXOnnxConfig(PegasusOnnxConfig):
     """PEGASUS-X: its encoder attends within blocks, and through global tokens."""
+
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return {"encoder_sequence_length": (self.config.block_size,)}
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         size, pad = self.config.block_size, self.config.pad_token_id

@@ -29,8 +29,14 @@ class T5GemmaReaderOnnxConfig(BartReaderOnnxConfig):
     )
 
     @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        sides = (self.config.encoder, self.config.decoder)
+        return {"sequence_length": min(side.max_position_embeddings for side in sides)}
+
+    @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
-        return {"sequence_length": landmark_lengths(self.normalized_config)}
+        sides = (NormalizedTextConfig(self.config.encoder), self.normalized_config)
+        return {"sequence_length": sorted({n for side in sides for n in landmark_lengths(side)})}
 
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         return tokens[:, :1] * 0 + self.config.decoder.bos_token_id
