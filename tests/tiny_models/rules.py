@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,6 +16,8 @@ import torch
 from harness.configs.axes import AxisExpression
 from harness.evidence.exceptions import RuleException
 from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
+from tests.tiny_models.domain_rules import violations_of_domain
+from tests.tiny_models.violations import Violation
 
 MEGABYTE = 1 << 20
 STD = 0.3
@@ -34,15 +35,6 @@ NO_SIZE = (
     "block",
 )
 """Parts of names of integer settings that are no size of a tensor, or that the rules fix at 4."""
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One rule that a tiny model does not keep, at a setting, buffer or input."""
-
-    rule: str
-    name: str = ""
-    details: str = ""
 
 
 def unexcused(
@@ -96,6 +88,7 @@ def violations_of_pair(
     yield from _heads_and_windows(model, config)
     yield from _dropout(model, config)
     yield from _feeds(config)
+    yield from violations_of_domain(config)
     yield from left_out_inputs(model, config)
     yield from _tolerance(model, config, exceptions)
 
