@@ -15,12 +15,12 @@ from harness.evidence.models import perturb, read_tiny
 from tests.faults.library import description_kinds as wrong
 from tests.tiny_models.rules import (
     CONFIGURATION_RULES,
-    Violation,
     left_out_inputs,
     unexcused,
     violations_of_fixture,
     violations_of_pair,
 )
+from tests.tiny_models.violations import Violation
 
 ARCHITECTURES = TasksManager.architectures()
 
