@@ -45,6 +45,9 @@ OTHER_EXPORT = 8
 _EXPORT_SIZES_OF_OTHER_AXES = (11, 13, 17, 19, 23, 29, 31)
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19)
 _LONG_PAST = 24
+_LENGTHS = frozenset(name for name in AXIS_RANGES if name.endswith("sequence_length"))
+_WITHOUT_END = 64
+"""The size that lengths reach for which a model states no bound."""
 
 
 IsAffordable = Callable[[AxisSizes], bool]
@@ -164,7 +167,7 @@ class AxisSpace:
         return self._fitted((*self._common_rows(), *self._rows_between(), *self._bound_rows()))
 
     def bound_corners(self) -> list[dict[str, int]]:
-        """The corners at landmarks and ceilings."""
+        """The corners at landmarks and ceilings, and far along lengths without any."""
         return self._fitted(self._bound_rows())
 
     def corners_between(self) -> list[dict[str, int]]:
@@ -208,6 +211,14 @@ class AxisSpace:
             yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
             if len(expression.terms) > 1:
                 yield self._row_by_all_axes(expression, limit)
+        for name in self._lengths_without_bound():
+            yield {**dict.fromkeys(self.ranges, 2), name: _WITHOUT_END}
+
+    def _lengths_without_bound(self) -> Iterator[str]:
+        bounded = {name for expression, _ in self.bounds for name in expression.names}
+        for name in sorted(_LENGTHS.intersection(self.ranges) - bounded):
+            if self.ranges[name].high == AXIS_RANGES[name].high:
+                yield name
 
     def _rows_at(
         self, expression: AxisExpression, goals: Sequence[int], *, others: int = 2

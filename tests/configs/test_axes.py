@@ -69,6 +69,15 @@ def test_corners_cover_ones_empty_past_and_multiples_but_not_the_export_sizes() 
     assert space.export_sizes not in corners
 
 
+def test_a_length_without_a_bound_is_visited_far_beyond_the_export() -> None:
+    names = ("batch_size", "past_sequence_length", "sequence_length")
+    space = AxisSpace.over(names, overrides={}, ceilings={})
+    far = [{"past_sequence_length": 64}, {"sequence_length": 64}]
+    assert space.bound_corners() == [{**dict.fromkeys(names, 2), **row} for row in far]
+    ended = {"sequence_length": AxisRange(1, 20, export=7)}
+    assert AxisSpace.over(ended, overrides=ended, ceilings={}).bound_corners() == []
+
+
 @pytest.mark.parametrize("limit", [12, 20, 33, 64])
 def test_corners_stay_within_the_limit_of_the_model(limit: int) -> None:
     for corner in _space(limit).corners():
