@@ -37,6 +37,11 @@ class ExampleCost:
     memory: int
     operations: int
 
+    @property
+    def work(self) -> int:
+        """Multiply-adds and bytes together, which the time follows: a long cache is only copied."""
+        return self.operations + self.memory
+
 
 @dataclass(frozen=True, slots=True)
 class ExampleLimits:

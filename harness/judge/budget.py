@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from harness.evidence.sides import Example
 
-OperationsOf = Callable[["Example"], int]
-"""Returns the multiply-adds of one forward call of an example."""
+WorkOf = Callable[["Example"], int]
+"""Returns the multiply-adds and bytes of one forward call of an example."""
+
+WORK_OF_ANY_CALL = 10**8
+"""What a call takes however small its example is: operators are started, and results compared."""
 
 Clock = Callable[[], float]
 """Returns seconds from any fixed moment on."""
@@ -55,26 +58,27 @@ class Budget:
         self.left_out: dict[str, int] = {}
 
     def within(
-        self, requirement: str, examples: Iterable[Example], operations_of: OperationsOf
+        self, requirement: str, examples: Iterable[Example], work_of: WorkOf
     ) -> Iterator[Example]:
         """Yield the examples that fit in the share of a requirement; measures how long each takes.
 
-        The time of an example is predicted from its operations and the quickest rate so far: small
-        examples are slower per operation than large ones.
+        The time of an example is predicted from its work and the quickest rate so far. The first
+        example says nothing about the rate: it also opens the session and measures the tolerance.
         """
         if requirement not in self._waiting:  # it runs no example
             return
         end = self._end_of_share(requirement)
         rate = 0.0
         for number, example in enumerate(examples):
-            operations = operations_of(example)
+            work = WORK_OF_ANY_CALL + work_of(example)
             started = self._clock()
-            if number and started + rate * operations > end:
+            if number and started + rate * work > end:
                 self.left_out[requirement] = self.left_out.get(requirement, 0) + 1
                 continue
             yield example
-            used = (self._clock() - started) / max(operations, 1)
-            rate = min(rate, used) if rate else used
+            used = (self._clock() - started) / work
+            if number:
+                rate = min(rate, used) if rate else used
 
     def _end_of_share(self, requirement: str) -> float:
         now = self._clock()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 from harness.evidence.costs import DEFAULT_LIMITS, ExampleLimits, estimate_cost
 from harness.records import Unreached
 
-OPERATIONS_PER_SECOND = 2e9
-"""Multiply-adds a second of a machine of two cores in float64, layer by layer."""
+WORK_PER_SECOND = 2e9
+"""Multiply-adds and bytes a second of a machine of two cores in float64, layer by layer."""
 
 LEAST_MEASURED = 3
 
@@ -59,15 +59,15 @@ class Domain:
     def cheapest(self, examples: Sequence[Example], *, seconds: float | None) -> Sequence[Example]:
         """Return the examples on which the tolerance is measured within a tenth of `seconds`.
 
-        These are all examples without a limit. Else they are the first ones that together need few
-        enough operations, and three at least.
+        These are all examples without a limit. Else they are the first ones whose work together is
+        little enough, and three at least.
         """
         if seconds is None:
             return examples
         chosen: list[Example] = []
-        left = seconds / 10 * OPERATIONS_PER_SECOND
+        left = seconds / 10 * WORK_PER_SECOND
         for example in examples:
-            needed = self.cost(example.axes).operations
+            needed = self.cost(example.axes).work
             if needed <= left or len(chosen) < LEAST_MEASURED:
                 chosen.append(example)
                 left -= needed

@@ -79,7 +79,7 @@ class PreparedCell:
         return self.budget.within(
             requirement.id,
             chosen,
-            lambda e: self.domain.cost(self._sizes(requirement, e)).operations,
+            lambda e: self.domain.cost(self._sizes(requirement, e)).work,
         )
 
     def _chosen(self, requirement: Requirement) -> Sequence[Example]:
