@@ -116,10 +116,14 @@ class ExampleResults:
 
     @property
     def bounds(self) -> dict[str, int]:
-        """Axis name or expression -> the largest size that the model states for it."""
+        """Axis name or expression -> the largest size that the model states for it.
+
+        A landmark beyond the end of the model's domain counts up to that end.
+        """
         found: dict[str, int] = {}
         for expression, size in self._space.bounds:
-            found[expression.text] = max(size, found.get(expression.text, size))
+            admitted = expression.evaluate(self._space.row_at(expression, size))
+            found[expression.text] = max(admitted, found.get(expression.text, 0))
         return found
 
     @property

@@ -100,6 +100,12 @@ def _example(number: int) -> Example:
     return Example.of({"batch_size": number + 1}, number)
 
 
+def test_a_landmark_beyond_the_end_of_the_domain_counts_up_to_that_end() -> None:
+    space = AxisSpace.over({"n"}, overrides={}, ceilings={"n": 64}, landmarks={"n": (9, 200)})
+    results = _results(0, RIGHT, at=set(), rounding=None, space=space)
+    assert results.bounds == {"n": 64}
+
+
 def _results(
     total: int,
     found: Examined,
@@ -107,6 +113,7 @@ def _results(
     at: set[int],
     rounding: float | None,
     unsure: set[int] | None = None,
+    space: AxisSpace | None = None,
 ) -> ExampleResults:
     """Return results in which the examples with a number in `at` get `found`.
 
@@ -132,7 +139,7 @@ def _results(
         measure_rounding=None if rounding is None else how_far,
     )
     part = SimpleNamespace(stem="model", config=None)
-    config = SimpleNamespace(axis_space=AxisSpace({}))
+    config = SimpleNamespace(axis_space=space or AxisSpace({}))
     evidence: Any = SimpleNamespace(config=config, parts=[part], together=None)
     results = ExampleResults(requirement, evidence, lambda _: Tolerance.stated(ATOL))
     for number in range(total):
