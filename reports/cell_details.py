@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from harness.records import CellReport, Outcome, Record
+from harness.records.scope import show_reached
 from reports.repro import command_of
 from reports.signs import SIGNS, Sign
 
@@ -100,8 +101,7 @@ def covered_sizes(records: Iterable[Record]) -> dict[str, str]:
 
 def _covered(sizes: Iterable[int], bound: int | None) -> str:
     listed = sorted(sizes)
-    of = "" if bound is None else f" of {bound:,}"
-    return f"up to {listed[-1]:,}{of}: {', '.join(map(str, listed))}"
+    return f"up to {show_reached(listed[-1], bound)}: {', '.join(map(str, listed))}"
 
 
 def number(value: float) -> str:

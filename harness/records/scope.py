@@ -33,8 +33,17 @@ class Reach:
     bound: int | None
 
     def __str__(self) -> str:
-        bound = "" if self.bound is None else f" of {self.bound:,}"
-        return f"{self.axis} {self.reached:,}{bound}"
+        return f"{self.axis} {show_reached(self.reached, self.bound)}"
+
+
+def show_reached(reached: int, bound: int | None) -> str:
+    """Return a size with the largest one that the model states, such as `512 of 512`.
+
+    A model may go on beyond a landmark: `384 beyond 128`.
+    """
+    if bound is None:
+        return f"{reached:,}"
+    return f"{reached:,} {'of' if reached <= bound else 'beyond'} {bound:,}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

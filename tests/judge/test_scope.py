@@ -11,7 +11,7 @@ import pytest
 
 from harness import CellId, CellReport, Record, UsageError, check
 from harness.judge.observer import Observer, Progress
-from harness.records import Scope
+from harness.records import Reach, Scope
 
 TASK = "fill-mask"
 SUFFIXES = ("fp16", "int8", "uint8", "quantized", "q4", "q4f16", "bnb4")
@@ -205,3 +205,16 @@ def test_an_observer_sees_the_plan_each_example_and_each_record(
     done = [one.done for one in recorder.seen]
     assert done == sorted(done)
     assert done[-1] < recorder.seen[-1].total == len(examples) + 1
+
+
+@pytest.mark.parametrize(
+    ("bound", "text"),
+    [
+        (None, "sequence_length 384"),
+        (512, "sequence_length 384 of 512"),
+        (384, "sequence_length 384 of 384"),
+        (128, "sequence_length 384 beyond 128"),
+    ],
+)
+def test_a_reach_beyond_a_landmark_is_no_part_of_it(bound: int | None, text: str) -> None:
+    assert str(Reach(axis="sequence_length", reached=384, bound=bound)) == text
