@@ -211,14 +211,15 @@ class AxisSpace:
             yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
             if len(expression.terms) > 1:
                 yield self._row_by_all_axes(expression, limit)
-        for name in self._lengths_without_bound():
-            yield {**dict.fromkeys(self.ranges, 2), name: _WITHOUT_END}
+        for name, size in self._lengths_without_bound():
+            yield {**dict.fromkeys(self.ranges, 2), name: size}
 
-    def _lengths_without_bound(self) -> Iterator[str]:
+    def _lengths_without_bound(self) -> Iterator[tuple[str, int]]:
+        """Yield each length that nothing bounds, with the largest size that a description gives."""
         bounded = {name for expression, _ in self.bounds for name in expression.names}
         for name in sorted(_LENGTHS.intersection(self.ranges) - bounded):
-            if self.ranges[name].high == AXIS_RANGES[name].high:
-                yield name
+            high = self.ranges[name].high
+            yield name, _WITHOUT_END if high == AXIS_RANGES[name].high else high
 
     def _rows_at(
         self, expression: AxisExpression, goals: Sequence[int], *, others: int = 2

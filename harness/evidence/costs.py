@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.configs.task_table import Axes
 
 _FLOAT = 4
+_ONE = AxisExpression.parse("1")
 _COPIES_OF_SCORES = 4
 """Scores, their softmax, the mask at the same size and a buffer of the runtime."""
 
@@ -103,7 +104,7 @@ def _shapes(
     out: a mask over past and tokens is longer than the number of queries.
     """
     for axes in values.values():
-        *rows, last = (AxisExpression.parse(axes[axis]) for axis in sorted(axes))
+        *rows, last = [AxisExpression.parse(axes[axis]) for axis in sorted(axes)] or [_ONE]
         if rows and (last.is_plain or not plain):
             yield math.prod(row.evaluate(sizes) for row in rows), last.evaluate(sizes)
 

@@ -217,7 +217,7 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
             tolerance_of=lambda _: Tolerance.stated(config.atol),
             replay=lambda requirement, example: replay_command(cell, requirement, example),
             expected=request.expected,
-            strict_domain=request.axes is None,
+            is_replay=request.axes is not None,
         )
 
 

@@ -122,7 +122,8 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         prepared.counter.report(requirement.id, example=number)
         results.add(example)
     results.finish()
-    missed = prepared.domain.unreached(results.examples) if requirement.visits_bounds else ()
+    visits_bounds = requirement.visits_bounds and not prepared.is_replay
+    missed = prepared.domain.unreached(results.examples) if visits_bounds else ()
     notes = [f"{note} ({n} of {results.observed} examples)" for note, n in results.notes.items()]
     lines = [record.message, *notes, _undecided_note(record, results)]
     record = replace(

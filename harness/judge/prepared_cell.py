@@ -30,6 +30,7 @@ class PreparedCell:
     `replay` returns the command that reruns a requirement on one example. Failing examples of the
     `expected` requirements, which are known failures, are not shrunk. With `strict_domain`, a
     requirement that did not reach every landmark is inconclusive; else it passes as far as it went.
+    A replay runs one given example, so it reaches no landmark and does not say so.
     With `budget_seconds`, examples that do not fit in that time are left out.
     `observer` is called with the progress.
     """
@@ -43,6 +44,7 @@ class PreparedCell:
     replay: Replay
     expected: Collection[str] = ()
     strict_domain: bool = True
+    is_replay: bool = False
     budget_seconds: float | None = None
     observer: Observer = field(default_factory=Observer)
 

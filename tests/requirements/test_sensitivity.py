@@ -94,7 +94,7 @@ def test_every_output_that_reacts_in_eager_must_react(judge_fault: Judge) -> Non
     report = judge_fault(
         "bert/question-answering", _ignores_token_types_for_one_output, "sensitivity"
     )
-    assert report.records[0].message.startswith("end_logits: got a movement of 0 when token_type")
+    assert "end_logits: got a movement of 0 when token_type" in report.records[0].message
 
 
 def _judge_tame(

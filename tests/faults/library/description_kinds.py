@@ -209,6 +209,12 @@ class _CountedPositions(DummyTextInputGenerator):
             return tensor
         return (tensor * 0 + 1).cumsum(dim=1) - 1
 
+    def ordinary(self, name: str, dims: Any, *, past: int) -> torch.Tensor:
+        return super().ordinary(name, dims, past=0)
+
+    def reaching(self, name: str, dims: Any, *, number: int) -> torch.Tensor:
+        return self.generate(name, dims)
+
 
 class CountedPositions(GPT2OnnxConfig):
     DUMMY_INPUT_GENERATOR_CLASSES = (
