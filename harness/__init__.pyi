@@ -19,12 +19,8 @@ from .configs.dummy_inputs import DummyBboxInputGenerator as DummyBboxInputGener
 from .configs.dummy_inputs import DummyInputGenerator as DummyInputGenerator
 from .configs.dummy_inputs import DummyPastKeyValuesGenerator as DummyPastKeyValuesGenerator
 from .configs.dummy_inputs import (
-    DummySeq2SeqDecoderTextInputGenerator as DummySeq2SeqDecoderTextInputGenerator,
-)
-from .configs.dummy_inputs import (
     DummySeq2SeqPastKeyValuesGenerator as DummySeq2SeqPastKeyValuesGenerator,
 )
-from .configs.dummy_inputs import DummyTextInputGenerator as DummyTextInputGenerator
 from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
 from .configs.middle_end import AudioOnnxConfig as AudioOnnxConfig
 from .configs.middle_end import AudioToTextOnnxConfig as AudioToTextOnnxConfig
@@ -52,6 +48,10 @@ from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithP
 from .configs.tasks import TasksManager as TasksManager
 from .configs.tasks import register as register
 from .configs.tasks import supported_tasks_mapping as supported_tasks_mapping
+from .configs.text_inputs import (
+    DummySeq2SeqDecoderTextInputGenerator as DummySeq2SeqDecoderTextInputGenerator,
+)
+from .configs.text_inputs import DummyTextInputGenerator as DummyTextInputGenerator
 from .errors import AtolError as AtolError
 from .errors import DescriptionError as DescriptionError
 from .errors import DtypeError as DtypeError

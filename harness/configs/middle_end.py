@@ -12,8 +12,6 @@ from harness.configs.dummy_inputs import (
     DummyBboxInputGenerator,
     DummyInputGenerators,
     DummyPastKeyValuesGenerator,
-    DummySeq2SeqDecoderTextInputGenerator,
-    DummyTextInputGenerator,
     DummyVisionInputGenerator,
 )
 from harness.configs.normalized_config import (
@@ -24,6 +22,10 @@ from harness.configs.normalized_config import (
 )
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
 from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
+from harness.configs.text_inputs import (
+    DummySeq2SeqDecoderTextInputGenerator,
+    DummyTextInputGenerator,
+)
 
 
 class TextEncoderOnnxConfig(OnnxConfig):

@@ -16,11 +16,11 @@ from harness.configs.decoding import PAST, as_past, half_then_single, spans
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
     DummyInputGenerators,
-    DummySeq2SeqDecoderTextInputGenerator,
     DummySeq2SeqPastKeyValuesGenerator,
 )
 from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
 from harness.configs.task_table import WITH_PAST, Axes, base_task
+from harness.configs.text_inputs import DummySeq2SeqDecoderTextInputGenerator
 from harness.errors import UsageError
 
 if TYPE_CHECKING:

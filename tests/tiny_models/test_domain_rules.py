@@ -11,7 +11,8 @@ import torch
 
 from harness import OnnxConfig, TasksManager
 from harness.configs.axis_space import AxisSpace
-from harness.configs.dummy_inputs import Dims, DummyInputGenerator, DummyTextInputGenerator
+from harness.configs.dummy_inputs import Dims, DummyInputGenerator
+from harness.configs.text_inputs import DummyTextInputGenerator
 from harness.judge.examples import draw_examples
 from tests.tiny_models import domain_rules
 from tests.tiny_models.domain_rules import unvisited_bounds, violations_of_domain

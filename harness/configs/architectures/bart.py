@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.dummy_inputs import Dims, DummyInputGenerators, DummyTextInputGenerator
+from harness.configs.dummy_inputs import Dims, DummyInputGenerators
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextEncoderOnnxConfig,
@@ -18,6 +18,7 @@ from harness.configs.middle_end import (
 from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
 from harness.configs.seq2seq import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.dummy_inputs import (
-    Dims,
-    DummyTextInputGenerator,
-    DummyVisionInputGenerator,
-)
+from harness.configs.dummy_inputs import Dims, DummyVisionInputGenerator
 from harness.configs.middle_end import TextAndVisionOnnxConfig
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

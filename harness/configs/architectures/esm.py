@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from harness.configs.architectures.modernbert import TASKS
 from harness.configs.architectures.roberta import RobertaOnnxConfig
-from harness.configs.dummy_inputs import DummyTextInputGenerator
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

@@ -12,13 +12,10 @@ from harness.configs.architectures.llama import (
     LABELLING_TASKS,
     LlamaOnnxConfig,
 )
-from harness.configs.dummy_inputs import (
-    Dims,
-    DummyPastKeyValuesGenerator,
-    DummyTextInputGenerator,
-)
+from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

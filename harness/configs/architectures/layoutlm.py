@@ -13,12 +13,12 @@ from harness.configs.dummy_inputs import (
     Dims,
     DummyBboxInputGenerator,
     DummyInputGenerators,
-    DummyTextInputGenerator,
     DummyVisionInputGenerator,
 )
 from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
 from harness.configs.architectures.roberta import RobertaOnnxConfig
 from harness.configs.base import OnnxConfig
-from harness.configs.dummy_inputs import Dims, DummyTextInputGenerator
+from harness.configs.dummy_inputs import Dims
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bart import BartOnnxConfig
-from harness.configs.dummy_inputs import (
-    DummySeq2SeqDecoderTextInputGenerator,
-    DummySeq2SeqPastKeyValuesGenerator,
-    DummyTextInputGenerator,
-)
+from harness.configs.dummy_inputs import DummySeq2SeqPastKeyValuesGenerator
 from harness.configs.seq2seq import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
+from harness.configs.text_inputs import (
+    DummySeq2SeqDecoderTextInputGenerator,
+    DummyTextInputGenerator,
+)
 
 if TYPE_CHECKING:
     import torch

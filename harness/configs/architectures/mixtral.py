@@ -9,14 +9,11 @@ from harness.configs.architectures.gpt2 import BASIC_TASKS
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
 from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.base import OnnxConfig
-from harness.configs.dummy_inputs import (
-    Dims,
-    DummyPastKeyValuesGenerator,
-    DummyTextInputGenerator,
-)
+from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
 from harness.configs.tasks import register
+from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch
