@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from harness.exporters import Artifact, Exporter
 
 
+LARGE_MODEL = 20_000_000
+"""From this number of parameters on, a call of the model takes more than a moment."""
+
+
 @dataclass(slots=True)
 class Source:
     """Where the files of a cell come from: an exporter that has not run yet, or given files.
@@ -138,6 +142,12 @@ class Evidence:
         assert source.opset is not None
         assert source.directory is not None
         return exporter.export(self.model, config, source.opset, source.directory / folder)
+
+    @functools.cached_property
+    def is_large(self) -> bool:
+        """Whether the model has so many parameters that each of its calls takes long."""
+        parameters: int = sum(tensor.numel() for tensor in self.model.parameters())
+        return parameters >= LARGE_MODEL
 
     @functools.cached_property
     def other_attention(self) -> nn.Module | None:

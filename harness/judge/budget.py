@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from harness.evidence.evidence import LARGE_MODEL
+
 if TYPE_CHECKING:
     from harness.evidence.sides import Example
 
@@ -22,7 +24,7 @@ WORK_OF_ANY_CALL = 10**8
 Clock = Callable[[], float]
 """Returns seconds from any fixed moment on."""
 
-SMALL_MODEL, MEDIUM_MODEL = 20_000_000, 100_000_000
+MEDIUM_MODEL = 100_000_000
 SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
 
@@ -33,7 +35,7 @@ def default_budget(parameters: int) -> float | None:
     None, for all examples, below 20 million parameters. Then 30 s, and 1.2 s more for each million
     beyond 100 million, at most 480 s.
     """
-    if parameters < SMALL_MODEL:
+    if parameters < LARGE_MODEL:
         return None
     further = max(0, parameters - MEDIUM_MODEL) * SECONDS_PER_PARAMETER
     return min(LONGEST, SHORTEST + further)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from harness.configs.plugins import loaded_config_modules
-from harness.judge.budget import SMALL_MODEL, default_budget
+from harness.judge.budget import default_budget
 from harness.judge.observer import Observer
 from harness.judge.profiles import PROFILES, Profile, get_profile
 from harness.judge.scope import scope_of
@@ -167,8 +167,7 @@ def _observed_report(prepared: PreparedCell, scope: Callable[[], Scope]) -> Cell
     observer, records = prepared.observer, list[Record]()
     observer.plan(prepared.cell, prepared.requirements)
     observer.scope(scope())
-    is_large = prepared.domain.parameters >= SMALL_MODEL
-    with threads((os.cpu_count() or 1) if is_large else 1):
+    with threads((os.cpu_count() or 1) if prepared.evidence.is_large else 1):
         for record in run_requirements(prepared):
             records.append(record)
             observer.record(record)

@@ -65,9 +65,8 @@ PERTURBATION_COUNT = 32
 """Number of perturbed models. If a file breaks a tie in another way than eager PyTorch, about one
 perturbed model in sixteen does so too."""
 
-LARGE_MODEL = 20_000_000
 PERTURBATION_COUNT_OF_LARGE_MODEL = 4
-"""A model of more parameters takes seconds to copy, so fewer perturbed ones are tried."""
+"""A large model takes seconds to copy, so fewer perturbed ones are tried."""
 
 _LARGE = 4
 """Least axis size for comparing modules: a single token attends only to itself, which hides errors
@@ -178,8 +177,7 @@ def measure_rounding(failure: Failure) -> float:
     The error is the largest difference between float32 and float64. If that is at most atol, models
     with perturbed weights are tried, and the first difference of at least 10 x atol is the error.
     """
-    parameters = sum(tensor.numel() for tensor in failure.sides.owner.model.parameters())
-    is_large = parameters >= LARGE_MODEL
+    is_large = failure.sides.owner.is_large
     count = PERTURBATION_COUNT_OF_LARGE_MODEL if is_large else PERTURBATION_COUNT
     return measure_rounding_with(failure.examine_under, count=count)
 

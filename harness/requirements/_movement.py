@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.configs.base import OnnxConfig
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import Tolerance
 
 REACTION_FACTOR = 100.0
@@ -20,6 +21,7 @@ REACTION_FACTOR = 100.0
 cannot be a difference that atol allows."""
 
 _MAX_ATTEMPTS = 8
+_MAX_ATTEMPTS_OF_LARGE_MODEL = 2
 _SEED_STEP = 1_000_003
 _SEED_COUNT = 1 << 31
 
@@ -76,14 +78,15 @@ def reseeded(example: Example, step: int) -> Example:
 
 
 def examine_until_decided(
-    example: Example, examine: Callable[[Example], Examined]
+    sides: Sides, example: Example, examine: Callable[[Example], Examined]
 ) -> Iterator[Examined]:
     """Examine an example, then again with other values of the same sizes while doubts remain.
 
-    Stops at the first finding, or after 8 attempts. The effect of an input can depend on the
-    values: a model that pools the first token ignores the mask for many of them.
+    Stops at the first finding, or after 8 attempts, 2 for a large model. The effect of an input can
+    depend on the values: a model that pools the first token ignores the mask for many of them.
     """
-    for attempt in range(_MAX_ATTEMPTS):
+    attempts = _MAX_ATTEMPTS_OF_LARGE_MODEL if sides.owner.is_large else _MAX_ATTEMPTS
+    for attempt in range(attempts):
         examined = examine(reseeded(example, attempt))
         yield examined
         if examined.findings or not any(examined.doubts.values()):

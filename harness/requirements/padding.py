@@ -56,7 +56,7 @@ def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Exami
         examined
         for mask in sides.config.masks
         for examined in examine_until_decided(
-            example, partial(_examine_mask, sides, mask, tolerance)
+            sides, example, partial(_examine_mask, sides, mask, tolerance)
         )
     )
 

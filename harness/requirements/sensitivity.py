@@ -57,7 +57,7 @@ def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Exami
         examined
         for name in sides.config.inputs
         for examined in examine_until_decided(
-            large, partial(_examine_input, sides, name, tolerance)
+            sides, large, partial(_examine_input, sides, name, tolerance)
         )
     )
 
