@@ -159,8 +159,10 @@ class AxisSpace:
         return tuple(dict.fromkeys((*self.landmarks, *self.ceilings)))
 
     def row_at(self, expression: AxisExpression, size: int) -> dict[str, int]:
-        """Return small sizes at which a sum of axes has this value, or the largest it can have."""
-        return self.fit(next(self._rows_at(expression, (size,))))
+        """Return the smallest sizes at which a sum of axes has this value, or its largest one."""
+        lows = {name: axis.low for name, axis in self.ranges.items()}
+        name, factor = expression.terms[0]
+        return self.fit({**lows, name: lows[name] + (size - expression.evaluate(lows)) // factor})
 
     def corners(self) -> list[dict[str, int]]:
         """Sizes that always run, smallest first, without those of the export itself."""

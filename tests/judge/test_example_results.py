@@ -115,6 +115,13 @@ def test_a_landmark_beyond_the_end_of_the_domain_counts_up_to_that_end() -> None
     assert results.bounds == {"n": 64}
 
 
+def test_a_bound_of_one_axis_is_not_shortened_by_another_of_the_same_sum() -> None:
+    limits = {"sequence_length": 64, "past_sequence_length + sequence_length": 64}
+    names = {"past_sequence_length", "sequence_length"}
+    space = AxisSpace.over(names, overrides={}, ceilings=limits)
+    assert _results(0, RIGHT, at=set(), rounding=None, space=space).bounds == limits
+
+
 def _results(
     total: int,
     found: Examined,
