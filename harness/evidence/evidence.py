@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
+from harness.evidence.byte_cache import ByteCache
 from harness.evidence.decoding import Decoding
 from harness.evidence.facts import Facts
 from harness.evidence.float64 import float64_copy
@@ -74,6 +75,7 @@ class Evidence:
         self.execution = execution
         self.facts = facts or Facts()
         self.open_sessions = open_sessions or OpenSessions()
+        self.candidates = ByteCache()  # one for all parts: a limit for each would add up
         self.judges_description = judges_description
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())

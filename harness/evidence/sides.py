@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import functools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
-from harness.evidence.byte_cache import ByteCache
 from harness.evidence.float64 import as_float32, float64_by_default
 from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_onnx
@@ -22,6 +21,7 @@ from harness.evidence.session import PLAIN, CandidateError
 from harness.evidence.tensors import external_data_problems
 
 if TYPE_CHECKING:
+    import numpy as np
     import onnx
     import torch
     from torch import nn
@@ -67,7 +67,6 @@ class Sides(ABC):
         self.stem = stem
         self.config = config
         self._axes = frozenset(config.axis_space.ranges)
-        self._candidates = ByteCache()
 
     def feed(self, example: Example) -> dict[str, torch.Tensor]:
         """Return input name -> tensor. Axes of the example that this side lacks are ignored."""
@@ -116,7 +115,8 @@ class Sides(ABC):
     def candidate(self, example: Example) -> Arrays:
         """Return the files' outputs, by name; raises CandidateError if the runtime refuses them."""
         self.owner.facts.check_files_allowed()
-        return self._candidates.get(example, lambda: self.run(self._arrays(example)))
+        key = (self.stem, example)
+        return self.owner.candidates.get(key, lambda: self.run(self._arrays(example)))
 
     def _arrays(self, example: Example) -> Arrays:
         return {name: tensor.numpy() for name, tensor in self.feed(example).items()}
@@ -136,7 +136,7 @@ class PartEvidence(Sides):
     def __init__(self, owner: Evidence, stem: str, config: OnnxConfig) -> None:
         super().__init__(owner, stem, config)
         self._sessions: dict[str, Run] = {}
-        self._repeats = ByteCache()
+        self._unequal_repeats: dict[Example, list[tuple[str, str]]] = {}
 
     @property
     def path(self) -> Path:
@@ -177,16 +177,22 @@ class PartEvidence(Sides):
         """Close a session; it is opened again when it is needed."""
         self._sessions.pop(name, None)
 
-    def repeats(self, example: Example) -> tuple[Arrays, Arrays]:
-        """Return the outputs of a second run of the session, and of a run of a second session.
+    def unequal_repeats(self, example: Example) -> list[tuple[str, str]]:
+        """Return session and output of each repeated run whose bits differ from the first run.
 
-        They are computed once, so that a non-deterministic file cannot change its verdict later.
+        They are compared once, so that a non-deterministic file cannot change its verdict later.
         Raises CandidateError.
         """
-        return self._repeats.get(example, lambda: self._repeat(self._arrays(example)))
+        if example not in self._unequal_repeats:
+            self._unequal_repeats[example] = list(self._repeat(example))
+        return self._unequal_repeats[example]
 
-    def _repeat(self, feed: Arrays) -> tuple[Arrays, Arrays]:
-        return self.run(feed), self._session("second")(feed)
+    def _repeat(self, example: Example) -> Iterator[tuple[str, str]]:
+        first, feed = self.candidate(example), self._arrays(example)
+        runs = {"the same session": self.run, "a second session": self._session("second")}
+        for session, run in runs.items():
+            again = run(feed)
+            yield from ((session, n) for n in first if _bits(first[n]) != _bits(again[n]))
 
     def run(self, feed: Feed) -> Arrays:
         return self.session()(feed)
@@ -199,6 +205,10 @@ class PartEvidence(Sides):
     def under(self, execution: Execution) -> PartEvidence:
         parts = self.owner.under(execution).parts
         return next(part for part in parts if part.stem == self.stem)
+
+
+def _bits(array: np.ndarray[Any, Any]) -> tuple[object, ...]:
+    return array.shape, array.dtype, array.tobytes()
 
 
 def _as_candidate(compute: Callable[[dict[str, torch.Tensor]], Arrays]) -> Run:

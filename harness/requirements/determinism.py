@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError
@@ -11,7 +11,6 @@ from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored
 from harness.requirements._base import Examined, Finding, Requirement, refusal_reason
 
 if TYPE_CHECKING:
-    import numpy as np
     import onnx
 
     from harness.evidence.evidence import Evidence
@@ -97,7 +96,7 @@ def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) 
         f"values of {output}: got other bits from {session}{name}, expected the same ones"
         for name, level in levels.items()
         if refusals[name] is None
-        for session, output in _differences(level, example)
+        for session, output in level.unequal_repeats(example)
     ]
     findings = tuple(Finding(message=message, part=part.stem) for message in messages)
     return Examined(findings, why_unobserved=None if None in refusals.values() else refusals[""])
@@ -106,23 +105,10 @@ def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) 
 def _why_not_run(part: PartEvidence, example: Example) -> str | None:
     """Return why the file did not run, or None. `agreement` and `runtime` report the refusal."""
     try:
-        part.candidate(example)
-        part.repeats(example)
+        part.unequal_repeats(example)
     except CandidateError as error:
         return refusal_reason(error)
     return None
-
-
-def _differences(part: PartEvidence, example: Example) -> Iterator[tuple[str, str]]:
-    """Yield session and output of each run whose bits differ from the first run."""
-    first = part.candidate(example)
-    sessions = ("the same session", "a second session")
-    for session, again in zip(sessions, part.repeats(example), strict=True):
-        yield from ((session, name) for name in first if _bits(first[name]) != _bits(again[name]))
-
-
-def _bits(array: np.ndarray[Any, Any]) -> tuple[object, ...]:
-    return array.shape, array.dtype, array.tobytes()
 
 
 REQUIREMENT = Requirement(
