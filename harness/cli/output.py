@@ -102,6 +102,7 @@ def _scope_lines(report: CellReport) -> Iterator[str]:
     """Yield what the verdict holds for, one line for each aspect that there is to name."""
     scope = report.scope
     if scope is None:
+        yield from tolerance_lines(report.records)
         return
     yield ""
     judged = ", ".join(scope.judged) or "no file"

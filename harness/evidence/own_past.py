@@ -25,8 +25,9 @@ def tokens_before(sides: Sides, example: Example) -> dict[str, int] | None:
     """Return the sizes of a call that computes the past of an example; None if none can."""
     config, past = sides.config, example.axes.get(sides.config.past_axis, 0)
     ranges = config.axis_space.ranges
+    cached = {name.replace(PAST, PRESENT, 1) for name in config.inputs if name.startswith(PAST)}
     can_start = config.past_axis in ranges and ranges[config.past_axis].low == 0
-    if not past or not can_start or not config.use_past_in_inputs or len(config.parts) > 1:
+    if not past or not can_start or not cached or not cached <= set(config.outputs):
         return None
     known = {name: size for name, size in example.sizes if name in ranges}
     return {**known, config.past_axis: 0, config.STEP_AXIS: min(past, LONGEST)}
