@@ -5,8 +5,6 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-from harness.evidence.tensors import stored_tensors
-
 if TYPE_CHECKING:
     from harness.evidence.sides import PartEvidence
 
@@ -25,7 +23,7 @@ class OpenSessions:
 
     def add(self, part: PartEvidence, name: str) -> None:
         """Note that a part opens a session, and close others before it does."""
-        size = sum(tensor.nbytes for tensor in stored_tensors(part.model_proto))
+        size = _size_on_disk(part)
         self._open = [(ref, n, s) for ref, n, s in self._open if ref() is not None]
         while self._open and size + sum(s for _, _, s in self._open) > self._capacity:
             reference, oldest, _ = self._open.pop(0)
@@ -33,3 +31,14 @@ class OpenSessions:
             if owner is not None:
                 owner.close(oldest)
         self._open.append((weakref.ref(part), name, size))
+
+
+def _size_on_disk(part: PartEvidence) -> int:
+    """Return the bytes of a file and of its external data, which exporters name after it.
+
+    0 if no file is run, as with eager PyTorch in place of the files.
+    """
+    path = part.owner.files.get(part.stem)
+    if path is None:
+        return 0
+    return sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}*"))
