@@ -29,7 +29,9 @@ class StubSession:
         outputs: Sequence[Any] = self._inner.get_outputs()
         return outputs
 
-    def run(self, names: Sequence[str], feed: Arrays) -> list[np.ndarray[Any, Any]]:
+    def run(
+        self, names: Sequence[str], feed: Arrays, options: object = None
+    ) -> list[np.ndarray[Any, Any]]:
         outputs = self._runtime(self._correctly, self._optimised, feed)
         return [outputs[name] for name in names]
 
