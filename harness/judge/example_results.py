@@ -157,7 +157,8 @@ class ExampleResults:
         count = sum(not self._may_decide_nothing(example) for example, _ in self._failing)
         self._may_leave_out = may_leave_out(count, total=self.observed + len(self._failing))
         for example, by_part in self._failing:
-            if self._is_undecided(example, by_part):
+            # Measuring is slow, and one failing example decides.
+            if self.first_failing is None and self._is_undecided(example, by_part):
                 self.undecided.append(example)
             else:
                 self._count(example, by_part)

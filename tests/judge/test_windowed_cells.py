@@ -107,5 +107,5 @@ def test_a_lost_window_fails_agreement_from_the_first_length_above_it(windowed: 
 def test_a_window_beyond_the_usual_lengths_shows_by_its_landmark_alone(
     described: type[LlamaOnnxConfig], outcome: Outcome, windowed: Windowed
 ) -> None:
-    windowed(60, described)
+    windowed(130, described)
     assert _agreement("wrong-windowless").outcome is outcome
