@@ -1,4 +1,4 @@
-"""How the time for examples is spent: a share for each requirement, telling examples first.
+"""How the time for examples is spent: a share for each requirement, the important examples first.
 
 A model of a billion parameters needs seconds for a call, so that not all examples fit in the time
 that a user waits. Tiny models have no budget: all their examples run.
@@ -7,12 +7,14 @@ that a user waits. Tiny models have no budget: all their examples run.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.evidence.evidence import LARGE_MODEL
 
 if TYPE_CHECKING:
+    from harness.configs.axis_space import AxisSpace
     from harness.evidence.sides import Example
 
 WorkOf = Callable[["Example"], int]
@@ -27,6 +29,25 @@ Clock = Callable[[], float]
 MEDIUM_MODEL = 100_000_000
 SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
+
+
+COMMON_FIRST = 8
+"""Small corners that run before the bounds: two kinds of feeds, several rows, with and without a
+past."""
+
+
+def important_first(examples: Sequence[Example], space: AxisSpace) -> list[Example]:
+    """Return the examples in the order in which a budget should run them.
+
+    First come the first corners, then, for each bound, the first example that reaches furthest
+    towards it, then all others in their order.
+    """
+    furthest = [
+        max(examples, key=lambda example: min(size, expression.evaluate(example.axes)))
+        for expression, size in space.bounds
+        if examples
+    ]
+    return list(dict.fromkeys([*examples[:COMMON_FIRST], *furthest, *examples]))
 
 
 def default_budget(parameters: int) -> float | None:
@@ -44,15 +65,22 @@ def default_budget(parameters: int) -> float | None:
 class Budget:
     """The seconds that the requirements of a cell may spend on examples.
 
-    `planned` maps each requirement that runs examples to the number of them, in ladder order. Each
-    gets an equal share of what the earlier ones left over; its first example always runs. An
-    example that would exceed the share is left out, and cheaper ones after it may still run.
+    `planned` maps each requirement that runs examples to the number of them, in ladder order. What
+    the earlier ones left over is divided among the rest by `weights`; a weight is 1 if it is not
+    given. The first example of a requirement always runs. An example that would exceed the share
+    is left out, and cheaper ones after it may still run.
     """
 
     def __init__(
-        self, seconds: float, planned: Mapping[str, int], clock: Clock = time.monotonic
+        self,
+        seconds: float,
+        planned: Mapping[str, int],
+        *,
+        weights: Mapping[str, int] = MappingProxyType({}),
+        clock: Clock = time.monotonic,
     ) -> None:
         self.seconds = seconds
+        self._weights = weights
         self._clock = clock
         self._planned = {name: count for name, count in planned.items() if count}
         self._waiting = list(self._planned)
@@ -86,7 +114,8 @@ class Budget:
         now = self._clock()
         waiting = self._waiting.index(requirement)
         del self._waiting[:waiting]  # requirements that ended before their examples
-        share = max(0.0, self._end - now) / len(self._waiting)
+        weights = [self._weights.get(name, 1) for name in self._waiting]
+        share = max(0.0, self._end - now) * weights[0] / sum(weights)
         self._waiting.pop(0)
         return now + share
 

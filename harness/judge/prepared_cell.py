@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.evidence.sides import Example
-from harness.judge.budget import Budget
+from harness.judge.budget import Budget, important_first
 from harness.judge.observer import Observer, ProgressCounter
 from harness.records import CellId
 from harness.requirements import ladder
@@ -57,7 +57,10 @@ class PreparedCell:
     def budget(self) -> Budget | None:
         """The time for examples; None if it is not limited. It runs from the first request on."""
         seconds = self.budget_seconds
-        return None if seconds is None else Budget(seconds, self._example_counts)
+        if seconds is None:
+            return None
+        weights = {requirement.id: requirement.weight for requirement in ladder()}
+        return Budget(seconds, self._example_counts, weights=weights)
 
     @functools.cached_property
     def _example_counts(self) -> dict[str, int]:
@@ -80,7 +83,7 @@ class PreparedCell:
             return chosen
         return self.budget.within(
             requirement.id,
-            chosen,
+            important_first(chosen, self.domain.config.axis_space),
             lambda e: self.domain.cost(self._sizes(requirement, e)).work,
         )
 

@@ -48,15 +48,16 @@ class CellReport:
 
     @property
     def unreached(self) -> tuple[Unreached, ...]:
-        """One entry per landmark that some record did not reach, at its largest bound.
+        """One entry per landmark that no record reached, at its largest bound.
 
-        `reached` and `needs` are of the record that came least far.
+        `reached` and `needs` are of the record that came furthest.
         """
-        least: dict[str, Unreached] = {}
+        furthest: dict[str, Unreached] = {}
         for one in (one for record in self.records for one in record.unreached):
-            known = least.setdefault(one.landmark, one)
-            least[one.landmark] = min(known, one, key=lambda u: (-u.bound, u.reached))
-        return tuple(least.values())
+            known = furthest.setdefault(one.landmark, one)
+            furthest[one.landmark] = max(known, one, key=lambda u: (u.bound, u.reached))
+        reached = {reach.axis: reach.reached for reach in self.reach}
+        return tuple(u for u in furthest.values() if reached.get(u.landmark, 0) < u.bound)
 
     @property
     def reach(self) -> tuple[Reach, ...]:
@@ -87,9 +88,21 @@ class CellReport:
 
     @property
     def _as_far_as(self) -> str:
-        limits = (f"{one.reached:,} of {one.bound:,} ({one.landmark})" for one in self.unreached)
-        text = ", ".join(limits)
-        return f" as far as {text}" if text else ""
+        """How far the examples reached, where that is not the whole domain; empty if it is.
+
+        A requirement that came less far than the others is named.
+        """
+        furthest = {one.landmark: one.reached for one in self.unreached}
+        limits = [_limit(one) for one in self.unreached]
+        text = f" as far as {', '.join(limits)}" if limits else ""
+        for record in self.records:
+            behind = [
+                _limit(one)
+                for one in record.unreached
+                if one.reached < furthest.get(one.landmark, one.bound)
+            ]
+            text += f"; {record.requirement} as far as {', '.join(behind)}" if behind else ""
+        return text
 
     def record(self, requirement: str) -> Record:
         """Return the record of one requirement; raises KeyError if it was not planned."""
@@ -122,3 +135,7 @@ class CellReport:
         if self.scope is None:
             return None
         return {**self.scope.to_json(), "reached": to_plain(self.reach)}
+
+
+def _limit(one: Unreached) -> str:
+    return f"{one.reached:,} of {one.bound:,} ({one.landmark})"

@@ -139,6 +139,7 @@ class Requirement:
       out examples that are too costly at these sizes.
     - `visits_bounds`: the requirement must reach every bound of the model's domain; its record says
       which ones it did not reach.
+    - `weight`: the share of a budget of time that the requirement gets, in relation to others.
     - `sample`: the largest number of examples to run, taken at equal distances from the drawn
       ones. None means all.
     - `ignores_tolerance`: the requirement compares no values, or only bits, so no tolerance needs
@@ -161,6 +162,7 @@ class Requirement:
     why_not_applicable: Callable[[OnnxConfig], str | None] = lambda config: None
     sizes: Callable[[OnnxConfig, Example], AxisSizes] = lambda config, example: example.axes
     visits_bounds: bool = False
+    weight: int = 1
     sample: int | None = None
     ignores_tolerance: bool = False
     exports_again: bool = False

@@ -47,6 +47,7 @@ REQUIREMENT = Requirement(
     fails_when="any output of any example differs in shape, dtype, NaN or inf pattern, or by more "
     "than atol, or one side refuses the feed" + ROUNDING_EXCEPTION,
     visits_bounds=True,
+    weight=4,
     examine_example=examine_sides,
     examine_together=examine_sides,
     explain=blame_by_execution_and_module,

@@ -120,9 +120,21 @@ def test_a_verdict_says_how_far_it_holds() -> None:
     report = CellReport(CELL, records)
     assert report.conforms
     assert list(report_lines(report))[-1] == (
-        f"conforms as far as 4,096 of 131,072 (past + sequence_length): {CELL}"
+        "conforms as far as 8,192 of 131,072 (past + sequence_length); agreement as far as "
+        f"4,096 of 131,072 (past + sequence_length): {CELL}"
     )
     validator("check").validate(json.loads(json.dumps(report.to_json())))
+
+
+def test_a_requirement_that_came_less_far_than_others_is_named() -> None:
+    missed = Unreached(landmark="sequence_length", bound=512, reached=28, needs="a block of 2 GB")
+    records = (
+        dataclasses.replace(PASSED, covered={"sequence_length": [28, 768]}),
+        dataclasses.replace(PASSED, requirement="cache", unreached=(missed,)),
+    )
+    assert list(report_lines(CellReport(CELL, records)))[-1] == (
+        f"conforms; cache as far as 28 of 512 (sequence_length): {CELL}"
+    )
 
 
 def test_a_note_stands_below_the_requirement_that_passed_and_is_called_one() -> None:

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from harness.configs.axis_space import AxisSpace
+from harness.configs.feeds import is_ordinary
 from harness.evidence.sides import Example
-from harness.judge.budget import LONGEST, Budget, default_budget
+from harness.judge.budget import COMMON_FIRST, LONGEST, Budget, default_budget, important_first
+from harness.judge.examples import draw_examples
 
 
 class Clock:
@@ -39,16 +42,41 @@ def clock() -> Clock:
     return Clock()
 
 
-def test_each_requirement_gets_an_equal_share_of_what_is_left(clock: Clock) -> None:
-    budget = Budget(30, {"a": 20, "b": 20, "c": 20}, clock)
+def test_requirements_of_equal_weight_get_equal_shares_of_what_is_left(clock: Clock) -> None:
+    budget = Budget(30, {"a": 20, "b": 20, "c": 20}, clock=clock)
     assert len(_run(budget, clock, "a", [1] * 20)) == 10
     assert len(_run(budget, clock, "b", [1] * 4)) == 4
     assert len(_run(budget, clock, "c", [1] * 20)) == 16
     assert clock.now == 30
 
 
+def test_a_requirement_with_more_weight_gets_more_of_what_is_left(clock: Clock) -> None:
+    budget = Budget(30, {"a": 20, "b": 40, "c": 20}, weights={"b": 4}, clock=clock)
+    assert len(_run(budget, clock, "a", [1] * 20)) == 5
+    assert len(_run(budget, clock, "b", [1] * 40)) == 20
+    assert len(_run(budget, clock, "c", [1] * 20)) == 5
+
+
+def test_the_bounds_come_after_a_few_corners_and_before_the_rest() -> None:
+    space = AxisSpace.over(
+        ["batch_size", "past_sequence_length", "sequence_length"],
+        overrides={},
+        ceilings={"past_sequence_length + sequence_length": 512},
+        landmarks={"sequence_length": [100]},
+    )
+    examples = draw_examples(space, count=30, seed=0)
+    ordered = important_first(examples, space)
+    assert sorted(ordered, key=str) == sorted(examples, key=str)
+    assert ordered[:COMMON_FIRST] == examples[:COMMON_FIRST]
+    early = ordered[: COMMON_FIRST + 2]
+    assert max(e.axes["past_sequence_length"] + e.axes["sequence_length"] for e in early) == 512
+    assert any(e.axes["sequence_length"] >= 100 for e in early)
+    assert {is_ordinary(e.seed) for e in early} == {True, False}
+    assert {0, 1} < {e.axes["past_sequence_length"] for e in early}
+
+
 def test_a_costly_example_is_left_out_and_cheaper_ones_after_it_run(clock: Clock) -> None:
-    budget = Budget(20, {"a": 4}, clock)
+    budget = Budget(20, {"a": 4}, clock=clock)
     assert _run(budget, clock, "a", [1, 2, 100, 3]) == [1, 2, 3]
     assert budget.left_out == {"a": 1}
     assert budget.note is not None
@@ -57,7 +85,7 @@ def test_a_costly_example_is_left_out_and_cheaper_ones_after_it_run(clock: Clock
 
 
 def test_the_first_example_always_runs(clock: Clock) -> None:
-    budget = Budget(1, {"a": 2, "b": 2}, clock)
+    budget = Budget(1, {"a": 2, "b": 2}, clock=clock)
     assert _run(budget, clock, "a", [50, 50]) == [50]
     assert _run(budget, clock, "b", [50, 50]) == [50]
 
@@ -65,7 +93,7 @@ def test_the_first_example_always_runs(clock: Clock) -> None:
 def test_the_quickest_rate_predicts_since_small_examples_are_slow_for_their_size(
     clock: Clock,
 ) -> None:
-    budget = Budget(100, {"a": 3}, clock)
+    budget = Budget(100, {"a": 3}, clock=clock)
     lengths, rates = [1, 8, 80], iter([10.0, 0.5, 0.5])
     examples = [Example.of({"sequence_length": length}, 0) for length in lengths]
     ran = []
@@ -76,13 +104,13 @@ def test_the_quickest_rate_predicts_since_small_examples_are_slow_for_their_size
 
 
 def test_requirements_that_run_no_example_take_no_share(clock: Clock) -> None:
-    budget = Budget(10, {"a": 0, "b": 20, "c": 20}, clock)
+    budget = Budget(10, {"a": 0, "b": 20, "c": 20}, clock=clock)
     assert _run(budget, clock, "a", []) == []
     assert len(_run(budget, clock, "c", [1] * 20)) == 10
 
 
 def test_nothing_is_said_if_everything_ran(clock: Clock) -> None:
-    budget = Budget(10, {"a": 2}, clock)
+    budget = Budget(10, {"a": 2}, clock=clock)
     _run(budget, clock, "a", [1, 1])
     assert budget.note is None
 

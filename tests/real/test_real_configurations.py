@@ -78,4 +78,4 @@ def test_a_real_configuration_conforms_within_its_limits(name: str, tmp_path: Pa
     assert report.reach
     short = {r.axis for r in report.reach if r.bound is not None and r.reached < r.bound}
     assert short <= {one.landmark for one in report.unreached}
-    assert ("as far as" in report.verdict) == bool(report.unreached)
+    assert ("as far as" in report.verdict) == any(record.unreached for record in report.records)
