@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.feeds import is_ordinary
 from harness.errors import AtolError
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
+from harness.evidence.sides import Example
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.out_of_reach import OutOfReach
 from harness.records import Unreached, Worst
@@ -19,7 +21,8 @@ from harness.requirements._blame import is_within_rounding
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.memory import OutOfMemoryError
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import ToleranceOf
     from harness.requirements._base import Examined, Finding, Measure, Requirement
 
@@ -33,6 +36,9 @@ If more fail, all of them count as failures. A single example is never undecided
 failure fails again.
 """
 
+
+ATTEMPTS_IN_MEMORY = 3
+"""An example and up to two smaller ones, of which the first that memory suffices for is judged."""
 
 NO_MEMORY_TO_BLAME = Blame(
     EXPORTER.layer,
@@ -134,7 +140,28 @@ class ExampleResults:
     def add(self, example: Example) -> None:
         """Examine one example; count it now if it has no findings, else in `finish`.
 
-        An example for which memory runs out is out of reach, and neither passes nor fails.
+        An example for which memory runs out is out of reach, and neither passes nor fails. A
+        smaller one takes its place, unless it ran before.
+        """
+        smaller = example
+        for _ in range(ATTEMPTS_IN_MEMORY):
+            reason = self._examine_in_memory(smaller)
+            if reason is None:
+                return
+            if smaller is example:
+                self._out_of_reach.add(example, reason)
+            smaller = self._smaller(smaller)
+            if smaller in self.examples or smaller.axes == example.axes:
+                return
+
+    def _smaller(self, example: Example) -> Example:
+        sizes = self._space.reduce(example.axes, lambda axes: axes != example.axes)
+        return Example.of(sizes, example.seed)
+
+    def _examine_in_memory(self, example: Example) -> OutOfMemoryError | None:
+        """Examine and count one example; returns the error if memory ran out.
+
+        Frees what a failed attempt left behind, for the next one.
         """
         try:
             by_part = self._examine(example)
@@ -142,12 +169,13 @@ class ExampleResults:
             reason = out_of_memory(error)
             if reason is None:
                 raise
-            self._out_of_reach.add(example, reason)
-            return
+            gc.collect()
+            return reason
         if any(examined.findings for examined in by_part.values()):
             self._failing.append((example, by_part))
         else:
             self._count(example, by_part)
+        return None
 
     def finish(self) -> None:
         """Add the failing examples to the results; call once, after the last `add`.

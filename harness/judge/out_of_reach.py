@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -23,10 +22,9 @@ class OutOfReach:
         self._needs: list[str] = []
 
     def add(self, example: Example, error: OutOfMemoryError) -> None:
-        """Note an example. Frees what the failed attempt left behind, for the next example."""
+        """Note an example."""
         self._examples.append(example)
         self._needs.append(error.needs)
-        gc.collect()
 
     @property
     def reason(self) -> str | None:

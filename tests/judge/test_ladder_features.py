@@ -264,11 +264,25 @@ def runs_out_of_memory_from(size: int, axis: str = "batch_size") -> Examine:
 
 def test_where_memory_runs_out_is_out_of_reach_and_no_failure(judge: Judge) -> None:
     record = judge(examine_example=runs_out_of_memory_from(15), strict_domain=False)
-    assert (record.outcome, record.examples) == (Outcome.PASSED, 14)
+    assert record.outcome is Outcome.PASSED
+    assert record.covered["batch_size"] == list(range(1, 15))
     (missed,) = record.unreached
     assert (missed.landmark, missed.bound, missed.reached) == ("batch_size", 20, 14)
     assert missed.needs == "a block of 2 GB"
     assert judge(examine_example=runs_out_of_memory_from(15)).outcome is Outcome.INCONCLUSIVE
+
+
+def test_a_smaller_example_takes_the_place_of_one_without_memory(judge: Judge) -> None:
+    """At first with the smallest size on every other axis, then with half of the longest."""
+    tried: list[tuple[int, int]] = []
+
+    def examine(sides: Any, example: Example, tolerance: Tolerance) -> Examined:
+        tried.append((example.axes["batch_size"], example.axes["sequence_length"]))
+        return runs_out_of_memory_from(11)(sides, example, tolerance)
+
+    record = judge(examine_example=examine, strict_domain=False)
+    assert tried[10:16] == [(11, 3), (11, 1), (5, 1), (12, 3), (12, 1), (6, 1)]
+    assert record.covered["sequence_length"] == [1, 3]
 
 
 def test_memory_that_always_runs_out_proves_nothing(judge: Judge) -> None:
