@@ -165,7 +165,7 @@ class AxisSpace:
         return self.fit({**lows, name: lows[name] + (size - expression.evaluate(lows)) // factor})
 
     def corners(self) -> list[dict[str, int]]:
-        """Sizes that always run, smallest first, without those of the export itself."""
+        """Sizes that always run, smallest first. The export's own sizes are left out."""
         return self._fitted((*self._common_rows(), *self._rows_between(), *self._bound_rows()))
 
     def bound_corners(self) -> list[dict[str, int]]:

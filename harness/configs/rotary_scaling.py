@@ -1,6 +1,6 @@
 """How the scaling of rotary positions depends on the position and on the length of a call.
 
-Scalings, and the names of their parameters, are those of transformers
+Scalings and their parameters have the names that transformers gives them
 (`transformers/modeling_rope_utils.py`). A scaling that treats all positions alike, such as
 `linear`, `yarn` or `llama3`, has no switch.
 """

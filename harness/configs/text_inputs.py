@@ -102,7 +102,7 @@ class DummyTextInputGenerator(DummyInputGenerator):
         return torch.where(use_planted, planted, self._integers(0, vocabulary, shape))
 
     def _plain_ids(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Uniform over the ids without a meaning of their own; over all ids if there are none."""
+        """Uniform over the ids that are not special; over all ids if every id is special."""
         import torch
 
         ids = torch.arange(self.normalized_config.vocab_size)

@@ -70,39 +70,39 @@ def _prepare(request: FileRequest) -> None:
 
 
 def judge_request(request: FileRequest, observer: Observer) -> None:
-    """Call `check`, or `export_and_check` if the request names an exporter, in this process."""
-    from harness.judge.check_files import check, export_and_check
+    """Judge files, or export them first if the request names an exporter, in this process."""
+    from harness.judge.check_files import check_files, export_and_check
+    from harness.judge.file_report import FileOptions
 
+    place = Path(request.place)
+    options = FileOptions(
+        requirements=request.requirements,
+        atol=request.atol,
+        seed=request.seed,
+        profile=_profile(request),
+        strict_domain=request.strict_domain,
+        budget=request.budget,
+        memory=request.memory,
+        observer=observer,
+    )
     if request.exporter is None:
-        check(
-            Path(request.place),
+        check_files(
+            place,
             request.model,
             request.task,
             opset=request.opset,
-            requirements=request.requirements,
-            atol=request.atol,
-            seed=request.seed,
-            profile=_profile(request),
-            strict_domain=request.strict_domain,
-            budget=request.budget,
-            memory=request.memory,
             trust_remote_code=request.trust_remote_code,
-            observer=observer,
+            options=options,
         )
     else:
         export_and_check(
             request.model,
             request.task,
-            Path(request.place),
+            place,
             opset=request.opset,
             exporter=request.exporter,
-            seed=request.seed,
-            profile=_profile(request),
-            strict_domain=request.strict_domain,
-            budget=request.budget,
-            memory=request.memory,
             trust_remote_code=request.trust_remote_code,
-            observer=observer,
+            options=options,
         )
 
 

@@ -18,8 +18,8 @@ class FileRequest(Message):
     """Asks for a verdict on files.
 
     `place` is a file or folder to judge, or the folder to export to if `exporter` is given.
-    `memory` limits the memory of the process in bytes. The other fields are arguments of `check`
-    and `export_and_check`.
+    `memory` limits the memory of the process in bytes. The other fields are arguments of
+    `check_files` and `export_and_check`, or of their `FileOptions`.
     """
 
     place: str

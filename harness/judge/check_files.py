@@ -56,18 +56,48 @@ def check(
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
     """
+    options = FileOptions(
+        requirements=requirements,
+        atol=atol,
+        seed=seed,
+        profile=profile,
+        strict_domain=strict_domain,
+        budget=budget,
+        memory=memory,
+        observer=observer or Observer(),
+    )
+    return check_files(
+        Path(onnx_path),
+        model,
+        task,
+        opset=opset,
+        config=config,
+        trust_remote_code=trust_remote_code,
+        options=options,
+    )
+
+
+def check_files(
+    path: Path,
+    model: nn.Module | Path | str,
+    task: str,
+    *,
+    opset: int | None = None,
+    config: OnnxConfig | None = None,
+    trust_remote_code: bool = False,
+    options: FileOptions,
+) -> CellReport:
+    """Judge a file or a folder of parts; the arguments and errors of `check`."""
     from harness.evidence.evidence import Source
     from harness.evidence.file_notes import notes_on_files
     from harness.evidence.onnx_file import default_opset, parse_onnx
 
-    path = Path(onnx_path)
     require_onnx_files(path)
-    observed = observer or Observer()
-    observed.progress(Progress(stage="loading the model"))
+    options.observer.progress(Progress(stage="loading the model"))
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     described = config or _config_for(loaded, task)
     files = find_parts(path, described)
-    given = None if atol is None else given_atol(atol, described.task)
+    given = None if options.atol is None else given_atol(options.atol, described.task)
     described = description_of_files(loaded, described, files, given or described.atol)
     opset_of_file = (
         default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
@@ -84,16 +114,7 @@ def check(
         place=path,
         replay=Replay(check=words),
         notes=(*_notes_on(model), *notes_on_files(files)),
-        options=FileOptions(
-            requirements=requirements,
-            atol=atol,
-            seed=seed,
-            profile=profile,
-            strict_domain=strict_domain,
-            budget=budget,
-            memory=memory,
-            observer=observed,
-        ),
+        options=options,
     )
 
 
@@ -104,13 +125,8 @@ def export_and_check(
     *,
     opset: int | None = None,
     exporter: str = "auto",
-    seed: int = 0,
-    profile: Profile | str = "pr",
-    strict_domain: bool = False,
-    budget: float | None = None,
-    memory: int | None = None,
     trust_remote_code: bool = False,
-    observer: Observer | None = None,
+    options: FileOptions,
 ) -> CellReport:
     """Export a model folder or hub id into the folder `output`, then judge the written files.
 
@@ -125,8 +141,7 @@ def export_and_check(
         get_exporter(exporter)
     if opset is not None:
         require_honoured_opset(opset)
-    observed = observer or Observer()
-    observed.progress(Progress(stage="loading the model"))
+    options.observer.progress(Progress(stage="loading the model"))
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     config = _config_for(loaded, task)
     target_opset = config.DEFAULT_ONNX_OPSET if opset is None else opset
@@ -144,14 +159,7 @@ def export_and_check(
             without_example=["export", *words, "--exporter", chosen.name, str(output)],
         ),
         notes=_notes_on(model),
-        options=FileOptions(
-            seed=seed,
-            profile=profile,
-            strict_domain=strict_domain,
-            budget=budget,
-            memory=memory,
-            observer=observed,
-        ),
+        options=options,
     )
 
 

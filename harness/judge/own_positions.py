@@ -109,9 +109,8 @@ def _feed(
     rows, keys = feed[MASK].shape
     padding = torch.arange(rows).clamp(max=keys - 1) * is_padded
     mask = (torch.arange(keys) >= padding[:, None]).to(feed[MASK].dtype)
+    feed = config.follow_masks({**feed, MASK: mask})
     start = keys - feed[POSITIONS].shape[1]
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, start:]
-    feed = {**feed, MASK: mask, POSITIONS: positions.to(feed[POSITIONS].dtype)}
     return config.pad(feed, {config.STEP_INPUT: mask[:, start:] == 0})
 
 
