@@ -19,8 +19,8 @@ from markupsafe import Markup
 from reports.page.matrix import Columns, Group
 from reports.signs import SIGNS
 
-# In rem: the names and counts, a column, the gap before an exporter, the margins.
-_NAMES, _COLUMN, _GAP, _MARGINS = 30, 1.5, 0.75, 5.5
+# In rem: names and counts, a column, the gap before an exporter, its name with a gap, margins.
+_NAMES, _COLUMN, _GAP, _EXPORTER, _MARGINS = 30, 1.5, 0.75, 5.75, 5.5
 _ROW = 1.5
 
 
@@ -46,7 +46,8 @@ def style_sheet_for(columns: Columns, groups: Iterable[Group]) -> InlineAsset:
     The height of each group is stated in advance, so that the page does not jump when the browser
     lays the group out.
     """
-    width = _NAMES + columns.count * _COLUMN + len(columns.exporters) * _GAP + _MARGINS
+    gap = max(_GAP, _EXPORTER - len(columns.opsets) * _COLUMN)
+    width = _NAMES + columns.count * _COLUMN + len(columns.exporters) * gap + _MARGINS
     fits = f"@media screen and (min-width: {width:g}rem) {{\n{_asset('wide.css')}}}\n"
     sizes = sorted({len(group.rows) for group in groups})
     rows = "".join(f".r{n} {{ contain-intrinsic-height: auto {n * _ROW:g}rem; }}\n" for n in sizes)

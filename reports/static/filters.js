@@ -193,7 +193,7 @@
       first.push(...left.slice(0, 1));
       heads[index].hidden = !left.length;
       heads[index].colSpan = left.length || 1;
-      heads[index].style.setProperty("--n", left.length);
+      if (left.length) table.style.setProperty("--n", left.length);
     });
     hides.selectorText = [".matrix .none", ...hidden.map(nth)].join(", ");
     begins.selectorText = [".matrix .none", ...first.map(nth)].join(", ");

@@ -147,6 +147,13 @@ def test_columns_that_are_not_chosen_go_and_heads_stay_above_their_squares(page:
     ]
     for head, square in zip(heads, squares, strict=True):
         assert abs(head.bounding_box()["x"] - square.bounding_box()["x"]) < 4
+    ends = page.locator("th.exporter:visible").evaluate_all("""heads => heads.map(head => {
+        const text = document.createRange();
+        text.selectNodeContents(head);
+        const { left, right } = text.getBoundingClientRect();
+        return [left, right];
+    })""")
+    assert ends[0][1] < ends[1][0]
     choose(page, "exporter", "dynamo")
     assert page.locator("th.exporter:visible").all_inner_texts() == ["dynamo"]
 
@@ -207,7 +214,7 @@ def test_selecting_a_square_shows_its_drill_down_only(
         page = context.new_page()
         page.goto(url)
         page.locator(f'[id="{FAILED}"]').click()
-        assert page.url.endswith(f"/architectures/bert.html#{FAILED}")
+        page.wait_for_url(lambda url: url.endswith(f"/architectures/bert.html#{FAILED}"))
         assert page.locator("article:visible").count() == 1
         text = page.locator("article:visible").inner_text()
         for part in ("batch_size=1, sequence_length=2 (seed 9)", "onnxruntime", "hidden_states"):
