@@ -77,6 +77,7 @@ class Evidence:
         self.open_sessions = open_sessions or OpenSessions()
         self.candidates = ByteCache()  # one for all parts: a limit for each would add up
         self.judges_description = judges_description
+        self._perturbed: tuple[int, nn.Module] | None = None
         parts = {stem: PartEvidence(self, stem, part) for stem, part in config.parts.items()}
         self.parts = list(parts.values())
         self.together = TogetherEvidence(self, parts) if len(parts) > 1 else None
@@ -169,8 +170,13 @@ class Evidence:
     def perturbed_model(self, seed: int) -> nn.Module:
         """Return a copy of the model with each weight moved to the next larger or smaller float32.
 
-        `seed` draws the directions.
+        `seed` draws the directions. The copy of the last seed is kept: a decoding calls it often.
         """
+        if self._perturbed is None or self._perturbed[0] != seed:
+            self._perturbed = (seed, self._make_perturbed(seed))
+        return self._perturbed[1]
+
+    def _make_perturbed(self, seed: int) -> nn.Module:
         import torch
 
         generator = torch.Generator().manual_seed(seed)

@@ -267,7 +267,6 @@ class PerturbedEager:
     name: str = "eager PyTorch with perturbed weights"
 
     def open(self, part: PartEvidence) -> Run:
-        # The copy of the model is made per call and not kept: many seeds are tried, each once.
         return _as_candidate(
             lambda feed: part.eager(feed, model=part.owner.perturbed_model(self.seed))
         )
