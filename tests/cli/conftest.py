@@ -16,11 +16,7 @@ import pytest
 
 import harness
 from harness.cli import main
-from harness.isolation.file_judge import _Collected
-from harness.isolation.file_judge_process import judge_request
-from harness.isolation.file_request import FileRequest, SendingObserver, deliver
-from harness.isolation.limits import Limits
-from harness.records import CellReport
+from tests.judging_here import judge_here
 
 ROOT = Path(harness.__file__).parent.parent
 SCHEMAS = Path(harness.__file__).parent / "schemas"
@@ -55,16 +51,6 @@ class Result:
 
 
 Run = Callable[..., Result]
-
-
-def judge_here(
-    request: FileRequest, limits: Limits, *, on_progress: Any, on_tick: Callable[[], None]
-) -> CellReport:
-    """Judge files in this process, and pass on what a child would send."""
-    collected = _Collected(on_progress)
-    observer = SendingObserver(lambda line: on_tick() if deliver(line, collected) else None)
-    judge_request(request, observer)
-    return collected.report(())
 
 
 @pytest.fixture

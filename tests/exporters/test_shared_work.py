@@ -77,7 +77,11 @@ def _domains(model: onnx.ModelProto) -> dict[str, int]:
     return {entry.domain: entry.version for entry in model.opset_import}
 
 
+VIT = ("vit", "image-classification")
+"""The quickest to trace and translate."""
+
 FEW = [
+    ("dynamo", *VIT, (18, 23)),
     ("dynamo", "bert", "fill-mask", (18, 23)),
     ("dynamo", "llama", "text-generation-with-past", (24, 17)),
     ("dynamo", "t5", "text2text-generation", (23, 20)),
@@ -128,7 +132,7 @@ def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
 def test_exporters_do_not_share_a_trace(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
-    one, kept = subject("bert", "fill-mask"), SharedTraces()
+    one, kept = subject(*VIT), SharedTraces()
     for exporter in ("dynamo", "transformers", "dynamo"):
         write(shared(kept, exporter), one, 18, tmp_path)
     assert len(traces) == 2
@@ -137,11 +141,11 @@ def test_exporters_do_not_share_a_trace(
 def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
     subject: Subjects, tmp_path: Path
 ) -> None:
-    one = copy.deepcopy(subject("bert", "fill-mask"))
+    one = copy.deepcopy(subject(*VIT))
     exporter = shared(SharedTraces())
     write(exporter, one, 18, tmp_path)
     with torch.no_grad():
-        one.model.bert.encoder.layer[0].output.dense.bias[2] = 0.123
+        one.model.classifier.bias[2] = 0.123
     got = write(exporter, one, 20, tmp_path)
     changed = np.float32(0.123).tobytes()
     assert any(changed in data for *_, data in _initializers(got["model"]))
@@ -151,7 +155,7 @@ def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
 def test_a_later_change_of_a_model_does_not_change_files_of_others(
     subject: Subjects, tmp_path: Path
 ) -> None:
-    first, second = (copy.deepcopy(subject("bert", "fill-mask")) for _ in range(2))
+    first, second = (copy.deepcopy(subject(*VIT)) for _ in range(2))
     exporter = shared(SharedTraces())
     write(exporter, first, 18, tmp_path)
     with torch.no_grad():
@@ -164,7 +168,7 @@ def test_a_later_change_of_a_model_does_not_change_files_of_others(
 def test_other_export_sizes_need_another_trace(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
-    one = subject("bert", "fill-mask")
+    one = subject(*VIT)
     config: OnnxConfig = one.config
     other = config.exported_at(config.axis_space.other_export_sizes)
     exporter = shared(SharedTraces())
@@ -176,17 +180,17 @@ def test_other_export_sizes_need_another_trace(
 
 def test_old_traces_are_freed(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
     exporter = shared(SharedTraces(capacity=1))
-    write(exporter, subject("bert", "fill-mask"), 18, tmp_path)
+    write(exporter, subject(*VIT), 18, tmp_path)
     program = weakref.ref(traces.pop())
     gc.collect()
     assert program() is not None
-    write(exporter, subject("bert", "token-classification"), 18, tmp_path)
+    write(exporter, subject("vit", "feature-extraction"), 18, tmp_path)
     gc.collect()
     assert program() is None
 
 
 def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
-    one = subject("bert", "fill-mask")
+    one = subject(*VIT)
     exporter = shared(SharedTraces(largest_model=1000))
     for _ in range(2):
         write(exporter, one, 18, tmp_path)
@@ -196,7 +200,7 @@ def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_pat
 def test_a_single_export_shares_nothing(
     subject: Subjects, traces: list[Any], tmp_path: Path
 ) -> None:
-    one = subject("bert", "fill-mask")
+    one = subject(*VIT)
     write(shared(SharedTraces()), one, 18, tmp_path)
     for _ in range(2):
         export(one.model, one.config, tmp_path, opset=18, exporter="dynamo")
@@ -205,7 +209,7 @@ def test_a_single_export_shares_nothing(
 
 @pytest.mark.full
 def test_judging_with_shared_work_gives_the_same_records(traces: list[Any]) -> None:
-    cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in (18, 23)]
+    cells = [CellId.parse(f"vit/image-classification/opset{opset}/dynamo") for opset in (18, 23)]
     requirements = ["export", "opset", "interface", "weights", "agreement", "baked-sizes"]
     alone = [_outcomes(cell, requirements, None) for cell in cells]
     traces.clear()
@@ -224,7 +228,7 @@ class Stale(SharedTraces):
 
     def get_program(self, model: Any, *rest: Any, **named: Any) -> Any:
         other = copy.deepcopy(model)
-        other.model.cls.predictions.bias.zero_()
+        other.model.classifier.bias.zero_()
         return super().get_program(other, *rest, **named)
 
 
@@ -235,14 +239,16 @@ def test_a_nightly_run_compares_some_shared_files_with_the_plain_ones(
     work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(harness.judge.cell, "CELLS_PER_SHARING_CHECK", 1)
-    cell = CellId.parse("bert/fill-mask/opset18/dynamo")
+    cell = CellId.parse("vit/image-classification/opset18/dynamo")
     (record,) = judge_cell(cell, requirements=["export"], profile="nightly", work=work).records
     assert record.outcome == outcome
     assert ("with shared work" in record.message) == (outcome == "errored")
 
 
 def test_about_one_in_fifty_cells_is_compared_and_the_seed_chooses_them() -> None:
-    cells = [CellId.parse(f"bert/fill-mask/opset{opset}/dynamo") for opset in range(9, 26)]
+    cells = [
+        CellId.parse(f"vit/image-classification/opset{opset}/dynamo") for opset in range(9, 26)
+    ]
     compared = {
         (seed, cell.opset)
         for seed in range(60)
@@ -265,6 +271,6 @@ def test_if_sharing_fails_the_file_is_the_plain_one(
         raise TypeError("torch has changed")
 
     monkeypatch.setattr(_Decomposition, "copy_for_export", refuse)
-    one = subject("bert", "fill-mask")
+    one = subject(*VIT)
     got = write(shared(SharedTraces(), exporter), one, 18, tmp_path)
     assert_same(got, write(get_exporter(exporter), one, 18, tmp_path))

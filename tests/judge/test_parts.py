@@ -54,8 +54,15 @@ def edited(folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "edited"))
 
 
-def _check(folder: Path, subject: Callable[..., Any]) -> CellReport:
-    return check(folder, subject("t5", TASK).model, TASK, opset=18, profile="smoke")
+def _check(folder: Path, subject: Callable[..., Any], *requirements: str) -> CellReport:
+    """Judge by these requirements, or by all."""
+    model, chosen = subject("t5", TASK).model, requirements or None
+    return check(folder, model, TASK, opset=18, profile="smoke", requirements=chosen)
+
+
+def _agreement_of(exporter: str) -> Record:
+    cell = CellId.parse(f"t5/{TASK}/opset18/{exporter}")
+    return judge_cell(cell, profile="smoke", requirements=["agreement"]).record("agreement")
 
 
 def _record(report: CellReport, requirement: str) -> Record:
@@ -96,7 +103,7 @@ def test_a_fault_in_one_part_is_found_and_the_part_named(
     stem: str, edited: Path, subject: Callable[..., Any]
 ) -> None:
     _shift_a_weight(edited / f"{stem}.onnx")
-    record = _record(_check(edited, subject), "agreement")
+    record = _check(edited, subject, "agreement").record("agreement")
     assert record.outcome is Outcome.FAILED
     assert record.part == stem
     assert record.message is not None
@@ -155,9 +162,7 @@ class _Unmasked(T5OnnxConfig):
 
 def test_parts_that_are_right_alone_and_wrong_together_are_refused() -> None:
     register("t5", tasks=[TASK])(_Unmasked)
-    record = _record(
-        judge_cell(CellId.parse(f"t5/{TASK}/opset18/torchscript"), profile="smoke"), "agreement"
-    )
+    record = _agreement_of("torchscript")
     assert record.outcome is Outcome.FAILED
     assert record.part == TOGETHER
     assert record.failing is not None
@@ -189,8 +194,7 @@ class _CrossingExporter(TorchScriptExporter):
 
 def test_an_exporter_that_crosses_the_cache_of_the_encoder_is_refused() -> None:
     register_exporter(_CrossingExporter())
-    report = judge_cell(CellId.parse(f"t5/{TASK}/opset18/crossing"), profile="smoke")
-    record = _record(report, "agreement")
+    record = _agreement_of("crossing")
     assert record.outcome is Outcome.FAILED
     assert record.part == "decoder_with_past_model"
 
