@@ -17,7 +17,10 @@ DISTRIBUTIONS = {
 
 
 def versions() -> dict[str, str]:
-    """Return name -> installed version, `unknown` if it is not installed."""
+    """Return the installed versions of Python and of the packages that decide verdicts, by name.
+
+    A package that is not installed has the version `unknown`.
+    """
     installed = {
         name: installed_version(distribution) or "unknown"
         for name, distribution in DISTRIBUTIONS.items()

@@ -116,7 +116,7 @@ def write_badges(badges: Iterable[Badge], directory: Path) -> list[Path]:
 
 
 def _badge(name: str, label: str, reports: Sequence[CellReport], *, is_whole: bool) -> Badge:
-    """Return one badge. Cells that are not applicable do not count; an xfail does not conform."""
+    """Return the badge that shows how many of the applicable cells conform. An xfail does not."""
     applicable = [report for report in reports if report.outcome is not Outcome.NOT_APPLICABLE]
     conforming, count = sum(report.conforms for report in applicable), len(applicable)
     message = f"{conforming} of {count} conform" if count else "nothing applies"

@@ -105,7 +105,7 @@ def _covered(sizes: Iterable[int], bound: int | None) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with three digits, which is enough for differences and ratios."""
+    """Return a number as text with three significant digits, enough for differences and ratios."""
     return f"{value:.3g}"
 
 

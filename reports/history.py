@@ -49,8 +49,8 @@ class PastRun:
     """A run in a history.
 
     `versions` also has the platform. `counts` is outcome -> number of cells. `seconds` is the time
-    of all requirements, summed over all workers. `ratio` is the largest error ratio of the cells
-    that passed, or None if no passed cell has one.
+    of all requirements, summed over all workers. `ratio` is the largest error ratio (difference
+    divided by atol) of the cells that passed, or None if no passed cell has one.
     """
 
     name: str

@@ -31,7 +31,8 @@ MAX_LENGTH = 512
 
 
 def try_on_eager(draft: Draft) -> tuple[Draft, list[str]]:
-    """Return the draft with its measured `unreached`, and one line for each problem in eager."""
+    """Run the draft of a description on eager PyTorch. Return it with `unreached`, the number of
+    positions that eager does not accept, and one line for each problem that was found."""
     from harness.evidence.session import single_thread
 
     if too_heavy := _gather_problems(draft, _size_problems):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class GenerationError(Exception):
-    """`generate()` raised, or its calls of the model give nothing to compare."""
+    """`generate()` raised, chose no token, or did not feed an input that the description has."""
 
 
 @dataclass(frozen=True, slots=True)

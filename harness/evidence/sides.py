@@ -53,7 +53,7 @@ class Example:
 
 
 class EagerError(Exception):
-    """Eager PyTorch refuses a feed that the description declares."""
+    """Eager PyTorch raised on inputs that the description of the architecture allows."""
 
 
 class Sides(ABC):

@@ -80,9 +80,10 @@ class ExampleResults:
     The largest difference is kept separately, because shrinking reduces the error of the failing
     example to just above atol.
 
-    An example is undecided if eager PyTorch's rounding error there exceeds atol and explains the
+    An example is undecided if eager PyTorch's rounding error on it exceeds atol and explains the
     file's difference (`is_within_rounding`). This happens if two experts of a router score alike,
-    or a norm is almost zero. Such an example neither passes nor fails, and must be rare.
+    or a norm is almost zero. Such an example neither passes nor fails. If they are
+    not rare, they count as failures.
     """
 
     def __init__(

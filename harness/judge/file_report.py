@@ -65,15 +65,15 @@ class Replay:
     """The words of the commands that repeat a verdict, without the name of the program.
 
     `check` judges the files again. `without_example`, if given, is the command for failures that no
-    example shows: the files may be missing, or are judged more strictly than the files of other
-    exporters.
+    example shows. `check` cannot repeat these after an export, which may have written no files, and
+    whose files are judged more strictly than given ones.
     """
 
     check: Sequence[str]
     without_example: Sequence[str] | None = None
 
     def command(self, requirement: str, example: Example | None, options: FileOptions) -> str:
-        """Return a command: seed and profile fix the examples of a requirement."""
+        """Return the command that repeats a verdict; seed and profile determine its examples."""
         modules = [word for m in loaded_config_modules() for word in ("--config-module", m)]
         if example is None and self.without_example is not None:
             return shlex.join(["python", "-m", "harness", *self.without_example, *modules])

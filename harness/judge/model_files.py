@@ -63,9 +63,10 @@ def find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
 
 
 def left_out_files(folder: Path, judged: Collection[Path], *, task: str) -> tuple[LeftOutFile, ...]:
-    """Return every file in a folder, or one folder below, that looks like a model of another kind.
+    """Return every ONNX file in a folder, or one folder below, that is not judged.
 
-    `judged` are the files that are judged. Names are relative to `folder`.
+    `judged` are the files that are. Each file that is not has a reason, such as being a merged
+    decoder or a variant. Names are relative to `folder`.
     """
     files = sorted({*folder.glob("*.onnx"), *folder.glob("*/*.onnx")} - set(judged))
     left_out = [

@@ -50,7 +50,7 @@ class PreparedCell:
 
     @functools.cached_property
     def counter(self) -> ProgressCounter:
-        """Reports progress over the planned requirements."""
+        """Counts requirements and examples, and tells the observer how far the cell is."""
         return ProgressCounter(self._example_counts, self.observer)
 
     @functools.cached_property

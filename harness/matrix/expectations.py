@@ -47,9 +47,9 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Expectations:
-    """All entries that are valid for the installed versions, in the order of their files.
+    """All known failures that are valid for the installed versions, in the order of their files.
 
-    If several cover one pair, the first counts.
+    If several cover one requirement of a cell, the first counts.
     """
 
     entries: tuple[Expectation, ...] = ()

@@ -139,7 +139,7 @@ def _tiny_model(model: TinyModel) -> dict[str, str]:
 
 
 def _digest(files: Iterable[Path], digest: Callable[[Path], str]) -> str:
-    """One digest of the names and contents of files in this order, wherever they are installed."""
+    """One digest of the names and contents of files in this order, whatever their location."""
     found = (f"{path.parent.name}/{path.name} {digest(path)}" for path in files)
     return hashlib.sha256("\n".join(found).encode()).hexdigest()
 

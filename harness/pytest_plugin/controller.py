@@ -1,4 +1,4 @@
-"""Writes the run file, and sets the exit status: whether every planned pair ended as expected."""
+"""Writes the run file, and sets the exit status: whether all planned cells ended as expected."""
 
 from __future__ import annotations
 

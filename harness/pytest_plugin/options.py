@@ -48,8 +48,9 @@ class Option:
         )
 
     def get(self, config: pytest.Config) -> Any:
-        """Return the value as given, or None: a text, a list of texts for a repeatable option, or
-        the flag itself (`--flag` or `--flag=mode`) for an option with a mode."""
+        """Return the value as the user gave it, or None: a text, a list of texts for a repeatable
+        option, or for a flag that may have a mode the argument itself, `--flag` or `--flag=mode`.
+        """
         return config.getoption(self.dest, None)
 
 

@@ -112,7 +112,7 @@ class ProgressLines:
         self._is_silent = config.option.verbose < 0 or self._terminal is None
 
     def end(self, cell: CellId, *, as_expected: bool) -> None:
-        """Count a cell that ended, and write a line if one is due."""
+        """Count a cell that ended, and print a line if the last one is old enough."""
         self._progress.end(cell, as_expected=as_expected)
         line = self._progress.line()
         if line and not self._is_silent:

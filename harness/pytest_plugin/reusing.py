@@ -110,7 +110,8 @@ class ReusingJudge:
         return judged
 
     def _confirmed_fingerprint(self, job: CellJob, fingerprints: Fingerprints) -> str | None:
-        """Return the fingerprint of a cell, or None if it differs from the controller's."""
+        """Return the fingerprint of a cell as this process computes it, or None if the controller
+        computed another one."""
         now = fingerprints.of(job.cell, job.requirements)
         return now if now == self.reuse.fingerprints.get(job.cell) else None
 

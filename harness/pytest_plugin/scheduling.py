@@ -51,7 +51,8 @@ def seconds_of(nodeids: Collection[str], durations: Durations) -> float:
 def next_scope(
     waiting: Mapping[str, float], *, assigned: Collection[str], others: Collection[str]
 ) -> str:
-    """Return the scope that a worker runs next, of the `waiting` ones with their seconds.
+    """Return the scope that a worker runs next. A scope is the group of items that xdist gives to
+    one worker; `waiting` maps each scope that has not started to its expected seconds.
 
     The worker first continues an architecture of its `assigned` scopes, whose model code it has
     loaded. Then it takes an architecture that no other worker has, then any. Of several

@@ -139,8 +139,8 @@ def _blame_kernel_or_exporter(failure: Failure) -> Blame:
 
 
 def _kernel_reason(failure: Failure) -> str:
-    """The reason text. A refusal may be correct: the evaluator does not check every rule of the
-    ONNX standard."""
+    """Return the text that says why the runtime is blamed. It may be right to refuse a file: the
+    reference evaluator, which accepted it, does not check every rule of the ONNX standard."""
     if not _is_refusal(failure):
         node = _node_text(failure, suspect=PLAIN, trusted=EVALUATOR)
         return f"{EVALUATOR.name} agrees with eager PyTorch{node}"

@@ -170,10 +170,10 @@ def part_at_fault(decoding: Decoding, tolerance: Tolerance) -> str:
 def compare_choices(generation: Generation, logits: Array, atol: float) -> Examined:
     """Compare the tokens that the file's logits choose with the tokens that `generate()` chose.
 
-    `logits` [batch, tokens, vocabulary] belong to the schedule of the generation. The comparison of
-    a row ends at the first step where eager's margin is below 10 x atol. A step is left out if
-    `generate()` did not choose the largest logit, because of a rule of its own or because the row
-    had ended.
+    `logits` [batch, tokens, vocabulary] come from the calls of the model that `generate()` made.
+    The comparison of a batch row ends at the first step where eager's two largest logits differ by
+    less than 10 x atol. A step is left out if `generate()` did not choose the largest logit,
+    because of a rule of its own or because the row had ended.
     """
     import numpy as np
 

@@ -80,10 +80,10 @@ def reseeded(example: Example, step: int) -> Example:
 def examine_until_decided(
     sides: Sides, example: Example, examine: Callable[[Example], Examined]
 ) -> Iterator[Examined]:
-    """Examine an example, then again with other values of the same sizes while doubts remain.
+    """Examine an example, and again with other values while an input has shown no effect.
 
     Stops at the first finding, or after 8 attempts, 2 for a large model. The effect of an input can
-    depend on the values: a model that pools the first token ignores the mask for many of them.
+    depend on the values: a model that pools the first token ignores the mask for many values.
     """
     attempts = _MAX_ATTEMPTS_OF_LARGE_MODEL if sides.owner.is_large else _MAX_ATTEMPTS
     for attempt in range(attempts):

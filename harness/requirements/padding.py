@@ -194,7 +194,7 @@ def _pattern_rows(
 def _name_patterns(
     sides: Sides, expected: _Expected, candidate: Arrays, examined: Examined, tolerance: Tolerance
 ) -> Examined:
-    """Name the patterns that show the difference in each finding."""
+    """Return the findings; each names the padding patterns, such as `left`, that show it."""
     feed = expected.feed
     patterns = [
         pattern
