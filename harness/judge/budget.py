@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from harness.configs.feeds import is_ordinary
 from harness.evidence.evidence import LARGE_MODEL
 
 if TYPE_CHECKING:
@@ -39,15 +40,36 @@ past."""
 def important_first(examples: Sequence[Example], space: AxisSpace) -> list[Example]:
     """Return the examples in the order in which a budget should run them.
 
-    First come the first corners, then, for each bound, the first example that reaches furthest
-    towards it, then all others in their order.
+    First come the first corners, and of these the ones that show something new: an ordinary or a
+    provoking feed, with or without a past. Then, for each bound, the first example that reaches
+    furthest towards it, then all others in their order.
     """
+    corners = list(examples[:COMMON_FIRST])
+    telling: list[Example] = []
+    while corners:
+        newest = max(corners, key=lambda example: _new_features(example, telling, space))
+        if not _new_features(newest, telling, space):
+            break
+        corners.remove(newest)
+        telling.append(newest)
     furthest = [
         max(examples, key=lambda example: min(size, expression.evaluate(example.axes)))
         for expression, size in space.bounds
         if examples
     ]
-    return list(dict.fromkeys([*examples[:COMMON_FIRST], *furthest, *examples]))
+    return list(dict.fromkeys([*telling, *corners, *furthest, *examples]))
+
+
+def _new_features(example: Example, known: Iterable[Example], space: AxisSpace) -> int:
+    """Return how many features of an example no known one has."""
+    return len(_features(example, space).difference(*(_features(e, space) for e in known)))
+
+
+def _features(example: Example, space: AxisSpace) -> set[object]:
+    """Whether the feed is ordinary, and which of the axes that may be empty are."""
+    may_be_empty = (name for name, axis in space.ranges.items() if axis.low == 0)
+    empty = {(name, example.axes[name] == 0) for name in may_be_empty}
+    return {is_ordinary(example.seed), *empty}
 
 
 def default_budget(parameters: int) -> float | None:
