@@ -11,8 +11,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NoReturn
 
 import psutil
@@ -55,10 +56,18 @@ class ChildProcess:
     The module's `__main__` gets three arguments: `argument`, the number of its end of the channel,
     and the process id of its parent. `mark` identifies it and all processes that it starts: it is
     set in their environment. If `parent` is given, this process ends when its own parent is no
-    longer `parent`.
+    longer `parent`. `environment` has defaults for variables that the user has not set.
     """
 
-    def __init__(self, module: str, argument: str, *, mark: str, parent: int | None = None) -> None:
+    def __init__(
+        self,
+        module: str,
+        argument: str,
+        *,
+        mark: str,
+        parent: int | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._parent = parent
         self._output_end = b""
         self._received = b""
@@ -76,7 +85,7 @@ class ChildProcess:
                 stderr=subprocess.STDOUT,
                 pass_fds=[child_channel.fileno()],
                 start_new_session=True,
-                env={**os.environ, MARK: mark},
+                env={**environment, **os.environ, MARK: mark},
             )
         assert self._process.stdout is not None
         self._output = self._process.stdout.fileno()

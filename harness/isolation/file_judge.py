@@ -14,6 +14,9 @@ from harness.judge.observer import Observer, Progress
 from harness.records import CellId, CellReport, Outcome, Record, Scope
 
 MODULE = "harness.isolation.file_judge_process"
+RETURNS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
+"""glibc then returns each block of 1 MiB and more when it is freed. Else the weights of a closed
+session leave holes, and memory runs out long before the limit is used."""
 
 
 class JudgeProcessError(Exception):
@@ -45,7 +48,12 @@ def judge_files(
     arrives after the plan is known, else that interrupt.
     """
     collected = _Collected(on_progress)
-    child = ChildProcess(MODULE, request.dump(), mark=f"onnx-conformance-{time.time_ns()}")
+    child = ChildProcess(
+        MODULE,
+        request.dump(),
+        mark=f"onnx-conformance-{time.time_ns()}",
+        environment=RETURNS_MEMORY,
+    )
     try:
         ending = _watch(child, limits, collected, on_tick)
     except KeyboardInterrupt:

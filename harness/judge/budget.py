@@ -32,6 +32,10 @@ SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
 
 
+ALWAYS_RUN = 2
+"""Examples of each requirement that run whatever they take: an ordinary and a provoking feed, and
+one with and one without a past."""
+
 COMMON_FIRST = 8
 """Small corners that run before the bounds: two kinds of feeds, several rows, with and without a
 past."""
@@ -89,8 +93,8 @@ class Budget:
 
     `planned` maps each requirement that runs examples to the number of them, in ladder order. What
     the earlier ones left over is divided among the rest by `weights`; a weight is 1 if it is not
-    given. The first example of a requirement always runs. An example that would exceed the share
-    is left out, and cheaper ones after it may still run.
+    given. The first two examples of a requirement always run. An example that would exceed the
+    share is left out, and cheaper ones after it may still run.
     """
 
     def __init__(
@@ -124,7 +128,7 @@ class Budget:
         for number, example in enumerate(examples):
             work = WORK_OF_ANY_CALL + work_of(example)
             started = self._clock()
-            if number and started + rate * work > end:
+            if number >= ALWAYS_RUN and started + rate * work > end:
                 self.left_out[requirement] = self.left_out.get(requirement, 0) + 1
                 continue
             yield example

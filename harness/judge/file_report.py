@@ -36,6 +36,9 @@ SMALLEST_EXAMPLE = GIB // 16
 COPIES_OF_WEIGHTS = 4
 """Eager's weights, the weights of open sessions, and what loading a session holds besides."""
 
+SHARE_OF_SESSIONS = 1 / 3
+"""Of the whole memory, what the weights of open sessions may use: two sessions of most models."""
+
 SHARE_OF_REST = 0.4
 """Of the memory beside the weights, what one example may use by its estimate."""
 
@@ -102,6 +105,7 @@ def report_on_files(
     finite or has no entry for the task.
     """
     from harness.evidence.evidence import Evidence
+    from harness.evidence.open_sessions import CAPACITY, OpenSessions
     from harness.judge.domain import Domain
     from harness.judge.measured_tolerance import choose_tolerance
     from harness.judge.prepared_cell import PreparedCell
@@ -109,7 +113,8 @@ def report_on_files(
 
     profile = get_profile(options.profile)
     domain = Domain.of(model, config)
-    domain = dataclasses.replace(domain, limits=_example_limits(domain, options))
+    memory = psutil.virtual_memory().available if options.memory is None else options.memory
+    domain = dataclasses.replace(domain, limits=_example_limits(domain, memory))
     budget = default_budget(domain.parameters) if options.budget is None else options.budget
     examples = examples_for_cell(
         cell,
@@ -120,7 +125,12 @@ def report_on_files(
     )
     prepared = PreparedCell(
         cell=cell,
-        evidence=Evidence(model=model, config=config, source=source),
+        evidence=Evidence(
+            model=model,
+            config=config,
+            source=source,
+            open_sessions=OpenSessions(max(CAPACITY, int(SHARE_OF_SESSIONS * memory))),
+        ),
         requirements=profile.plan(options.requirements),
         examples=examples,
         domain=domain,
@@ -146,9 +156,8 @@ def report_on_files(
     return _observed_report(prepared, scope)
 
 
-def _example_limits(domain: Domain, options: FileOptions) -> ExampleLimits:
+def _example_limits(domain: Domain, memory: int) -> ExampleLimits:
     """Return the limits of one example, from the memory that is left beside the model's weights."""
-    memory = psutil.virtual_memory().available if options.memory is None else options.memory
     rest = memory - COPIES_OF_WEIGHTS * 4 * domain.parameters - GIB // 2
     share = int(SHARE_OF_REST * rest)
     allowed = max(SMALLEST_EXAMPLE, min(share, LARGEST_EXAMPLE))

@@ -87,10 +87,10 @@ def test_a_costly_example_is_left_out_and_cheaper_ones_after_it_run(clock: Clock
     assert "--budget" in budget.note
 
 
-def test_the_first_example_always_runs(clock: Clock) -> None:
-    budget = Budget(1, {"a": 2, "b": 2}, clock=clock)
-    assert _run(budget, clock, "a", [50, 50]) == [50]
-    assert _run(budget, clock, "b", [50, 50]) == [50]
+def test_the_first_two_examples_always_run(clock: Clock) -> None:
+    budget = Budget(1, {"a": 3, "b": 3}, clock=clock)
+    assert _run(budget, clock, "a", [50, 40, 30]) == [50, 40]
+    assert _run(budget, clock, "b", [50, 40, 30]) == [50, 40]
 
 
 def test_the_quickest_rate_predicts_since_small_examples_are_slow_for_their_size(
