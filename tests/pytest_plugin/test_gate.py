@@ -120,7 +120,7 @@ def test_a_reference_that_does_not_exist_is_one_line(gate: RunPytest) -> None:
     result = gate("--changed-since", "origin/mian", "-n", "2")
     assert result.status == 4
     (error,) = result.error_lines
-    assert "--changed-since 'origin/mian': there is no such revision" in error
+    assert "--changed-since 'origin/mian': it is not a revision here" in error
     assert "bringing up nodes" not in result.output
 
 

@@ -100,8 +100,9 @@ def unvisited_bounds(space: AxisSpace, examples: Sequence[Example]) -> Iterator[
 def _unreached_positions(config: Any, examples: Sequence[Example]) -> Iterator[Violation]:
     """Some example ends at the last position before each bound of positions."""
     reaches = config.position_reaches
-    reaching = (e for e in examples if reaches and feed_kind(e.seed) is FeedKind.REACHING)
-    one_each = {reach_number(example.seed) % len(reaches): example for example in reaching}
+    reaching = [e for e in examples if reaches and feed_kind(e.seed) is FeedKind.REACHING]
+    # Corners come first and are short; drawn examples may be longer than a reach.
+    one_each = {reach_number(e.seed) % len(reaches): e for e in reversed(reaching)}
     lasts = {
         int(config.generate_dummy_inputs(seed=e.seed, **e.axes)["position_ids"].max())
         for e in one_each.values()
