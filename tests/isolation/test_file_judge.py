@@ -175,3 +175,28 @@ def test_an_allocation_beyond_the_limit_raises_and_the_child_goes_on(
         "    sender.end(Finished())\n"
     )
     assert judge(script, Limits(seconds=60, memory=350 * MIB)).conforms
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator of glibc")
+def test_freed_memory_is_given_back_where_small_blocks_stay_between(
+    judge: Callable[..., CellReport],
+) -> None:
+    """Such as the weights of a session, with what other code has allocated between them."""
+    script = """
+import ctypes, psutil
+
+libc = ctypes.CDLL(None)
+libc.malloc.argtypes, libc.malloc.restype = [ctypes.c_size_t], ctypes.c_void_p
+libc.free.argtypes = [ctypes.c_void_p]
+before = psutil.Process().memory_info().data
+for _ in range(3):
+    blocks = [(libc.malloc(8 << 20), libc.malloc(5000))[0] for _ in range(40)]
+    for block in blocks:
+        libc.free(block)
+plan()
+record('export', str(psutil.Process().memory_info().data - before))
+record('checker')
+record('agreement')
+sender.end(Finished())
+"""
+    assert int(judge(script).record("export").message) < 8 * MIB
