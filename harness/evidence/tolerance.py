@@ -29,13 +29,15 @@ class Tolerance:
 
     `by_output` has the tolerance of each output that has one of its own; `largest` is the tolerance
     of every other one, and at least as large as each of them. `doubts` maps an output to the reason
-    why its tolerance is too large to refuse a wrong file.
+    why its tolerance is too large to refuse a wrong file. `limits` maps each measured output to the
+    largest tolerance that could.
     """
 
     origin: Origin
     largest: float
     by_output: Mapping[str, float] = field(default_factory=dict, hash=False)
     doubts: Mapping[str, str] = field(default_factory=dict, hash=False)
+    limits: Mapping[str, float] = field(default_factory=dict, hash=False)
 
     @classmethod
     def stated(cls, atol: float) -> Self:

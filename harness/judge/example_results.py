@@ -15,6 +15,7 @@ from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
 from harness.evidence.sides import Example
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.out_of_reach import OutOfReach
+from harness.judge.own_rounding import widened
 from harness.records import Unreached, Worst
 from harness.requirements._base import EXPORTER, Blame, Failure
 from harness.requirements._blame import is_within_rounding
@@ -65,6 +66,14 @@ class _Target:
     def failure(self, finding: Finding, example: Example) -> Failure:
         """Return the arguments that are needed to find the blame for a finding."""
         return Failure(finding, self.sides, example, self.tolerance, self.examine)
+
+    def with_own_rounding(self, examined: Examined, example: Example) -> Examined:
+        """Return the result at the tolerance that this example has by eager's own rounding on it,
+        if the tolerance is measured and was too small; else the same result."""
+        is_measured = self.tolerance.origin is Origin.MEASURED
+        if not is_measured or any(f.error is not AtolError for f in examined.findings):
+            return examined
+        return self.examine(self.sides, example, widened(self.tolerance, self.sides, example))
 
     def is_undecided(self, examined: Examined, example: Example, rounding: Rounding) -> bool:
         """Whether eager's own rounding error here is large enough to explain the findings."""
@@ -181,8 +190,10 @@ class ExampleResults:
     def finish(self) -> None:
         """Add the failing examples to the results; call once, after the last `add`.
 
-        Examples whose findings are within eager's own rounding error go to `undecided` instead.
+        Examples whose findings are within eager's own rounding error go to `undecided` instead. An
+        example on which a measured tolerance is too small is judged by its own rounding.
         """
+        self._failing = self._failing_by_own_rounding()
         count = sum(not self._may_decide_nothing(example) for example, _ in self._failing)
         self._may_leave_out = may_leave_out(count, total=self.observed + len(self._failing))
         for example, by_part in self._failing:
@@ -192,9 +203,43 @@ class ExampleResults:
             else:
                 self._count(example, by_part)
 
+    def _failing_by_own_rounding(self) -> list[tuple[Example, Mapping[str, Examined]]]:
+        """Return the examples that fail with their own rounding too, and count the others.
+
+        Measuring is slow: it ends when more examples fail than may be undecided.
+        """
+        total, deciding = self.observed + len(self._failing), 0
+        remaining: dict[Example, Mapping[str, Examined]] = {}
+        for example, by_part in sorted(
+            self._failing, key=lambda failing: self._may_decide_nothing(failing[0])
+        ):
+            is_open = not deciding or may_leave_out(deciding, total=total)
+            result = self._with_own_rounding(example, by_part) if is_open else by_part
+            if any(examined.findings for examined in result.values()):
+                remaining[example] = result
+                deciding += not self._may_decide_nothing(example)
+            else:
+                self._count(example, result)
+        return [(e, remaining[e]) for e, _ in self._failing if e in remaining]
+
+    def _with_own_rounding(
+        self, example: Example, by_part: Mapping[str, Examined]
+    ) -> Mapping[str, Examined]:
+        def judge_again() -> Mapping[str, Examined]:
+            return {
+                part: self._targets[part].with_own_rounding(examined, example)
+                if examined.findings
+                else examined
+                for part, examined in by_part.items()
+            }
+
+        return value_unless_out_of_memory(judge_again, otherwise=by_part)
+
     def is_undecided(self, example: Example) -> bool:
         """Whether an example has findings that eager's own rounding error explains."""
-        return self._is_undecided(example, self._examine(example))
+        by_part = self._with_own_rounding(example, self._examine(example))
+        is_explained = not any(examined.findings for examined in by_part.values())
+        return is_explained or self._is_undecided(example, by_part)
 
     def _examine(self, example: Example) -> dict[str, Examined]:
         return {part: target.examine_example(example) for part, target in self._targets.items()}
@@ -285,7 +330,7 @@ class ExampleResults:
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
         name = f"{part}: {measure.output}" if len(self._targets) > 1 else measure.output
-        self.tolerance[name] = measure.atol
+        self.tolerance[name] = max(measure.atol, self.tolerance.get(name, 0.0))
         self.tolerance_origin = self._targets[part].tolerance.origin
         self.needed_atol[name] = max(measure.max_abs_diff, self.needed_atol.get(name, 0.0))
         ratio = measure.error_ratio

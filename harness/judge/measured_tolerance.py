@@ -149,6 +149,7 @@ def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
         max(by_output.values(), default=ALWAYS_ALLOWED),
         by_output,
         {name: doubt for name, doubt in doubts.items() if doubt is not None},
+        {name: LARGEST_SHARE * one.spread for name, one in observed.items()},
     )
 
 
