@@ -1,7 +1,7 @@
 """How the time for examples is spent: a share for each requirement, the important examples first.
 
 A model of a billion parameters needs seconds for a call, so that not all examples fit in the time
-that a user waits. Nor do the examples of a tiny model with a window of 100,000 tokens.
+that a user waits. Tiny models have no budget: all their examples run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Clock = Callable[[], float]
 """Returns seconds from any fixed moment on."""
 
 MEDIUM_MODEL = 100_000_000
-SMALL_MODELS, SHORTEST, LONGEST = 240.0, 30.0, 480.0
+SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
 
 
@@ -76,14 +76,14 @@ def _features(example: Example, space: AxisSpace) -> set[object]:
     return {is_ordinary(example.seed), *empty}
 
 
-def default_budget(parameters: int) -> float:
+def default_budget(parameters: int) -> float | None:
     """Return the seconds for the examples of a model by its number of parameters.
 
-    240 s below 20 million parameters, which is enough for all examples but the longest windows.
-    Then 30 s, and 1.2 s more for each million beyond 100 million, at most 480 s.
+    None, for all examples, below 20 million parameters. Then 30 s, and 1.2 s more for each million
+    beyond 100 million, at most 480 s.
     """
     if parameters < LARGE_MODEL:
-        return SMALL_MODELS
+        return None
     further = max(0, parameters - MEDIUM_MODEL) * SECONDS_PER_PARAMETER
     return min(LONGEST, SHORTEST + further)
 
