@@ -26,6 +26,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = json.loads(
     Path(__file__).with_name("configurations.json").read_text(encoding="utf-8")
 )
 MEMORY = 4 * GIB
+LONGEST_IN_FULL = 2048
 EXAMPLES = 4
 """Drawn in addition to the corners, which visit all landmarks. There is no budget: how far a
 verdict goes must not depend on the load of the machine."""
@@ -68,8 +69,14 @@ def _judge(name: str, folder: Path) -> tuple[CellReport, int]:
     return report, peak
 
 
-@pytest.mark.full
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+def _mark(name: str) -> pytest.MarkDecorator:
+    """All examples of a window of more than 2,048 tokens take many minutes."""
+    settings = CONFIGURATIONS[name]["config"]
+    is_wide = settings.get("max_position_embeddings", 0) > LONGEST_IN_FULL
+    return pytest.mark.nightly if is_wide else pytest.mark.full
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=_mark(n)) for n in CONFIGURATIONS])
 def test_a_real_configuration_conforms_within_its_limits(name: str, tmp_path: Path) -> None:
     report, peak = _judge(name, tmp_path)
     found = {r.requirement: r.message for r in report.records if r.outcome is not Outcome.PASSED}
