@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from harness.evidence.costs import DEFAULT_LIMITS, ExampleLimits, estimate_cost
+from harness.judge.budget import important_first
 from harness.records import Unreached
 
 WORK_PER_SECOND = 2e9
@@ -59,14 +60,15 @@ class Domain:
     def cheapest(self, examples: Sequence[Example], *, seconds: float | None) -> Sequence[Example]:
         """Return the examples on which the tolerance is measured within a tenth of `seconds`.
 
-        These are all examples without a limit. Else they are the first ones whose work together is
-        little enough, and three at least.
+        These are all examples without a limit. Else they are the first ones, in the order in which
+        a budget runs them, whose work together is little enough, and three at least. So the bounds
+        are among them if they can be: eager rounds most at positions far into a long window.
         """
         if seconds is None:
             return examples
         chosen: list[Example] = []
         left = seconds / 10 * WORK_PER_SECOND
-        for example in examples:
+        for example in important_first(examples, self.config.axis_space):
             needed = self.cost(example.axes).work
             if needed <= left or len(chosen) < LEAST_MEASURED:
                 chosen.append(example)

@@ -9,7 +9,8 @@ import pytest
 
 from harness.evidence.costs import ExampleLimits, estimate_cost
 from harness.evidence.sides import Example
-from harness.judge.domain import Domain
+from harness.judge.domain import WORK_PER_SECOND, Domain
+from harness.judge.examples import draw_examples
 
 TASK = "text-generation-with-past"
 TOTAL = "past_sequence_length + sequence_length"
@@ -65,3 +66,15 @@ def test_a_bound_that_no_example_reached_is_named_with_what_it_needs(config: Any
 def test_without_an_example_nothing_is_reached(config: Any) -> None:
     (unreached,) = Domain(config, 0, ExampleLimits()).unreached([])
     assert unreached.reached == 0
+
+
+def test_the_tolerance_is_measured_at_the_bounds_too_if_time_allows(config: Any) -> None:
+    domain = Domain(config, 10**6, ExampleLimits())
+    examples = draw_examples(config.axis_space, count=30, seed=0)
+    work = domain.cost(_sizes(63, 1)).work
+    assert domain.cheapest(examples, seconds=None) == examples
+    some = domain.cheapest(examples, seconds=10 * 40 * work / WORK_PER_SECOND)
+    assert 3 < len(some) < len(examples)
+    assert max(e.axes["past_sequence_length"] + e.axes["sequence_length"] for e in some) == 64
+    few = domain.cheapest(examples, seconds=1e-9)
+    assert len(few) == 3
