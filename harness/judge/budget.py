@@ -31,7 +31,6 @@ MEDIUM_MODEL = 100_000_000
 SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
 
-
 ALWAYS_RUN = 2
 """Examples of each requirement that run whatever they take: an ordinary and a provoking feed, and
 one with and one without a past."""

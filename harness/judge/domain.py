@@ -57,7 +57,9 @@ class Domain:
         """Return the estimated cost of an example of these sizes."""
         return estimate_cost(self.config, sizes, parameters=self.parameters)
 
-    def cheapest(self, examples: Sequence[Example], *, seconds: float | None) -> Sequence[Example]:
+    def to_measure(
+        self, examples: Sequence[Example], *, seconds: float | None
+    ) -> Sequence[Example]:
         """Return the examples on which the tolerance is measured within a tenth of `seconds`.
 
         These are all examples without a limit. Else they are the first ones, in the order in which

@@ -91,8 +91,8 @@ class ExampleResults:
 
     An example is undecided if eager PyTorch's rounding error on it exceeds atol and explains the
     file's difference (`is_within_rounding`). This happens if two experts of a router score alike,
-    or a norm is almost zero. Such an example neither passes nor fails. If they are
-    not rare, they count as failures.
+    or a norm is almost zero. Such an example neither passes nor fails. If
+    they are not rare, they count as failures.
     """
 
     def __init__(
@@ -158,6 +158,7 @@ class ExampleResults:
             reason = self._examine_in_memory(smaller)
             if reason is None:
                 return
+            gc.collect()  # frees what the failed attempt left behind
             if smaller is example:
                 self._out_of_reach.add(example, reason)
             smaller = self._smaller(smaller)
@@ -169,17 +170,13 @@ class ExampleResults:
         return Example.of(sizes, example.seed)
 
     def _examine_in_memory(self, example: Example) -> OutOfMemoryError | None:
-        """Examine and count one example; returns the error if memory ran out.
-
-        Frees what a failed attempt left behind, for the next one.
-        """
+        """Examine and count one example; returns the error if memory ran out."""
         try:
             by_part = self._examine(example)
         except Exception as error:
             reason = out_of_memory(error)
             if reason is None:
                 raise
-            gc.collect()
             return reason
         if any(examined.findings for examined in by_part.values()):
             self._failing.append((example, by_part))

@@ -135,7 +135,7 @@ def report_on_files(
         examples=examples,
         domain=domain,
         tolerance_of=choose_tolerance(
-            options.atol, domain.cheapest(examples, seconds=budget), task=config.task
+            options.atol, domain.to_measure(examples, seconds=budget), task=config.task
         ),
         replay=lambda requirement, example: replay.command(requirement, example, options),
         strict_domain=options.strict_domain,

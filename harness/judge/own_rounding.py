@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 from harness.evidence.sides import EagerError
 from harness.judge.rounding import (
     UnmeasurableError,
-    distances_to_float64,
-    float64_outputs,
     largest_allowed_atol,
+    measure_rounding_of,
 )
 
 if TYPE_CHECKING:
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 def widened(tolerance: Tolerance, sides: Sides, example: Example) -> Tolerance:
     """Return a measured tolerance as it would be if this example had been measured too.
 
-    A large model is measured on its cheapest examples, but rounds most at positions far into a long
-    window. An output whose tolerance could then no longer refuse a wrong file keeps its tolerance.
+    A large model is measured on a few examples, but may round most on another one, such as at
+    positions far into a long window. An output whose tolerance could then no longer refuse a wrong
+    file keeps its tolerance.
     """
     try:
-        exact = float64_outputs(sides, example)
-        measures = distances_to_float64(sides.reference(example), exact)
+        measures = measure_rounding_of(sides, example)
     except (EagerError, UnmeasurableError):
         return tolerance
     by_output = dict(tolerance.by_output)

@@ -66,10 +66,16 @@ def eager_roundings(
     for example in draw_examples(config.axis_space, count=count, seed=seed):
         for sides in evidence.sides:
             with single_thread():
-                measures = distances_to_float64(
-                    sides.reference(example), float64_outputs(sides, example)
-                )
+                measures = measure_rounding_of(sides, example)
             yield from (measure.max_abs_diff for measure in measures)
+
+
+def measure_rounding_of(sides: Sides, example: Example) -> tuple[Measure, ...]:
+    """Measure each eager output's distance to float64 on an example.
+
+    Raises UnmeasurableError if they cannot be compared, and EagerError if eager refuses the feed.
+    """
+    return distances_to_float64(sides.reference(example), float64_outputs(sides, example))
 
 
 def float64_outputs(sides: Sides, example: Example) -> Arrays:

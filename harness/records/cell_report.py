@@ -9,7 +9,7 @@ from typing import Any
 from harness.records.json_types import to_plain
 from harness.records.lines import CellId, Record, Unreached
 from harness.records.outcomes import CONFORMING_OUTCOMES, SEVERITY, Outcome, is_expected, roll_up
-from harness.records.scope import Reach, Scope, reach_of
+from harness.records.scope import Reach, Scope, reach_of, show_reached
 
 CHECK_SCHEMA_VERSION = 2
 """Version of the JSON that `check`, `export` and `replay` print."""
@@ -138,4 +138,4 @@ class CellReport:
 
 
 def _limit(one: Unreached) -> str:
-    return f"{one.reached:,} of {one.bound:,} ({one.landmark})"
+    return f"{show_reached(one.reached, one.bound)} ({one.landmark})"

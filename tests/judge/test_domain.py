@@ -72,9 +72,9 @@ def test_the_tolerance_is_measured_at_the_bounds_too_if_time_allows(config: Any)
     domain = Domain(config, 10**6, ExampleLimits())
     examples = draw_examples(config.axis_space, count=30, seed=0)
     work = domain.cost(_sizes(63, 1)).work
-    assert domain.cheapest(examples, seconds=None) == examples
-    some = domain.cheapest(examples, seconds=10 * 40 * work / WORK_PER_SECOND)
+    assert domain.to_measure(examples, seconds=None) == examples
+    some = domain.to_measure(examples, seconds=10 * 40 * work / WORK_PER_SECOND)
     assert 3 < len(some) < len(examples)
     assert max(e.axes["past_sequence_length"] + e.axes["sequence_length"] for e in some) == 64
-    few = domain.cheapest(examples, seconds=1e-9)
+    few = domain.to_measure(examples, seconds=1e-9)
     assert len(few) == 3

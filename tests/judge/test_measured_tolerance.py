@@ -259,15 +259,20 @@ def test_provoking_examples_may_round_more_and_ordinary_ones_decide(loud: str, a
     assert observed.atol == pytest.approx(atol)
 
 
+def measure_too_small(monkeypatch: pytest.MonkeyPatch, *, limit: float) -> None:
+    """Let every measured tolerance be 1e-9, as if it had been measured elsewhere."""
+    too_small = Tolerance(Origin.MEASURED, 1e-9, {"logits": 1e-9}, limits={"logits": limit})
+    monkeypatch.setattr(
+        "harness.judge.measured_tolerance.choose_tolerance", lambda *_, **__: lambda _: too_small
+    )
+
+
 @pytest.mark.parametrize(("limit", "outcome"), [(1.0, Outcome.PASSED), (1e-8, Outcome.FAILED)])
 def test_a_tolerance_that_was_measured_elsewhere_grows_to_the_rounding_of_an_example(
     limit: float, outcome: Outcome, larger: Exported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As far as the limit up to which it can refuse a wrong file."""
-    too_small = Tolerance(Origin.MEASURED, 1e-9, {"logits": 1e-9}, limits={"logits": limit})
-    monkeypatch.setattr(
-        "harness.judge.measured_tolerance.choose_tolerance", lambda *_, **__: lambda _: too_small
-    )
+    measure_too_small(monkeypatch, limit=limit)
     record = larger.agreement()
     assert record.outcome is outcome
     assert (record.tolerance["logits"] >= 1e-5) is (outcome is Outcome.PASSED)
@@ -276,10 +281,7 @@ def test_a_tolerance_that_was_measured_elsewhere_grows_to_the_rounding_of_an_exa
 def test_a_fault_is_refused_though_the_tolerance_may_grow(
     larger: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    too_small = Tolerance(Origin.MEASURED, 1e-9, {"logits": 1e-9}, limits={"logits": 1.0})
-    monkeypatch.setattr(
-        "harness.judge.measured_tolerance.choose_tolerance", lambda *_, **__: lambda _: too_small
-    )
+    measure_too_small(monkeypatch, limit=1.0)
     path = larger.shift_one_bias(tmp_path / "model.onnx", 0.01)
     (record,) = check(path, larger.model, TASK, requirements=["agreement"]).records
     assert record.outcome is Outcome.FAILED
