@@ -71,9 +71,10 @@ class NormalizedTextConfig(NormalizedConfig):
 
     @property
     def head_dim(self) -> int:
-        """Size of one attention head, as stated or as width over heads."""
-        stated = getattr(self.config, self._NAMES.get("head_dim", "head_dim"), None)
-        return int(stated or self.hidden_size // self.num_attention_heads)
+        """Size of one attention head, as stated or as width over heads; of the layers that state
+        their own, the largest."""
+        stated = self._largest(self._NAMES.get("head_dim", "head_dim"))
+        return stated or int(self.hidden_size // self.num_attention_heads)
 
     @property
     def value_head_dim(self) -> int:
@@ -82,9 +83,18 @@ class NormalizedTextConfig(NormalizedConfig):
 
     @property
     def num_key_value_heads(self) -> int:
-        """Heads of keys and values, fewer than the queries' where they are grouped."""
-        grouped = getattr(self.config, "num_key_value_heads", None)
-        return int(grouped or self.num_attention_heads)
+        """Heads of keys and values, fewer than the queries' where they are grouped; of the layers
+        that state their own, the largest number."""
+        return self._largest("num_key_value_heads") or int(self.num_attention_heads)
+
+    def _largest(self, name: str) -> int:
+        """Return a width that may differ from layer to layer; 0 if the configuration states none.
+
+        transformers refuses to read such a width from the whole configuration (`per_layer_config`).
+        """
+        layers = getattr(self.config, "per_layer_attributes", None) or ()
+        configs = self.config.per_layer_config if name in layers else (self.config,)
+        return max(int(getattr(config, name, None) or 0) for config in configs)
 
     @property
     def position_reaches(self) -> tuple[int, ...]:

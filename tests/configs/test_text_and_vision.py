@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, CLIPConfig
+from transformers import BertConfig, CLIPConfig, LlamaConfig
 
 from harness import CLIPOnnxConfig, NormalizedTextAndVisionConfig, NormalizedTextConfig
 from harness.configs.axis_space import _EXPORT_SIZES_OF_OTHER_AXES, AXIS_RANGES
@@ -114,3 +114,18 @@ def test_export_sizes_differ_between_all_axes_of_the_table() -> None:
 
 def _sizes(axes: Mapping[int, str]) -> dict[int, int]:
     return {axis: SIZES[name] for axis, name in axes.items()}
+
+
+def test_of_widths_that_differ_by_layer_the_largest_counts() -> None:
+    layers = {0: {"head_dim": 8, "num_key_value_heads": 4}, 1: {"head_dim": 16}}
+    normalized = NormalizedTextConfig(
+        LlamaConfig(
+            hidden_size=24,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            num_hidden_layers=3,
+            head_dim=6,
+            per_layer_config=layers,
+        )
+    )
+    assert (normalized.head_dim, normalized.num_key_value_heads) == (16, 4)

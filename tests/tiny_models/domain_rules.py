@@ -18,7 +18,9 @@ from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace, Bounds
 from harness.configs.feeds import FeedKind, feed_kind, reach_number, seed_of
 from harness.errors import UsageError
+from harness.evidence.costs import DEFAULT_LIMITS
 from harness.evidence.sides import Example
+from harness.judge.domain import Domain
 from harness.judge.examples import draw_examples
 from tests.tiny_models.violations import Violation
 
@@ -53,6 +55,9 @@ BOUNDS = (
 SPECIAL = ("bos", "cls", "decoder_start", "eos", "mask", "pad", "sep", "unk")
 """Special tokens that stand in no ordinary text but at its ends."""
 
+PARAMETERS = 10**6
+"""More than any tiny model has."""
+
 _PAST_SIZES = (0, 3)
 
 
@@ -63,6 +68,7 @@ def violations_of_domain(config: Any) -> Iterator[Violation]:
     yield from _unreached_positions(config, drawn.examples)
     yield from _unknown_bounds(config)
     yield from _rare_ordinary_feeds(config, drawn.examples)
+    yield from _costly_examples(config, drawn.examples)
     for one in (config, *config.parts.values()):
         yield from _strange_ordinary_feeds(one)
 
@@ -179,6 +185,18 @@ def _rare_ordinary_feeds(config: Any, examples: Sequence[Example]) -> Iterator[V
         pasts = {e.axes[config.past_axis] > 0 for e in ordinary}
         if pasts != {False, True}:
             yield Violation("ordinary-examples", config.past_axis, "never 0, or never more")
+
+
+def _costly_examples(config: Any, examples: Sequence[Example]) -> Iterator[Violation]:
+    """The cost of each example can be estimated, and none is too costly for a tiny model."""
+    domain = Domain(config, PARAMETERS, DEFAULT_LIMITS)
+    try:
+        costly = [example for example in examples if not domain.allows(example.axes)]
+    except Exception as error:
+        yield Violation("affordable-examples", details=f"no estimate: {error}")
+        return
+    if costly:
+        yield Violation("affordable-examples", details=str(costly[0]))
 
 
 def _strange_ordinary_feeds(config: Any) -> Iterator[Violation]:

@@ -12,10 +12,14 @@ import torch
 from harness import OnnxConfig, TasksManager
 from harness.configs.axis_space import AxisSpace
 from harness.configs.dummy_inputs import Dims, DummyInputGenerator
+from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.text_inputs import DummyTextInputGenerator
+from harness.evidence.sides import Example
 from harness.judge.examples import draw_examples
 from tests.tiny_models import domain_rules
 from tests.tiny_models.domain_rules import unvisited_bounds, violations_of_domain
+
+SIZES = {"batch_size": 2, "past_sequence_length": 3, "sequence_length": 5}
 
 
 def _gpt2(task: str = "text-generation-with-past") -> OnnxConfig:
@@ -102,6 +106,22 @@ def test_a_draw_is_refused_if_its_feeds_are_never_ordinary(
         assert {rule for rule, _ in _broken(_gpt2())} >= {"ordinary-examples"}
     finally:
         domain_rules._draw_once.cache_clear()
+
+
+def test_a_description_is_refused_if_the_cost_of_an_example_is_unknown_or_too_high() -> None:
+    class Wider(NormalizedTextConfig):
+        head_dim = 10**9
+
+    class Unknown(NormalizedTextConfig):
+        @property
+        def head_dim(self) -> int:
+            raise RuntimeError("differs by layer")
+
+    for kind in (Wider, Unknown):
+        names = type(_gpt2().normalized_config)._NAMES
+        wrong = _described({"NORMALIZED_CONFIG_CLASS": kind.with_args(**names)})
+        found = {v.rule for v in domain_rules._costly_examples(wrong, [Example.of(SIZES, 0)])}
+        assert found == {"affordable-examples"}
 
 
 class _Ids(DummyTextInputGenerator):
