@@ -5,38 +5,25 @@ from __future__ import annotations
 import gc
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from harness.configs.feeds import is_ordinary
-from harness.errors import AtolError
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
 from harness.evidence.sides import Example
-from harness.evidence.tolerance import Origin, Tolerance
+from harness.evidence.tolerance import Origin
 from harness.judge.out_of_reach import OutOfReach
-from harness.judge.own_rounding import widened
+from harness.judge.targets import targets_of
+from harness.judge.undecided import may_decide_nothing, may_leave_out
 from harness.records import Unreached, Worst
-from harness.requirements._base import EXPORTER, Blame, Failure
-from harness.requirements._blame import is_within_rounding
+from harness.requirements._base import EXPORTER, Blame
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.memory import OutOfMemoryError
-    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import ToleranceOf
+    from harness.judge.targets import Target
     from harness.requirements._base import Examined, Finding, Measure, Requirement
-
-    Rounding = Callable[[Failure], float]
-
-
-EXAMPLES_PER_UNDECIDED = 20
-"""At most one example in this many may be undecided (always one, if there are several examples).
-
-If more fail, all of them count as failures. A single example is never undecided, so that a replayed
-failure fails again.
-"""
-
 
 ATTEMPTS_IN_MEMORY = 3
 """An example and up to two smaller ones, of which the first that memory suffices for is judged."""
@@ -47,42 +34,6 @@ NO_MEMORY_TO_BLAME = Blame(
 )
 
 
-def may_leave_out(count: int, *, total: int) -> bool:
-    """Whether so few of all examples may be undecided."""
-    return total > 1 and count <= max(1, total // EXAMPLES_PER_UNDECIDED)
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """One part, or all parts run together, and how the requirement examines it."""
-
-    sides: Sides
-    examine: Callable[[Any, Example, Tolerance], Examined]
-    tolerance: Tolerance
-
-    def examine_example(self, example: Example) -> Examined:
-        return self.examine(self.sides, example, self.tolerance)
-
-    def failure(self, finding: Finding, example: Example) -> Failure:
-        """Return the arguments that are needed to find the blame for a finding."""
-        return Failure(finding, self.sides, example, self.tolerance, self.examine)
-
-    def with_own_rounding(self, examined: Examined, example: Example) -> Examined:
-        """Return the result at the tolerance that this example has by eager's own rounding on it,
-        if the tolerance is measured and was too small; else the same result."""
-        is_measured = self.tolerance.origin is Origin.MEASURED
-        if not is_measured or any(f.error is not AtolError for f in examined.findings):
-            return examined
-        return self.examine(self.sides, example, widened(self.tolerance, self.sides, example))
-
-    def is_undecided(self, examined: Examined, example: Example, rounding: Rounding) -> bool:
-        """Whether eager's own rounding error here is large enough to explain the findings."""
-        if any(finding.error is not AtolError for finding in examined.findings):
-            return False
-        failure = self.failure(examined.findings[0], example)
-        return is_within_rounding(examined, failure, rounding)
-
-
 class ExampleResults:
     """Results of one requirement: counts, the first failing example and the largest difference.
 
@@ -91,8 +42,8 @@ class ExampleResults:
 
     An example is undecided if eager PyTorch's rounding error on it exceeds atol and explains the
     file's difference (`is_within_rounding`). This happens if two experts of a router score alike,
-    or a norm is almost zero. Such an example neither passes nor fails. If
-    they are not rare, they count as failures.
+    or a norm is almost zero. Such an example neither passes nor fails. If they are not rare, they
+    count as failures; `may_decide_nothing` has the exceptions.
     """
 
     def __init__(
@@ -100,7 +51,7 @@ class ExampleResults:
     ) -> None:
         self._requirement = requirement
         self._targets = {
-            target.sides.stem: target for target in _targets(requirement, evidence, tolerance_of)
+            target.sides.stem: target for target in targets_of(requirement, evidence, tolerance_of)
         }
         self._unobserved = set(self._targets)
         self._reasons: dict[str, str] = {}
@@ -109,6 +60,7 @@ class ExampleResults:
         self._doubts: dict[tuple[str, str], str | None] = {}
         self._failing: list[tuple[Example, Mapping[str, Examined]]] = []
         self._may_leave_out = False
+        self._passing: tuple[Example, ...] = ()
         self._out_of_reach = OutOfReach(self._space)
         self.undecided: list[Example] = []
         self.examples: list[Example] = []
@@ -190,6 +142,7 @@ class ExampleResults:
         Examples whose findings are within eager's own rounding error go to `undecided` instead. An
         example on which a measured tolerance is too small is judged by its own rounding.
         """
+        self._passing = tuple(self.examples)
         self._failing = self._failing_by_own_rounding()
         count = sum(not self._may_decide_nothing(example) for example, _ in self._failing)
         self._may_leave_out = may_leave_out(count, total=self.observed + len(self._failing))
@@ -257,13 +210,8 @@ class ExampleResults:
         return value_unless_out_of_memory(are_undecided, otherwise=False)
 
     def _may_decide_nothing(self, example: Example) -> bool:
-        """Whether an example may be undecided, however many others are.
-
-        These are the provoking examples of a model whose tolerance is measured: a trained model
-        never sees such feeds, and may round much more on them than on ordinary ones.
-        """
         is_measured = any(t.tolerance.origin is Origin.MEASURED for t in self._targets.values())
-        return is_measured and not is_ordinary(example.seed)
+        return is_measured and may_decide_nothing(example, self._passing, self._space)
 
     def _count(self, example: Example, by_part: Mapping[str, Examined]) -> None:
         is_observed = False
@@ -303,7 +251,7 @@ class ExampleResults:
             for f in self._findings_of_target(target, example)
         ]
 
-    def _findings_of_target(self, target: _Target, example: Example) -> list[Finding]:
+    def _findings_of_target(self, target: Target, example: Example) -> list[Finding]:
         """Return the findings of one part; all that lack a blame get the blame of the first."""
         findings = target.examine_example(example).findings
         unknown = next((finding for finding in findings if finding.blame is None), None)
@@ -341,25 +289,3 @@ class ExampleResults:
                 axes=example.axes,
                 seed=example.seed,
             )
-
-
-def _no_tolerance(_: Sides) -> Tolerance:
-    return Tolerance.given(0.0)
-
-
-def _targets(
-    requirement: Requirement, evidence: Evidence, tolerance_of: ToleranceOf
-) -> Iterator[_Target]:
-    """Yield each part that the requirement applies to, then all parts together."""
-
-    def applies_to(sides: Sides) -> bool:
-        return requirement.why_not_applicable(sides.config) is None
-
-    if requirement.ignores_tolerance:
-        tolerance_of = _no_tolerance
-    if requirement.examine_example is not None:
-        for part in filter(applies_to, evidence.parts):
-            yield _Target(part, requirement.examine_example, tolerance_of(part))
-    together = evidence.together
-    if requirement.examine_together is not None and together is not None and applies_to(together):
-        yield _Target(together, requirement.examine_together, tolerance_of(together))

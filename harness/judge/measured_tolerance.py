@@ -16,7 +16,6 @@ from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
 from harness.evidence.sides import EagerError
 from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
-from harness.judge.example_results import may_leave_out
 from harness.judge.rounding import (
     ALWAYS_ALLOWED,
     MASKED,
@@ -25,12 +24,14 @@ from harness.judge.rounding import (
     float64_outputs,
     largest_allowed_atol,
 )
+from harness.judge.undecided import may_decide_nothing, may_leave_out
 from harness.requirements._compare import ROUNDING_FACTOR
 
 if TYPE_CHECKING:
     import numpy as np
 
     from harness.configs.atol import Atol
+    from harness.configs.axis_space import AxisSpace
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
 
@@ -78,18 +79,17 @@ def _choose(examples: Sequence[Example]) -> Sequence[Example]:
 class Observed:
     """Eager's rounding of one output in each example, and the spread of its values over all."""
 
-    roundings: list[float] = field(default_factory=list)
-    ordinary: list[bool] = field(default_factory=list)
+    space: AxisSpace
+    roundings: dict[Example, float] = field(default_factory=dict)
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
     """Sum of the squared distances from the mean."""
 
-    def add(self, values: np.ndarray[Any, Any], rounding: float, *, is_ordinary: bool) -> None:
+    def add(self, example: Example, values: np.ndarray[Any, Any], rounding: float) -> None:
         import numpy as np
 
-        self.roundings.append(rounding)
-        self.ordinary.append(is_ordinary)
+        self.roundings[example] = rounding
         finite = values[np.abs(values) < MASKED]
         if not finite.size:
             return
@@ -110,18 +110,19 @@ class Observed:
         """10 x the largest rounding of the examples that decide, at least 1e-5.
 
         Examples may be left out if the tolerance would be too large with them: one in twenty, which
-        is near a tie, such as two experts of a router that score alike; and provoking ones, which a
-        trained model never sees, if all ordinary ones stay.
+        is near a tie, such as two experts of a router that score alike; and those that may decide
+        nothing, if an ordinary one stays.
         """
         limit = LARGEST_SHARE * self.spread / ROUNDING_FACTOR
-        calm = [rounding for rounding in self.roundings if rounding <= limit]
-        ordinary = [
-            r for r, is_ordinary in zip(self.roundings, self.ordinary, strict=True) if is_ordinary
-        ]
-        is_rare = may_leave_out(len(self.roundings) - len(calm), total=len(self.roundings))
-        are_provoking = bool(ordinary) and max(ordinary) <= limit
-        kept = calm if is_rare or are_provoking else self.roundings
-        return largest_allowed_atol(max(kept, default=0.0))
+        calm = [example for example, rounding in self.roundings.items() if rounding <= limit]
+        others = [example for example in self.roundings if example not in calm]
+        is_rare = may_leave_out(len(others), total=len(self.roundings))
+        can_stay = any(is_ordinary(example.seed) for example in calm)
+        leaves_out = is_rare or (
+            can_stay and all(may_decide_nothing(one, calm, self.space) for one in others)
+        )
+        kept = calm if leaves_out else self.roundings
+        return largest_allowed_atol(max((self.roundings[one] for one in kept), default=0.0))
 
 
 def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
@@ -137,9 +138,8 @@ def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
         roundings = _roundings(sides, example, reference, problems)
         for name, values in reference.items():
             if values.dtype.kind == "f":
-                one = observed.setdefault(name, Observed())
-                rounding = roundings.get(name, math.inf)
-                one.add(values, rounding, is_ordinary=is_ordinary(example.seed))
+                one = observed.setdefault(name, Observed(sides.config.axis_space))
+                one.add(example, values, roundings.get(name, math.inf))
             else:
                 exact[name] = ALWAYS_ALLOWED
     by_output = exact | {name: one.atol for name, one in observed.items()}

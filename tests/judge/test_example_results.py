@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,15 +12,17 @@ import pytest
 
 from harness.configs import plugins
 from harness.configs.axis_space import AxisSpace
+from harness.configs.feeds import FeedKind, seed_of
 from harness.errors import AtolError, ShapeError
-from harness.evidence.sides import Example
-from harness.evidence.tolerance import Tolerance
+from harness.evidence.sides import EagerError, Example
+from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.cell import judge_cell
 from harness.judge.example_results import ExampleResults
 from harness.records import CellId, Outcome
 from harness.requirements._base import Examined, Failure, Finding, Measure, Requirement
 
 ATOL = 1e-3
+STATED = Tolerance.stated(ATOL)
 MANY = 60
 
 FAR = Examined((Finding(message="too far", error=AtolError),), (Measure("y", 0.5, ATOL, 1.0),))
@@ -105,6 +108,41 @@ def test_a_tie_of_experts_fails_alone_and_is_undecided_among_other_examples(
     assert undecided in record.message
 
 
+LONG = AxisSpace.over({"sequence_length"}, overrides={}, ceilings={"sequence_length": 1000})
+LENGTHS = (1, 10, 100, 1000)
+MEASURED = Tolerance(Origin.MEASURED, ATOL, {"y": ATOL}, limits={"y": ATOL})
+
+
+@pytest.mark.parametrize(
+    ("loud", "tolerance", "rounding", "reached"),
+    [
+        pytest.param({100, 1000}, MEASURED, 400.0, 10, id="eager rounds too much from 100 on"),
+        pytest.param({100, 1000}, MEASURED, 1.0, None, id="eager does not: the file is wrong"),
+        pytest.param({10, 100}, MEASURED, 400.0, None, id="a further example decides"),
+        pytest.param(set(LENGTHS), MEASURED, 400.0, None, id="none decides"),
+        pytest.param({100, 1000}, Tolerance.stated(ATOL), 400.0, None, id="a stated tolerance"),
+    ],
+)
+def test_beyond_all_examples_that_decide_ordinary_ones_may_be_undecided(
+    loud: set[int], tolerance: Tolerance, rounding: float, reached: int | None
+) -> None:
+    examples = [
+        Example.of({"sequence_length": size}, seed_of(FeedKind.ORDINARY, size)) for size in LENGTHS
+    ]
+    results = _results(
+        examples,
+        FAR,
+        at={e.seed for e in examples if e.axes["sequence_length"] in loud},
+        rounding=rounding,
+        space=LONG,
+        tolerance=tolerance,
+    )
+    assert (results.first_failing is None) is (reached is not None)
+    if reached is not None:
+        assert max(results.covered["sequence_length"]) == reached
+        assert len(results.undecided) == len(loud)
+
+
 def _example(number: int) -> Example:
     return Example.of({"batch_size": number + 1}, number)
 
@@ -123,16 +161,18 @@ def test_a_bound_of_one_axis_is_not_shortened_by_another_of_the_same_sum() -> No
 
 
 def _results(
-    total: int,
+    chosen: int | Sequence[Example],
     found: Examined,
     *,
     at: set[int],
     rounding: float | None,
     unsure: set[int] | None = None,
     space: AxisSpace | None = None,
+    tolerance: Tolerance = STATED,
 ) -> ExampleResults:
-    """Return results in which the examples with a number in `at` get `found`.
+    """Return results in which the examples with a seed in `at` get `found`.
 
+    `chosen` are the examples, or how many are made.
     `rounding` is a multiple of atol. The examples in `unsure` get `FAR`, all others `RIGHT`.
     """
 
@@ -154,11 +194,15 @@ def _results(
         examine_example=examine,
         measure_rounding=None if rounding is None else how_far,
     )
-    part = SimpleNamespace(stem="model", config=None)
+
+    def refuse(example: Example) -> None:
+        raise EagerError("no reference")
+
+    part = SimpleNamespace(stem="model", config=None, reference=refuse)
     config = SimpleNamespace(axis_space=space or AxisSpace({}))
     evidence: Any = SimpleNamespace(config=config, parts=[part], together=None)
-    results = ExampleResults(requirement, evidence, lambda _: Tolerance.stated(ATOL))
-    for number in range(total):
-        results.add(_example(number))
+    results = ExampleResults(requirement, evidence, lambda _: tolerance)
+    for example in map(_example, range(chosen)) if isinstance(chosen, int) else chosen:
+        results.add(example)
     results.finish()
     return results

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,12 +25,15 @@ from harness import (
     judge_cell,
     validate_model_outputs,
 )
+from harness.configs.axis_space import AxisSpace
+from harness.configs.feeds import FeedKind, is_ordinary, seed_of
 from harness.evidence.models import perturb
 from harness.evidence.sides import EagerError, Example
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.measured_tolerance import EXAMPLES, Observed, measured_on
 from harness.records import CellId
 
+LONG = AxisSpace.over({"sequence_length"}, overrides={}, ceilings={"sequence_length": 1000})
 TASK = "image-classification"
 SIZES = {
     "hidden_size": 48,
@@ -168,6 +172,7 @@ class _Sides:
     def __init__(self, roundings: Sequence[float]) -> None:
         self.roundings = roundings
         self.measured: list[int] = []
+        self.config = SimpleNamespace(axis_space=AxisSpace({}))
 
     def fact(self, key: object, compute: Callable[[], Any]) -> Any:
         return compute()
@@ -242,21 +247,33 @@ def test_a_bounded_number_of_examples_is_measured() -> None:
     assert max(measured) > 150
 
 
+def _observed(*, loud: Callable[[Example], bool]) -> Observed:
+    """Observe ordinary and provoking examples of growing length."""
+    observed = Observed(LONG)
+    for kind in (FeedKind.ORDINARY, FeedKind.PROVOKING):
+        for length in (1, 10, 100, 1000):
+            example = Example.of({"sequence_length": length}, seed_of(kind, length))
+            observed.add(example, np.linspace(-10, 10, 100), 5e-2 if loud(example) else 3e-5)
+    return observed
+
+
 @pytest.mark.parametrize(
     ("loud", "atol"),
     [
-        ("provoking", 3e-4),  # left out: users never see such feeds
-        ("ordinary", 5e-1),
+        # Users never see such feeds.
+        (lambda e: not is_ordinary(e.seed), 3e-4),
+        # Sums of so many terms round too much.
+        (lambda e: e.axes["sequence_length"] > 10, 3e-4),
+        # Not only the longest.
+        (lambda e: 1 < e.axes["sequence_length"] < 1000, 5e-1),
+        # No ordinary feed would decide.
+        (lambda e: is_ordinary(e.seed), 5e-1),
     ],
 )
-def test_provoking_examples_may_round_more_and_ordinary_ones_decide(loud: str, atol: float) -> None:
-    observed = Observed()
-    values = np.linspace(-10, 10, 100)
-    for number in range(6):
-        is_ordinary = number % 2 == 0
-        is_loud = is_ordinary == (loud == "ordinary") and number > 1
-        observed.add(values, 5e-2 if is_loud else 3e-5, is_ordinary=is_ordinary)
-    assert observed.atol == pytest.approx(atol)
+def test_provoking_and_far_examples_may_round_more_and_other_ones_decide(
+    loud: Callable[[Example], bool], atol: float
+) -> None:
+    assert _observed(loud=loud).atol == pytest.approx(atol)
 
 
 def measure_too_small(monkeypatch: pytest.MonkeyPatch, *, limit: float) -> None:
