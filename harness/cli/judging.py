@@ -50,7 +50,7 @@ Budget = Annotated[
     typer.Option(
         "--budget",
         metavar="TIME",
-        help="Time for examples, such as 90s or 5m; default: all examples below 20 million "
+        help="Time for examples, such as 90s or 5m; default: 240 s below 20 million "
         "parameters, else 30 s, and 1.2 s for each million beyond 100 million, at most 480 s.",
     ),
 ]

@@ -1,7 +1,8 @@
 """How the time for examples is spent: a share for each requirement, the important examples first.
 
-A model of a billion parameters needs seconds for a call, so that not all examples fit in the time
-that a user waits. Tiny models have no budget: all their examples run.
+A model of a billion parameters needs seconds for a call, and so does a small one for 100,000
+tokens, so that not all examples fit in the time that a user waits. Cells of the matrix have no
+budget: all their examples run.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ Clock = Callable[[], float]
 """Returns seconds from any fixed moment on."""
 
 MEDIUM_MODEL = 100_000_000
+SMALL_MODEL_SECONDS = 240.0
+"""Many times what all examples of a small model take, unless its window is very long."""
+
 SHORTEST, LONGEST = 30.0, 480.0
 SECONDS_PER_PARAMETER = 1.2e-6
 
@@ -75,14 +79,14 @@ def _features(example: Example, space: AxisSpace) -> set[object]:
     return {is_ordinary(example.seed), *empty}
 
 
-def default_budget(parameters: int) -> float | None:
+def default_budget(parameters: int) -> float:
     """Return the seconds for the examples of a model by its number of parameters.
 
-    None, for all examples, below 20 million parameters. Then 30 s, and 1.2 s more for each million
-    beyond 100 million, at most 480 s.
+    They are 240 s below 20 million parameters, which suffices for all examples of most such models.
+    Then 30 s, and 1.2 s more for each million beyond 100 million, at most 480 s.
     """
     if parameters < LARGE_MODEL:
-        return None
+        return SMALL_MODEL_SECONDS
     further = max(0, parameters - MEDIUM_MODEL) * SECONDS_PER_PARAMETER
     return min(LONGEST, SHORTEST + further)
 

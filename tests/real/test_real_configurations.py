@@ -28,8 +28,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = json.loads(
 MEMORY = 4 * GIB
 LONGEST_IN_FULL = 2048
 EXAMPLES = 4
-"""Drawn in addition to the corners, which visit all landmarks. There is no budget: how far a
-verdict goes must not depend on the load of the machine."""
+"""Drawn in addition to the corners, which visit all landmarks."""
 
 
 def _save(name: str, folder: Path) -> str:
@@ -70,7 +69,7 @@ def _judge(name: str, folder: Path) -> tuple[CellReport, int]:
 
 
 def _mark(name: str) -> pytest.MarkDecorator:
-    """All examples of a window of more than 2,048 tokens take many minutes."""
+    """A window of more than 2,048 tokens takes its whole budget of 4 minutes, and more."""
     settings = CONFIGURATIONS[name]["config"]
     is_wide = settings.get("max_position_embeddings", 0) > LONGEST_IN_FULL
     return pytest.mark.nightly if is_wide else pytest.mark.full
