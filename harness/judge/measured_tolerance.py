@@ -110,7 +110,7 @@ class Observed:
         """10 x the largest rounding of the examples that decide, at least 1e-5.
 
         Examples may be left out if the tolerance would be too large with them: one in twenty, which
-        is near a tie, such as two experts of a router that score alike; and those that may decide
+        is near a tie, such as two experts of a router that score alike; and all that may decide
         nothing, if an ordinary one stays.
         """
         limit = LARGEST_SHARE * self.spread / ROUNDING_FACTOR
