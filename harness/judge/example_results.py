@@ -270,8 +270,15 @@ class ExampleResults:
             at_first = f"at the first, {self._reasons[part]}" if part in self._reasons else None
             reason = "".join(f"; {text}" for text in (at_first, self._out_of_reach.reason) if text)
             return f"got no example of {part} to observe, so it could not have failed{reason}"
-        doubt = next((doubt for doubt in self._doubts.values() if doubt is not None), None)
-        return doubt or (None if self.unreached else self._out_of_reach.reason)
+        return next((doubt for doubt in self._doubts.values() if doubt is not None), None)
+
+    @property
+    def where_memory_ran_out(self) -> str | None:
+        """For how many examples memory ran out, if others reached their sizes; else None.
+
+        Several axes were too large together then, and none of them alone.
+        """
+        return None if self.unreached else self._out_of_reach.reason
 
     def _keep(self, measure: Measure, example: Example, part: str) -> None:
         name = f"{part}: {measure.output}" if len(self._targets) > 1 else measure.output

@@ -125,6 +125,11 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
     visits_bounds = requirement.visits_bounds and not prepared.is_replay
     missed = prepared.domain.unreached(results.examples) if visits_bounds else ()
     notes = [f"{note} ({n} of {results.observed} examples)" for note, n in results.notes.items()]
+    memory = results.where_memory_ran_out
+    if memory is not None:
+        notes.append(
+            f"examples: {memory}; others reached these sizes, and smaller ones ran instead"
+        )
     lines = [record.message, *notes, _undecided_note(record, results)]
     record = replace(
         record,
@@ -140,7 +145,7 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
         part=results.part,
     )
     if results.first_failing is None:
-        reason = results.why_inconclusive()
+        reason = results.why_inconclusive() or (memory if prepared.strict_domain else None)
         if reason is None:
             return record
         return replace(
