@@ -91,10 +91,13 @@ def read_durations() -> Durations:
 
 
 def mean_durations(run: Run) -> dict[str, float]:
-    """Return row -> mean seconds of its cells, over the cells that got a verdict in a run."""
+    """Return row -> mean seconds of its cells, over the cells that were judged to the end in a run.
+
+    A cell whose later requirements were skipped, as after a failed export, is quicker than its row.
+    """
     found: dict[str, list[float]] = {}
     for report in run.reports():
-        if report.outcome in _JUDGED:
+        if report.outcome in _JUDGED and not _is_cut_short(report):
             found.setdefault(row_of(report.cell), []).append(_seconds(report))
     return {row: statistics.fmean(values) for row, values in found.items()}
 
@@ -140,6 +143,10 @@ def write_durations(path: Path, fresh: Mapping[str, float], *, wanted: Iterable[
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(rounded, indent=1) + "\n")
     return len(estimates)
+
+
+def _is_cut_short(report: CellReport) -> bool:
+    return any(record.outcome is Outcome.SKIPPED for record in report.records)
 
 
 def _seconds(report: CellReport) -> float:
