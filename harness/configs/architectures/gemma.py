@@ -137,9 +137,9 @@ class Gemma4TextOnnxConfig(Gemma3nTextOnnxConfig):
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 2e-3,
-        "feature-extraction-with-past": 1.3e-3,
+        "feature-extraction-with-past": 3.6e-3,
         "text-generation": 4e-3,
-        "text-generation-with-past": 2.4e-3,
+        "text-generation-with-past": 5.5e-3,
     }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLayerwisePastGenerator)
 
