@@ -57,17 +57,13 @@ class Domain:
         """Return the estimated cost of an example of these sizes."""
         return estimate_cost(self.config, sizes, parameters=self.parameters)
 
-    def to_measure(
-        self, examples: Sequence[Example], *, seconds: float | None
-    ) -> Sequence[Example]:
+    def to_measure(self, examples: Sequence[Example], *, seconds: float) -> Sequence[Example]:
         """Return the examples on which the tolerance is measured within a tenth of `seconds`.
 
-        These are all examples without a limit. Else they are the first ones, in the order in which
-        a budget runs them, whose work together is little enough, and three at least. So the bounds
-        are among them if they can be: eager rounds most at positions far into a long window.
+        These are the first ones, in the order in which a budget runs them, whose work together is
+        little enough, and three at least. So the bounds are among them if they can be: eager rounds
+        most at positions far into a long window.
         """
-        if seconds is None:
-            return examples
         chosen: list[Example] = []
         left = seconds / 10 * WORK_PER_SECOND
         for example in important_first(examples, self.config.axis_space):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
 from harness.evidence.sides import Example
-from harness.evidence.tolerance import Origin
 from harness.judge.out_of_reach import OutOfReach
 from harness.judge.targets import targets_of
 from harness.judge.undecided import may_decide_nothing, may_leave_out
@@ -210,7 +209,7 @@ class ExampleResults:
         return value_unless_out_of_memory(are_undecided, otherwise=False)
 
     def _may_decide_nothing(self, example: Example) -> bool:
-        is_measured = any(t.tolerance.origin is Origin.MEASURED for t in self._targets.values())
+        is_measured = any(target.is_measured for target in self._targets.values())
         return is_measured and may_decide_nothing(example, self._passing, self._space)
 
     def _count(self, example: Example, by_part: Mapping[str, Examined]) -> None:

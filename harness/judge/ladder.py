@@ -127,9 +127,7 @@ def _run_on_examples(record: Record, prepared: PreparedCell, requirement: Requir
     notes = [f"{note} ({n} of {results.observed} examples)" for note, n in results.notes.items()]
     memory = results.where_memory_ran_out
     if memory is not None:
-        notes.append(
-            f"examples: {memory}; others reached these sizes, and smaller ones ran instead"
-        )
+        notes.append(f"examples: {memory}; others reached each of these sizes")
     lines = [record.message, *notes, _undecided_note(record, results)]
     record = replace(
         record,

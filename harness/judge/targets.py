@@ -30,6 +30,11 @@ class Target:
     examine: Callable[[Any, Example, Tolerance], Examined]
     tolerance: Tolerance
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether the tolerance was measured, on some of the examples."""
+        return self.tolerance.origin is Origin.MEASURED
+
     def examine_example(self, example: Example) -> Examined:
         return self.examine(self.sides, example, self.tolerance)
 
@@ -40,8 +45,7 @@ class Target:
     def with_own_rounding(self, examined: Examined, example: Example) -> Examined:
         """Return the result at the tolerance that this example has by eager's own rounding on it,
         if the tolerance is measured and was too small; else the same result."""
-        is_measured = self.tolerance.origin is Origin.MEASURED
-        if not is_measured or any(f.error is not AtolError for f in examined.findings):
+        if not self.is_measured or any(f.error is not AtolError for f in examined.findings):
             return examined
         return self.examine(self.sides, example, widened(self.tolerance, self.sides, example))
 

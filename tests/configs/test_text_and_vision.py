@@ -119,13 +119,6 @@ def _sizes(axes: Mapping[int, str]) -> dict[int, int]:
 def test_of_widths_that_differ_by_layer_the_largest_counts() -> None:
     layers = {0: {"head_dim": 8, "num_key_value_heads": 4}, 1: {"head_dim": 16}}
     normalized = NormalizedTextConfig(
-        LlamaConfig(
-            hidden_size=24,
-            num_attention_heads=4,
-            num_key_value_heads=2,
-            num_hidden_layers=3,
-            head_dim=6,
-            per_layer_config=layers,
-        )
+        LlamaConfig(num_key_value_heads=2, num_hidden_layers=3, head_dim=6, per_layer_config=layers)
     )
     assert (normalized.head_dim, normalized.num_key_value_heads) == (16, 4)

@@ -9,6 +9,7 @@ import pytest
 
 from harness.evidence.costs import ExampleLimits, estimate_cost
 from harness.evidence.sides import Example
+from harness.judge.budget import important_first
 from harness.judge.domain import WORK_PER_SECOND, Domain
 from harness.judge.examples import draw_examples
 
@@ -72,7 +73,9 @@ def test_the_tolerance_is_measured_at_the_bounds_too_if_time_allows(config: Any)
     domain = Domain(config, 10**6, ExampleLimits())
     examples = draw_examples(config.axis_space, count=30, seed=0)
     work = domain.cost(_sizes(63, 1)).work
-    assert domain.to_measure(examples, seconds=None) == examples
+    in_order = important_first(examples, config.axis_space)
+    assert len(in_order) == len(examples)
+    assert domain.to_measure(examples, seconds=1e9) == in_order
     some = domain.to_measure(examples, seconds=10 * 40 * work / WORK_PER_SECOND)
     assert 3 < len(some) < len(examples)
     assert max(e.axes["past_sequence_length"] + e.axes["sequence_length"] for e in some) == 64

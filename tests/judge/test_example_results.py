@@ -172,8 +172,8 @@ def _results(
 ) -> ExampleResults:
     """Return results in which the examples with a seed in `at` get `found`.
 
-    `chosen` are the examples, or how many are made.
-    `rounding` is a multiple of atol. The examples in `unsure` get `FAR`, all others `RIGHT`.
+    `chosen` are the examples, or how many are made. `rounding` is a multiple of atol. The examples
+    in `unsure` get `FAR`, all others `RIGHT`.
     """
 
     def examine(part: Any, example: Example, tolerance: Tolerance) -> Examined:
