@@ -49,6 +49,9 @@ class Exporter(Protocol):
         """
 
 
+AUTO = ("dynamo", "torchscript")
+"""The exporters that `auto` chooses from, the preferred one first."""
+
 _registered: dict[str, Exporter] = {}
 
 
@@ -110,4 +113,5 @@ def _listed(opsets: tuple[int, ...]) -> str:
 
 def resolve_auto(opset: int) -> str:
     """Return the exporter for `auto`: `dynamo` if it honours the opset, else `torchscript`."""
-    return "dynamo" if opset in get_exporter("dynamo").opsets else "torchscript"
+    preferred, other = AUTO
+    return preferred if opset in get_exporter(preferred).opsets else other

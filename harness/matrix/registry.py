@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.configs.tasks import ConfigConstructor, TasksManager
@@ -10,6 +10,7 @@ from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read
 
 BACKEND = "onnx"
 MIDDLE_END = "harness.configs.middle_end"
+BASES = ("harness.configs.base", "harness.configs.seq2seq")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +71,23 @@ def middle_end(architecture: str, task: str) -> str:
 
     Returns the name of the description itself if it has no middle-end class as a base.
     """
-    described = _constructors(architecture)[task].resolve()
-    bases = (base for base in described.__mro__ if base.__module__ == MIDDLE_END)
-    return next(bases, described).__name__
+    return _first_base(architecture, task, (MIDDLE_END,))
+
+
+def base_class(architecture: str, task: str) -> str:
+    """Return the name of the level 1 class of a task's description, such as OnnxConfigWithPast."""
+    return _first_base(architecture, task, BASES)
 
 
 def first_opset(architecture: str, task: str) -> int:
     """Return the lowest opset for which a task is described."""
     return _constructors(architecture)[task].resolve().MIN_OPSET
+
+
+def _first_base(architecture: str, task: str, modules: Collection[str]) -> str:
+    described = _constructors(architecture)[task].resolve()
+    bases = (base for base in described.__mro__ if base.__module__ in modules)
+    return next(bases, described).__name__
 
 
 def _constructors(architecture: str) -> Mapping[str, ConfigConstructor]:

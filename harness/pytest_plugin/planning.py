@@ -77,9 +77,8 @@ def _selection(config: pytest.Config, profile: Profile) -> Selection:
 def _select_smoke_set(whole: RunPlan, registry: Registry, *, durations: Durations) -> RunPlan:
     rows = smoke_set(registry, durations)
     every = sum(map(len, registry.tasks.values()))
-    note = (
-        f"smoke set: {len(rows)} of {every} (model, task) pairs; select others with --architecture"
-    )
+    pairs = len({(row.model, row.task) for row in rows})
+    note = f"smoke set: {pairs} of {every} (model, task) pairs; select others with --architecture"
     return RunPlan(plan=select_rows(whole.plan, rows), notes=(note,))
 
 
