@@ -190,7 +190,11 @@ def _refuse_different_splits(shards: Sequence[tuple[SourceRun, RunShard]]) -> No
 
 
 def _records(sources: Sequence[SourceRun], header: Header) -> dict[tuple[str, str], Record]:
-    """Return one record per planned pair, in planned order, then the records outside the plan."""
+    """Return (cell, requirement) -> record: planned ones in planned order, then the others.
+
+    A planned pair that no source judged is *not run*. Raises UsageError if two sources judged the
+    same pair.
+    """
     judged: dict[tuple[str, str], tuple[SourceRun, Record]] = {}
     unjudged: dict[tuple[str, str], Record] = {}
     for source in sources:

@@ -44,7 +44,7 @@ def rows(counts: Tally, *, title: str) -> Iterator[tuple[str, ...]]:
 
 
 def collapsed(counts: Tally, limit: int) -> Tally:
-    """Return at most `limit` entries: the names with the most cells, and one for all others."""
+    """Return at most `limit` entries: those with most cells, and the sum of the others."""
     if len(counts) <= limit:
         return counts
     largest = sorted(counts, key=lambda name: -counts[name].total())[: limit - 1]

@@ -1,4 +1,4 @@
-"""`doctor`: checks the environment before a run fails in it."""
+"""`doctor`: checks that the environment can run the harness, and says what to repair."""
 
 from __future__ import annotations
 

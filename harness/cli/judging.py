@@ -1,4 +1,4 @@
-"""How `check` and `export` judge: in a child process with limits, showing progress on stderr."""
+"""Judging for `check` and `export`: in a child process with limits, with progress on stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar on a terminal, else a line every few seconds; stdout is left alone."""
+"""Progress of a command on stderr: a bar if that is a terminal, else a line every few seconds."""
 
 from __future__ import annotations
 

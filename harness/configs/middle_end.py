@@ -29,7 +29,7 @@ from harness.configs.text_inputs import (
 
 
 class TextEncoderOnnxConfig(OnnxConfig):
-    """Bidirectional text models. `INPUT_NAMES` are those that the architecture's forward takes."""
+    """Bidirectional text models, such as BERT. A subclass lists its inputs in `INPUT_NAMES`."""
 
     MODALITY = "text"
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyTextInputGenerator,)

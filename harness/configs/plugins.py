@@ -1,6 +1,6 @@
-"""Descriptions from other packages: entry points and `--config-module`.
+"""Config modules of other packages, found by entry points and `--config-module`.
 
-A config module registers what it brings when it is imported: descriptions with `register`,
+A config module registers its contents when it is imported: descriptions with `register`,
 exporters with `register_exporter`, tiny models and expectations with `register_fixtures`.
 """
 

@@ -1,4 +1,4 @@
-"""What one example costs in memory and in operations, estimated before it runs.
+"""The memory and operations that an example costs, estimated before it runs.
 
 The estimate counts what grows with the axis sizes: attention scores, activations, logits and the
 cache. It follows from the description's axes and the model's widths, and knows no model's name.

@@ -32,7 +32,7 @@ LARGE_MODEL = 20_000_000
 
 @dataclass(slots=True)
 class Source:
-    """Where the files of a cell come from: an exporter that has not run yet, or given files.
+    """The source of a cell's files: an exporter that has not run yet, or given files.
 
     `unshared_exporter` is the same exporter without shared work, set only if the exports with and
     without it are to be compared. `unsupported` names given files of a form that is not supported

@@ -123,7 +123,10 @@ class Sides(ABC):
 
     @abstractmethod
     def run(self, feed: Feed) -> Arrays:
-        """Return output name -> array for a feed; raises CandidateError if it is refused."""
+        """Run the ONNX files on a feed; return output name -> array.
+
+        Raises CandidateError if ONNX Runtime raises an error.
+        """
 
     @abstractmethod
     def under(self, execution: Execution) -> Sides:
@@ -199,7 +202,7 @@ class PartEvidence(Sides):
 
     @functools.cached_property
     def plain(self) -> PartEvidence:
-        """Evidence of the same file, run at ORT_DISABLE_ALL."""
+        """Evidence of this file, run without ONNX Runtime's optimisations (ORT_DISABLE_ALL)."""
         return self.under(PLAIN)
 
     def under(self, execution: Execution) -> PartEvidence:

@@ -54,7 +54,7 @@ class Tolerance:
         return self.by_output.get(name, self.largest)
 
     def ratio(self, output: str, difference: float) -> float:
-        """Return how many times the tolerance of an output a difference is."""
+        """Return a difference of an output divided by the output's tolerance; above 1 it fails."""
         return difference / max(self.for_output(output), SMALLEST_ATOL)
 
 

@@ -1,4 +1,4 @@
-"""Which opsets an exporter honours, found by trying and cached per set of installed versions.
+"""The opsets that an exporter honours: found by trying, cached per set of installed versions.
 
 torch.onnx may write another opset than requested, and only log this.
 """

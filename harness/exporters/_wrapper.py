@@ -1,6 +1,7 @@
-"""The wrapper with a flat signature that tracing exporters export: tensors in, tensors out.
+"""A wrapper of a model for exporters that trace: its forward takes and returns only tensors.
 
-The reference of a verdict never uses this wrapper (see `harness.evidence.reference`).
+Caches are rebuilt inside. The reference is computed without this wrapper, so that a mistake in it
+shows as a difference (see `harness.evidence.reference`).
 """
 
 from __future__ import annotations

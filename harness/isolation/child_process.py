@@ -34,7 +34,7 @@ _BOOT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a child ended one cell, in addition to the records that it sent or wrote.
+    """The end of one cell in a child, in addition to the records that the child sent or wrote.
 
     `outcome` is the outcome of the first requirement without a record, and `got` what happened
     instead of a verdict; both are None if the cell was judged without an error. `why_retired` says
@@ -170,7 +170,7 @@ class ChildProcess:
         return self.resident + self._used_by_descendants
 
     def _end_as_orphan(self) -> NoReturn:
-        """End this process too: its parent has ended, so the run no longer reads its results."""
+        """Kill the child, then exit this process with status 1, since its own parent ended."""
         self.kill()
         os._exit(1)
 

@@ -90,7 +90,7 @@ def _watch(
 
 
 class _Collected(Observer):
-    """What the child has sent so far."""
+    """The records and progress that the child has sent so far."""
 
     def __init__(self, on_progress: Callable[[Progress], None]) -> None:
         self.cell: CellId | None = None

@@ -1,4 +1,4 @@
-"""The parent's side of a judge process: requests cells within limits of time and memory."""
+"""The parent's side of a judge process: sends it cells, and kills it at a limit."""
 
 from __future__ import annotations
 

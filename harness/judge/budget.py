@@ -1,4 +1,4 @@
-"""How the time for examples is spent: a share for each requirement, the important examples first.
+"""The time for examples: each requirement has a share, and runs important examples first.
 
 A model of a billion parameters needs seconds for a call, and so does a small one for 100,000
 tokens, so that not all examples fit in the time that a user waits. Cells of the matrix have no
@@ -23,7 +23,7 @@ WorkOf = Callable[["Example"], int]
 """Returns the multiply-adds and bytes of one forward call of an example."""
 
 WORK_OF_ANY_CALL = 10**8
-"""What a call takes however small its example is: operators are started, and results compared."""
+"""Work of the smallest call, in the same units: starting operators and comparing results."""
 
 Clock = Callable[[], float]
 """Returns seconds from any fixed moment on."""
@@ -150,7 +150,7 @@ class Budget:
 
     @property
     def note(self) -> str | None:
-        """What was left out, as text; None if nothing was."""
+        """The number of examples that were left out, as text; None if all ran."""
         if not self.left_out:
             return None
         counts = ", ".join(

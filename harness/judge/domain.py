@@ -1,4 +1,4 @@
-"""Which examples of a cell may run, and which bounds of the model they did not reach."""
+"""The domain of a cell: which examples may run, and which bounds they did not reach."""
 
 from __future__ import annotations
 

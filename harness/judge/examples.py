@@ -124,10 +124,11 @@ def minimise(example: Example, space: AxisSpace, fails: Callable[[Example], bool
 
 
 def _up_to(example: Example, space: AxisSpace) -> SearchStrategy[Example]:
-    """Return a strategy for examples that are on no axis larger than `example`.
+    """Return a strategy for examples that are at most as large as `example` on every axis.
 
-    Plain integers are the first alternative, since Hypothesis shrinks towards it. Both alternatives
-    draw the same number of choices, so that switching to the first adds no choice.
+    A size is any integer in its range, or one of the two ends. The range comes first, since
+    Hypothesis shrinks towards the first alternative. Both make the same number of choices, since
+    Hypothesis only keeps a smaller example that makes no more choices.
     """
     from hypothesis import strategies as st
 

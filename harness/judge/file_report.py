@@ -45,7 +45,7 @@ SHARE_OF_REST = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOptions:
-    """How files are judged.
+    """Options of judging files.
 
     `atol` is a number, a mapping task -> number, or None to measure it. `budget` is the time for
     examples in seconds; None chooses it by the size of the model. `memory` is what the process may

@@ -1,4 +1,4 @@
-"""What a caller can observe while files are judged: the plan, progress, records, the scope."""
+"""Events while files are judged, for callers: the plan, progress, records, the scope."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.records import CellId, Record, Scope
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How far judging has come.
+    """The progress of judging.
 
     `stage` is what happens now, such as `loading the model` or `agreement`. For a requirement,
     `number` is its place among `count` planned ones, from 1, and `example` the number of its

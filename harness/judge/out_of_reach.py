@@ -28,7 +28,7 @@ class OutOfReach:
 
     @property
     def reason(self) -> str | None:
-        """What happened, as text; None if memory never ran out."""
+        """The number of examples and the first one, as text; None if memory never ran out."""
         if not self._examples:
             return None
         return (

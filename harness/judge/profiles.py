@@ -11,7 +11,7 @@ from harness.requirements import check_requirement_ids, requirement_ids
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """How much a run judges.
+    """The amount of work of a run.
 
     `opsets`: the default opsets; None means the lowest, default and highest opset of each exporter.
     `max_examples`: the number of drawn examples, in addition to the corners.

@@ -1,4 +1,4 @@
-"""What a requirement examines on each example: every part of a cell, and all parts together."""
+"""Targets of a requirement on each example: every part of a cell, and all parts together."""
 
 from __future__ import annotations
 

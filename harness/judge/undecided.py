@@ -1,4 +1,4 @@
-"""Which examples may neither pass nor fail, because eager PyTorch itself rounds too much there."""
+"""Rules for undecided examples: eager rounds so much there that they neither pass nor fail."""
 
 from __future__ import annotations
 

@@ -34,9 +34,10 @@ _JUDGED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """Expected seconds of a cell: measured by row (cell id without opset), else `typical`.
+    """Expected seconds of cells.
 
-    `typical` maps an exporter to the median of its measured rows.
+    `rows` maps a row (a cell id without the opset) to the mean of its measured cells. `typical`
+    maps an exporter to the median of its measured rows, which is expected of its other rows.
     """
 
     rows: Mapping[str, float]

@@ -27,10 +27,11 @@ def shared_files(library: Path) -> tuple[Path, ...]:
 
 @functools.cache
 def files_of_models(library: Path, model_types: frozenset[str]) -> tuple[Path, ...]:
-    """Return the files of the packages of `model_types`, and of all model packages they import.
+    """Return the Python files of the given models and of all models that these import, sorted.
 
-    Returns the files of all models if a type has no package of its name, or if a package uses the
-    auto classes, which look up models at run time.
+    `library` is the folder of transformers. An import of an import counts too. Returns the files of
+    all models if a type has no package of the same name, or if a package uses an auto class, such
+    as `AutoModel`, which chooses the model at run time.
     """
     waiting = {name.replace("-", "_") for name in model_types}
     found: dict[str, list[Path]] = {}

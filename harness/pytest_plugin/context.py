@@ -164,7 +164,7 @@ class RunContext:
 
     @cached_property
     def reuse_plan(self) -> ReusePlan | None:
-        """Which cells reuse earlier records; None without --incremental. The controller decides."""
+        """The cells that reuse earlier records, as chosen by the controller; None if none may."""
         if not self.is_incremental:
             return None
         if "reuse" in self._shared:

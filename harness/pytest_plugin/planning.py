@@ -43,7 +43,7 @@ class RunPlan:
     is_gate: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """Form sent to workers, so that they need not plan again."""
+        """Return the plan as JSON values; the workers of xdist get these and do not plan again."""
         return {"plan": dump_plan(self.plan), "why_empty": self.why_empty}
 
     @classmethod

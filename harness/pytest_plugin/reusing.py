@@ -24,7 +24,7 @@ SAMPLE_SHARE, SAMPLE_CELLS = 0.1, 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReusePlan:
-    """Which cells are reused, decided by the controller at the start of the run for all processes.
+    """The cells that are reused; the controller chooses them at the start of the run.
 
     `verified` are cells that could be reused, but are judged again to compare the records.
     """

@@ -61,7 +61,7 @@ class CellReport:
 
     @property
     def reach(self) -> tuple[Reach, ...]:
-        """How far the examples of all records reached, by axis."""
+        """The largest sizes that the examples of all records reached, by axis."""
         return reach_of(self.records)
 
     @property
@@ -88,7 +88,7 @@ class CellReport:
 
     @property
     def _as_far_as(self) -> str:
-        """How far the examples reached, where that is not the whole domain; empty if it is.
+        """The limits up to which examples ran, as text; empty if they reached the whole domain.
 
         A requirement that came less far than the others is named.
         """

@@ -24,5 +24,5 @@ def make_footer(
 
 
 def is_green(reports: Sequence[CellReport]) -> bool:
-    """Whether at least one cell was planned and all cells ended as expected."""
+    """Return whether at least one cell was planned and all cells ended as expected."""
     return bool(reports) and all(report.expected for report in reports)

@@ -12,7 +12,7 @@ from harness.records.lines import Record
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOutFile:
-    """A file beside the judged ones that looks like a model, and why it was not judged."""
+    """A file in the judged folder that may be a model but was not judged, and the reason."""
 
     file: str
     reason: str
@@ -48,7 +48,7 @@ def show_reached(reached: int, bound: int | None) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What a verdict on files holds for.
+    """The scope of a verdict on files.
 
     `judged` and `left_out` are files, relative to `folder`. `not_asked` are the requirements that
     were not planned; `is_selection` says whether the user chose the planned ones. `notes` say what

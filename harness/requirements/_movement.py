@@ -1,4 +1,4 @@
-"""How far outputs move when an input changes, on examples of sufficient size."""
+"""Movements of outputs when an input changes, on examples of sufficient size."""
 
 from __future__ import annotations
 
@@ -80,10 +80,11 @@ def reseeded(example: Example, step: int) -> Example:
 def examine_until_decided(
     sides: Sides, example: Example, examine: Callable[[Example], Examined]
 ) -> Iterator[Examined]:
-    """Examine an example, and again with other values while an input has shown no effect.
+    """Yield results of an example, with new values each time, until every input shows an effect.
 
-    Stops at the first finding, or after 8 attempts, 2 for a large model. The effect of an input can
-    depend on the values: a model that pools the first token ignores the mask for many values.
+    The effect of an input can depend on the values: a model that pools the first token gives the
+    same output for many masks. Ends earlier at the first finding, or after 8 attempts (2 if the
+    model is large).
     """
     attempts = _MAX_ATTEMPTS_OF_LARGE_MODEL if sides.owner.is_large else _MAX_ATTEMPTS
     for attempt in range(attempts):

@@ -57,7 +57,11 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _failure(evidence: Evidence, error: ExporterError) -> Iterator[Finding]:
-    """Blame the exporter, unless eager PyTorch refuses the inputs that the exporter was given."""
+    """Yield the findings of a failed export, with the layer to blame.
+
+    That is the exporter, or the model or its description if eager PyTorch raises an error for the
+    same inputs.
+    """
     message = f"export: got {one_line(error)}, expected a file"
     refusal = None if isinstance(error, UnsupportedOpsetError) else _eager_refusal(evidence)
     blame = EXPORTER if refusal is None else blame_refusal(refusal)
@@ -68,8 +72,7 @@ def _failure(evidence: Evidence, error: ExporterError) -> Iterator[Finding]:
 
 
 def _eager_refusal(evidence: Evidence) -> EagerError | None:
-    """Return eager PyTorch's error for the inputs that the exporter was given; None if it has
-    none."""
+    """Return the error of eager PyTorch for the inputs of the export; None if it raises none."""
     for part in evidence.parts:
         try:
             part.eager(part.config.generate_dummy_inputs())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,10 @@ from harness.evidence.fixtures import TinyModel
 from harness.exporters import register_exporter
 from harness.matrix.changed_files import ChangedFile, changed_definitions
 from harness.matrix.changes import Changes, select_changes
-from harness.matrix.durations import Durations, read_durations
+from harness.matrix.durations import read_durations
 from harness.matrix.plan import Selection, make_plan
-from harness.matrix.registry import Registry, base_class, middle_end, modalities, read_registry
-from harness.matrix.smoke_set import RowSelector, smoke_set
+from harness.matrix.registry import Registry, modalities, read_registry
+from harness.matrix.smoke_set import smoke_set
 
 ROOT = Path(harness.__file__).resolve().parents[1]
 ARCHITECTURES = "harness/configs/architectures"
@@ -271,8 +271,8 @@ def test_an_expectation_selects_what_it_stands_for(selected: Any, registry: Regi
 def test_an_exporter_selects_itself_on_the_smoke_set(selected: Any, registry: Registry) -> None:
     changes = selected(edited("harness/exporters/dynamo.py", ("import", "import sys\nimport")))
     assert str(changes).startswith("1 file selects the smoke set of exporter dynamo (")
-    selectors = smoke_set(registry, read_durations())
-    assert rows(changes, registry) == {(*row, "dynamo") for row in pairs(selectors)}
+    smoke = smoke_set(registry, read_durations())
+    assert rows(changes, registry) == {(row.model, row.task, "dynamo") for row in smoke}
 
 
 def test_several_changes_add_up_in_one_line(selected: Any, registry: Registry) -> None:
@@ -325,62 +325,3 @@ def test_another_package_is_mapped_too(tmp_path: Path, monkeypatch: pytest.Monke
     registry = read_registry()
     changes = select_changes([described], registry, read_durations())
     assert names(changes) == {"the smoke set of exporter theirexporter"}
-
-
-def test_the_smoke_set_is_the_quickest_of_each_middle_end_class(registry: Registry) -> None:
-    seconds = {
-        f"{model}/{task}/{exporter}": 9.0
-        for model, tasks in registry.tasks.items()
-        for task in tasks
-        for exporter in registry.exporters
-    }
-    quick = {
-        f"{model}/{task}/{exporter}": 1.0
-        for model, task in [
-            *(("bert", "fill-mask"), ("gpt2~external-data", "text-generation-with-past")),
-            *(("llama", "text-generation"), ("llama", "text-generation-with-past")),
-        ]
-        for exporter in registry.exporters
-    }
-    selectors = smoke_set(registry, Durations.from_rows({**seconds, **quick}))
-    rows_by_class: dict[str, set[tuple[str, str]]] = {}
-    for model, task in pairs(selectors):
-        rows_by_class.setdefault(middle_end(model, task), set()).add((model, task))
-    assert rows_by_class["TextEncoderOnnxConfig"] == {("bert", "fill-mask")}
-    assert rows_by_class["TextDecoderWithPositionIdsOnnxConfig"] == {
-        ("llama", "text-generation"),
-        ("llama", "text-generation-with-past"),
-    }
-    assert set(rows_by_class) == {middle_end(*_own(row)) for row in seconds}
-    text = "TextEncoderOnnxConfig"
-    known = {row: 9.0 for row in seconds if middle_end(*_own(row)) != text}
-    selectors = smoke_set(registry, Durations.from_rows({**known, "bert/fill-mask/dynamo": 99.0}))
-    assert ("bert", "fill-mask") in pairs(selectors)  # the only measured row
-
-
-def test_exporters_that_auto_never_chooses_run_fewer_rows_of_each_kind(registry: Registry) -> None:
-    selectors = smoke_set(registry, read_durations())
-    by_exporter = {
-        exporter: {(row.model, str(row.task)) for row in selectors if row.exporter == exporter}
-        for exporter in registry.exporters
-    }
-    assert by_exporter["dynamo"] == by_exporter["torchscript"] == pairs(selectors)
-    modality = modalities(model for model, _ in pairs(selectors))
-    kinds = {
-        row: (base_class(*row), modality[row[0]], row[1].endswith("-with-past"))
-        for row in pairs(selectors)
-    }
-    fewer = by_exporter["transformers"]
-    assert sorted(kinds[row] for row in fewer) == sorted(set(kinds.values()))
-    assert fewer < pairs(selectors)
-
-
-def pairs(selectors: Iterable[RowSelector]) -> set[tuple[str, str]]:
-    """The models and tasks of a smoke set."""
-    return {(row.model, str(row.task)) for row in selectors}
-
-
-def _own(row: str) -> tuple[str, str]:
-    """The architecture and the task of a row."""
-    model, task, _ = row.split("/")
-    return model.partition("~")[0], task

@@ -48,14 +48,16 @@ def _mixed(experts: Any, hidden: torch.Tensor) -> torch.Tensor:
 
 
 def _queries(experts: Any, hidden: torch.Tensor) -> tuple[Any, ...]:
-    """Queries of each chosen expert, [batch, length, chosen, width of all heads], the logits of
-    the router, and what `_reduced` needs."""
+    """Return queries, the router's logits, and the routing (shares and indices of the experts).
+
+    Queries are of each chosen expert: [batch, length, chosen experts, heads x head size].
+    """
     shares, chosen, logits = _routed(experts.router, hidden)
     return _of_each(experts.input_linear, chosen, hidden), logits, (shares, chosen)
 
 
 def _reduced(experts: Any, attended: torch.Tensor, routed: tuple[torch.Tensor, ...]) -> Any:
-    """What the chosen experts project attention to: [batch, length, width]."""
+    """Return the sum of the chosen experts' projections of `attended`: [batch, length, width]."""
     shares, chosen = routed
     return _sum(_of_each(experts.output_linear, chosen, attended), shares) + experts.bias
 

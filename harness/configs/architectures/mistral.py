@@ -34,7 +34,7 @@ class MinistralOnnxConfig(LlamaOnnxConfig):
 
 @register("ministral3", tasks=ANSWERING_TASKS)
 class Ministral3OnnxConfig(LlamaOnnxConfig):
-    """Ministral 3: queries grow with their position, rotations are stretched (YaRN)."""
+    """Ministral 3: Llama with YaRN, and queries scaled by a factor that grows with position."""
 
     ATOL_FOR_VALIDATION = {
         "feature-extraction": 5e-5,

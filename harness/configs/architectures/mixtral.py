@@ -125,7 +125,7 @@ class Dots1OnnxConfig(Glm4MoeOnnxConfig):
 
 @register("exaone_moe", tasks=BASIC_TASKS)
 class ExaoneMoeOnnxConfig(Glm4MoeOnnxConfig):
-    """EXAONE-MoE: only layers with a window have rotary positions."""
+    """EXAONE-MoE: only layers with sliding-window attention have rotary position embeddings."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 5e-5}
 
