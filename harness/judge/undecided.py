@@ -29,14 +29,14 @@ def may_decide_nothing(example: Example, decided: Sequence[Example], space: Axis
 
     This holds for a provoking feed, since a trained model never sees such a feed and may round much
     more on it. It also holds for an ordinary feed that is further towards a bound of the model than
-    every ordinary one that is decided: the rounding of a sum grows with its length, so that beyond
-    some length no tolerance fits. The verdict then ends at the examples that are decided.
+    most ordinary ones that are decided: the rounding of a sum grows with its length, and differs
+    between sums of one length, so that beyond some length no tolerance fits all of them.
     """
     if not is_ordinary(example.seed):
         return True
     ordinary = [one.axes for one in decided if is_ordinary(one.seed)]
     return any(
-        expression.evaluate(example.axes) > max(map(expression.evaluate, ordinary))
+        2 * sum(expression.evaluate(axes) < expression.evaluate(example.axes) for axes in ordinary)
+        > len(ordinary)
         for expression, _ in space.bounds
-        if ordinary
     )

@@ -264,8 +264,10 @@ def _observed(*, loud: Callable[[Example], bool]) -> Observed:
         (lambda e: not is_ordinary(e.seed), 3e-4),
         # Sums of so many terms round too much.
         (lambda e: e.axes["sequence_length"] > 10, 3e-4),
-        # Not only the longest.
-        (lambda e: 1 < e.axes["sequence_length"] < 1000, 5e-1),
+        # Not all of the long ones: there are shorter and longer ones that decide.
+        (lambda e: e.axes["sequence_length"] == 100, 3e-4),
+        # Shorter than most that decide.
+        (lambda e: 1 < e.axes["sequence_length"] < 100, 5e-1),
         # No ordinary feed would decide.
         (lambda e: is_ordinary(e.seed), 5e-1),
     ],
