@@ -34,15 +34,15 @@ from .configs.middle_end import TextEncoderOnnxConfig as TextEncoderOnnxConfig
 from .configs.middle_end import TextSeq2SeqOnnxConfig as TextSeq2SeqOnnxConfig
 from .configs.middle_end import VisionOnnxConfig as VisionOnnxConfig
 from .configs.normalized_config import NormalizedConfig as NormalizedConfig
-from .configs.normalized_config import (
-    NormalizedEncoderDecoderConfig as NormalizedEncoderDecoderConfig,
-)
 from .configs.normalized_config import NormalizedSeq2SeqConfig as NormalizedSeq2SeqConfig
 from .configs.normalized_config import (
     NormalizedTextAndVisionConfig as NormalizedTextAndVisionConfig,
 )
 from .configs.normalized_config import NormalizedTextConfig as NormalizedTextConfig
 from .configs.normalized_config import NormalizedVisionConfig as NormalizedVisionConfig
+from .configs.normalized_pair import (
+    NormalizedEncoderDecoderConfig as NormalizedEncoderDecoderConfig,
+)
 from .configs.plugins import register_fixtures as register_fixtures
 from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithPast
 from .configs.tasks import TasksManager as TasksManager

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,36 @@ def test_no_layer_imports_a_later_one(module: str, path: Path) -> None:
         found for name in _imports(path) if (found := _package_of(name)) and _is_known(found)
     }
     assert reached <= _allowed(package), f"{module} imports {reached - _allowed(package)}"
+
+
+class _WithoutTypeChecking(ast.NodeTransformer):
+    def visit_If(self, node: ast.If) -> list[ast.stmt] | ast.AST:
+        if ast.unparse(node.test) == "TYPE_CHECKING":
+            return node.orelse
+        return self.generic_visit(node)
+
+
+def _imported_modules(path: Path, known: Collection[str]) -> Iterator[str]:
+    """Yield the known modules that a module imports, also within functions, but not for types."""
+    tree = _WithoutTypeChecking().visit(ast.parse(path.read_text(encoding="utf-8")))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in known)
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (name if name in known else str(node.module) for name in names)
+
+
+def test_no_modules_import_each_other() -> None:
+    modules = dict(_sources())
+    graph = {
+        module: {name for name in _imported_modules(path, modules) if name in modules} - {module}
+        for module, path in modules.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
 
 
 def _is_known(name: str) -> bool:

@@ -67,7 +67,7 @@ TrustRemoteCode = Annotated[
 
 def load_descriptions(modules: Iterable[str] | None) -> None:
     """Import the modules of `--config-module`. Raises UsageError if one cannot be imported."""
-    from harness.configs.plugins import load_config_modules
+    from harness.configs.config_modules import load_config_modules
 
     load_config_modules(modules or ())
 

@@ -95,7 +95,8 @@ def list_architectures(
 def read_listing() -> Listing:
     """Read all registered and unregistered architectures, sorted."""
     from harness.configs.tasks import TasksManager
-    from harness.configs.transformers_mappings import LIBRARY, not_registered
+    from harness.configs.transformers_mappings import LIBRARY
+    from harness.configs.unregistered import not_registered
     from harness.exporters import exporter_names
 
     return Listing(

@@ -7,7 +7,7 @@ import dataclasses
 import enum
 from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.atol import Atol, atol_of_task
@@ -21,7 +21,7 @@ from harness.configs.decoding import (
     token_count,
 )
 from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
-from harness.configs.feeds import FeedKind, feed_kind, reach_number
+from harness.configs.feeds import Feed, FeedKind, RunPart, feed_kind, reach_number
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
     TASK_CLASSES,
@@ -34,12 +34,8 @@ from harness.configs.task_table import (
 from harness.errors import DescriptionError, UsageError, suggest
 
 if TYPE_CHECKING:
-    import numpy as np
     import torch
     from torch import nn
-
-    Feed = Mapping[str, np.ndarray[Any, Any]]
-    RunPart = Callable[[str, Feed], Feed]
 
 NamedAxes = OrderedDict[str, Axes]
 

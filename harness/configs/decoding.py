@@ -7,18 +7,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.configs.axes import AxisExpression
+from harness.configs.feeds import Feed, RunPart
+from harness.configs.task_table import Axes
 from harness.errors import DescriptionError
-
-if TYPE_CHECKING:
-    from harness.configs.base import Feed, OnnxConfig, RunPart
-    from harness.configs.task_table import Axes
 
 A = TypeVar("A")
 
 PAST, PRESENT = "past_key_values", "present"
+
+
+class Decoder(Protocol):
+    """The statements of a description that its steps follow from."""
+
+    STEP_AXIS: ClassVar[str]
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]: ...
+
+    @property
+    def outputs(self) -> Mapping[str, Axes]: ...
+
+    @property
+    def parts(self) -> Mapping[str, object]: ...
+
+    @property
+    def past_axis(self) -> str: ...
 
 
 def spans(ends: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -31,7 +47,7 @@ def half_then_single(length: int) -> tuple[int, ...]:
     return tuple(range((length + 1) // 2, length + 1))
 
 
-def token_count(config: OnnxConfig, feed: Mapping[str, Any]) -> int:
+def token_count(config: Decoder, feed: Mapping[str, Any]) -> int:
     """How many tokens a feed of the whole holds; raises DescriptionError without their axis."""
     for name, axes in config.inputs.items():
         for axis, text in axes.items():
@@ -40,9 +56,7 @@ def token_count(config: OnnxConfig, feed: Mapping[str, Any]) -> int:
     raise DescriptionError(f"{type(config).__name__}: no input has the axis {config.STEP_AXIS!r}")
 
 
-def slice_tokens(
-    config: OnnxConfig, feed: Mapping[str, A], *, start: int, end: int
-) -> dict[str, A]:
+def slice_tokens(config: Decoder, feed: Mapping[str, A], *, start: int, end: int) -> dict[str, A]:
     """What a step over the tokens from `start` to `end` takes of a feed of the whole, but for the
     past."""
     return {
@@ -52,7 +66,7 @@ def slice_tokens(
     }
 
 
-def empty_past(config: OnnxConfig, feed: Mapping[str, A]) -> dict[str, A]:
+def empty_past(config: Decoder, feed: Mapping[str, A]) -> dict[str, A]:
     """The past of a feed, without the tokens in it."""
     return {
         name: cut(config, feed[name], axes, start=0, end=0)
@@ -66,7 +80,7 @@ def as_past(outputs: Mapping[str, A]) -> dict[str, A]:
     return {n.replace(PRESENT, PAST, 1): a for n, a in outputs.items() if n.startswith(PRESENT)}
 
 
-def compose_steps(config: OnnxConfig, feed: Feed, run: RunPart, ends: Sequence[int]) -> Feed:
+def compose_steps(config: Decoder, feed: Feed, run: RunPart, ends: Sequence[int]) -> Feed:
     """What a decoder of one file gives for a feed of the whole, run step by step from no past.
 
     Outputs over tokens are those of all steps, others those of the last one.
@@ -91,7 +105,7 @@ def axis_of(axes: Axes, text: str) -> int | None:
     return next((axis for axis, declared in axes.items() if declared == text), None)
 
 
-def cut(config: OnnxConfig, array: Any, axes: Axes, *, start: int, end: int) -> Any:
+def cut(config: Decoder, array: Any, axes: Axes, *, start: int, end: int) -> Any:
     """What a step from `start` to `end` has of an array or tensor of the whole: of an axis over
     tokens those of the step, of the past what is before it, of both what is before its end."""
     index = [slice(None)] * array.ndim

@@ -1,8 +1,19 @@
-"""Kinds of dummy feeds. The seed of a feed decides its kind, so a seed and sizes replay a feed."""
+"""Feeds, and the kinds of dummy feeds: a seed decides the kind and the values."""
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Feed = Mapping[str, "np.ndarray[Any, Any]"]
+"""Input or output name -> array."""
+
+RunPart = Callable[[str, Feed], Feed]
+"""Runs one part, given by its file stem, on a feed; returns its outputs."""
 
 
 class FeedKind(enum.Enum):

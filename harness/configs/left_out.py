@@ -6,9 +6,7 @@ A name that a configuration holds is no typing error, so no similar name is prop
 from __future__ import annotations
 
 from harness.configs.plugins import fixture_directories
-from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import LIBRARY, architectures_by_task, model_types
-from harness.errors import UsageError
 from harness.files import read_json
 from harness.versions import installed_version
 
@@ -22,15 +20,6 @@ def reasons_left_out() -> dict[str, str]:
     """Return architecture -> the reason why it is left out, for each that has a reason."""
     *_, own = fixture_directories()
     return {name: row["reason"] for row in read_json(own / FILE) for name in row["architectures"]}
-
-
-def require_described(model_type: str, *, subject: str = "") -> None:
-    """Raise UsageError, with the reason, for an unregistered model type that a configuration holds.
-
-    `subject` names the configuration.
-    """
-    if model_type not in TasksManager.architectures():
-        raise UsageError(f"{subject and f'{subject}: '}{explain_unregistered(model_type)}")
 
 
 def explain_unregistered(model_type: str) -> str:

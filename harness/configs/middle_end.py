@@ -16,10 +16,10 @@ from harness.configs.dummy_inputs import (
 )
 from harness.configs.normalized_config import (
     NormalizedConfig,
-    NormalizedEncoderDecoderConfig,
     NormalizedTextAndVisionConfig,
     NormalizedTextConfig,
 )
+from harness.configs.normalized_pair import NormalizedEncoderDecoderConfig
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
 from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
 from harness.configs.text_inputs import (

@@ -1,4 +1,4 @@
-"""Config modules of other packages, found by entry points and `--config-module`.
+"""Contents of other packages: config modules found by entry points, and folders of fixtures.
 
 A config module registers its contents when it is imported: descriptions with `register`,
 exporters with `register_exporter`, tiny models and expectations with `register_fixtures`.
@@ -6,18 +6,14 @@ exporters with `register_exporter`, tiny models and expectations with `register_
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from harness.errors import HarnessError, UsageError
+from harness.errors import UsageError
 
 ENTRY_POINT_GROUP = "onnx_conformance.configs"
 
 _fixture_directories: list[Path] = []
-_config_modules: list[str] = []
 
 
 def load_entry_points() -> None:
@@ -30,30 +26,6 @@ def load_entry_points() -> None:
                 f"entry point {entry_point.name!r} ({entry_point.value}) cannot be loaded: "
                 f"{error!r}; repair or uninstall its package"
             ) from error
-
-
-def load_config_modules(names: Iterable[str]) -> None:
-    """Import config modules by dotted name, also from the working directory."""
-    from harness.configs.tasks import load_architectures
-
-    load_architectures()  # first, so that a config module can replace an architecture of ours
-    directory = str(Path.cwd())
-    if directory not in sys.path:
-        sys.path.append(directory)
-    for name in names:
-        try:
-            importlib.import_module(name)
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise UsageError(f"config module {name!r} cannot be imported: {error!r}") from error
-        if name not in _config_modules:
-            _config_modules.append(name)
-
-
-def loaded_config_modules() -> list[str]:
-    """Config modules that were named, so that a replay command can name them again."""
-    return list(_config_modules)
 
 
 def register_fixtures(directory: Path) -> None:

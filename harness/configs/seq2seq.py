@@ -24,7 +24,7 @@ from harness.configs.text_inputs import DummySeq2SeqDecoderTextInputGenerator
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.configs.base import Feed, RunPart
+    from harness.configs.feeds import Feed, RunPart
 
 ENCODER_PART = "encoder_model"
 DECODER_PART = "decoder_model"

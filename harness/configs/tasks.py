@@ -9,8 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+from harness.configs import architectures
 from harness.configs.base import OnnxConfig
+from harness.configs.left_out import explain_unregistered
+from harness.configs.plugins import load_entry_points
 from harness.configs.task_table import TASK_CLASSES, base_task, map_from_synonym
+from harness.configs.transformers_mappings import model_types
 from harness.errors import DescriptionError, UsageError, one_line, suggest
 
 ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
@@ -138,8 +142,6 @@ class TasksManager:
         Raises UsageError for an architecture or a task that is not registered.
         """
         if model_type is None:
-            from harness.configs.left_out import require_described
-
             model_type = str(getattr(model, "config", model).model_type)
             require_described(model_type)
         supported = cls.get_supported_tasks_for_model_type(model_type, exporter)
@@ -185,11 +187,17 @@ class TasksManager:
         return model.eval()
 
 
-def _explain_typed_name(architecture: str, registered: Iterable[str]) -> str:
-    """The message for a name that a user typed; similar names, unless transformers has this one."""
-    from harness.configs.left_out import explain_unregistered
-    from harness.configs.transformers_mappings import model_types
+def require_described(model_type: str, *, subject: str = "") -> None:
+    """Raise UsageError, with the reason, for an unregistered model type that a configuration holds.
 
+    `subject` names the configuration.
+    """
+    if model_type not in TasksManager.architectures():
+        raise UsageError(f"{subject and f'{subject}: '}{explain_unregistered(model_type)}")
+
+
+def _explain_typed_name(architecture: str, registered: Iterable[str]) -> str:
+    """Return the message for a name that a user typed: similar names, or why it is left out."""
     if architecture in model_types():
         return explain_unregistered(architecture)
     return f"architecture {architecture!r} is not registered; {suggest(architecture, registered)}"
@@ -213,8 +221,6 @@ def load_architectures() -> None:
     if _loaded:
         return
     _loaded.add("architectures")
-    from harness.configs import architectures, plugins
-
     for module in sorted(m.name for m in pkgutil.iter_modules(architectures.__path__)):
         importlib.import_module(f"{architectures.__name__}.{module}")
-    plugins.load_entry_points()
+    load_entry_points()

@@ -1,19 +1,18 @@
 """What transformers has: its architectures per task, read from the source of its auto mappings.
 
 Importing anything from `transformers.models.auto` imports torch, which takes seconds; parsing the
-one module that holds the mappings takes milliseconds. So `list` can say what is not registered.
+one module that holds the mappings takes milliseconds.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.configs.task_table import TASK_CLASSES, base_task
-from harness.configs.tasks import TasksManager
+from harness.configs.task_table import TASK_CLASSES
 from harness.errors import HarnessError
 
 LIBRARY = "transformers"
@@ -86,33 +85,6 @@ def tasks_of_class(class_name: str) -> list[str]:
         for task, mapping in classes_by_task().items()
         if any(class_name in names for names in mapping.values())
     )
-
-
-def not_registered() -> list[tuple[str, str, list[str]]]:
-    """(library, architecture, sorted tasks) of what transformers has and TasksManager lacks.
-
-    A task counts as registered where it is with or without its past.
-    """
-    known = _invert(architectures_by_task())
-    missing = {
-        architecture: sorted(tasks - _registered_tasks(architecture))
-        for architecture, tasks in sorted(known.items())
-    }
-    return [(LIBRARY, architecture, tasks) for architecture, tasks in missing.items() if tasks]
-
-
-def _invert(architectures: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
-    tasks: dict[str, set[str]] = {}
-    for task, members in architectures.items():
-        for architecture in members:
-            tasks.setdefault(architecture, set()).add(task)
-    return tasks
-
-
-def _registered_tasks(architecture: str) -> set[str]:
-    if architecture not in TasksManager.architectures():
-        return set()
-    return set(map(base_task, TasksManager.get_supported_tasks_for_model_type(architecture)))
 
 
 @functools.cache

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from harness.configs.base import Feed, OnnxConfig
+    from harness.configs.base import OnnxConfig
+    from harness.configs.feeds import Feed
     from harness.evidence.evidence import Evidence
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, PartEvidence

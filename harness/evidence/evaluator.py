@@ -21,7 +21,7 @@ from harness.evidence.tensors import stored_tensors
 if TYPE_CHECKING:
     import onnx
 
-    from harness.configs.base import Feed
+    from harness.configs.feeds import Feed
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence

@@ -9,9 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.left_out import require_described
 from harness.configs.task_table import base_task
-from harness.configs.tasks import TasksManager
+from harness.configs.tasks import TasksManager, require_described
 from harness.errors import UsageError, one_line
 from harness.evidence.fixtures import TinyModel, read_fixture
 from harness.evidence.hub import fetch_file

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-    from harness.configs.base import Feed
+    from harness.configs.feeds import Feed
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import PartEvidence
 

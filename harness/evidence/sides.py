@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from harness.configs.base import Feed, OnnxConfig
+    from harness.configs.base import OnnxConfig
+    from harness.configs.feeds import Feed
     from harness.evidence.byte_cache import Value
     from harness.evidence.evidence import Evidence
     from harness.evidence.session import Execution, Run

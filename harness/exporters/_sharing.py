@@ -9,13 +9,12 @@ from __future__ import annotations
 import copy
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from harness.exporters import Exporter
 from harness.exporters._decompositions import cache_decompositions
 from harness.exporters._fingerprint import fingerprint
 from harness.exporters._registries import Registries
-from harness.exporters._torch import SharedTracesMixin
 
 if TYPE_CHECKING:
     import torch
@@ -79,6 +78,18 @@ class SharedTraces:
             return None
         axes = (dict(config.inputs), config.axis_space)
         return fingerprint(exporter, model, tensors, axes, torch.get_default_dtype())
+
+
+class SharedTracesMixin:
+    """Mixin of exporters that can share the trace of a model between opsets."""
+
+    _traces: SharedTraces | None = None
+
+    def with_traces(self, traces: SharedTraces) -> Self:
+        """Return a copy of this exporter that reads and fills the cache `traces`."""
+        other = copy.copy(self)  # keeps the probed opsets
+        other._traces = traces
+        return other
 
 
 def with_shared_traces(exporter: Exporter, traces: SharedTraces | None) -> Exporter:

@@ -5,14 +5,13 @@ They check the opset, copy the model, export each part silently and write only c
 
 from __future__ import annotations
 
-import copy
 import functools
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
 from harness.exporters import Artifact, exporters_that_honour, why_not_honoured
@@ -24,20 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
-    from harness.exporters._sharing import SharedTraces
     from harness.exporters._wrapper import FlatModel
-
-
-class SharedTracesMixin:
-    """Mixin of exporters that can share the trace of a model between opsets."""
-
-    _traces: SharedTraces | None = None
-
-    def with_traces(self, traces: SharedTraces) -> Self:
-        """Return a copy of this exporter that reads and fills the cache `traces`."""
-        other = copy.copy(self)  # keeps the probed opsets
-        other._traces = traces
-        return other
 
 
 class InProcessExporter(ABC):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace
 from harness.exporters._rotary import DYNAMIC
-from harness.exporters._torch import SharedTracesMixin, TorchExporter
+from harness.exporters._sharing import SharedTracesMixin
+from harness.exporters._torch import TorchExporter
 
 if TYPE_CHECKING:
     import torch

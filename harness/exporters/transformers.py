@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.exporters._torch import InProcessExporter, SharedTracesMixin
+from harness.exporters._sharing import SharedTraces, SharedTracesMixin
+from harness.exporters._torch import InProcessExporter
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from transformers.exporters.exporter_onnx import OnnxExporter
 
     from harness.configs.base import OnnxConfig
-    from harness.exporters._sharing import SharedTraces
 
 EXTERNAL_DATA_LIMIT = 1536 * 2**20
 """Bytes of weights above which they are stored as external data, as torch.onnx does."""

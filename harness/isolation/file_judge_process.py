@@ -61,7 +61,7 @@ def _prepare(request: FileRequest) -> None:
     import onnxruntime
     import torch
 
-    from harness.configs.plugins import load_config_modules
+    from harness.configs.config_modules import load_config_modules
 
     assert onnxruntime
     assert torch

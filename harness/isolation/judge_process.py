@@ -64,7 +64,7 @@ class _CellServer:
     def prepare(self) -> Ready:
         """Import config modules and the judge, and create the journal."""
         from harness import judge
-        from harness.configs.plugins import load_config_modules
+        from harness.configs.config_modules import load_config_modules
 
         load_config_modules(self._setup.config_modules)
         judge.warm_up()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.configs.plugins import loaded_config_modules
+from harness.configs.config_modules import loaded_config_modules
 from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
 from harness.evidence.fixtures import THRESHOLD

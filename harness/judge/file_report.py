@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from harness.configs.plugins import loaded_config_modules
+from harness.configs.config_modules import loaded_config_modules
 from harness.judge.budget import default_budget
 from harness.judge.observer import Observer
 from harness.judge.profiles import PROFILES, Profile, get_profile

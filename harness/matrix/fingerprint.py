@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import harness
-from harness.configs.plugins import fixture_directories, loaded_config_modules
+from harness.configs.config_modules import loaded_config_modules
+from harness.configs.plugins import fixture_directories
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import library_folder
 from harness.errors import HarnessError

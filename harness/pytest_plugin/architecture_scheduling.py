@@ -10,7 +10,7 @@ from xdist.scheduler import LoadScopeScheduling
 from xdist.workermanage import WorkerController
 
 from harness.matrix.durations import Durations
-from harness.pytest_plugin.scheduling import next_scope, scope_of, seconds_of
+from harness.pytest_plugin.scopes import next_scope, scope_of, seconds_of
 
 LOW = 2
 """A worker with this many items left gets its next scope."""

@@ -110,7 +110,7 @@ class RunContext:
 
     @cached_property
     def registry(self) -> Registry:
-        from harness.configs.plugins import load_config_modules
+        from harness.configs.config_modules import load_config_modules
 
         with usage_errors():
             load_config_modules(options.config_modules(self.config))

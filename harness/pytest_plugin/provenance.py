@@ -6,7 +6,7 @@ import platform
 from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 
-from harness.configs.transformers_mappings import not_registered
+from harness.configs.unregistered import not_registered
 from harness.errors import HarnessError
 from harness.matrix.registry import modalities
 from harness.pytest_plugin.context import RunContext

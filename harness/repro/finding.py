@@ -19,7 +19,7 @@ from harness.requirements._compare import compare
 if TYPE_CHECKING:
     import torch
 
-    from harness.configs.base import Feed
+    from harness.configs.feeds import Feed
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence, Sides
     from harness.evidence.tolerance import Tolerance

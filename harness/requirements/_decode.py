@@ -18,7 +18,8 @@ from harness.requirements._compare import DECISIVE_FACTOR, compare
 if TYPE_CHECKING:
     import numpy as np
 
-    from harness.configs.base import Feed, OnnxConfig
+    from harness.configs.base import OnnxConfig
+    from harness.configs.feeds import Feed
     from harness.configs.task_table import Axes
     from harness.evidence.decoding import DecodeReference, DecodeSchedule, Decoding
     from harness.evidence.generation import Generation

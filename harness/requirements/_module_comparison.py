@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
-    from harness.configs.base import Feed
+    from harness.configs.feeds import Feed
     from harness.evidence.modules import ModuleCall
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Run

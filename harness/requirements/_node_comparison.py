@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     import onnx
 
-    from harness.configs.base import Feed
+    from harness.configs.feeds import Feed
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Loader, Run
     from harness.evidence.sides import PartEvidence

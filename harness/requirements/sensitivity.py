@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from harness.configs.base import Feed, OnnxConfig
+    from harness.configs.base import OnnxConfig
+    from harness.configs.feeds import Feed
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
     from harness.evidence.tolerance import Tolerance

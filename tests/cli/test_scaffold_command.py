@@ -15,7 +15,7 @@ import pytest
 
 from harness import TasksManager
 from harness.cli.scaffold_draft import nearest
-from harness.configs import plugins
+from harness.configs import config_modules, plugins
 from harness.records import Outcome, read_run
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +53,15 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _fixture_folders_as_before() -> Iterator[None]:
-    before = list(plugins._fixture_directories), list(plugins._config_modules), list(sys.path)
+    lists: list[list[Any]] = [
+        plugins._fixture_directories,
+        config_modules._config_modules,
+        sys.path,
+    ]
+    before = [list(one) for one in lists]
     yield
-    plugins._fixture_directories[:], plugins._config_modules[:], sys.path[:] = before
+    for now, earlier in zip(lists, before, strict=True):
+        now[:] = earlier
 
 
 @pytest.fixture

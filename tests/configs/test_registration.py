@@ -21,6 +21,7 @@ from harness import (
     supported_tasks_mapping,
 )
 from harness.configs import plugins
+from harness.configs.config_modules import load_config_modules
 
 
 def test_the_decorator_registers_under_task_synonyms() -> None:
@@ -98,7 +99,7 @@ def test_the_error_for_an_unknown_class_name_suggests_the_nearest() -> None:
 
 def test_a_config_module_that_cannot_be_imported_is_named() -> None:
     with pytest.raises(UsageError, match=r"config module 'no\.such' cannot be imported"):
-        plugins.load_config_modules(["no.such"])
+        load_config_modules(["no.such"])
 
 
 def test_a_fixtures_folder_must_exist(tmp_path: Path) -> None:

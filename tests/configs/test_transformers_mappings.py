@@ -16,13 +16,12 @@ from harness.configs.tasks import TasksManager, supported_tasks_mapping
 from harness.configs.transformers_mappings import (
     LIBRARY,
     SOURCE,
-    _registered_tasks,
     architectures_by_task,
     classes_by_task,
     model_types,
-    not_registered,
     tasks_of_class,
 )
+from harness.configs.unregistered import _registered_tasks, not_registered
 from harness.errors import UsageError
 
 CALLER = """
@@ -73,7 +72,7 @@ def test_starred_elements_are_replaced_by_the_mapping_that_they_name() -> None:
 
 def test_reading_imports_neither_torch_nor_transformers() -> None:
     loaded = run_python(
-        "from harness.configs.transformers_mappings import not_registered\n"
+        "from harness.configs.unregistered import not_registered\n"
         "import sys; not_registered()\n"
         "print(sorted({'torch', 'transformers', 'numpy'} & set(sys.modules)))"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.pytest_plugin.scheduling import next_scope, scope_of
+from harness.pytest_plugin.scopes import next_scope, scope_of
 
 WAITING = {
     "a/short": 1.0,
