@@ -13,13 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from harness.configs.atol import Atol, atol_of_task
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisRange, AxisSpace
-from harness.configs.decoding import (
-    PAST,
-    PRESENT,
-    compose_steps,
-    half_then_single,
-    token_count,
-)
+from harness.configs.cache_layout import CacheEntry, CacheKind, is_past, keys_and_values
+from harness.configs.decoding import compose_steps, half_then_single, token_count
 from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
 from harness.configs.feeds import Feed, FeedKind, RunPart, feed_kind, reach_number
 from harness.configs.normalized_config import NormalizedConfig
@@ -185,15 +180,19 @@ class OnnxConfig(ABC):
         return self.use_past
 
     @property
+    def cache(self) -> Sequence[CacheEntry]:
+        """One entry for each tensor of the cache; empty if the task has no cache."""
+        return ()
+
+    @property
     def past_axis(self) -> str:
         """The number of earlier tokens, before those of `STEP_AXIS`."""
         return f"past_{self.STEP_AXIS}"
 
     @property
     def prompt_inputs(self) -> tuple[str, ...]:
-        """The inputs that generation is started with; what else a step takes, it makes itself."""
-        made = (PAST, "position_ids")
-        return tuple(name for name in self.inputs if not name.startswith(made))
+        """The inputs that generation starts with; it makes the other inputs of a step itself."""
+        return tuple(n for n in self.inputs if not is_past(n) and n != "position_ids")
 
     @property
     def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
@@ -324,13 +323,26 @@ class OnnxConfigWithPast(OnnxConfig):
 
     @property
     def outputs(self) -> NamedAxes:
-        outputs = super().outputs
-        if self.use_past:
-            self.add_past_key_values(outputs, prefix=PRESENT, length=self.key_axis)
-        return outputs
+        return OrderedDict({**super().outputs, **self.returned_cache})
 
-    def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:
-        """Add `<prefix>.<layer>.key` and `.value` of shape [batch, heads, length, head size]."""
-        for layer in range(self.normalized_config.num_layers):
-            for kind in ("key", "value"):
-                named_axes[f"{prefix}.{layer}.{kind}"] = {0: "batch_size", 2: length}
+    @property
+    def cache(self) -> Sequence[CacheEntry]:
+        """Keys and values of every layer, if the task has a cache."""
+        axes = {0: "batch_size", 2: self.past_axis}
+        layers = range(self.normalized_config.num_layers) if self.use_past else ()
+        return tuple(entry for layer in layers for entry in keys_and_values(layer, axes))
+
+    @property
+    def taken_cache(self) -> Mapping[str, Axes]:
+        """The inputs that hold the cache of earlier tokens."""
+        return {e.name: dict(e.axes) for e in self.cache} if self.use_past_in_inputs else {}
+
+    @property
+    def returned_cache(self) -> Mapping[str, Axes]:
+        """The outputs that hold the cache. Lengths of the past have grown by this step."""
+        grown = {self.past_axis: self.key_axis}
+        return {
+            entry.present: {axis: grown.get(text, text) for axis, text in entry.axes.items()}
+            for entry in self.cache
+            if not (self.use_past_in_inputs and entry.kind is CacheKind.CROSS)
+        }

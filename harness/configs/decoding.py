@@ -10,13 +10,12 @@ from itertools import pairwise
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from harness.configs.axes import AxisExpression
+from harness.configs.cache_layout import as_past, is_past
 from harness.configs.feeds import Feed, RunPart
 from harness.configs.task_table import Axes
 from harness.errors import DescriptionError
 
 A = TypeVar("A")
-
-PAST, PRESENT = "past_key_values", "present"
 
 
 class Decoder(Protocol):
@@ -62,7 +61,7 @@ def slice_tokens(config: Decoder, feed: Mapping[str, A], *, start: int, end: int
     return {
         name: cut(config, feed[name], axes, start=start, end=end)
         for name, axes in config.inputs.items()
-        if not name.startswith(PAST)
+        if not is_past(name)
     }
 
 
@@ -71,13 +70,8 @@ def empty_past(config: Decoder, feed: Mapping[str, A]) -> dict[str, A]:
     return {
         name: cut(config, feed[name], axes, start=0, end=0)
         for name, axes in config.inputs.items()
-        if name.startswith(PAST)
+        if is_past(name)
     }
-
-
-def as_past(outputs: Mapping[str, A]) -> dict[str, A]:
-    """What a step returns of its cache, under the names by which the next one takes it."""
-    return {n.replace(PRESENT, PAST, 1): a for n, a in outputs.items() if n.startswith(PRESENT)}
 
 
 def compose_steps(config: Decoder, feed: Feed, run: RunPart, ends: Sequence[int]) -> Feed:

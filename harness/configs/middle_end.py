@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
-from harness.configs.decoding import PAST
 from harness.configs.dummy_inputs import (
     DummyAudioInputGenerator,
     DummyBboxInputGenerator,
@@ -59,13 +58,11 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
-        inputs: dict[str, Axes] = {
+        return {
             "input_ids": {0: "batch_size", 1: "sequence_length"},
             "attention_mask": {0: "batch_size", 1: self.key_axis},
+            **self.taken_cache,
         }
-        if self.use_past:
-            self.add_past_key_values(inputs, prefix=PAST, length="past_sequence_length")
-        return inputs
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
@@ -84,7 +81,7 @@ class TextDecoderWithPositionIdsOnnxConfig(TextDecoderOnnxConfig):
         inputs = dict(super().inputs)
         if base_task(self.task) not in {"feature-extraction", "text-generation"}:
             return inputs
-        past = {name: inputs.pop(name) for name in list(inputs) if name.startswith("past_")}
+        past = {name: inputs.pop(name) for name in self.taken_cache}
         return {**inputs, "position_ids": {0: "batch_size", 1: "sequence_length"}, **past}
 
     @property

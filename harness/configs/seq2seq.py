@@ -12,7 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
-from harness.configs.decoding import PAST, as_past, half_then_single, spans
+from harness.configs.cache_layout import (
+    CacheEntry,
+    CacheKind,
+    CacheSide,
+    as_past,
+    keys_and_values,
+)
+from harness.configs.decoding import half_then_single, spans
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
     DummyInputGenerators,
@@ -144,11 +151,9 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
             case ConfigBehavior.ENCODER:
                 return self.encoder_inputs
         inputs: dict[str, Axes] = {**self.encoder_mask, "input_ids": tokens}
-        if self._continues:  # what it needs of the encoder stands in the cache
-            self.add_past_key_values(inputs, prefix=PAST, length=self.past_axis)
-        else:
-            inputs["encoder_hidden_states"] = dict(self.encoder_outputs["last_hidden_state"])
-        return inputs
+        if self._continues:  # the cache holds all that it needs of the encoder
+            return {**inputs, **self.taken_cache}
+        return {**inputs, "encoder_hidden_states": dict(self.encoder_outputs["last_hidden_state"])}
 
     @property
     def outputs(self) -> NamedAxes:
@@ -159,17 +164,21 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
             outputs["last_hidden_state"] = {0: "batch_size", 1: self.STEP_AXIS}
         return outputs
 
-    def add_past_key_values(self, named_axes: dict[str, Axes], *, prefix: str, length: str) -> None:
-        """Add `<prefix>.<layer>.<decoder or encoder>.<key or value>` [batch, heads, length, head
-        size]; those of the encoder are returned by the first step and stay as they are."""
-        sides: dict[str, Axes] = {"decoder": {0: "batch_size", 2: length}}
-        if prefix == PAST or not self._continues:
-            encoded = self.encoder_outputs["last_hidden_state"]
-            sides["encoder"] = {0: encoded[0]} | ({2: encoded[1]} if 1 in encoded else {})
-        for layer in range(self.normalized_config.num_layers):
-            for side, axes in sides.items():
-                for kind in ("key", "value"):
-                    named_axes[f"{prefix}.{layer}.{side}.{kind}"] = dict(axes)
+    @property
+    def cache(self) -> Sequence[CacheEntry]:
+        """Keys and values of every layer: of the decoder's tokens, and of the encoder's output."""
+        own: Axes = {0: "batch_size", 2: self.past_axis}
+        encoded = self.encoder_outputs["last_hidden_state"]
+        cross: Axes = {0: encoded[0]} | ({2: encoded[1]} if 1 in encoded else {})
+        layers = range(self.normalized_config.num_layers) if self.use_past else ()
+        return tuple(
+            entry
+            for layer in layers
+            for entry in (
+                *keys_and_values(layer, own, side=CacheSide.DECODER),
+                *keys_and_values(layer, cross, side=CacheSide.ENCODER, kind=CacheKind.CROSS),
+            )
+        )
 
     def compose(self, feed: Feed, run: RunPart, ends: Sequence[int] | None = None) -> Feed:
         """Encode, decode the first half of the tokens, then one token after the other, or up to

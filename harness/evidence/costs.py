@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.configs.axes import AxisExpression, AxisSizes
-from harness.configs.decoding import PAST
+from harness.configs.cache_layout import is_past, is_present
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -77,7 +77,7 @@ def _cost(config: OnnxConfig, sizes: AxisSizes, parameters: int) -> ExampleCost:
     model = config.normalized_config.of_modality("text")
     heads, layers = _width(model, "num_attention_heads"), _width(model, "num_layers")
     hidden = _width(model, "hidden_size")
-    tokens = {n: a for n, a in config.inputs.items() if not n.startswith(PAST)}
+    tokens = {n: a for n, a in config.inputs.items() if not is_past(n)}
     rows = max((rows for rows, _ in _shapes(tokens, sizes)), default=1)
     queries = max((length for _, length in _shapes(tokens, sizes, plain=True)), default=1)
     every = {**config.inputs, **config.outputs}
@@ -112,7 +112,7 @@ def _shapes(
 def _elements(model: NormalizedConfig, name: str, axes: Axes, sizes: AxisSizes) -> int:
     """Return the number of elements of an output or a cache tensor."""
     dynamic = math.prod(AxisExpression.parse(text).evaluate(sizes) for text in axes.values())
-    if "." in name:  # a tensor of the cache
+    if is_past(name) or is_present(name):
         return dynamic * _width(model, "num_key_value_heads") * _width(model, "head_dim")
     return dynamic * _width(model, "vocab_size" if name == "logits" else "hidden_size")
 

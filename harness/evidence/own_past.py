@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from harness.configs.decoding import PAST, PRESENT
+from harness.configs.cache_layout import is_past, present_name
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ def tokens_before(sides: Sides, example: Example) -> dict[str, int] | None:
     """Return the sizes of a call that computes the past of an example; None if none can."""
     config, past = sides.config, example.axes.get(sides.config.past_axis, 0)
     ranges = config.axis_space.ranges
-    cached = {name.replace(PAST, PRESENT, 1) for name in config.inputs if name.startswith(PAST)}
+    cached = {present_name(name) for name in config.inputs if is_past(name)}
     can_start = config.past_axis in ranges and ranges[config.past_axis].low == 0
     if not past or not can_start or not cached or not cached <= set(config.outputs):
         return None
@@ -38,8 +38,8 @@ def with_own_past(feed: Mapping[str, torch.Tensor], outputs: Arrays) -> dict[str
     import torch
 
     known = dict(feed)
-    for name in (name for name in feed if name.startswith(PAST)):
-        value = torch.from_numpy(outputs[name.replace(PAST, PRESENT, 1)])
+    for name in filter(is_past, feed):
+        value = torch.from_numpy(outputs[present_name(name)])
         for axis, size in enumerate(feed[name].shape):
             repeats = -(-size // max(1, value.shape[axis]))
             value = torch.cat([value] * repeats, dim=axis).narrow(axis, 0, size)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import ConfigBehavior
+from harness.configs.cache_layout import CacheSide, is_past
 from harness.configs.decoding import axis_of, slice_tokens, spans
 from harness.evidence.fresh_state import fresh_state
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
-
-_PAST = "past_key_values"
+    from harness.configs.cache_layout import CacheEntry
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
 
@@ -44,7 +44,7 @@ def call_reference(
                 outputs = model(**_decoder_call(config, tensors))
             case _:
                 outputs = model(**_call(config, tensors))
-    return {name: _output(outputs, name).cpu().numpy() for name in config.outputs}
+    return {name: tensor.cpu().numpy() for name, tensor in _declared(config, outputs).items()}
 
 
 def call_in_steps(
@@ -67,11 +67,11 @@ def call_in_steps(
         for start, end in spans(ends):
             step = slice_tokens(config, tensors, start=start, end=end)
             steps.append(model(**step, use_cache=True, past_key_values=cache))
-    arrays = {}
+    arrays, returned = {}, [_declared(config, step) for step in steps]
     for name, axes in config.outputs.items():
         axis = axis_of(axes, config.STEP_AXIS)
-        whole = steps[-1:] if axis is None else steps
-        arrays[name] = torch.cat([_output(step, name) for step in whole], axis or 0).cpu().numpy()
+        whole = [step[name] for step in (returned[-1:] if axis is None else returned)]
+        arrays[name] = torch.cat(whole, axis or 0).cpu().numpy()
     return arrays
 
 
@@ -101,9 +101,10 @@ def _call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, 
     """Return the keywords of a model that is called as a whole, with its cache if it has one."""
     from transformers import DynamicCache
 
-    direct: dict[str, Any] = {k: v for k, v in tensors.items() if not k.startswith(_PAST)}
+    direct: dict[str, Any] = {k: v for k, v in tensors.items() if not is_past(k)}
     if config.use_past:
-        direct |= {"use_cache": True, "past_key_values": _filled(DynamicCache(), config, tensors)}
+        cache = _filled(DynamicCache(), config.cache, tensors)
+        direct |= {"use_cache": True, "past_key_values": cache}
     return direct
 
 
@@ -123,11 +124,12 @@ def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> di
         call["attention_mask"] = tensors["encoder_attention_mask"]
     hidden = tensors.get("encoder_hidden_states")
     if config.use_past_in_inputs:
+        own = [entry for entry in config.cache if entry.side is CacheSide.DECODER]
+        cross = [entry for entry in config.cache if entry.side is CacheSide.ENCODER]
         cache = EncoderDecoderCache(
-            _filled(DynamicCache(), config, tensors, side=".decoder"),
-            _filled(DynamicCache(), config, tensors, side=".encoder"),
+            _filled(DynamicCache(), own, tensors), _filled(DynamicCache(), cross, tensors)
         )
-        key = tensors[f"{_PAST}.0.encoder.key"]
+        key = tensors[cross[0].name]
         width = config.normalized_config.encoder_hidden_size
         hidden = key.new_full((key.shape[0], key.shape[2], width), torch.nan)
         call["past_key_values"] = cache
@@ -135,31 +137,33 @@ def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> di
     return {**call, "encoder_outputs": encoder_outputs}
 
 
-def _filled(
-    cache: Any, config: OnnxConfig, tensors: Mapping[str, torch.Tensor], *, side: str = ""
-) -> Any:
-    for layer in range(config.normalized_config.num_layers):
-        key = tensors[f"{_PAST}.{layer}{side}.key"]
-        value = tensors[f"{_PAST}.{layer}{side}.value"]
-        if key.shape[2] > 0:
-            cache.update(key.clone(), value.clone(), layer)
+def _filled(cache: Any, entries: Sequence[CacheEntry], tensors: Mapping[str, torch.Tensor]) -> Any:
+    """Fill transformers' cache by `update`, layer by layer; a past of length 0 is left out."""
+    for layer in sorted({entry.layer for entry in entries}):
+        held = {e.held: tensors[e.name].clone() for e in entries if e.layer == layer}
+        if held["keys"].shape[2] > 0:
+            cache.update(held["keys"], held["values"], layer)
     return cache
 
 
-def _output(outputs: Any, name: str) -> torch.Tensor:
-    if not name.startswith("present."):
-        tensor: torch.Tensor = getattr(outputs, name)
-        return tensor
-    _, layer, *side, kind = name.split(".")
-    cache = outputs.past_key_values
-    match side:
-        case ["decoder"]:
-            cache = cache.self_attention_cache
-        case ["encoder"]:
-            cache = cache.cross_attention_cache
-    entry = cache.layers[int(layer)]
-    found: torch.Tensor = entry.keys if kind == "key" else entry.values
+def _declared(config: OnnxConfig, outputs: Any) -> dict[str, torch.Tensor]:
+    """Return declared output name -> tensor, of what a model returned."""
+    entries = {entry.present: entry for entry in config.cache}
+    found: dict[str, torch.Tensor] = {}
+    for name in config.outputs:
+        if name in entries:
+            layers = _of_side(outputs.past_key_values, entries[name].side).layers
+            found[name] = getattr(layers[entries[name].layer], entries[name].held)
+        else:
+            found[name] = getattr(outputs, name)
     return found
+
+
+def _of_side(cache: Any, side: CacheSide | None) -> Any:
+    if side is None:
+        return cache
+    is_encoder = side is CacheSide.ENCODER
+    return cache.cross_attention_cache if is_encoder else cache.self_attention_cache
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import ConfigBehavior
-from harness.configs.decoding import PAST, PRESENT
+from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from harness.configs.task_table import Axes
 
 # From transformers 5.24 on, the cache of an output is called `cache`.
-_CACHED = re.compile(
-    rf"(?:{PAST}|cache)(?:\.(self|cross)_attention_cache)?\.layers\.(\d+)\.(key|value)s",
-    re.ASCII,
-)
-_SIDES = {None: "", "self": ".decoder", "cross": ".encoder"}
+_CACHE = re.compile(r"(?:past_key_values|cache)\.", re.ASCII)
+_SIDES = {
+    None: "",
+    CacheSide.DECODER: "self_attention_cache.",
+    CacheSide.ENCODER: "cross_attention_cache.",
+}
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 _DECODER_INPUTS = {
@@ -42,15 +43,23 @@ class Binding:
         self._config = config
         is_decoder = config.behavior is ConfigBehavior.DECODER
         self._renamed_inputs = _DECODER_INPUTS if is_decoder else {}
+        self._cached = {_path_in_cache(entry): entry for entry in config.cache}
 
     def input_name(self, path: str) -> str:
         """Return the declared name of an input; an undeclared input keeps its name."""
         path = path.removeprefix("input.")
-        return self._renamed_inputs.get(path) or _cached_name(path, PAST)
+        entry = self._entry_at(path)
+        return entry.name if entry else self._renamed_inputs.get(path, path)
 
     def output_name(self, path: str) -> str:
         """Return the declared name of an output; an undeclared output keeps its name."""
-        return _cached_name(path.removeprefix("output."), PRESENT)
+        path = path.removeprefix("output.")
+        entry = self._entry_at(path)
+        return entry.present if entry else path
+
+    def _entry_at(self, path: str) -> CacheEntry | None:
+        match = _CACHE.match(path)
+        return self._cached.get(path[match.end() :]) if match else None
 
     def dynamic_shapes(self, keywords: Mapping[str, Any]) -> dict[str, Any]:
         """Return torch.export's dynamic shapes for a call, by keyword.
@@ -67,7 +76,7 @@ class Binding:
 
         def dims_of(path: str) -> dict[int, Any]:
             name = self.input_name(path)
-            return dims[name] if name in dims else _encoder_output_dims(dims)
+            return dims[name] if name in dims else self._encoder_output_dims(dims)
 
         return {
             name: dims_of(name)
@@ -75,6 +84,14 @@ class Binding:
             else [dims_of(f"{name}.{path}") for path in get_leaf_tensors(value)]
             for name, value in keywords.items()
         }
+
+    def _encoder_output_dims(self, dims: Mapping[str, Mapping[int, Any]]) -> dict[int, Any]:
+        """Return the dims of the encoder's output, from the dims of its keys in the cache.
+
+        Needed if the encoder's output is not an input: the model then reads only its shape.
+        """
+        key = next(dims[e.name] for e in self._config.cache if e.kind is CacheKind.CROSS)
+        return {axis: key[of_key] for axis, of_key in ((0, 0), (1, 2)) if of_key in key}
 
     def apply(self, program: onnx_ir.Model) -> None:
         """Give a file its declared names, order and axis names, in place.
@@ -107,21 +124,9 @@ class Binding:
         _write_axis_texts(graph.outputs, self._config.outputs)
 
 
-def _cached_name(path: str, prefix: str) -> str:
-    match = _CACHED.fullmatch(path)
-    if match is None:
-        return path
-    side, layer, kind = match.groups()
-    return f"{prefix}.{layer}{_SIDES[side]}.{kind}"
-
-
-def _encoder_output_dims(dims: Mapping[str, Mapping[int, Any]]) -> dict[int, Any]:
-    """Return the dims of the encoder's output, from the dims of its keys in the cache.
-
-    Needed if the encoder's output is not an input: the model then reads only its shape.
-    """
-    key = dims[f"{PAST}.0.encoder.key"]
-    return {axis: key[of_key] for axis, of_key in ((0, 0), (1, 2)) if of_key in key}
+def _path_in_cache(entry: CacheEntry) -> str:
+    """Return transformers' path of a tensor within the cache."""
+    return f"{_SIDES[entry.side]}layers.{entry.layer}.{entry.held}"
 
 
 def _replace(

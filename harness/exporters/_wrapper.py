@@ -7,14 +7,14 @@ shows as a difference (see `harness.evidence.reference`).
 from __future__ import annotations
 
 import copy
-import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import nn
 
 from harness.configs.base import ConfigBehavior
+from harness.configs.cache_layout import CacheEntry, CacheSide
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -29,14 +29,19 @@ class FlatModel(nn.Module):
         self.encoder_output_spec = encoder_output_spec(config)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
+        self.cache = list(config.cache)
         self.constants = dict(config.model_kwargs)
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
-        keywords = call_keywords(named, self.encoder_output_spec)
+        keywords = call_keywords(named, self.cache, self.encoder_output_spec)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
-        return tuple(_select(outputs, name) for name in self.output_names)
+        returned = {entry.present: entry for entry in self.cache}
+        return tuple(
+            _cached(outputs.past_key_values, returned[name]) if name in returned else outputs[name]
+            for name in self.output_names
+        )
 
 
 def exported_module(model: nn.Module, config: OnnxConfig) -> nn.Module:
@@ -62,11 +67,13 @@ def encoder_output_spec(config: OnnxConfig) -> EncoderOutputSpec | None:
 
 
 def call_keywords(
-    named: Mapping[str, torch.Tensor], encoder_output: EncoderOutputSpec | None
+    named: Mapping[str, torch.Tensor],
+    cache: Sequence[CacheEntry],
+    encoder_output: EncoderOutputSpec | None,
 ) -> dict[str, Any]:
     """Return the keywords of a model call with these declared inputs; caches are rebuilt."""
     keywords: dict[str, Any] = dict(named)
-    past = _pop_cache(keywords)
+    past = _pop_cache(keywords, cache)
     if past is not None:
         keywords["past_key_values"] = past
     return keywords if encoder_output is None else _as_decoder_keywords(keywords, encoder_output)
@@ -111,39 +118,37 @@ def export_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared).eval()
 
 
-def _pop_cache(keywords: dict[str, Any]) -> Any:
-    """Remove the past from the inputs and return it as a cache; None if there is no past.
-
-    The cache has a self-attention and a cross-attention side if the inputs name both sides.
-    """
-    own, cross = (list(_pop_layers(keywords, side)) for side in ("", ".encoder"))
-    own += _pop_layers(keywords, ".decoder")
-    if not own:
+def _pop_cache(keywords: dict[str, Any], cache: Sequence[CacheEntry]) -> Any:
+    """Remove the past from the inputs and return it as a cache; None if there is no past."""
+    taken = [(entry, keywords.pop(entry.name)) for entry in cache if entry.name in keywords]
+    if not taken:
         return None
-    from transformers import DynamicCache, EncoderDecoderCache
+    from transformers import EncoderDecoderCache
 
-    if cross:
-        return EncoderDecoderCache(DynamicCache(own), DynamicCache(cross))
-    return DynamicCache(own)
-
-
-def _pop_layers(keywords: dict[str, Any], side: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    for layer in itertools.count():
-        prefix = f"past_key_values.{layer}{side}"
-        if f"{prefix}.key" not in keywords:
-            return
-        yield keywords.pop(f"{prefix}.key"), keywords.pop(f"{prefix}.value")
+    sides = {entry.side for entry, _ in taken}
+    caches = {
+        side: _make_cache([(e, tensor) for e, tensor in taken if e.side is side]) for side in sides
+    }
+    if None in caches:
+        return caches[None]
+    return EncoderDecoderCache(caches[CacheSide.DECODER], caches[CacheSide.ENCODER])
 
 
-def _select(outputs: Any, name: str) -> torch.Tensor:
-    kind, _, rest = name.partition(".")
-    if kind != "present":
-        value: torch.Tensor = outputs[name]
-        return value
-    layer, *side, key_or_value = rest.split(".")
-    cache = outputs.past_key_values
-    if side:
-        cache = cache.cross_attention_cache if side == ["encoder"] else cache.self_attention_cache
-    entry = cache.layers[int(layer)]
-    tensor: torch.Tensor = entry.keys if key_or_value == "key" else entry.values
+def _make_cache(taken: Iterable[tuple[CacheEntry, torch.Tensor]]) -> Any:
+    """Return a cache that holds these tensors, made of one pair of keys and values per layer."""
+    from transformers import DynamicCache
+
+    layers: dict[int, dict[str, torch.Tensor]] = {}
+    for entry, tensor in taken:
+        layers.setdefault(entry.layer, {})[entry.held] = tensor
+    return DynamicCache([(layers[n]["keys"], layers[n]["values"]) for n in sorted(layers)])
+
+
+def _cached(cache: Any, entry: CacheEntry) -> torch.Tensor:
+    match entry.side:
+        case CacheSide.DECODER:
+            cache = cache.self_attention_cache
+        case CacheSide.ENCODER:
+            cache = cache.cross_attention_cache
+    tensor: torch.Tensor = getattr(cache.layers[entry.layer], entry.held)
     return tensor

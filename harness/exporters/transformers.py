@@ -93,7 +93,7 @@ def _run_exporter(
     from harness.exporters._binding import Binding
     from harness.exporters._wrapper import call_keywords, encoder_output_spec, exported_module
 
-    keywords = call_keywords(feed, encoder_output_spec(config))
+    keywords = call_keywords(feed, config.cache, encoder_output_spec(config))
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=opset)

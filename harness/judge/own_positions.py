@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.decoding import PRESENT, as_past, axis_of
+from harness.configs.cache_layout import as_past, is_present
+from harness.configs.decoding import axis_of
 from harness.configs.own_positions import POSITIONS, with_own_positions
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _at_tokens(config: OnnxConfig, arrays: Arrays, mask: Any) -> Arrays:
     shown: Arrays = {}
     for name, array in arrays.items():
         axis = axis_of(config.outputs.get(name, {}), config.STEP_AXIS)
-        if not name.startswith(PRESENT):
+        if not is_present(name):
             shown[name] = array.copy()
             if axis == 1:
                 shown[name][mask[:, -array.shape[1] :] == 0] = 0

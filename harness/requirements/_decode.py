@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
-from harness.configs.decoding import PAST, axis_of, cut
+from harness.configs.cache_layout import is_past
+from harness.configs.decoding import axis_of, cut
 from harness.evidence.decoding import step_name
 from harness.evidence.sides import EagerError, as_tensors
 from harness.requirements._base import Examined, Finding
@@ -206,7 +207,7 @@ def compare_rows(part: PartEvidence, example: Example, tolerance: Tolerance) -> 
     """
     config = part.config
     feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
-    past = next(name for name in config.inputs if name.startswith(PAST))
+    past = next(filter(is_past, config.inputs))
     if len(feed[past]) < 2:
         return Examined()
     order = _row_order(len(feed[past]), example.seed)

@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from harness.configs.decoding import PAST, PRESENT, as_past
+from harness.configs.cache_layout import as_past, is_past, present_name
 from harness.errors import RuntimeRefusalError
 from harness.evidence.decoding import DecodingError, decoded_sizes
 from harness.evidence.generation import GenerationError, generate, why_not_generated
@@ -72,9 +72,9 @@ def _missing_cache_outputs(config: OnnxConfig) -> Iterator[Finding]:
     for stem, part in continuing.items():
         before = [p for s, p in config.parts.items() if s not in continuing] or [part]
         past = as_past({name: name for earlier in before for name in earlier.outputs})
-        missing = [name for name in part.inputs if name.startswith(PAST) and name not in past]
+        missing = [name for name in part.inputs if is_past(name) and name not in past]
         if missing:
-            presents = ", ".join(name.replace(PAST, PRESENT, 1) for name in missing)
+            presents = ", ".join(present_name(name) for name in missing)
             got = ", ".join(past.values())
             message = f"declared outputs: got {got}, expected {presents} too, for the next step"
             yield Finding(message=message, part=stem, blame=_MISSING_CACHE_OUTPUT)

@@ -22,7 +22,8 @@ T5 = "text2text-generation-with-past"
     [
         ("input_ids", "input_ids"),
         ("input.past_key_values.layers.0.keys", "past_key_values.0.key"),
-        ("past_key_values.layers.11.values", "past_key_values.11.value"),
+        ("past_key_values.layers.1.values", "past_key_values.1.value"),
+        ("past_key_values.layers.2.values", "past_key_values.layers.2.values"),  # has two layers
         ("past_key_values.sink.0.keys", "past_key_values.sink.0.keys"),
     ],
 )

@@ -1,0 +1,106 @@
+"""The cache of a decoder as data: one entry for each tensor that a step returns and the next takes.
+
+Names of cache tensors are composed and read in this module alone. Keys and values have the names of
+Optimum (`past_key_values.3.key`, `present.3.key`), states the names in common use (`past_conv.0`,
+`present_conv.0`). The number is the model's index of the layer.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from harness.configs.task_table import Axes
+
+A = TypeVar("A")
+
+_PAST = re.compile(r"past_(?:key_values|(\w+))\.(\d+(?:\.\w+)*)", re.ASCII)
+_PRESENT = re.compile(r"present(?:_(\w+))?\.(\d+(?:\.\w+)*)", re.ASCII)
+
+
+class CacheKind(enum.Enum):
+    """How a tensor of the cache changes from step to step.
+
+    - `KEYS_VALUES`: grows along one axis by the tokens of the step.
+    - `CROSS`: is written by the first step and stays as it is.
+    """
+
+    KEYS_VALUES = "keys-values"
+    CROSS = "cross"
+
+
+class CacheSide(enum.Enum):
+    """The cache of an encoder-decoder that holds a tensor; the value is its place in a name."""
+
+    DECODER = "decoder"
+    ENCODER = "encoder"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheEntry:
+    """One tensor of the cache.
+
+    `name` is that of the input, `axes` are the input's dynamic axes. transformers' cache holds the
+    tensor in its layer number `layer`, as the attribute `held`; `side` is None if the model has a
+    single cache.
+    """
+
+    name: str
+    layer: int
+    kind: CacheKind
+    axes: Axes
+    held: str
+    side: CacheSide | None = None
+
+    @property
+    def present(self) -> str:
+        """The name of the output."""
+        return present_name(self.name)
+
+
+def keys_and_values(
+    layer: int,
+    axes: Axes,
+    *,
+    kind: CacheKind = CacheKind.KEYS_VALUES,
+    side: CacheSide | None = None,
+) -> Iterator[CacheEntry]:
+    """Yield the entries of one attention layer: [batch, heads, length, head size] each."""
+    place = f"{layer}.{side.value}" if side else str(layer)
+    for word, held in (("key", "keys"), ("value", "values")):
+        name = f"past_key_values.{place}.{word}"
+        yield CacheEntry(name=name, layer=layer, kind=kind, axes=dict(axes), held=held, side=side)
+
+
+def is_past(name: str) -> bool:
+    """Whether an input has the name of a cache tensor."""
+    return _PAST.fullmatch(name) is not None
+
+
+def is_present(name: str) -> bool:
+    """Whether an output has the name of a cache tensor."""
+    return _PRESENT.fullmatch(name) is not None
+
+
+def present_name(past: str) -> str:
+    """Return the name of the output that the next step takes as the input `past`."""
+    match = _PAST.fullmatch(past)
+    if match is None:
+        raise ValueError(f"{past!r} is no name of a cache tensor")
+    return f"present_{match[1]}.{match[2]}" if match[1] else f"present.{match[2]}"
+
+
+def past_name(present: str) -> str:
+    """Return the name of the input that takes the output `present` of the step before."""
+    match = _PRESENT.fullmatch(present)
+    if match is None:
+        raise ValueError(f"{present!r} is no name of a cache tensor")
+    return f"past_{match[1] or 'key_values'}.{match[2]}"
+
+
+def as_past(outputs: Mapping[str, A]) -> dict[str, A]:
+    """Return the cache among the outputs of a step, under the names of the next step's inputs."""
+    return {past_name(name): value for name, value in outputs.items() if is_present(name)}
