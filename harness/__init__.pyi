@@ -11,7 +11,6 @@ from .configs.architectures.vit import ViTOnnxConfig as ViTOnnxConfig
 from .configs.architectures.whisper import WhisperEncoderOnnxConfig as WhisperEncoderOnnxConfig
 from .configs.architectures.whisper import WhisperOnnxConfig as WhisperOnnxConfig
 from .configs.axis_space import AxisRange as AxisRange
-from .configs.base import ConfigBehavior as ConfigBehavior
 from .configs.base import OnnxConfig as OnnxConfig
 from .configs.base import OnnxConfigWithPast as OnnxConfigWithPast
 from .configs.dummy_inputs import DummyAudioInputGenerator as DummyAudioInputGenerator

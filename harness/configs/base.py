@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import enum
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +13,7 @@ from harness.configs.atol import Atol, atol_of_task
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisRange, AxisSpace
 from harness.configs.cache_layout import CacheEntry, CacheKind, is_past, keys_and_values
+from harness.configs.calls import PartCall
 from harness.configs.decoding import compose_steps, half_then_single, token_count
 from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
 from harness.configs.feeds import Feed, FeedKind, RunPart, feed_kind, reach_number
@@ -35,14 +35,6 @@ if TYPE_CHECKING:
 NamedAxes = OrderedDict[str, Axes]
 
 
-class ConfigBehavior(enum.Enum):
-    """Which of a model's own modules a description stands for: all of it, or one side."""
-
-    MONOLITH = "monolith"
-    ENCODER = "encoder"
-    DECODER = "decoder"
-
-
 class OnnxConfig(ABC):
     """Describes one architecture for one task: inputs, outputs, dynamic axes, tolerance.
 
@@ -61,9 +53,6 @@ class OnnxConfig(ABC):
     STEP_INPUT: ClassVar[str] = "input_ids"
     """What a decoder adds to its past: the input of its tokens, and their axis."""
 
-    ENCODER_OUTPUT: ClassVar[str] = "BaseModelOutput"
-    """transformers' class of what the encoder returns, and what a decoder alone is called with."""
-
     CHOICES: ClassVar[Mapping[str, str]] = {}
     """Output of indices -> the output of scores whose largest they are, along its last axis. Where
     eager's scores are nearly tied, either choice is right."""
@@ -75,7 +64,6 @@ class OnnxConfig(ABC):
     counts_positions_itself: ClassVar[bool] = False
     """Whether the file takes no positions although generation feeds them."""
 
-    behavior: ConfigBehavior = ConfigBehavior.MONOLITH
     external_data_threshold: int | None = None
     """Initializers of this many bytes and more are written beside the file; None leaves it to the
     exporter, which does so for models over 2 GiB."""
@@ -198,6 +186,11 @@ class OnnxConfig(ABC):
     def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
         """Where the values of the inputs come from, the first that supports a name being asked."""
         return self.DUMMY_INPUT_GENERATOR_CLASSES
+
+    @property
+    def call(self) -> PartCall:
+        """What of the model is called, and how. By default the model, with the inputs by name."""
+        return PartCall()
 
     @property
     def model_kwargs(self) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from harness.configs.base import ConfigBehavior, NamedAxes, OnnxConfig, OnnxConfigWithPast
+from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.cache_layout import (
     CacheEntry,
     CacheKind,
@@ -19,6 +19,7 @@ from harness.configs.cache_layout import (
     as_past,
     keys_and_values,
 )
+from harness.configs.calls import PartCall, Unread
 from harness.configs.decoding import half_then_single, spans
 from harness.configs.dummy_inputs import (
     DummyInputGenerator,
@@ -74,6 +75,12 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
     STEP_AXIS: ClassVar[str] = "decoder_sequence_length"
     STEP_INPUT: ClassVar[str] = "decoder_input_ids"
 
+    ENCODER_OUTPUT: ClassVar[str] = "BaseModelOutput"
+    """Class of the encoder's output in `transformers.modeling_outputs`; the decoder takes it."""
+
+    _side: CacheSide | None = None
+    """The side of the model that a part stands for; None for the whole."""
+
     _continues = False
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
@@ -101,24 +108,24 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
 
     @property
     def parts(self) -> OrderedDict[str, OnnxConfig]:
-        if self.behavior is not ConfigBehavior.MONOLITH or self.task not in _TASKS_IN_PARTS:
+        if self._side is not None or self.task not in _TASKS_IN_PARTS:
             return super().parts
         parts: OrderedDict[str, OnnxConfig] = OrderedDict()
-        parts[ENCODER_PART] = self._as_part(ConfigBehavior.ENCODER)
-        parts[DECODER_PART] = self._as_part(ConfigBehavior.DECODER)
+        parts[ENCODER_PART] = self._as_part(CacheSide.ENCODER)
+        parts[DECODER_PART] = self._as_part(CacheSide.DECODER)
         if self.task.endswith(WITH_PAST):
-            parts[DECODER_WITH_PAST_PART] = self._as_part(ConfigBehavior.DECODER, continues=True)
+            parts[DECODER_WITH_PAST_PART] = self._as_part(CacheSide.DECODER, continues=True)
         return parts
 
-    def _as_part(self, behavior: ConfigBehavior, *, continues: bool = False) -> Self:
+    def _as_part(self, side: CacheSide, *, continues: bool = False) -> Self:
         part = copy.copy(self)
-        part.behavior = behavior
+        part._side = side
         part._continues = continues
         return part
 
     @property
     def use_past(self) -> bool:
-        return self.behavior is ConfigBehavior.DECODER and super().use_past
+        return self._side is CacheSide.DECODER and super().use_past
 
     @property
     def use_past_in_inputs(self) -> bool:
@@ -133,22 +140,47 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
         return f"{self.past_axis} + {self.STEP_AXIS}" if self._continues else self.STEP_AXIS
 
     @property
+    def call(self) -> PartCall:
+        match self._side:
+            case None:
+                return PartCall()
+            case CacheSide.ENCODER:
+                return PartCall(module="get_encoder()")
+        hidden = "encoder_outputs.last_hidden_state"
+        arguments = {
+            "input_ids": "decoder_input_ids",
+            "encoder_attention_mask": "attention_mask",
+            "encoder_hidden_states": hidden,
+        }
+        return PartCall(
+            arguments=arguments,
+            objects={"encoder_outputs": self.ENCODER_OUTPUT},
+            unread={hidden: self._unread_hidden_states} if self._continues else {},
+        )
+
+    @property
+    def _unread_hidden_states(self) -> Unread:
+        """The cache holds what the decoder needs of the encoder's output."""
+        key = next(entry.name for entry in self.cache if entry.kind is CacheKind.CROSS)
+        return Unread(like=key, axes=(0, 2), width=int(self.normalized_config.encoder_hidden_size))
+
+    @property
     def model_kwargs(self) -> Mapping[str, Any]:
         return {"use_cache": True} if self.use_past else {}
 
     @property
     def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
-        if self.behavior is ConfigBehavior.DECODER:
+        if self._side is CacheSide.DECODER:
             return self.DECODER_INPUT_GENERATOR_CLASSES
         return self.DUMMY_INPUT_GENERATOR_CLASSES
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
         tokens: Axes = {0: "batch_size", 1: self.STEP_AXIS}
-        match self.behavior:
-            case ConfigBehavior.MONOLITH:
+        match self._side:
+            case None:
                 return {**self.encoder_inputs, self.STEP_INPUT: tokens}
-            case ConfigBehavior.ENCODER:
+            case CacheSide.ENCODER:
                 return self.encoder_inputs
         inputs: dict[str, Axes] = {**self.encoder_mask, "input_ids": tokens}
         if self._continues:  # the cache holds all that it needs of the encoder
@@ -157,7 +189,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
 
     @property
     def outputs(self) -> NamedAxes:
-        if self.behavior is ConfigBehavior.ENCODER:
+        if self._side is CacheSide.ENCODER:
             return OrderedDict((name, dict(axes)) for name, axes in self.encoder_outputs.items())
         outputs = super().outputs
         if "last_hidden_state" in outputs:

@@ -189,8 +189,8 @@ def _min_past(config: OnnxConfig) -> int:
     ranges = config.axis_space.ranges
     if config.past_axis not in ranges:
         raise DescriptionError(
-            f"{type(config).__name__}: no input has the axis {config.past_axis!r}; set STEP_AXIS "
-            "to the axis name of the decoder's tokens, since the past's axis name follows from it"
+            f"{type(config).__name__}: no input has the axis {config.past_axis!r}; name it in "
+            "`cache`, or set STEP_AXIS to the axis name of the decoder's tokens"
         )
     return ranges[config.past_axis].low
 

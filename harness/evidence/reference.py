@@ -7,10 +7,9 @@ cache layers or patches semantics therefore disagrees with it.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.base import ConfigBehavior
 from harness.configs.cache_layout import CacheSide, is_past
 from harness.configs.decoding import axis_of, slice_tokens, spans
 from harness.evidence.fresh_state import fresh_state
@@ -37,13 +36,7 @@ def call_reference(
     """
     tensors = _on_device_of(model, feed)
     with calling(model):
-        match config.behavior:
-            case ConfigBehavior.ENCODER:
-                outputs = model.get_encoder()(**tensors)
-            case ConfigBehavior.DECODER:
-                outputs = model(**_decoder_call(config, tensors))
-            case _:
-                outputs = model(**_call(config, tensors))
+        outputs = _called(model, config)(**_arguments(config, tensors))
     return {name: tensor.cpu().numpy() for name, tensor in _declared(config, outputs).items()}
 
 
@@ -97,44 +90,61 @@ def to_float64(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: t.double() if t.is_floating_point() else t for name, t in feed.items()}
 
 
-def _call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Return the keywords of a model that is called as a whole, with its cache if it has one."""
-    from transformers import DynamicCache
-
-    direct: dict[str, Any] = {k: v for k, v in tensors.items() if not is_past(k)}
-    if config.use_past:
-        cache = _filled(DynamicCache(), config.cache, tensors)
-        direct |= {"use_cache": True, "past_key_values": cache}
-    return direct
+def _called(model: nn.Module, config: OnnxConfig) -> Callable[..., Any]:
+    """Return what a description is about: the model, or a module or method of it."""
+    called: Any = model
+    for name in config.call.module.split(".") if config.call.module else ():
+        called = getattr(called, name[:-2])() if name.endswith("()") else getattr(called, name)
+    found: Callable[..., Any] = called
+    return found
 
 
-def _decoder_call(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Return the keywords of a full model that gets its encoder's output, as generation calls it.
+def _arguments(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Return the arguments of a call, with its cache if it has one, as generation gives them.
 
-    If the cache has the keys and values of the encoder's output, the output itself is filled with
-    NaN: a model that still used it would give NaN.
+    An argument of which the model reads only the shape is filled with NaN: a model that still used
+    it would give NaN.
     """
     import torch
-    from transformers import DynamicCache, EncoderDecoderCache, modeling_outputs
+    from transformers import modeling_outputs
 
-    call: dict[str, Any] = {"decoder_input_ids": tensors["input_ids"]}
+    call = config.call
+    given = {
+        call.arguments.get(name, name): tensor
+        for name, tensor in tensors.items()
+        if not is_past(name)
+    }
+    for name, unread in call.unread.items():
+        shape = [tensors[unread.like].shape[axis] for axis in unread.axes]
+        given[name] = tensors[unread.like].new_full((*shape, unread.width), torch.nan)
+    arguments: dict[str, Any] = {}
+    fields: dict[str, dict[str, torch.Tensor]] = {name: {} for name in call.objects}
+    for name, tensor in given.items():
+        whole, dot, part = name.partition(".")
+        if dot:
+            fields[whole][part] = tensor
+        else:
+            arguments[name] = tensor
+    for name, values in fields.items():
+        arguments[name] = getattr(modeling_outputs, call.objects[name])(**values)
     if config.use_past:
-        call["use_cache"] = True
-    if "encoder_attention_mask" in tensors:
-        call["attention_mask"] = tensors["encoder_attention_mask"]
-    hidden = tensors.get("encoder_hidden_states")
+        arguments["use_cache"] = True
     if config.use_past_in_inputs:
-        own = [entry for entry in config.cache if entry.side is CacheSide.DECODER]
-        cross = [entry for entry in config.cache if entry.side is CacheSide.ENCODER]
-        cache = EncoderDecoderCache(
-            _filled(DynamicCache(), own, tensors), _filled(DynamicCache(), cross, tensors)
-        )
-        key = tensors[cross[0].name]
-        width = config.normalized_config.encoder_hidden_size
-        hidden = key.new_full((key.shape[0], key.shape[2], width), torch.nan)
-        call["past_key_values"] = cache
-    encoder_outputs = getattr(modeling_outputs, config.ENCODER_OUTPUT)(last_hidden_state=hidden)
-    return {**call, "encoder_outputs": encoder_outputs}
+        arguments["past_key_values"] = _cache_of(config, tensors)
+    return arguments
+
+
+def _cache_of(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """Return the cache of the earlier tokens."""
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    sides: dict[CacheSide | None, list[CacheEntry]] = {}
+    for entry in config.cache:
+        sides.setdefault(entry.side, []).append(entry)
+    filled = {side: _filled(DynamicCache(), of_side, tensors) for side, of_side in sides.items()}
+    if CacheSide.ENCODER in filled:
+        return EncoderDecoderCache(filled[CacheSide.DECODER], filled[CacheSide.ENCODER])
+    return filled[None]
 
 
 def _filled(cache: Any, entries: Sequence[CacheEntry], tensors: Mapping[str, torch.Tensor]) -> Any:

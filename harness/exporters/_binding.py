@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.base import ConfigBehavior
-from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide
+from harness.configs.cache_layout import CacheEntry, CacheSide
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -29,27 +28,20 @@ _SIDES = {
 }
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
-_DECODER_INPUTS = {
-    "decoder_input_ids": "input_ids",
-    "attention_mask": "encoder_attention_mask",
-    "encoder_outputs.last_hidden_state": "encoder_hidden_states",
-}
-
 
 class Binding:
     """Maps names and axes of transformers' call to the names and axes that a config declares."""
 
     def __init__(self, config: OnnxConfig) -> None:
         self._config = config
-        is_decoder = config.behavior is ConfigBehavior.DECODER
-        self._renamed_inputs = _DECODER_INPUTS if is_decoder else {}
+        self._inputs = {argument: name for name, argument in config.call.arguments.items()}
         self._cached = {_path_in_cache(entry): entry for entry in config.cache}
 
     def input_name(self, path: str) -> str:
         """Return the declared name of an input; an undeclared input keeps its name."""
         path = path.removeprefix("input.")
         entry = self._entry_at(path)
-        return entry.name if entry else self._renamed_inputs.get(path, path)
+        return entry.name if entry else self._inputs.get(path, path)
 
     def output_name(self, path: str) -> str:
         """Return the declared name of an output; an undeclared output keeps its name."""
@@ -76,7 +68,7 @@ class Binding:
 
         def dims_of(path: str) -> dict[int, Any]:
             name = self.input_name(path)
-            return dims[name] if name in dims else self._encoder_output_dims(dims)
+            return dims[name] if name in dims else self._dims_of_unread(path, dims)
 
         return {
             name: dims_of(name)
@@ -85,13 +77,13 @@ class Binding:
             for name, value in keywords.items()
         }
 
-    def _encoder_output_dims(self, dims: Mapping[str, Mapping[int, Any]]) -> dict[int, Any]:
-        """Return the dims of the encoder's output, from the dims of its keys in the cache.
-
-        Needed if the encoder's output is not an input: the model then reads only its shape.
-        """
-        key = next(dims[e.name] for e in self._config.cache if e.kind is CacheKind.CROSS)
-        return {axis: key[of_key] for axis, of_key in ((0, 0), (1, 2)) if of_key in key}
+    def _dims_of_unread(
+        self, argument: str, dims: Mapping[str, Mapping[int, Any]]
+    ) -> dict[int, Any]:
+        """Return the dims of an argument that no input gives, from the input that it is like."""
+        unread = self._config.call.unread[argument]
+        of_like = dims[unread.like]
+        return {n: of_like[axis] for n, axis in enumerate(unread.axes) if axis in of_like}
 
     def apply(self, program: onnx_ir.Model) -> None:
         """Give a file its declared names, order and axis names, in place.

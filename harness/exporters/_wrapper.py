@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from harness.configs.base import ConfigBehavior
 from harness.configs.cache_layout import CacheEntry, CacheSide
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
+    from harness.configs.calls import PartCall
 
 
 class FlatModel(nn.Module):
@@ -26,16 +26,16 @@ class FlatModel(nn.Module):
     def __init__(self, model: nn.Module, config: OnnxConfig) -> None:
         super().__init__()
         self.model = exported_module(model, config)
-        self.encoder_output_spec = encoder_output_spec(config)
+        self.call = config.call
+        self.cache = list(config.cache)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
-        self.cache = list(config.cache)
         self.constants = dict(config.model_kwargs)
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
-        keywords = call_keywords(named, self.cache, self.encoder_output_spec)
+        keywords = call_keywords(named, self.call, self.cache)
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         returned = {entry.present: entry for entry in self.cache}
         return tuple(
@@ -45,64 +45,40 @@ class FlatModel(nn.Module):
 
 
 def exported_module(model: nn.Module, config: OnnxConfig) -> nn.Module:
-    """Return the module that a description is about: the model, or its encoder."""
-    encoder: nn.Module = model.get_encoder() if config.behavior is ConfigBehavior.ENCODER else model
-    return encoder
-
-
-class EncoderOutputSpec(NamedTuple):
-    """The encoder output that a decoder attends to: its transformers class, and its width."""
-
-    class_name: str
-    width: int
-
-
-def encoder_output_spec(config: OnnxConfig) -> EncoderOutputSpec | None:
-    """Return the encoder output that a decoder attends to; None if `config` is not of a decoder."""
-    if config.behavior is not ConfigBehavior.DECODER:
-        return None
-    return EncoderOutputSpec(
-        config.ENCODER_OUTPUT, int(config.normalized_config.encoder_hidden_size)
-    )
+    """Return the module that a description is about: the model, or one that it holds."""
+    found: Any = model
+    for step in filter(None, config.call.module.split(".")):
+        attribute = getattr(found, step.removesuffix("()"))
+        found = attribute() if step.endswith("()") else attribute
+    module: nn.Module = found
+    return module
 
 
 def call_keywords(
-    named: Mapping[str, torch.Tensor],
-    cache: Sequence[CacheEntry],
-    encoder_output: EncoderOutputSpec | None,
+    named: Mapping[str, torch.Tensor], call: PartCall, cache: Sequence[CacheEntry]
 ) -> dict[str, Any]:
-    """Return the keywords of a model call with these declared inputs; caches are rebuilt."""
-    keywords: dict[str, Any] = dict(named)
-    past = _pop_cache(keywords, cache)
-    if past is not None:
-        keywords["past_key_values"] = past
-    return keywords if encoder_output is None else _as_decoder_keywords(keywords, encoder_output)
+    """Return the keywords of a call with these declared inputs; caches and objects are rebuilt.
 
-
-def _as_decoder_keywords(
-    named: dict[str, Any], encoder_output: EncoderOutputSpec
-) -> dict[str, Any]:
-    """Return the keyword arguments for calling the full model with a given encoder output.
-
-    Zeros replace the encoder output if the cache holds its keys and values, because the model then
-    reads only its shape.
+    Arguments of which the model reads only the shape are zeros.
     """
+    plain: dict[str, Any] = dict(named)
+    past = _pop_cache(plain, cache)
+    given = {call.argument_of(name): tensor for name, tensor in plain.items()}
+    for argument, unread in call.unread.items():
+        like = named[unread.like]
+        given[argument] = like.new_zeros(*(like.shape[axis] for axis in unread.axes), unread.width)
+    keywords = _with_objects(given, call.objects)
+    return keywords if past is None else {**keywords, "past_key_values": past}
+
+
+def _with_objects(given: Mapping[str, Any], objects: Mapping[str, str]) -> dict[str, Any]:
+    """Return arguments in which fields of an object, named `object.field`, are in that object."""
     from transformers import modeling_outputs
 
-    hidden = named.get("encoder_hidden_states")
-    if hidden is None:
-        key = named["past_key_values"].cross_attention_cache.layers[0].keys
-        hidden = key.new_zeros(key.shape[0], key.shape[2], encoder_output.width)
-    keywords = {
-        "decoder_input_ids": named["input_ids"],
-        "encoder_outputs": getattr(modeling_outputs, encoder_output.class_name)(
-            last_hidden_state=hidden
-        ),
-    }
-    if "encoder_attention_mask" in named:
-        keywords["attention_mask"] = named["encoder_attention_mask"]
-    if "past_key_values" in named:
-        keywords["past_key_values"] = named["past_key_values"]
+    keywords = {name: value for name, value in given.items() if "." not in name}
+    for name, class_name in objects.items():
+        fields = {n.partition(".")[2]: v for n, v in given.items() if n.startswith(f"{name}.")}
+        keywords[name] = getattr(modeling_outputs, class_name)(**fields)
     return keywords
 
 

@@ -91,9 +91,9 @@ def _run_exporter(
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
-    from harness.exporters._wrapper import call_keywords, encoder_output_spec, exported_module
+    from harness.exporters._wrapper import call_keywords, exported_module
 
-    keywords = call_keywords(feed, config.cache, encoder_output_spec(config))
+    keywords = call_keywords(feed, config.call, config.cache)
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=opset)

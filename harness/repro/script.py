@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.base import ConfigBehavior
 from harness.exporters.dynamo import dim_bounds
 from harness.repro.definitions import constant_names, definitions_for, imports_for, used_names
 from harness.repro.literals import WIDTH, dict_literal, tensors_literal
@@ -76,25 +75,24 @@ def script_text(case: ScriptCase) -> str:
 def _callable_names() -> frozenset[str]:
     return frozenset({*EXPORTS.values(), *_SHOW_FUNCTIONS.values(), *_WRAPPERS, *_MAKERS}) | {
         "run_eager",
-        "run_eager_decoder",
+        "run_eager_part",
         "run_eager_with_past",
         "run_and_exit",
         "show_difference",
     }
 
 
-_WRAPPERS = ("ExportWrapper", "DecoderExportWrapper", "ExportWrapperWithPast")
-_MAKERS = ("make_encoder", "make_model")
+_WRAPPERS = ("ExportWrapper", "ExportWrapperWithPast", "PartExportWrapper")
+_MAKERS = ("make_model", "make_part")
 
 
 def _call(case: ScriptCase) -> str:
     """Return the last line of the script: a call with the functions that the script needs."""
     config = case.config
-    is_decoder = config.behavior is ConfigBehavior.DECODER
-    make = "make_encoder" if config.behavior is ConfigBehavior.ENCODER else "make_model"
+    make = "make_part" if config.call.module else "make_model"
     wrapper, eager = "ExportWrapper", "run_eager"
-    if is_decoder:
-        wrapper, eager = "DecoderExportWrapper", "run_eager_decoder"
+    if config.call.arguments:
+        wrapper, eager = "PartExportWrapper", "run_eager_part"
     elif config.use_past_in_inputs:
         wrapper, eager = "ExportWrapperWithPast", "run_eager_with_past"
     show = _SHOW_FUNCTIONS.get(case.requirement, "show_difference")
@@ -106,7 +104,8 @@ def _call(case: ScriptCase) -> str:
 
 def _constants(case: ScriptCase) -> dict[str, str]:
     config = case.config
-    width = config.normalized_config.encoder_hidden_size if _is_decoder(config) else 0
+    call = config.call
+    unread = {name: (one.like, one.axes, one.width) for name, one in call.unread.items()}
     return {
         "MODEL_CLASS": f"transformers.{case.model_class}",
         "MODEL_CONFIG": dict_literal(case.settings),
@@ -120,14 +119,13 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "OUTPUT_AXES": dict_literal(config.outputs),
         "MODEL_KEYWORDS": dict_literal(config.model_kwargs),
         "DIM_BOUNDS": dict_literal(dim_bounds(config)),
-        "ENCODER_WIDTH": repr(width),
+        "MODULE": repr(call.module),
+        "ARGUMENTS": dict_literal(call.arguments),
+        "OBJECTS": dict_literal(call.objects),
+        "UNREAD": dict_literal(unread),
         "EXPORT_INPUTS": tensors_literal(config.generate_dummy_inputs()),
         "RUN_INPUTS": tensors_literal(case.feed),
     }
-
-
-def _is_decoder(config: OnnxConfig) -> bool:
-    return config.behavior is ConfigBehavior.DECODER
 
 
 def _preface(case: ScriptCase) -> Iterator[str]:

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from transformers.modeling_outputs import BaseModelOutput
 
 MODEL_CLASS: Any
 MODEL_CONFIG: dict[str, Any]
@@ -31,7 +30,10 @@ INPUT_AXES: dict[str, dict[int, str]]
 OUTPUT_AXES: dict[str, dict[int, str]]
 MODEL_KEYWORDS: dict[str, Any]
 DIM_BOUNDS: dict[str, tuple[int, int | None]]
-ENCODER_WIDTH: int
+MODULE: str
+ARGUMENTS: dict[str, str]
+OBJECTS: dict[str, str]
+UNREAD: dict[str, tuple[str, tuple[int, ...], int]]
 EXPORT_INPUTS: dict[str, torch.Tensor]
 
 
@@ -57,9 +59,13 @@ def make_model() -> Any:
     return model.eval().requires_grad_(False)
 
 
-def make_encoder() -> Any:
-    """Return the encoder of the tiny model."""
-    return make_model().get_encoder()
+def make_part() -> Any:
+    """Return the module of the tiny model that MODULE names."""
+    part = make_model()
+    for step in MODULE.split("."):
+        part = getattr(part, step.removesuffix("()"))
+        part = part() if step.endswith("()") else part
+    return part
 
 
 def pop_layers(named: dict[str, Any], side: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -114,26 +120,38 @@ def run_eager_with_past(
     return {name: output_of(outputs, name).numpy() for name in OUTPUT_AXES}
 
 
-def run_eager_decoder(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
-    """Run an encoder-decoder model in eager PyTorch with a given encoder output, as in generation.
+def part_keywords(
+    named: dict[str, torch.Tensor], feed: dict[str, torch.Tensor], filler: float
+) -> dict[str, Any]:
+    """Return the arguments of the model for the named tensors, which hold no cache.
+
+    Arguments in UNREAD, of which the model reads only the shape, are filled with `filler`.
+    """
+    given = {ARGUMENTS.get(name, name): tensor for name, tensor in named.items()}
+    for name, (like, axes, width) in UNREAD.items():
+        shape = [feed[like].shape[axis] for axis in axes]
+        given[name] = feed[like].new_full((*shape, width), filler)
+    keywords: dict[str, Any] = {name: value for name, value in given.items() if "." not in name}
+    for name, kind in OBJECTS.items():
+        fields = {key.partition(".")[2]: value for key, value in given.items() if "." in key}
+        keywords[name] = getattr(transformers.modeling_outputs, kind)(**fields)
+    return keywords
+
+
+def run_eager_part(model: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarray[Any, Any]]:
+    """Run a part of the model in eager PyTorch, as in generation.
 
     If the cache holds the encoder's keys and values, the encoder output itself must not be read,
     so it is filled with NaN.
     """
     named = dict(feed)
     own, cross = pop_layers(named, ".decoder"), pop_layers(named, ".encoder")
-    keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **MODEL_KEYWORDS}
-    if "encoder_attention_mask" in named:
-        keywords["attention_mask"] = named["encoder_attention_mask"]
-    hidden = named.get("encoder_hidden_states")
-    if hidden is None:
-        key = cross[0][0]
-        hidden = key.new_full((key.shape[0], key.shape[2], ENCODER_WIDTH), torch.nan)
+    keywords = part_keywords(named, feed, torch.nan)
+    if cross:
         cache = transformers.EncoderDecoderCache(make_cache(own), make_cache(cross))
         keywords["past_key_values"] = cache
-    encoded = BaseModelOutput(last_hidden_state=hidden)
     with torch.no_grad():
-        outputs = model(**keywords, encoder_outputs=encoded)
+        outputs = model(**keywords, **MODEL_KEYWORDS)
     return {name: output_of(outputs, name).numpy() for name in OUTPUT_AXES}
 
 
@@ -166,10 +184,10 @@ class ExportWrapperWithPast(torch.nn.Module):
         return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 
-class DecoderExportWrapper(torch.nn.Module):
-    """The exported module of a decoder: takes and returns tensors.
+class PartExportWrapper(torch.nn.Module):
+    """The exported module of a part: takes and returns tensors.
 
-    Inside, it makes the encoder output and the cache that the model expects.
+    Inside, it makes the objects and the cache that the model expects.
     """
 
     def __init__(self, model: Any) -> None:
@@ -178,20 +196,15 @@ class DecoderExportWrapper(torch.nn.Module):
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        named: dict[str, Any] = dict(zip(INPUT_AXES, tensors, strict=True))
+        feed = dict(zip(INPUT_AXES, tensors, strict=True))
+        named = dict(feed)
         own, cross = pop_layers(named, ".decoder"), pop_layers(named, ".encoder")
-        keywords: dict[str, Any] = {"decoder_input_ids": named["input_ids"], **MODEL_KEYWORDS}
-        if "encoder_attention_mask" in named:
-            keywords["attention_mask"] = named["encoder_attention_mask"]
-        hidden = named.get("encoder_hidden_states")
-        if hidden is None:
-            key = cross[0][0]
-            hidden = key.new_zeros(key.shape[0], key.shape[2], ENCODER_WIDTH)
+        keywords = part_keywords(named, feed, 0.0)
+        if cross:
             keywords["past_key_values"] = transformers.EncoderDecoderCache(
                 transformers.DynamicCache(own), transformers.DynamicCache(cross)
             )
-        encoded = BaseModelOutput(last_hidden_state=hidden)
-        outputs = self.model(**keywords, encoder_outputs=encoded, return_dict=True)
+        outputs = self.model(**keywords, **MODEL_KEYWORDS, return_dict=True)
         return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 

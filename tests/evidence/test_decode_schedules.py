@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
 from harness import GPT2OnnxConfig
+from harness.configs.cache_layout import CacheEntry, keys_and_values
 from harness.errors import DescriptionError
 from harness.evidence.decoding import STEPS, Decoding
 from harness.evidence.evidence import Evidence, Source
@@ -81,8 +82,12 @@ def test_the_error_for_a_description_without_a_past_axis_says_what_to_declare(
     subject: Subjects,
 ) -> None:
     class Renamed(GPT2OnnxConfig):
-        STEP_AXIS = "number_of_tokens"
+        key_axis = "earlier_tokens + sequence_length"
+
+        @property
+        def cache(self) -> Sequence[CacheEntry]:
+            return tuple(keys_and_values(0, {0: "batch_size", 2: "earlier_tokens"}))
 
     one = subject("gpt2", TASK)
-    with pytest.raises(DescriptionError, match="no input has the axis 'past_number_of_tokens'"):
+    with pytest.raises(DescriptionError, match="no input has the axis 'past_sequence_length'"):
         Decoding(Evidence(model=one.model, config=Renamed(one.model.config, TASK), source=Source()))

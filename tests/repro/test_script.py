@@ -63,7 +63,7 @@ def test_a_script_has_every_name_that_it_reads(
 def test_a_script_has_nothing_that_it_does_not_need() -> None:
     (case,) = cases("bert", "fill-mask")
     text = script_text(case)
-    assert "class DecoderExportWrapper" not in text
+    assert "class PartExportWrapper" not in text
     assert "def pop_layers" not in text
     assert "def export_torchscript" not in text
     assert "import base64" not in text
