@@ -13,6 +13,8 @@ from .configs.architectures.whisper import WhisperOnnxConfig as WhisperOnnxConfi
 from .configs.axis_space import AxisRange as AxisRange
 from .configs.base import OnnxConfig as OnnxConfig
 from .configs.base import OnnxConfigWithPast as OnnxConfigWithPast
+from .configs.cache_layout import CacheEntry as CacheEntry
+from .configs.calls import PartCall as PartCall
 from .configs.dummy_inputs import DummyAudioInputGenerator as DummyAudioInputGenerator
 from .configs.dummy_inputs import DummyBboxInputGenerator as DummyBboxInputGenerator
 from .configs.dummy_inputs import DummyInputGenerator as DummyInputGenerator
@@ -43,6 +45,7 @@ from .configs.normalized_pair import (
     NormalizedEncoderDecoderConfig as NormalizedEncoderDecoderConfig,
 )
 from .configs.plugins import register_fixtures as register_fixtures
+from .configs.recurrent import TextRecurrentDecoderOnnxConfig as TextRecurrentDecoderOnnxConfig
 from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithPast
 from .configs.tasks import TasksManager as TasksManager
 from .configs.tasks import register as register

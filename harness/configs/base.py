@@ -173,6 +173,16 @@ class OnnxConfig(ABC):
         return ()
 
     @property
+    def fixed_sizes(self) -> Mapping[str, Mapping[int, int]]:
+        """Input name -> {axis index: size}, for axes that are not dynamic; generators need them."""
+        return {entry.name: entry.fixed for entry in self.cache if entry.fixed}
+
+    @property
+    def steps_singly(self) -> bool:
+        """Whether each step after the first takes exactly one token."""
+        return False
+
+    @property
     def past_axis(self) -> str:
         """The number of earlier tokens, before those of `STEP_AXIS`."""
         return f"past_{self.STEP_AXIS}"
@@ -209,9 +219,11 @@ class OnnxConfig(ABC):
         sizes = self.axis_space.complete(axis_sizes)
         generator = torch.Generator().manual_seed(seed)
         feed: dict[str, torch.Tensor] = {}
+        fixed = self.fixed_sizes
         for name, axes in self.inputs.items():
             source = self._dummy_input_generator(name, generator)
-            dims = {a: AxisExpression.parse(text).evaluate(sizes) for a, text in axes.items()}
+            dynamic = {a: AxisExpression.parse(text).evaluate(sizes) for a, text in axes.items()}
+            dims = {**fixed.get(name, {}), **dynamic}
             match feed_kind(seed):
                 case FeedKind.PROVOKING:
                     feed[name] = source.generate(name, dims)
@@ -246,7 +258,8 @@ class OnnxConfig(ABC):
         generator = torch.Generator().manual_seed(seed)
         other = dict(feed)
         for name, where in places.items():
-            dims = {axis: feed[name].shape[axis] for axis in self.inputs[name]}
+            known = {*self.inputs[name], *self.fixed_sizes.get(name, {})}
+            dims = {axis: feed[name].shape[axis] for axis in known}
             source = self._dummy_input_generator(name, generator)
             other[name] = source.redraw(name, feed[name], where, dims)
         return other

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from harness.configs.task_table import Axes
 
 A = TypeVar("A")
+Place = tuple[str, int | None]
+"""An attribute of a layer of transformers' cache, and an index in it, or None."""
 
 _PAST = re.compile(r"past_(?:key_values|(\w+))\.(\d+(?:\.\w+)*)", re.ASCII)
 _PRESENT = re.compile(r"present(?:_(\w+))?\.(\d+(?:\.\w+)*)", re.ASCII)
@@ -25,10 +27,12 @@ class CacheKind(enum.Enum):
     """How a tensor of the cache changes from step to step.
 
     - `KEYS_VALUES`: grows along one axis by the tokens of the step.
+    - `STATE`: has a fixed size and no length, such as the state of a convolution or a recurrence.
     - `CROSS`: is written by the first step and stays as it is.
     """
 
     KEYS_VALUES = "keys-values"
+    STATE = "state"
     CROSS = "cross"
 
 
@@ -43,9 +47,10 @@ class CacheSide(enum.Enum):
 class CacheEntry:
     """One tensor of the cache.
 
-    `name` is that of the input, `axes` are the input's dynamic axes. transformers' cache holds the
-    tensor in its layer number `layer`, as the attribute `held`; `side` is None if the model has a
-    single cache.
+    `name` is that of the input, `axes` are the input's dynamic axes, and `fixed` has the sizes of
+    other axes if no generator knows them. transformers' cache holds the tensor in its layer number
+    `layer` as `held`: an attribute, or an element of it, such as `conv_states[0]`. `side` is None
+    if the model has a single cache.
     """
 
     name: str
@@ -54,6 +59,13 @@ class CacheEntry:
     axes: Axes
     held: str
     side: CacheSide | None = None
+    fixed: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def place(self) -> Place:
+        """The attribute of a layer that holds the tensor, and its index in that, if it has one."""
+        attribute, bracket, rest = self.held.partition("[")
+        return attribute, int(rest.removesuffix("]")) if bracket else None
 
     @property
     def present(self) -> str:
@@ -73,6 +85,18 @@ def keys_and_values(
     for word, held in (("key", "keys"), ("value", "values")):
         name = f"past_key_values.{place}.{word}"
         yield CacheEntry(name=name, layer=layer, kind=kind, axes=dict(axes), held=held, side=side)
+
+
+def state(layer: int, word: str, held: str, shape: Sequence[int]) -> CacheEntry:
+    """Return the entry of a state of one layer: [batch, *shape], named `past_<word>.<layer>`."""
+    return CacheEntry(
+        name=f"past_{word}.{layer}",
+        layer=layer,
+        kind=CacheKind.STATE,
+        axes={0: "batch_size"},
+        held=held,
+        fixed=dict(enumerate(shape, start=1)),
+    )
 
 
 def is_past(name: str) -> bool:

@@ -27,12 +27,14 @@ class PartCall:
     inputs to arguments, for those that have another name. An argument with a dot, such as
     `encoder_outputs.last_hidden_state`, is a field of an object, and `objects` has the class in
     `transformers.modeling_outputs` of each object. `unread` has the arguments that no input gives.
+    `cache` is the argument that takes the cache; the outputs return it under the same name.
     """
 
     module: str = ""
     arguments: Mapping[str, str] = field(default_factory=dict)
     objects: Mapping[str, str] = field(default_factory=dict)
     unread: Mapping[str, Unread] = field(default_factory=dict)
+    cache: str = "past_key_values"
 
     def argument_of(self, name: str) -> str:
         """Return the argument that an input gives."""

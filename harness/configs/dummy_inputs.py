@@ -135,6 +135,15 @@ class DummySeq2SeqPastKeyValuesGenerator(DummyInputGenerator):
         return self._normal((dims[0], config.num_key_value_heads, length, config.head_dim))
 
 
+class DummyStateGenerator(DummyInputGenerator):
+    """States of convolutions and recurrences: float32 [batch, ...], of the sizes in the cache."""
+
+    SUPPORTED_INPUT_NAMES = ("past_conv", "past_recurrent")
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        return self._normal(dense_shape(name, dims))
+
+
 class DummyAudioInputGenerator(DummyInputGenerator):
     """Sound: `input_features`, a float32 log-mel spectrogram [batch, mel bins, frames], or
     `input_values`, a float32 waveform [batch, samples] of zero mean and unit variance."""

@@ -13,10 +13,10 @@ from harness.configs.dummy_inputs import (
     DummyPastKeyValuesGenerator,
     DummyVisionInputGenerator,
 )
+from harness.configs.limits import decoder_ceilings, landmark_lengths, up_to_last_position
 from harness.configs.normalized_config import (
     NormalizedConfig,
     NormalizedTextAndVisionConfig,
-    NormalizedTextConfig,
 )
 from harness.configs.normalized_pair import NormalizedEncoderDecoderConfig
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
@@ -44,7 +44,7 @@ class TextEncoderOnnxConfig(OnnxConfig):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        return _up_to_last_position("sequence_length", self.normalized_config)
+        return up_to_last_position("sequence_length", self.normalized_config)
 
 
 class TextDecoderOnnxConfig(OnnxConfigWithPast):
@@ -66,7 +66,7 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        return _up_to_last_position(self.key_axis, self.normalized_config)
+        return up_to_last_position(self.key_axis, self.normalized_config)
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
@@ -107,8 +107,8 @@ class TextSeq2SeqOnnxConfig(OnnxSeq2SeqConfigWithPast):
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
         return {
-            **_up_to_last_position("encoder_sequence_length", self.normalized_config),
-            **_decoder_ceilings(self.normalized_config),
+            **up_to_last_position("encoder_sequence_length", self.normalized_config),
+            **decoder_ceilings(self.normalized_config),
         }
 
 
@@ -121,8 +121,8 @@ class EncoderDecoderOnnxConfig(TextSeq2SeqOnnxConfig):
     def axis_ceilings(self) -> Mapping[str, int]:
         encoder = self.normalized_config.of_modality("text")
         return {
-            **_up_to_last_position("encoder_sequence_length", encoder),
-            **_decoder_ceilings(self.normalized_config.of_modality("decoder")),
+            **up_to_last_position("encoder_sequence_length", encoder),
+            **decoder_ceilings(self.normalized_config.of_modality("decoder")),
         }
 
 
@@ -166,7 +166,7 @@ class AudioToTextOnnxConfig(OnnxSeq2SeqConfigWithPast):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        return _decoder_ceilings(self.normalized_config)
+        return decoder_ceilings(self.normalized_config)
 
 
 class VisionOnnxConfig(OnnxConfig):
@@ -216,26 +216,4 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        return _up_to_last_position("sequence_length", self.normalized_config.of_modality("text"))
-
-
-def landmark_lengths(text: NormalizedConfig) -> Sequence[int]:
-    """Return the lengths around which a text model behaves differently, besides its longest."""
-    window = (text.attention_window,) if text.has_attribute("attention_window") else ()
-    return (*window, *(text.rope_switches if isinstance(text, NormalizedTextConfig) else ()))
-
-
-def _up_to_last_position(axis: str, text: NormalizedConfig) -> Mapping[str, int]:
-    """Return a ceiling on `axis` if the model has a table of positions and no way past it."""
-    goes_past = isinstance(text, NormalizedTextConfig) and text.goes_past_table
-    if goes_past or not text.has_attribute("max_positions"):
-        return {}
-    return {axis: text.max_positions}
-
-
-def _decoder_ceilings(text: NormalizedConfig) -> Mapping[str, int]:
-    """Ceilings on what a decoder takes, alone and after a past."""
-    return {
-        **_up_to_last_position("decoder_sequence_length", text),
-        **_up_to_last_position("past_decoder_sequence_length + decoder_sequence_length", text),
-    }
+        return up_to_last_position("sequence_length", self.normalized_config.of_modality("text"))

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression, shape_problems
+from harness.configs.axes import AxisExpression, AxisSizes, shape_problems
+from harness.configs.cache_layout import CacheKind
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
 from harness.configs.feeds import is_ordinary
 from harness.errors import DescriptionError, one_line
@@ -96,18 +97,22 @@ class Decoding:
         """Return the schedule of an example.
 
         The prefill takes as many tokens as the example has past, the next step takes the example's
-        tokens at once, then `STEPS` steps take one token each. If the past is 0, the prefill takes
-        the tokens. If the model has too few positions, the first steps are shorter or left out.
+        tokens at once, then `STEPS` steps take one token each. If the past is 0, or the cache has
+        no length, the prefill takes the tokens. If steps take one token only, all of them do after
+        the prefill. If the model has too few positions, the first steps are shorter or left out.
         """
         config = self.config
-        past, sizes = example.axes[config.past_axis], decoded_sizes(config, example)
+        past, sizes = example.axes.get(config.past_axis, 0), decoded_sizes(config, example)
         drawn = config.generate_dummy_inputs(seed=example.seed, **sizes)
         length = token_count(config, drawn)
-        cuts = {past, *range(length - STEPS, length + 1)}
+        singly = past if past and config.steps_singly else length - STEPS
+        cuts = {past, *range(singly, length + 1)}
         ends = tuple(sorted(end for end in cuts if 0 < end <= length))
         feed = slice_tokens(config, drawn, start=0, end=length) | empty_past(config, drawn)
         for name in key_masks(config):
             feed[name] = _padded(feed[name], reach=ends[0], seed=example.seed)
+            if config.steps_singly:
+                feed[name][:, ends[0] :] = 1  # a state keeps tokens of a step though masked
         feed = config.follow_masks(feed) if is_ordinary(example.seed) else feed
         return DecodeSchedule(feed, ends)
 
@@ -147,9 +152,9 @@ class Decoding:
         """Run one part and check the outputs' sizes; raises DecodingError if the next step cannot
         take them."""
         sizes = _sizes(part.config, feed)
-        past, tokens = sizes.get(self.config.past_axis, 0), sizes.get(self.config.STEP_AXIS)
-        place = "encoding" if tokens is None else step_name(past, past + tokens)
+        place = self._place(part.config, sizes)
         try:
+            past = sizes.get(self.config.past_axis, 0)
             if part.config.use_past_in_inputs and past < self._min_past:
                 outputs = part.eager(as_tensors(feed))  # the file needs a longer past
             else:
@@ -162,12 +167,24 @@ class Decoding:
             raise DecodingError(part.stem, f"{place}: {problem}")
         return outputs
 
+    def _place(self, config: OnnxConfig, sizes: AxisSizes) -> str:
+        """Return the name of a call in messages."""
+        tokens = sizes.get(self.config.STEP_AXIS, 1 if config.use_past_in_inputs else None)
+        if tokens is None:
+            return "encoding"
+        if config.use_past_in_inputs and self.config.past_axis not in sizes:
+            return "1 token after others"
+        past = sizes.get(self.config.past_axis, 0)
+        return step_name(past, past + tokens)
+
 
 def decoded_sizes(config: OnnxConfig, example: Example) -> dict[str, int]:
     """Return the axis sizes of the full forward with which a decode schedule is compared."""
-    past, tokens = example.axes[config.past_axis], example.axes[config.STEP_AXIS]
-    longer = {config.past_axis: _min_past(config), config.STEP_AXIS: past + tokens + STEPS}
-    return config.axis_space.fit({**example.axes, **longer})
+    past, tokens = example.axes.get(config.past_axis, 0), example.axes[config.STEP_AXIS]
+    longer = {**example.axes, config.STEP_AXIS: past + tokens + STEPS}
+    if config.past_axis in longer:
+        longer[config.past_axis] = _min_past(config)
+    return config.axis_space.fit(longer)
 
 
 def step_name(start: int, end: int) -> str:
@@ -177,16 +194,22 @@ def step_name(start: int, end: int) -> str:
 
 
 def key_masks(config: OnnxConfig) -> Iterator[str]:
-    """Yield the names of the inputs with an axis over the keys of past and tokens: the masks."""
-    for name, axes in config.inputs.items():
-        names = [set(AxisExpression.parse(text).names) for text in axes.values()]
-        if {config.past_axis, config.STEP_AXIS} in names:
+    """Yield the names of the masks over tokens."""
+    for name in config.masks:
+        texts = config.inputs[name].values()
+        if any(config.STEP_AXIS in AxisExpression.parse(text).names for text in texts):
             yield name
 
 
 def _min_past(config: OnnxConfig) -> int:
-    """Return the shortest past that a file takes; raises DescriptionError if no input has one."""
+    """Return the shortest past that a file takes; 0 if the cache has no length.
+
+    Raises DescriptionError if it has a length, but no input has its axis.
+    """
     ranges = config.axis_space.ranges
+    entries = (entry for part in config.parts.values() for entry in part.cache)
+    if all(entry.kind is CacheKind.STATE for entry in entries):
+        return 0
     if config.past_axis not in ranges:
         raise DescriptionError(
             f"{type(config).__name__}: no input has the axis {config.past_axis!r}; name it in "

@@ -90,7 +90,7 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
 
     def record(module: object, args: object, keywords: dict[str, Any], outputs: Any) -> None:
         if config.STEP_INPUT in keywords:
-            cache = getattr(outputs, "past_key_values", None)
+            cache = getattr(outputs, config.call.cache, None)
             calls.append(_Call(keywords, cache, outputs.logits[:, -1]))
 
     hook = model.register_forward_hook(record, with_kwargs=True)
@@ -114,17 +114,17 @@ def _generation(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> G
     import numpy as np
     import torch
 
-    feed = dict(known)
+    feed, masks = dict(known), list(key_masks(config))
     for name, axes in config.inputs.items():
         axis = axis_of(axes, config.STEP_AXIS)
-        if axis is None:
+        if axis is None or name in masks:
             continue
         if any(not torch.is_tensor(call.keywords.get(name)) for call in calls):
             raise GenerationError(f"generate() does not feed {name}")
         feed[name] = torch.cat([call.keywords[name] for call in calls], dim=axis).cpu()
     tokens = [call.keywords[config.STEP_INPUT] for call in calls]
     ends = tuple(accumulate(step.shape[-1] for step in tokens))
-    for name in key_masks(config):
+    for name in masks:
         ones = feed[name].new_ones(len(feed[name]), ends[-1] - feed[name].shape[1])
         feed[name] = torch.cat([feed[name], ones], dim=1)
     return Generation(

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.cache_layout import CacheSide, is_past
+from harness.configs.cache_layout import CacheKind, CacheSide, is_past
 from harness.configs.decoding import axis_of, slice_tokens, spans
 from harness.evidence.fresh_state import fresh_state
 
@@ -36,7 +36,7 @@ def call_reference(
     """
     tensors = _on_device_of(model, feed)
     with calling(model):
-        outputs = _called(model, config)(**_arguments(config, tensors))
+        outputs = _called(model, config)(**_arguments(model, config, tensors))
     return {name: tensor.cpu().numpy() for name, tensor in _declared(config, outputs).items()}
 
 
@@ -99,7 +99,9 @@ def _called(model: nn.Module, config: OnnxConfig) -> Callable[..., Any]:
     return found
 
 
-def _arguments(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def _arguments(
+    model: nn.Module, config: OnnxConfig, tensors: Mapping[str, torch.Tensor]
+) -> dict[str, Any]:
     """Return the arguments of a call, with its cache if it has one, as generation gives them.
 
     An argument of which the model reads only the shape is filled with NaN: a model that still used
@@ -130,27 +132,39 @@ def _arguments(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> dict[
     if config.use_past:
         arguments["use_cache"] = True
     if config.use_past_in_inputs:
-        arguments["past_key_values"] = _cache_of(config, tensors)
+        arguments[call.cache] = _cache_of(model, config, tensors)
     return arguments
 
 
-def _cache_of(config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> Any:
+def _cache_of(model: nn.Module, config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> Any:
     """Return the cache of the earlier tokens."""
     from transformers import DynamicCache, EncoderDecoderCache
 
     sides: dict[CacheSide | None, list[CacheEntry]] = {}
     for entry in config.cache:
         sides.setdefault(entry.side, []).append(entry)
-    filled = {side: _filled(DynamicCache(), of_side, tensors) for side, of_side in sides.items()}
+    has_states = any(entry.kind is CacheKind.STATE for entry in config.cache)
+    # A cache with states must know the kind of each layer.
+    kinds = {"config": getattr(model, "config", None)} if has_states else {}
+    filled = {side: _filled(DynamicCache(**kinds), own, tensors) for side, own in sides.items()}
     if CacheSide.ENCODER in filled:
         return EncoderDecoderCache(filled[CacheSide.DECODER], filled[CacheSide.ENCODER])
     return filled[None]
 
 
 def _filled(cache: Any, entries: Sequence[CacheEntry], tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Fill transformers' cache by `update`, layer by layer; a past of length 0 is left out."""
-    for layer in sorted({entry.layer for entry in entries}):
-        held = {e.held: tensors[e.name].clone() for e in entries if e.layer == layer}
+    """Fill transformers' cache by its own methods; a past of length 0 is left out."""
+    keys_and_values: dict[int, dict[str, torch.Tensor]] = {}
+    for entry in entries:
+        value = tensors[entry.name].clone()
+        match entry.place:
+            case ("conv_states", int(index)):
+                cache.update_conv_state(value, entry.layer, index)
+            case ("recurrent_states", int(index)):
+                cache.update_recurrent_state(value, entry.layer, index)
+            case (attribute, _):
+                keys_and_values.setdefault(entry.layer, {})[attribute] = value
+    for layer, held in sorted(keys_and_values.items()):
         if held["keys"].shape[2] > 0:
             cache.update(held["keys"], held["values"], layer)
     return cache
@@ -162,8 +176,10 @@ def _declared(config: OnnxConfig, outputs: Any) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
     for name in config.outputs:
         if name in entries:
-            layers = _of_side(outputs.past_key_values, entries[name].side).layers
-            found[name] = getattr(layers[entries[name].layer], entries[name].held)
+            cache = _of_side(getattr(outputs, config.call.cache), entries[name].side)
+            attribute, index = entries[name].place
+            held = getattr(cache.layers[entries[name].layer], attribute)
+            found[name] = held if index is None else held[index]
         else:
             found[name] = getattr(outputs, name)
     return found

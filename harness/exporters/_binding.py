@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from harness.configs.task_table import Axes
 
 # From transformers 5.24 on, the cache of an output is called `cache`.
-_CACHE = re.compile(r"(?:past_key_values|cache)\.", re.ASCII)
+_CACHE = re.compile(r"(?:past_key_values|cache_params|cache)\.", re.ASCII)
 _SIDES = {
     None: "",
     CacheSide.DECODER: "self_attention_cache.",
@@ -118,7 +118,9 @@ class Binding:
 
 def _path_in_cache(entry: CacheEntry) -> str:
     """Return transformers' path of a tensor within the cache."""
-    return f"{_SIDES[entry.side]}layers.{entry.layer}.{entry.held}"
+    attribute, index = entry.place
+    held = attribute if index is None else f"{attribute}.{index}"
+    return f"{_SIDES[entry.side]}layers.{entry.layer}.{held}"
 
 
 def _replace(

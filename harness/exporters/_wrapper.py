@@ -7,13 +7,13 @@ shows as a difference (see `harness.evidence.reference`).
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 
-from harness.configs.cache_layout import CacheEntry, CacheSide
+from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide, Place
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -39,7 +39,7 @@ class FlatModel(nn.Module):
         outputs = self.model(**keywords, **self.constants, return_dict=True)
         returned = {entry.present: entry for entry in self.cache}
         return tuple(
-            _cached(outputs.past_key_values, returned[name]) if name in returned else outputs[name]
+            _cached(outputs[self.call.cache], returned[name]) if name in returned else outputs[name]
             for name in self.output_names
         )
 
@@ -68,7 +68,7 @@ def call_keywords(
         like = named[unread.like]
         given[argument] = like.new_zeros(*(like.shape[axis] for axis in unread.axes), unread.width)
     keywords = _with_objects(given, call.objects)
-    return keywords if past is None else {**keywords, "past_key_values": past}
+    return keywords if past is None else {**keywords, call.cache: past}
 
 
 def _with_objects(given: Mapping[str, Any], objects: Mapping[str, str]) -> dict[str, Any]:
@@ -95,29 +95,37 @@ def export_copy(model: nn.Module) -> nn.Module:
 
 
 def _pop_cache(keywords: dict[str, Any], cache: Sequence[CacheEntry]) -> Any:
-    """Remove the past from the inputs and return it as a cache; None if there is no past."""
-    taken = [(entry, keywords.pop(entry.name)) for entry in cache if entry.name in keywords]
-    if not taken:
-        return None
-    from transformers import EncoderDecoderCache
+    """Remove the past from the inputs and return it as a cache.
 
-    sides = {entry.side for entry, _ in taken}
-    caches = {
-        side: _make_cache([(e, tensor) for e, tensor in taken if e.side is side]) for side in sides
-    }
-    if None in caches:
-        return caches[None]
-    return EncoderDecoderCache(caches[CacheSide.DECODER], caches[CacheSide.ENCODER])
+    Returns None if there is no past, and the model can make its cache itself.
+    """
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    taken = {entry.name: keywords.pop(entry.name) for entry in cache if entry.name in keywords}
+    if any(entry.kind is CacheKind.STATE for entry in cache):
+        return _cache_with_states(cache, taken)
+    sides: dict[CacheSide | None, dict[int, list[torch.Tensor]]] = {}
+    for entry in cache if taken else ():
+        layers = sides.setdefault(entry.side, {})
+        layers.setdefault(entry.layer, []).append(taken[entry.name])
+    caches = {side: DynamicCache(list(layers.values())) for side, layers in sides.items()}
+    if CacheSide.ENCODER in caches:
+        return EncoderDecoderCache(caches[CacheSide.DECODER], caches[CacheSide.ENCODER])
+    return caches.get(None)
 
 
-def _make_cache(taken: Iterable[tuple[CacheEntry, torch.Tensor]]) -> Any:
-    """Return a cache that holds these tensors, made of one pair of keys and values per layer."""
+def _cache_with_states(cache: Sequence[CacheEntry], taken: Mapping[str, torch.Tensor]) -> Any:
     from transformers import DynamicCache
 
-    layers: dict[int, dict[str, torch.Tensor]] = {}
-    for entry, tensor in taken:
-        layers.setdefault(entry.layer, {})[entry.held] = tensor
-    return DynamicCache([(layers[n]["keys"], layers[n]["values"]) for n in sorted(layers)])
+    from harness.exporters._state_layers import make_layer
+
+    layers: dict[int, dict[Place, torch.Tensor | None]] = {}
+    for entry in cache:
+        layers.setdefault(entry.layer, {})[entry.place] = taken.get(entry.name)
+    made = DynamicCache()
+    made.layers = [make_layer(layers.get(layer, {})) for layer in range(max(layers) + 1)]
+    made.layer_class_to_replicate = None
+    return made
 
 
 def _cached(cache: Any, entry: CacheEntry) -> torch.Tensor:
@@ -126,5 +134,7 @@ def _cached(cache: Any, entry: CacheEntry) -> torch.Tensor:
             cache = cache.self_attention_cache
         case CacheSide.ENCODER:
             cache = cache.cross_attention_cache
-    tensor: torch.Tensor = getattr(cache.layers[entry.layer], entry.held)
+    attribute, index = entry.place
+    held = getattr(cache.layers[entry.layer], attribute)
+    tensor: torch.Tensor = held if index is None else held[index]
     return tensor

@@ -9,7 +9,7 @@ from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read_fixture
 
 BACKEND = "onnx"
-MIDDLE_END = "harness.configs.middle_end"
+MIDDLE_END = ("harness.configs.middle_end", "harness.configs.recurrent")
 BASES = ("harness.configs.base", "harness.configs.seq2seq")
 
 
@@ -71,7 +71,7 @@ def middle_end(architecture: str, task: str) -> str:
 
     Returns the name of the description itself if it has no middle-end class as a base.
     """
-    return _first_base(architecture, task, (MIDDLE_END,))
+    return _first_base(architecture, task, MIDDLE_END)
 
 
 def base_class(architecture: str, task: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bart import BartReaderOnnxConfig
-from harness.configs.middle_end import landmark_lengths
+from harness.configs.limits import landmark_lengths
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
