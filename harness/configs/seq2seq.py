@@ -38,13 +38,6 @@ ENCODER_PART = "encoder_model"
 DECODER_PART = "decoder_model"
 DECODER_WITH_PAST_PART = "decoder_with_past_model"
 
-SEQ2SEQ_TASKS = (
-    "feature-extraction",
-    "feature-extraction-with-past",
-    "text2text-generation",
-    "text2text-generation-with-past",
-)
-"""What an encoder-decoder from text to text is registered for."""
 
 _TASKS_IN_PARTS = frozenset(
     {

@@ -152,3 +152,29 @@ def map_from_synonym(task: str) -> str:
     """The task's own name; `causal-lm-with-past` is `text-generation-with-past`."""
     base = base_task(task)
     return SYNONYMS.get(base, base) + task.removeprefix(base)
+
+
+ENCODER_TASKS = (
+    "feature-extraction",
+    "fill-mask",
+    "multiple-choice",
+    "question-answering",
+    "text-classification",
+    "token-classification",
+)
+"""Tasks of text encoders."""
+
+CAUSAL_TASKS = ("text-generation", "text-generation-with-past")
+GENERATING_TASKS = ("feature-extraction", "feature-extraction-with-past", *CAUSAL_TASKS)
+DECODER_TASKS = (*GENERATING_TASKS, "text-classification")
+LABELLING_TASKS = (*DECODER_TASKS, "token-classification")
+ANSWERING_TASKS = (*LABELLING_TASKS, "question-answering")
+"""Tasks of text decoders: those with a head for generation only, and with more heads each."""
+
+SEQ2SEQ_TASKS = (
+    "feature-extraction",
+    "feature-extraction-with-past",
+    "text2text-generation",
+    "text2text-generation-with-past",
+)
+"""Tasks of encoder-decoders from text to text."""

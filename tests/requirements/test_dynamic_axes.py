@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 import pytest
+from onnx import helper, numpy_helper
 
 from harness import CellId, Outcome, Record, check, judge_cell, register_exporter
 from harness.evidence.evidence import Evidence, Source
@@ -115,3 +117,23 @@ def test_they_fail_our_own_exports() -> None:
     cell = CellId.parse("/".join((*VIT, "opset18", _NamesImageAxes.name)))
     report = judge_cell(cell, requirements=["dynamic-axes"], profile="smoke")
     assert report.record("dynamic-axes").outcome is Outcome.FAILED
+
+
+def keep_one_row(model: onnx.ModelProto) -> None:
+    """Return the logits of the first row alone, however many rows there are."""
+    for node in model.graph.node:
+        node.output[:] = ["every_row" if name == "logits" else name for name in node.output]
+    bounds = {"start": [0], "end": [1]}
+    model.graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, np.int64), name) for name, value in bounds.items()
+    )
+    model.graph.node.append(helper.make_node("Slice", ["every_row", *bounds], ["logits"]))
+
+
+def test_the_exporter_is_blamed_if_eager_keeps_to_the_declared_shapes(
+    judge_vit: Callable[..., Record],
+) -> None:
+    record = judge_vit(keep_one_row)
+    assert record.outcome is Outcome.FAILED
+    assert "axis 0 of logits" in record.message
+    assert record.blame == "exporter"

@@ -16,16 +16,13 @@ from harness.configs.middle_end import (
     TextSeq2SeqOnnxConfig,
 )
 from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-DECODER_TASKS = ("text-generation", "text-generation-with-past")
 
 
 @register("bart", tasks=SEQ2SEQ_TASKS)
@@ -39,7 +36,7 @@ class BartOnnxConfig(TextSeq2SeqOnnxConfig):
     }
 
 
-@register("bart", tasks=DECODER_TASKS)
+@register("bart", tasks=CAUSAL_TASKS)
 class BartDecoderOnnxConfig(TextDecoderOnnxConfig):
     """BART's decoder alone, a causal language model that counts its positions itself."""
 

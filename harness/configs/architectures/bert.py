@@ -6,16 +6,8 @@ from typing import ClassVar
 
 from harness.configs.middle_end import TextEncoderOnnxConfig
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
-
-ENCODER_TASKS = (
-    "feature-extraction",
-    "fill-mask",
-    "multiple-choice",
-    "question-answering",
-    "text-classification",
-    "token-classification",
-)
 
 
 @register("bert", tasks=ENCODER_TASKS)

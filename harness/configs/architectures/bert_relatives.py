@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.architectures.bert import BertOnnxConfig
+from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from harness.configs.architectures.bart import (
-    DECODER_TASKS,
     BartDecoderOnnxConfig,
     BartOnnxConfig,
     BartReaderOnnxConfig,
 )
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 
@@ -24,7 +23,7 @@ class BigBirdPegasusOnnxConfig(BartOnnxConfig):
     }
 
 
-@register("bigbird_pegasus", tasks=DECODER_TASKS)
+@register("bigbird_pegasus", tasks=CAUSAL_TASKS)
 class BigBirdPegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
     """BigBird-PEGASUS's decoder alone."""
 

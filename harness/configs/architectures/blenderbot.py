@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.bart import (
-    DECODER_TASKS,
-    BartDecoderOnnxConfig,
-    BartOnnxConfig,
-)
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 
@@ -16,7 +12,7 @@ class BlenderbotOnnxConfig(BartOnnxConfig):
     """Blenderbot: learned positions, norms before attention."""
 
 
-@register("blenderbot", tasks=DECODER_TASKS)
+@register("blenderbot", tasks=CAUSAL_TASKS)
 class BlenderbotDecoderOnnxConfig(BartDecoderOnnxConfig):
     """Blenderbot's decoder alone."""
 
@@ -34,7 +30,7 @@ class BlenderbotSmallOnnxConfig(BartOnnxConfig):
     }
 
 
-@register("blenderbot-small", tasks=DECODER_TASKS)
+@register("blenderbot-small", tasks=CAUSAL_TASKS)
 class BlenderbotSmallDecoderOnnxConfig(BartDecoderOnnxConfig):
     """Blenderbot Small's decoder alone."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.middle_end import TextDecoderOnnxConfig, TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.gpt2 import BASIC_TASKS
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class NormalizedDbrxConfig(NormalizedTextConfig):
         return int(self.config.attn_config.kv_n_heads)
 
 
-@register("dbrx", tasks=BASIC_TASKS)
+@register("dbrx", tasks=GENERATING_TASKS)
 class DbrxOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """DBRX: experts that transformers runs in one way alone, queries, keys and values clipped."""
 

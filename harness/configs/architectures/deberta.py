@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
-from harness.configs.task_table import Axes
+from harness.configs.architectures.bert import BertOnnxConfig
+from harness.configs.task_table import ENCODER_TASKS, Axes
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

@@ -6,11 +6,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.complex_rotary import RotatesComplexNumbers
-from harness.configs.architectures.gpt2 import BASIC_TASKS
-from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.architectures.mixtral import MixtralOnnxConfig
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class DeepseekV2OnnxConfig(RotatesComplexNumbers, DeepseekV3OnnxConfig):
     ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1e-4}
 
 
-@register("glm4_moe_lite", tasks=BASIC_TASKS)
+@register("glm4_moe_lite", tasks=GENERATING_TASKS)
 class Glm4MoeLiteOnnxConfig(DeepseekV3OnnxConfig):
     """GLM-4.7-Flash: a DeepSeek-V3 in other sizes."""
 
@@ -73,7 +72,7 @@ class NormalizedLongcatFlashConfig(NormalizedLatentAttentionConfig):
         return 2 * int(self.config.num_layers)
 
 
-@register("longcat_flash", tasks=BASIC_TASKS)
+@register("longcat_flash", tasks=GENERATING_TASKS)
 class LongcatFlashOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """LongCat-Flash: some experts return a token as it is; transformers runs them in one way."""
 

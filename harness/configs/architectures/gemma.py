@@ -6,14 +6,10 @@ import functools
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.llama import (
-    DECODER_TASKS,
-    GENERATING_TASKS,
-    LABELLING_TASKS,
-    LlamaOnnxConfig,
-)
+from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS, LABELLING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
     from torch import nn
 
-BASIC_TASKS = tuple(task for task in DECODER_TASKS if task != "text-classification")
 NAMES = {
     "hidden_size": "n_embd",
     "num_layers": "n_layer",
@@ -74,7 +73,7 @@ class GPTJOnnxConfig(GPT2OnnxConfig):
     """GPT-J: rotary positions on a part of each head, attention and feed-forward in parallel."""
 
 
-@register("codegen", tasks=BASIC_TASKS)
+@register("codegen", tasks=GENERATING_TASKS)
 class CodeGenOnnxConfig(GPTJOnnxConfig):
     """CodeGen: a GPT-J whose queries, keys and values are one matrix in four blocks."""
 
@@ -101,7 +100,7 @@ class GPTNeoXOnnxConfig(GPT2OnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
-@register("gpt_neox_japanese", tasks=BASIC_TASKS)
+@register("gpt_neox_japanese", tasks=GENERATING_TASKS)
 class GPTNeoXJapaneseOnnxConfig(GPTNeoXOnnxConfig):
     """GPT-NeoX Japanese: projections without biases, but for the last attention's."""
 

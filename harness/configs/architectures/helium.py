@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.configs.architectures.interleaved import RotatesByRepeating
-from harness.configs.architectures.llama import GENERATING_TASKS, LABELLING_TASKS, LlamaOnnxConfig
+from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.task_table import GENERATING_TASKS, LABELLING_TASKS
 from harness.configs.tasks import register
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from harness.configs.architectures.bart import BartOnnxConfig, BartReaderOnnxConfig
 from harness.configs.architectures.longformer import AttendsWithinWindows
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 NormalizedLEDConfig = NormalizedSeq2SeqConfig.with_args(

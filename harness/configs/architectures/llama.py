@@ -4,17 +4,8 @@ from __future__ import annotations
 
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
-
-GENERATING_TASKS = (
-    "feature-extraction",
-    "feature-extraction-with-past",
-    "text-generation",
-    "text-generation-with-past",
-)
-DECODER_TASKS = (*GENERATING_TASKS, "text-classification")
-LABELLING_TASKS = (*DECODER_TASKS, "token-classification")
-ANSWERING_TASKS = (*LABELLING_TASKS, "question-answering")
 
 
 @register("llama", tasks=DECODER_TASKS)

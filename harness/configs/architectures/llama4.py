@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.configs.architectures.complex_rotary import RotatesComplexNumbers
-from harness.configs.architectures.gpt2 import BASIC_TASKS
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
 
@@ -24,7 +24,7 @@ class NormalizedLlama4TextConfig(NormalizedTextConfig):
         return tuple(sorted({*super().rope_switches, *tuned}))
 
 
-@register("llama4_text", tasks=BASIC_TASKS)
+@register("llama4_text", tasks=GENERATING_TASKS)
 class Llama4TextOnnxConfig(RotatesComplexNumbers, TextDecoderWithPositionIdsOnnxConfig):
     """Llama 4: chunked attention, queries scaled by their place where nothing is rotated; each
     expert takes all tokens, most of them scaled to nothing."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.configs.architectures.t5 import T5OnnxConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 

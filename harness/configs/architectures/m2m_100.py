@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bart import BartOnnxConfig
 from harness.configs.dummy_inputs import DummySeq2SeqPastKeyValuesGenerator
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import (
     DummySeq2SeqDecoderTextInputGenerator,

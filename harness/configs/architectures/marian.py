@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.bart import (
-    DECODER_TASKS,
-    BartDecoderOnnxConfig,
-    BartOnnxConfig,
-)
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 
@@ -16,7 +12,7 @@ class MarianOnnxConfig(BartOnnxConfig):
     """Marian: a BART with sinusoidal positions and no norm on its embeddings."""
 
 
-@register("marian", tasks=DECODER_TASKS)
+@register("marian", tasks=CAUSAL_TASKS)
 class MarianDecoderOnnxConfig(BartDecoderOnnxConfig):
     """Marian's decoder alone."""
 

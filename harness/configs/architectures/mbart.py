@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bart import (
-    DECODER_TASKS,
     BartDecoderOnnxConfig,
     BartOnnxConfig,
     BartReaderOnnxConfig,
     DummyBartTextInputGenerator,
 )
 from harness.configs.dummy_inputs import Dims
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -31,8 +30,8 @@ class MBartOnnxConfig(BartOnnxConfig):
     }
 
 
-@register("plbart", tasks=DECODER_TASKS)
-@register("mbart", tasks=DECODER_TASKS)
+@register("plbart", tasks=CAUSAL_TASKS)
+@register("mbart", tasks=CAUSAL_TASKS)
 class MBartDecoderOnnxConfig(BartDecoderOnnxConfig):
     """mBART's decoder alone."""
 

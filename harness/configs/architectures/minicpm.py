@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.architectures.llama import DECODER_TASKS, GENERATING_TASKS, LlamaOnnxConfig
+from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 

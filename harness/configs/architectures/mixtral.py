@@ -5,21 +5,18 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.architectures.gpt2 import BASIC_TASKS
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
-from harness.configs.architectures.llama import DECODER_TASKS
 from harness.configs.base import OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-ALL_TASKS = (*DECODER_TASKS, "question-answering", "token-classification")
 
 
 class RoutesExperts(OnnxConfig):
@@ -35,7 +32,7 @@ class RoutesExperts(OnnxConfig):
         return patched
 
 
-@register("mixtral", tasks=ALL_TASKS)
+@register("mixtral", tasks=ANSWERING_TASKS)
 class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
     """Mixtral: a Llama with experts, whose layers may see a window."""
 
@@ -49,7 +46,7 @@ class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
-@register("qwen3_moe", tasks=ALL_TASKS)
+@register("qwen3_moe", tasks=ANSWERING_TASKS)
 class Qwen3MoeOnnxConfig(MixtralOnnxConfig):
     """Qwen3-MoE: queries and keys are normalised, some layers have no experts."""
 
@@ -60,7 +57,7 @@ class Qwen3MoeOnnxConfig(MixtralOnnxConfig):
     }
 
 
-@register("qwen2_moe", tasks=ALL_TASKS)
+@register("qwen2_moe", tasks=ANSWERING_TASKS)
 class Qwen2MoeOnnxConfig(MixtralOnnxConfig):
     """Qwen2-MoE: one more expert for all tokens, behind a gate."""
 
@@ -72,14 +69,14 @@ class GptOssOnnxConfig(MixtralOnnxConfig):
     ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "token-classification": 1.5e-4}
 
 
-@register("olmoe", tasks=BASIC_TASKS)
+@register("olmoe", tasks=GENERATING_TASKS)
 class OlmoeOnnxConfig(MixtralOnnxConfig):
     """OLMoE: queries and keys are normalised over all heads, and clipped where configured so."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text-generation": 2.5e-4}
 
 
-@register("flex_olmo", tasks=BASIC_TASKS)
+@register("flex_olmo", tasks=GENERATING_TASKS)
 class FlexOlmoOnnxConfig(MixtralOnnxConfig):
     """FlexOlmo: norms stand behind attention and experts."""
 
@@ -89,95 +86,95 @@ class PhimoeOnnxConfig(MixtralOnnxConfig):
     """Phi-MoE: the second expert is chosen without the first, layer norms have biases."""
 
 
-@register("granitemoe", tasks=BASIC_TASKS)
+@register("granitemoe", tasks=GENERATING_TASKS)
 class GraniteMoeOnnxConfig(MixtralOnnxConfig):
     """Granite-MoE: embeddings, attention, residuals and logits are scaled."""
 
     ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1.5e-4}
 
 
-@register("granitemoeshared", tasks=BASIC_TASKS)
+@register("granitemoeshared", tasks=GENERATING_TASKS)
 class GraniteMoeSharedOnnxConfig(GraniteMoeOnnxConfig):
     """Granite-MoE with one more expert for all tokens."""
 
 
-@register("granitemoe_swa", tasks=BASIC_TASKS)
+@register("granitemoe_swa", tasks=GENERATING_TASKS)
 class GraniteMoeSWAOnnxConfig(GraniteMoeSharedOnnxConfig):
     """Granite-MoE with windows, and rotary positions only where a layer has them."""
 
 
-@register("glm4_moe", tasks=BASIC_TASKS)
+@register("glm4_moe", tasks=GENERATING_TASKS)
 class Glm4MoeOnnxConfig(MixtralOnnxConfig):
     """GLM-4-MoE: experts are chosen from the best groups of them."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 5.5e-5, "text-generation": 1e-4}
 
 
-@register("solar_open", tasks=BASIC_TASKS)
+@register("solar_open", tasks=GENERATING_TASKS)
 class SolarOpenOnnxConfig(Glm4MoeOnnxConfig):
     """Solar Open: experts in all layers."""
 
 
-@register("dots1", tasks=BASIC_TASKS)
+@register("dots1", tasks=GENERATING_TASKS)
 class Dots1OnnxConfig(Glm4MoeOnnxConfig):
     """dots.llm1: windows in some layers."""
 
 
-@register("exaone_moe", tasks=BASIC_TASKS)
+@register("exaone_moe", tasks=GENERATING_TASKS)
 class ExaoneMoeOnnxConfig(Glm4MoeOnnxConfig):
     """EXAONE-MoE: only layers with sliding-window attention have rotary position embeddings."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 5e-5}
 
 
-@register("afmoe", tasks=BASIC_TASKS)
+@register("afmoe", tasks=GENERATING_TASKS)
 class AfmoeOnnxConfig(MixtralOnnxConfig):
     """Arcee's mixture: a gate behind each attention, rotary positions only within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
 
 
-@register("hy_v3", tasks=BASIC_TASKS)
+@register("hy_v3", tasks=GENERATING_TASKS)
 class HYV3OnnxConfig(Glm4MoeOnnxConfig):
     """Hunyuan 3: the share of each expert is scaled."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 4e-5, "text-generation": 7e-5}
 
 
-@register("kolibri1", tasks=BASIC_TASKS)
+@register("kolibri1", tasks=GENERATING_TASKS)
 class Kolibri1OnnxConfig(Glm4MoeOnnxConfig):
     """Kolibri: norms on both sides of each block, rotary positions only within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
 
 
-@register("beam", tasks=BASIC_TASKS)
+@register("beam", tasks=GENERATING_TASKS)
 class BeamOnnxConfig(Glm4MoeOnnxConfig):
     """Beam: residuals scaled by their depth, queries by their position where nothing is rotated."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 3e-5, "text-generation": 5e-5}
 
 
-@register("laguna", tasks=BASIC_TASKS)
+@register("laguna", tasks=GENERATING_TASKS)
 class LagunaOnnxConfig(MixtralOnnxConfig):
     """Laguna: more heads of queries in some layers, a gate behind each attention."""
 
 
-@register("mellum", tasks=BASIC_TASKS)
+@register("mellum", tasks=GENERATING_TASKS)
 class MellumOnnxConfig(MixtralOnnxConfig):
     """Mellum: other rotary positions within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 4e-5}
 
 
-@register("flint", tasks=BASIC_TASKS)
+@register("flint", tasks=GENERATING_TASKS)
 class FlintOnnxConfig(MixtralOnnxConfig):
     """Flint: a learned sink in each attention, rotary positions only within windows."""
 
     ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
 
 
-@register("aria_text", tasks=BASIC_TASKS)
+@register("aria_text", tasks=GENERATING_TASKS)
 class AriaTextOnnxConfig(MixtralOnnxConfig):
     """Aria's text model: further experts take all tokens."""
 
@@ -200,12 +197,12 @@ def _with_shared(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
     return routed + layer.shared_experts(hidden)
 
 
-@register("minimax_m2", tasks=BASIC_TASKS)
+@register("minimax_m2", tasks=GENERATING_TASKS)
 class MiniMaxM2OnnxConfig(MixtralOnnxConfig):
     """MiniMax-M2: rotary positions on a part of each head."""
 
 
-@register("ernie4_5_moe", tasks=BASIC_TASKS)
+@register("ernie4_5_moe", tasks=GENERATING_TASKS)
 class Ernie45MoeOnnxConfig(RotatesByRepeating, MixtralOnnxConfig):
     """ERNIE 4.5 with experts: further ones take all tokens."""
 
@@ -215,7 +212,7 @@ class HunYuanMoEV1OnnxConfig(MixtralOnnxConfig):
     """Hunyuan: queries and keys are normalised after their rotation."""
 
 
-@register("cohere2_moe", tasks=BASIC_TASKS)
+@register("cohere2_moe", tasks=GENERATING_TASKS)
 class Cohere2MoeOnnxConfig(RepeatsAngles, MixtralOnnxConfig):
     """Cohere2 with experts: attention and experts in parallel, rotary positions within windows."""
 
@@ -235,7 +232,7 @@ class DummyMiMoPastKeyValuesGenerator(DummyPastKeyValuesGenerator):
         return torch.cat((made, self._normal(tuple(made.shape))), dim=1)
 
 
-@register("mimo_v2_flash", tasks=BASIC_TASKS)
+@register("mimo_v2_flash", tasks=GENERATING_TASKS)
 class MiMoV2FlashOnnxConfig(Glm4MoeOnnxConfig):
     """MiMo-V2-Flash: windows with more heads and a learned sink, values smaller than keys."""
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.roberta import NO_TOKEN_TYPES
 from harness.configs.middle_end import TextEncoderOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
 TASKS = ("feature-extraction", "fill-mask", "text-classification", "token-classification")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.bert import ENCODER_TASKS
 from harness.configs.architectures.roberta import RobertaOnnxConfig
+from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from harness.configs.architectures.bart import (
-    DECODER_TASKS,
     BartDecoderOnnxConfig,
     BartOnnxConfig,
     BartReaderOnnxConfig,
 )
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 
@@ -23,7 +22,7 @@ class MvpOnnxConfig(BartOnnxConfig):
     }
 
 
-@register("mvp", tasks=DECODER_TASKS)
+@register("mvp", tasks=CAUSAL_TASKS)
 class MvpDecoderOnnxConfig(BartDecoderOnnxConfig):
     """MVP's decoder alone."""
 

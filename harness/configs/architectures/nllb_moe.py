@@ -6,7 +6,7 @@ import types
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.m2m_100 import M2M100OnnxConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.llama import DECODER_TASKS, LlamaOnnxConfig
+from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.task_table import DECODER_TASKS
 from harness.configs.tasks import register
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from harness.configs.architectures.llama import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextDecoderWithPositionIdsOnnxConfig,
     TextEncoderOnnxConfig,
 )
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
 

@@ -5,12 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.bart import (
-    DECODER_TASKS,
-    BartDecoderOnnxConfig,
-    BartOnnxConfig,
-)
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -23,7 +19,7 @@ class PegasusOnnxConfig(BartOnnxConfig):
     """PEGASUS: sinusoidal positions, norms before attention."""
 
 
-@register("pegasus", tasks=DECODER_TASKS)
+@register("pegasus", tasks=CAUSAL_TASKS)
 class PegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
     """PEGASUS's decoder alone."""
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.configs.architectures.llama import LABELLING_TASKS, LlamaOnnxConfig
+from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.task_table import LABELLING_TASKS
 from harness.configs.tasks import register
 
 

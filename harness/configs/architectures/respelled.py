@@ -5,11 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.llama import (
-    ANSWERING_TASKS,
-    GENERATING_TASKS,
-    LlamaOnnxConfig,
-)
+from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.task_table import ANSWERING_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

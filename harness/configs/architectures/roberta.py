@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from harness.configs.architectures.bert import ENCODER_TASKS, BertOnnxConfig
+from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
 

@@ -7,7 +7,7 @@ import types
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.t5 import T5OnnxConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:

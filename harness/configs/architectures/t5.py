@@ -8,7 +8,7 @@ from harness.configs.architectures.bart import BartReaderOnnxConfig
 from harness.configs.base import OnnxConfig
 from harness.configs.middle_end import TextEncoderOnnxConfig, TextSeq2SeqOnnxConfig
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
-from harness.configs.seq2seq import SEQ2SEQ_TASKS
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 NormalizedT5Config = NormalizedSeq2SeqConfig.with_args(
