@@ -19,8 +19,7 @@ from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, Dummy
 from harness.configs.feeds import Feed, FeedKind, RunPart, feed_kind, reach_number
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
-    TASK_CLASSES,
-    TASK_OUTPUTS,
+    TASKS,
     WITH_PAST,
     Axes,
     base_task,
@@ -70,8 +69,8 @@ class OnnxConfig(ABC):
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
         self.task = map_from_synonym(task)
-        if base_task(self.task) not in TASK_CLASSES:
-            raise UsageError(f"task {task!r} is not known; {suggest(task, TASK_CLASSES)}")
+        if base_task(self.task) not in TASKS:
+            raise UsageError(f"task {task!r} is not known; {suggest(task, TASKS)}")
         self.config = config
         self.normalized_config = self.NORMALIZED_CONFIG_CLASS(config)
 
@@ -83,11 +82,7 @@ class OnnxConfig(ABC):
     @property
     def outputs(self) -> NamedAxes:
         """Output name -> {axis index: axis name or affine sum}, as the task prescribes."""
-        common = TASK_OUTPUTS.get(base_task(self.task))
-        if common is None:
-            raise DescriptionError(
-                f"{type(self).__name__}: outputs of {self.task} are not described; override them"
-            )
+        common = TASKS[base_task(self.task)].outputs
         return OrderedDict((name, dict(axes)) for name, axes in common.items())
 
     @property

@@ -20,7 +20,7 @@ from harness.configs.normalized_config import (
 )
 from harness.configs.normalized_pair import NormalizedEncoderDecoderConfig
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
-from harness.configs.task_table import TASK_OUTPUTS, Axes, base_task
+from harness.configs.task_table import TASKS, Axes, base_task
 from harness.configs.text_inputs import (
     DummySeq2SeqDecoderTextInputGenerator,
     DummyTextInputGenerator,
@@ -211,7 +211,7 @@ class TextAndVisionOnnxConfig(OnnxConfig):
     def outputs(self) -> NamedAxes:
         if self.task != "feature-extraction":
             return super().outputs
-        scores = TASK_OUTPUTS["zero-shot-image-classification"]
+        scores = TASKS["zero-shot-image-classification"].outputs
         return NamedAxes((name, dict(axes)) for name, axes in scores.items())
 
     @property

@@ -20,7 +20,7 @@ from harness.configs.dummy_inputs import (
 from harness.configs.feeds import Feed, RunPart
 from harness.configs.limits import landmark_lengths, up_to_last_position
 from harness.configs.seq2seq import DECODER_PART, DECODER_WITH_PAST_PART
-from harness.configs.task_table import TASK_OUTPUTS, WITH_PAST, Axes, base_task
+from harness.configs.task_table import TASKS, WITH_PAST, Axes, base_task
 from harness.configs.text_inputs import DummyTextInputGenerator
 
 
@@ -102,7 +102,7 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
     def outputs(self) -> NamedAxes:
         outputs = super().outputs
         if self._continues:
-            for name in TASK_OUTPUTS[base_task(self.task)]:
+            for name in TASKS[base_task(self.task)].outputs:
                 outputs[name] = {0: "batch_size"}
         return outputs
 

@@ -1,4 +1,4 @@
-"""The tasks: their synonyms, outputs, transformers' Auto classes and its mappings.
+"""The tasks: transformers' Auto classes and their mappings, outputs, synonyms, and common sets.
 
 Task names, output names and synonyms are those of Optimum's TasksManager.
 """
@@ -20,131 +20,167 @@ def base_task(task: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskClass:
-    """The Auto class of a task and the name of the mapping that lists its architectures."""
+    """An Auto class of a task and the name of the mapping that lists its architectures."""
 
     auto_class: str
     mapping: str
 
 
-TASK_CLASSES: Mapping[str, TaskClass] = {
-    "audio-classification": TaskClass(
-        "AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES"
-    ),
-    "audio-frame-classification": TaskClass(
-        "AutoModelForAudioFrameClassification", "MODEL_FOR_AUDIO_FRAME_CLASSIFICATION_MAPPING_NAMES"
-    ),
-    "audio-xvector": TaskClass("AutoModelForAudioXVector", "MODEL_FOR_AUDIO_XVECTOR_MAPPING_NAMES"),
-    "automatic-speech-recognition": TaskClass(
-        "AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING_NAMES"
-    ),
-    "depth-estimation": TaskClass(
-        "AutoModelForDepthEstimation", "MODEL_FOR_DEPTH_ESTIMATION_MAPPING_NAMES"
-    ),
-    "document-question-answering": TaskClass(
-        "AutoModelForDocumentQuestionAnswering",
-        "MODEL_FOR_DOCUMENT_QUESTION_ANSWERING_MAPPING_NAMES",
-    ),
-    "feature-extraction": TaskClass("AutoModel", "MODEL_MAPPING_NAMES"),
-    "fill-mask": TaskClass("AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING_NAMES"),
-    "image-classification": TaskClass(
-        "AutoModelForImageClassification", "MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES"
-    ),
-    "image-segmentation": TaskClass(
-        "AutoModelForImageSegmentation", "MODEL_FOR_IMAGE_SEGMENTATION_MAPPING_NAMES"
-    ),
-    "image-text-to-text": TaskClass(
-        "AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES"
-    ),
-    "image-to-image": TaskClass(
-        "AutoModelForImageToImage", "MODEL_FOR_IMAGE_TO_IMAGE_MAPPING_NAMES"
-    ),
-    "mask-generation": TaskClass(
-        "AutoModelForMaskGeneration", "MODEL_FOR_MASK_GENERATION_MAPPING_NAMES"
-    ),
-    "masked-im": TaskClass(
-        "AutoModelForMaskedImageModeling", "MODEL_FOR_MASKED_IMAGE_MODELING_MAPPING_NAMES"
-    ),
-    "multiple-choice": TaskClass(
-        "AutoModelForMultipleChoice", "MODEL_FOR_MULTIPLE_CHOICE_MAPPING_NAMES"
-    ),
-    "object-detection": TaskClass(
-        "AutoModelForObjectDetection", "MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES"
-    ),
-    "question-answering": TaskClass(
-        "AutoModelForQuestionAnswering", "MODEL_FOR_QUESTION_ANSWERING_MAPPING_NAMES"
-    ),
-    "semantic-segmentation": TaskClass(
-        "AutoModelForSemanticSegmentation", "MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES"
-    ),
-    "text-classification": TaskClass(
-        "AutoModelForSequenceClassification", "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"
-    ),
-    "text-generation": TaskClass("AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"),
-    "text-to-audio": TaskClass(
-        "AutoModelForTextToSpectrogram", "MODEL_FOR_TEXT_TO_SPECTROGRAM_MAPPING_NAMES"
-    ),
-    "text2text-generation": TaskClass(
-        "AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
-    ),
-    "token-classification": TaskClass(
-        "AutoModelForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION_MAPPING_NAMES"
-    ),
-    "visual-question-answering": TaskClass(
-        "AutoModelForVisualQuestionAnswering", "MODEL_FOR_VISUAL_QUESTION_ANSWERING_MAPPING_NAMES"
-    ),
-    "zero-shot-image-classification": TaskClass(
-        "AutoModelForZeroShotImageClassification",
-        "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION_MAPPING_NAMES",
-    ),
-    "zero-shot-object-detection": TaskClass(
-        "AutoModelForZeroShotObjectDetection",
-        "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION_MAPPING_NAMES",
-    ),
-}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task: Auto classes, outputs, and other names that users give it.
 
-SYNONYMS: Mapping[str, str] = {
-    "audio-ctc": "automatic-speech-recognition",
-    "causal-lm": "text-generation",
-    "default": "feature-extraction",
-    "image-to-text": "image-text-to-text",
-    "mask-filling": "fill-mask",
-    "masked-lm": "fill-mask",
-    "seq2seq-lm": "text2text-generation",
-    "sequence-classification": "text-classification",
-    "speech2seq-lm": "automatic-speech-recognition",
-    "summarization": "text2text-generation",
-    "translation": "text2text-generation",
-    "vision2seq-lm": "image-text-to-text",
-    "zero-shot-classification": "text-classification",
-}
+    The first Auto class whose mapping has an architecture is the class of its models. `outputs`
+    maps each output to its dynamic axes; a description whose model has others overrides them.
+    """
+
+    classes: tuple[TaskClass, ...]
+    outputs: Mapping[str, Axes]
+    synonyms: tuple[str, ...] = ()
+
+
+def _task(
+    *classes: tuple[str, str], outputs: Mapping[str, Axes], synonyms: tuple[str, ...] = ()
+) -> Task:
+    """Return a task; each class comes with the name of its mapping, without the common ending."""
+    pairs = tuple(TaskClass(name, f"{mapping}_MAPPING_NAMES") for name, mapping in classes)
+    return Task(classes=pairs, outputs=outputs, synonyms=synonyms)
 
 
 def _axes(*names: str) -> Axes:
     return dict(enumerate(names))
 
 
-TASK_OUTPUTS: Mapping[str, Mapping[str, Axes]] = {
-    "audio-classification": {"logits": _axes("batch_size")},
-    "automatic-speech-recognition": {"logits": _axes("batch_size", "decoder_sequence_length")},
-    "feature-extraction": {"last_hidden_state": _axes("batch_size", "sequence_length")},
-    "fill-mask": {"logits": _axes("batch_size", "sequence_length")},
-    "image-classification": {"logits": _axes("batch_size")},
-    "masked-im": {"reconstruction": _axes("batch_size")},
-    "multiple-choice": {"logits": _axes("batch_size", "num_choices")},
-    "question-answering": {
-        "start_logits": _axes("batch_size", "sequence_length"),
-        "end_logits": _axes("batch_size", "sequence_length"),
-    },
-    "text-classification": {"logits": _axes("batch_size")},
-    "text-generation": {"logits": _axes("batch_size", "sequence_length")},
-    "text2text-generation": {"logits": _axes("batch_size", "decoder_sequence_length")},
-    "token-classification": {"logits": _axes("batch_size", "sequence_length")},
-    "zero-shot-image-classification": {
-        "logits_per_image": _axes("image_batch_size", "text_batch_size"),
-        "logits_per_text": _axes("text_batch_size", "image_batch_size"),
-        "text_embeds": _axes("text_batch_size"),
-        "image_embeds": _axes("image_batch_size"),
-    },
+TASKS: Mapping[str, Task] = {
+    "audio-classification": _task(
+        ("AutoModelForAudioClassification", "MODEL_FOR_AUDIO_CLASSIFICATION"),
+        outputs={"logits": _axes("batch_size")},
+    ),
+    "audio-frame-classification": _task(
+        ("AutoModelForAudioFrameClassification", "MODEL_FOR_AUDIO_FRAME_CLASSIFICATION"),
+        outputs={"logits": _axes("batch_size")},
+    ),
+    "audio-xvector": _task(
+        ("AutoModelForAudioXVector", "MODEL_FOR_AUDIO_XVECTOR"),
+        outputs={"logits": _axes("batch_size"), "embeddings": _axes("batch_size")},
+    ),
+    "automatic-speech-recognition": _task(
+        ("AutoModelForSpeechSeq2Seq", "MODEL_FOR_SPEECH_SEQ_2_SEQ"),
+        ("AutoModelForCTC", "MODEL_FOR_CTC"),
+        outputs={"logits": _axes("batch_size", "decoder_sequence_length")},
+        synonyms=("audio-ctc", "speech2seq-lm"),
+    ),
+    "depth-estimation": _task(
+        ("AutoModelForDepthEstimation", "MODEL_FOR_DEPTH_ESTIMATION"),
+        outputs={"predicted_depth": _axes("batch_size")},
+    ),
+    "document-question-answering": _task(
+        ("AutoModelForDocumentQuestionAnswering", "MODEL_FOR_DOCUMENT_QUESTION_ANSWERING"),
+        outputs={
+            "start_logits": _axes("batch_size", "sequence_length"),
+            "end_logits": _axes("batch_size", "sequence_length"),
+        },
+    ),
+    "feature-extraction": _task(
+        ("AutoModel", "MODEL"),
+        outputs={"last_hidden_state": _axes("batch_size", "sequence_length")},
+        synonyms=("default",),
+    ),
+    "fill-mask": _task(
+        ("AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM"),
+        outputs={"logits": _axes("batch_size", "sequence_length")},
+        synonyms=("mask-filling", "masked-lm"),
+    ),
+    "image-classification": _task(
+        ("AutoModelForImageClassification", "MODEL_FOR_IMAGE_CLASSIFICATION"),
+        outputs={"logits": _axes("batch_size")},
+    ),
+    "image-segmentation": _task(
+        ("AutoModelForImageSegmentation", "MODEL_FOR_IMAGE_SEGMENTATION"),
+        ("AutoModelForUniversalSegmentation", "MODEL_FOR_UNIVERSAL_SEGMENTATION"),
+        outputs={"logits": _axes("batch_size"), "pred_masks": _axes("batch_size")},
+    ),
+    "image-text-to-text": _task(
+        ("AutoModelForImageTextToText", "MODEL_FOR_IMAGE_TEXT_TO_TEXT"),
+        outputs={"logits": _axes("batch_size", "sequence_length")},
+        synonyms=("image-to-text", "vision2seq-lm"),
+    ),
+    "image-to-image": _task(
+        ("AutoModelForImageToImage", "MODEL_FOR_IMAGE_TO_IMAGE"),
+        outputs={"reconstruction": _axes("batch_size")},
+    ),
+    "mask-generation": _task(
+        ("AutoModelForMaskGeneration", "MODEL_FOR_MASK_GENERATION"),
+        outputs={"iou_scores": _axes("batch_size"), "pred_masks": _axes("batch_size")},
+    ),
+    "masked-im": _task(
+        ("AutoModelForMaskedImageModeling", "MODEL_FOR_MASKED_IMAGE_MODELING"),
+        outputs={"reconstruction": _axes("batch_size")},
+    ),
+    "multiple-choice": _task(
+        ("AutoModelForMultipleChoice", "MODEL_FOR_MULTIPLE_CHOICE"),
+        outputs={"logits": _axes("batch_size", "num_choices")},
+    ),
+    "object-detection": _task(
+        ("AutoModelForObjectDetection", "MODEL_FOR_OBJECT_DETECTION"),
+        outputs={"logits": _axes("batch_size"), "pred_boxes": _axes("batch_size")},
+    ),
+    "question-answering": _task(
+        ("AutoModelForQuestionAnswering", "MODEL_FOR_QUESTION_ANSWERING"),
+        outputs={
+            "start_logits": _axes("batch_size", "sequence_length"),
+            "end_logits": _axes("batch_size", "sequence_length"),
+        },
+    ),
+    "semantic-segmentation": _task(
+        ("AutoModelForSemanticSegmentation", "MODEL_FOR_SEMANTIC_SEGMENTATION"),
+        outputs={"logits": _axes("batch_size")},
+    ),
+    "text-classification": _task(
+        ("AutoModelForSequenceClassification", "MODEL_FOR_SEQUENCE_CLASSIFICATION"),
+        outputs={"logits": _axes("batch_size")},
+        synonyms=("sequence-classification", "zero-shot-classification"),
+    ),
+    "text-generation": _task(
+        ("AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM"),
+        outputs={"logits": _axes("batch_size", "sequence_length")},
+        synonyms=("causal-lm",),
+    ),
+    "text-to-audio": _task(
+        ("AutoModelForTextToSpectrogram", "MODEL_FOR_TEXT_TO_SPECTROGRAM"),
+        ("AutoModelForTextToWaveform", "MODEL_FOR_TEXT_TO_WAVEFORM"),
+        outputs={"waveform": _axes("batch_size")},
+    ),
+    "text2text-generation": _task(
+        ("AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM"),
+        outputs={"logits": _axes("batch_size", "decoder_sequence_length")},
+        synonyms=("seq2seq-lm", "summarization", "translation"),
+    ),
+    "token-classification": _task(
+        ("AutoModelForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION"),
+        outputs={"logits": _axes("batch_size", "sequence_length")},
+    ),
+    "visual-question-answering": _task(
+        ("AutoModelForVisualQuestionAnswering", "MODEL_FOR_VISUAL_QUESTION_ANSWERING"),
+        outputs={"logits": _axes("batch_size")},
+    ),
+    "zero-shot-image-classification": _task(
+        ("AutoModelForZeroShotImageClassification", "MODEL_FOR_ZERO_SHOT_IMAGE_CLASSIFICATION"),
+        outputs={
+            "logits_per_image": _axes("image_batch_size", "text_batch_size"),
+            "logits_per_text": _axes("text_batch_size", "image_batch_size"),
+            "text_embeds": _axes("text_batch_size"),
+            "image_embeds": _axes("image_batch_size"),
+        },
+    ),
+    "zero-shot-object-detection": _task(
+        ("AutoModelForZeroShotObjectDetection", "MODEL_FOR_ZERO_SHOT_OBJECT_DETECTION"),
+        outputs={"logits": _axes("batch_size"), "pred_boxes": _axes("batch_size")},
+    ),
+}
+
+SYNONYMS: Mapping[str, str] = {
+    synonym: name for name, task in TASKS.items() for synonym in task.synonyms
 }
 
 

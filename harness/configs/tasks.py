@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
@@ -13,8 +13,8 @@ from harness.configs import architectures
 from harness.configs.base import OnnxConfig
 from harness.configs.left_out import explain_unregistered
 from harness.configs.plugins import load_entry_points
-from harness.configs.task_table import TASK_CLASSES, base_task, map_from_synonym
-from harness.configs.transformers_mappings import model_types
+from harness.configs.task_table import TASKS, base_task, map_from_synonym
+from harness.configs.transformers_mappings import auto_class_of, model_types
 from harness.errors import DescriptionError, UsageError, one_line, suggest
 
 ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
@@ -109,7 +109,7 @@ class TasksManager:
     def get_all_tasks(cls) -> list[str]:
         """Every known task, sorted, `-with-past` ones where an architecture has them."""
         tasks = {t for a in cls.architectures() for t in cls._SUPPORTED_MODEL_TYPE[a]["onnx"]}
-        return sorted(tasks | set(TASK_CLASSES))
+        return sorted(tasks | set(TASKS))
 
     @staticmethod
     def map_from_synonym(task: str) -> str:
@@ -153,14 +153,20 @@ class TasksManager:
         return supported[name]
 
     @staticmethod
-    def get_model_class_for_task(task: str) -> Any:
-        """The transformers Auto class of a task; raises UsageError for an unknown one."""
+    def get_model_class_for_task(task: str, model_type: str | None = None) -> Any:
+        """Return transformers' Auto class of a task; raises UsageError if the task is unknown.
+
+        Of several classes it is the one for this model type, or else the first.
+        """
         name = base_task(map_from_synonym(task))
-        if name not in TASK_CLASSES:
-            raise UsageError(f"task {task!r} is not known; {suggest(name, TASK_CLASSES)}")
+        if name not in TASKS:
+            raise UsageError(f"task {task!r} is not known; {suggest(name, TASKS)}")
         import transformers
 
-        return getattr(transformers, TASK_CLASSES[name].auto_class)
+        first, *others = TASKS[name].classes
+        needs_type = others and model_type is not None
+        chosen = auto_class_of(name, str(model_type)) if needs_type else first.auto_class
+        return getattr(transformers, chosen)
 
     @classmethod
     def get_model_from_task(cls, task: str, model_name_or_path: str | Path, **kwargs: Any) -> Any:
@@ -171,6 +177,9 @@ class TasksManager:
         weights that the task needs: transformers would draw those at random.
         """
         model_class = cls.get_model_class_for_task(task)
+        if len(TASKS[base_task(map_from_synonym(task))].classes) > 1:
+            model_type = _model_type(model_name_or_path, kwargs)
+            model_class = cls.get_model_class_for_task(task, model_type)
         subject = f"model {str(model_name_or_path)!r}"
         try:
             model, loading = model_class.from_pretrained(
@@ -185,6 +194,17 @@ class TasksManager:
                 "choose the task that it was saved for"
             )
         return model.eval()
+
+
+def _model_type(model_name_or_path: str | Path, options: Mapping[str, Any]) -> str | None:
+    """Return the model type of a checkpoint; None if its configuration cannot be read."""
+    from transformers import AutoConfig
+
+    known = {n: options[n] for n in ("trust_remote_code", "revision", "token") if n in options}
+    try:
+        return str(AutoConfig.from_pretrained(str(model_name_or_path), **known).model_type)
+    except (OSError, ValueError, KeyError):
+        return None  # loading the model says why
 
 
 def require_described(model_type: str, *, subject: str = "") -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.configs.task_table import TASK_CLASSES
+from harness.configs.task_table import TASKS
 from harness.errors import HarnessError
 
 LIBRARY = "transformers"
@@ -34,13 +34,28 @@ def classes_by_task() -> dict[str, ModelMapping]:
     Raises HarnessError where transformers is missing or keeps its mappings elsewhere.
     """
     mappings = _read_mappings()
-    missing = sorted({c.mapping for c in TASK_CLASSES.values()} - mappings.keys())
+    known = {one.mapping for task in TASKS.values() for one in task.classes}
+    missing = sorted(known - mappings.keys())
     if missing:
         raise HarnessError(
             f"transformers: {SOURCE.name} has no mapping {', '.join(missing)}; "
             "install a version of transformers that this harness supports"
         )
-    return {task: dict(mappings[c.mapping]) for task, c in TASK_CLASSES.items()}
+    return {
+        name: {
+            architecture: classes
+            for one in reversed(task.classes)
+            for architecture, classes in mappings[one.mapping].items()
+        }
+        for name, task in TASKS.items()
+    }
+
+
+def auto_class_of(task: str, architecture: str) -> str:
+    """Return the Auto class of a task that has an architecture; the first class if none has it."""
+    mappings, classes = _read_mappings(), TASKS[task].classes
+    found = (one for one in classes if architecture in mappings.get(one.mapping, ()))
+    return next(found, classes[0]).auto_class
 
 
 def architectures_by_task() -> dict[str, set[str]]:

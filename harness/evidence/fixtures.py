@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.configs.plugins import find_fixture, fixture_directories
-from harness.configs.task_table import TASK_CLASSES
+from harness.configs.task_table import TASKS
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.exceptions import EXCEPTIONS, exception_problem
@@ -119,7 +119,7 @@ def _perturbation_problem(value: Any, architecture: str) -> str | None:
 def _tasks_problem(value: Any, architecture: str) -> str | None:
     if not (isinstance(value, dict) and all(isinstance(own, dict) for own in value.values())):
         return "must be an object of tasks with their settings"
-    return _unknown_task_problem(value, TASK_CLASSES)
+    return _unknown_task_problem(value, TASKS)
 
 
 def _only_tasks_problem(value: Any, architecture: str) -> str | None:

@@ -121,7 +121,7 @@ def _case(prepared: PreparedCell, requirement: str, notes: tuple[str, ...]) -> S
         requirement=requirement,
         part="",
         config=config,
-        model_class=TasksManager.get_model_class_for_task(cell.task).__name__,
+        model_class=TasksManager.get_model_class_for_task(cell.task, cell.architecture).__name__,
         settings=tiny_settings(cell.architecture, cell.task, cell.variant),
         perturbation=fixture["perturbation"],
         feed={},

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.configs.left_out import explain_unregistered, reasons_left_out
-from harness.configs.task_table import TASK_CLASSES
+from harness.configs.task_table import TASKS, TaskClass
 from harness.configs.tasks import TasksManager, supported_tasks_mapping
 from harness.configs.transformers_mappings import (
     LIBRARY,
@@ -47,18 +47,50 @@ def run_python(code: str, *, path: Path | None = None) -> str:
     ).stdout
 
 
-@pytest.mark.parametrize("task", sorted(TASK_CLASSES))
-def test_architectures_and_classes_equal_the_auto_class(task: str) -> None:
+CLASSES = sorted({one for task in TASKS.values() for one in task.classes}, key=str)
+
+
+@pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.auto_class)
+def test_each_auto_class_has_the_mapping_of_its_row(one: TaskClass) -> None:
     import transformers
     from transformers.models.auto import modeling_auto
 
-    names: Mapping[str, str | tuple[str, ...]] = getattr(modeling_auto, TASK_CLASSES[task].mapping)
-    assert classes_by_task()[task] == {
-        architecture: (classes,) if isinstance(classes, str) else tuple(classes)
-        for architecture, classes in names.items()
-    }
-    auto_class = getattr(transformers, TASK_CLASSES[task].auto_class)
-    assert auto_class._model_mapping._model_mapping == names
+    names = getattr(modeling_auto, one.mapping)
+    assert getattr(transformers, one.auto_class)._model_mapping._model_mapping == names
+
+
+@pytest.mark.parametrize("task", sorted(TASKS))
+def test_the_architectures_of_a_task_are_those_of_all_its_auto_classes(task: str) -> None:
+    from transformers.models.auto import modeling_auto
+
+    found: dict[str, tuple[str, ...]] = {}
+    for one in TASKS[task].classes:
+        names: Mapping[str, str | tuple[str, ...]] = getattr(modeling_auto, one.mapping)
+        for architecture, classes in names.items():
+            known = (classes,) if isinstance(classes, str) else tuple(classes)
+            found.setdefault(architecture, known)
+    assert classes_by_task()[task] == found
+
+
+@pytest.mark.parametrize(
+    ("task", "model_type", "auto_class"),
+    [
+        ("automatic-speech-recognition", "whisper", "AutoModelForSpeechSeq2Seq"),
+        ("automatic-speech-recognition", "wav2vec2", "AutoModelForCTC"),
+        ("automatic-speech-recognition", None, "AutoModelForSpeechSeq2Seq"),
+        ("automatic-speech-recognition", "bert", "AutoModelForSpeechSeq2Seq"),
+        ("text-to-audio", "vits", "AutoModelForTextToWaveform"),
+        ("fill-mask", "bert", "AutoModelForMaskedLM"),
+    ],
+)
+def test_the_first_auto_class_that_has_an_architecture_is_its_class(
+    task: str, model_type: str | None, auto_class: str
+) -> None:
+    assert TasksManager.get_model_class_for_task(task, model_type).__name__ == auto_class
+
+
+def test_every_task_has_outputs() -> None:
+    assert [name for name, task in TASKS.items() if not task.outputs] == []
 
 
 def test_starred_elements_are_replaced_by_the_mapping_that_they_name() -> None:
