@@ -1,4 +1,4 @@
-"""Read JSON files with clear errors, and write files that are never incomplete."""
+"""The cache folder, JSON files with clear errors, and files that are never incomplete."""
 
 from __future__ import annotations
 
@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
+
+
+def cache_directory() -> Path:
+    """Return the folder of cached results: `$ONNX_CONFORMANCE_CACHE` or the user's cache folder."""
+    import platformdirs
+
+    chosen = os.environ.get("ONNX_CONFORMANCE_CACHE")
+    return Path(chosen) if chosen else platformdirs.user_cache_path("onnx-conformance")
 
 
 def read_json(path: Path) -> Any:

@@ -126,7 +126,7 @@ def _usable_processors() -> int:
 
 
 def _cache() -> list[Finding]:
-    from harness.exporters._probe import cache_directory
+    from harness.files import cache_directory
 
     directory = cache_directory()
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import Dims, DummyInputGenerator
 from harness.configs.task_table import Axes
-from harness.files import write_atomically
+from harness.files import cache_directory, write_atomically
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
@@ -25,14 +24,6 @@ if TYPE_CHECKING:
 
 CANDIDATES = range(7, 29)
 PACKAGES = ("torch", "transformers", "onnx", "onnxscript", "onnxruntime")
-
-
-def cache_directory() -> Path:
-    """Return the folder of cached results: `$ONNX_CONFORMANCE_CACHE` or the user's cache folder."""
-    import platformdirs
-
-    chosen = os.environ.get("ONNX_CONFORMANCE_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("onnx-conformance")
 
 
 def installed_versions() -> dict[str, str]:

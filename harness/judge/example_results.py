@@ -15,14 +15,14 @@ from harness.judge.out_of_reach import OutOfReach
 from harness.judge.targets import targets_of
 from harness.judge.undecided import may_decide_nothing, may_leave_out
 from harness.records import Unreached, Worst
-from harness.requirements._base import EXPORTER, Blame
+from harness.requirements.shared.requirement import EXPORTER, Blame
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.memory import OutOfMemoryError
     from harness.evidence.tolerance import ToleranceOf
     from harness.judge.targets import Target
-    from harness.requirements._base import Examined, Finding, Measure, Requirement
+    from harness.requirements.shared.requirement import Examined, Finding, Measure, Requirement
 
 ATTEMPTS_IN_MEMORY = 3
 """An example and up to two smaller ones, of which the first that memory suffices for is judged."""

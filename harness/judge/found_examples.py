@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from harness.exporters._probe import cache_directory
+from harness.files import cache_directory
 from harness.records import CellId, CellReport, Outcome
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
 from harness.records import CellId, FailingExample, Outcome, Record, Worst
 from harness.requirements import ladder
-from harness.requirements._base import EXPORTER
+from harness.requirements.shared.requirement import EXPORTER
 
 if TYPE_CHECKING:
     from harness.judge.prepared_cell import PreparedCell
-    from harness.requirements._base import Blame, Finding, Requirement
+    from harness.requirements.shared.requirement import Blame, Finding, Requirement
 
 SHOWN_FINDINGS = 6
 

@@ -25,7 +25,7 @@ from harness.judge.rounding import (
     largest_allowed_atol,
 )
 from harness.judge.undecided import may_decide_nothing, may_leave_out
-from harness.requirements._compare import ROUNDING_FACTOR
+from harness.requirements.shared.comparison import ROUNDING_FACTOR
 
 if TYPE_CHECKING:
     import numpy as np

@@ -121,7 +121,7 @@ def _agrees(part: PartEvidence, sides: Sides, atol: float) -> bool:
     The cache holds what rotary positions make of keys; only their differences count.
     """
     from harness.evidence.tolerance import Tolerance
-    from harness.requirements._compare import compare
+    from harness.requirements.shared.comparison import compare
 
     feed, *outputs = sides
     seen = [_at_tokens(part.config, one, feed[MASK].numpy()) for one in outputs]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.tolerance import ToleranceOf
     from harness.judge.domain import Domain
-    from harness.requirements._base import Requirement
+    from harness.requirements.shared.requirement import Requirement
 
 Replay = Callable[[str, Example | None], str | None]
 

@@ -10,7 +10,7 @@ from typing import Any
 from harness.judge.rounding import largest_allowed_atol
 from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
 from harness.records import Outcome
-from harness.requirements._compare import ROUNDING_FACTOR
+from harness.requirements.shared.comparison import ROUNDING_FACTOR
 
 SCHEMA_VERSION = 1
 SMALLEST = 1e-6

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from harness.errors import one_line
 from harness.evidence.sides import EagerError
 from harness.evidence.tolerance import Tolerance
-from harness.requirements._compare import ROUNDING_FACTOR, compare
+from harness.requirements.shared.comparison import ROUNDING_FACTOR, compare
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Example, Sides
-    from harness.requirements._base import Examined, Measure
+    from harness.requirements.shared.requirement import Examined, Measure
 
 EXAMPLES = 300
 """Enough for a stable maximum: with 30 examples it varies by a factor of four between seeds."""

@@ -10,14 +10,14 @@ from harness.errors import AtolError
 from harness.evidence.sides import Example
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.own_rounding import widened
-from harness.requirements._base import Failure
-from harness.requirements._blame import is_within_rounding
+from harness.requirements.shared.blame import is_within_rounding
+from harness.requirements.shared.requirement import Failure
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Sides
     from harness.evidence.tolerance import ToleranceOf
-    from harness.requirements._base import Examined, Finding, Requirement
+    from harness.requirements.shared.requirement import Examined, Finding, Requirement
 
     Rounding = Callable[[Failure], float]
 

@@ -24,7 +24,7 @@ from harness.records import CellId, Outcome
 if TYPE_CHECKING:
     from harness.evidence.sides import Sides
     from harness.judge.prepared_cell import PreparedCell
-    from harness.requirements._base import Measure
+    from harness.requirements.shared.requirement import Measure
 
 EXPORT = "export"
 

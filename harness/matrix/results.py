@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import UsageError
-from harness.exporters._probe import cache_directory
-from harness.files import read_json, write_atomically
+from harness.files import cache_directory, read_json, write_atomically
 from harness.records import CellId, Outcome, Record, parse_line
 
 FOLDER = "results"

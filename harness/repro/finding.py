@@ -14,7 +14,7 @@ from harness.judge.ladder import run_requirements
 from harness.judge.prepared_cell import PreparedCell
 from harness.records import Outcome, Record
 from harness.requirements import ladder
-from harness.requirements._compare import compare
+from harness.requirements.shared.comparison import compare
 
 if TYPE_CHECKING:
     import torch
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence, Sides
     from harness.evidence.tolerance import Tolerance
-    from harness.requirements._base import Requirement
+    from harness.requirements.shared.requirement import Requirement
 
 _SHOWN = {Outcome.FAILED, Outcome.PASSED, Outcome.INCONCLUSIVE}
 

@@ -1,6 +1,7 @@
 """RULES: one module per requirement. A requirement is a pure function of evidence.
 
-Every module here without a leading underscore defines `REQUIREMENT`. `rank` sets the order.
+Every module here without a leading underscore defines `REQUIREMENT`; `rank` sets the order. The
+package `shared` has what other layers use too.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ import pkgutil
 from collections.abc import Iterable
 
 from harness.errors import UsageError, suggest
-from harness.requirements._base import Requirement
+from harness.requirements.shared.requirement import Requirement
 
 
 @functools.cache
 def ladder() -> tuple[Requirement, ...]:
     """Return all requirements in the order in which they run."""
-    names = (m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    modules = (m for m in pkgutil.iter_modules(__path__) if not m.ispkg)
+    names = (m.name for m in modules if not m.name.startswith("_"))
     found: list[Requirement] = [
         importlib.import_module(f"{__name__}.{name}").REQUIREMENT for name in names
     ]

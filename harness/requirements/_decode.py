@@ -13,8 +13,8 @@ from harness.configs.cache_layout import is_past
 from harness.configs.decoding import axis_of, cut
 from harness.evidence.decoding import step_name
 from harness.evidence.sides import EagerError, as_tensors
-from harness.requirements._base import Examined, Finding
-from harness.requirements._compare import DECISIVE_FACTOR, compare
+from harness.requirements.shared.comparison import DECISIVE_FACTOR, compare
+from harness.requirements.shared.requirement import Examined, Finding
 
 if TYPE_CHECKING:
     import numpy as np

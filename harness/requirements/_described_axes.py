@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.evidence.sides import EagerError, Example
-from harness.requirements._base import Blame, Finding
+from harness.requirements.shared.requirement import Blame, Finding
 
 if TYPE_CHECKING:
     import numpy as np

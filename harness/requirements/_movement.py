@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.sides import Example
-from harness.requirements._base import Examined
+from harness.requirements.shared.requirement import Examined
 
 if TYPE_CHECKING:
     import numpy as np

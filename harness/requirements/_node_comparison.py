@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evidence.evaluator import load_small
 from harness.evidence.tolerance import Tolerance
-from harness.requirements._compare import compare
+from harness.requirements.shared.comparison import compare
 
 if TYPE_CHECKING:
     import numpy as np

@@ -12,7 +12,7 @@ from harness.evidence.file_notes import (
     explain_half_precision,
     explain_quantised_operators,
 )
-from harness.requirements._base import Blame
+from harness.requirements.shared.requirement import Blame
 
 if TYPE_CHECKING:
     import onnx

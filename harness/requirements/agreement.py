@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement, blame_refusal
-from harness.requirements._blame import (
+from harness.requirements.shared.blame import (
     ROUNDING_EXCEPTION,
     blame_by_execution_and_module,
     measure_rounding,
 )
-from harness.requirements._compare import compare, settle_ties
+from harness.requirements.shared.comparison import compare, settle_ties
+from harness.requirements.shared.requirement import Examined, Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
     from harness.evidence.sides import Example, Sides

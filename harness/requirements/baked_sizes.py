@@ -9,7 +9,7 @@ from harness.errors import DescriptionError, ExporterError, one_line
 from harness.evidence.isomorphism import Difference, graph_differences
 from harness.evidence.memory import out_of_memory
 from harness.evidence.onnx_file import parse_whole
-from harness.requirements._base import Finding, Requirement
+from harness.requirements.shared.requirement import Finding, Requirement
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig

@@ -13,20 +13,24 @@ from harness.evidence.decoding import DecodingError, decoded_sizes
 from harness.evidence.generation import GenerationError, generate, why_not_generated
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import (
-    Blame,
-    Examined,
-    Finding,
-    Requirement,
-    blame_refusal,
-)
-from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
     compare_rows,
     compare_steps,
     part_at_fault,
+)
+from harness.requirements.shared.blame import (
+    ROUNDING_EXCEPTION,
+    blame_by_execution,
+    measure_rounding,
+)
+from harness.requirements.shared.requirement import (
+    Blame,
+    Examined,
+    Finding,
+    Requirement,
+    blame_refusal,
 )
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.errors import one_line
 from harness.evidence.memory import out_of_memory
 from harness.evidence.session import CandidateError
-from harness.requirements._base import Finding, Requirement
+from harness.requirements.shared.requirement import Finding, Requirement
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError
 from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored_tensors
-from harness.requirements._base import Examined, Finding, Requirement, refusal_reason
+from harness.requirements.shared.requirement import Examined, Finding, Requirement, refusal_reason
 
 if TYPE_CHECKING:
     import onnx

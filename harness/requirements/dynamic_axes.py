@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axes import AxisExpression, shape_problems
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
-from harness.requirements._base import Examined, Finding, Requirement, refusal_reason
-from harness.requirements._blame import blame_by_declared_shapes
 from harness.requirements._described_axes import description_findings
 from harness.requirements._signature import expression_of
+from harness.requirements.shared.blame import blame_by_declared_shapes
+from harness.requirements.shared.requirement import Examined, Finding, Requirement, refusal_reason
 
 if TYPE_CHECKING:
     from harness.configs.task_table import Axes

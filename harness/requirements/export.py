@@ -17,7 +17,7 @@ from harness.evidence.memory import out_of_memory
 from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
 from harness.evidence.sides import EagerError
-from harness.requirements._base import EXPORTER, Finding, Requirement, blame_refusal
+from harness.requirements.shared.requirement import EXPORTER, Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Finding, Requirement, blame_refusal
 from harness.requirements._scope import blame_dtype, blame_names
 from harness.requirements._signature import Signature, declared_signature, interface_of
+from harness.requirements.shared.requirement import Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence

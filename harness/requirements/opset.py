@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import all_nodes, default_opset
 from harness.evidence.session import CandidateError, open_session
-from harness.requirements._base import Finding, Requirement
+from harness.requirements.shared.requirement import Finding, Requirement
 
 if TYPE_CHECKING:
     from harness.evidence.evidence import Evidence

@@ -17,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import ROUNDING_EXCEPTION, blame_by_execution, measure_rounding
-from harness.requirements._compare import compare, settle_ties
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_example, padded_feed
 from harness.requirements._movement import examine_until_decided, merge, movement, no_reaction
+from harness.requirements.shared.blame import (
+    ROUNDING_EXCEPTION,
+    blame_by_execution,
+    measure_rounding,
+)
+from harness.requirements.shared.comparison import compare, settle_ties
+from harness.requirements.shared.requirement import Examined, Finding, Requirement
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,9 +8,19 @@ from typing import TYPE_CHECKING
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
 from harness.requirements import agreement, determinism
-from harness.requirements._base import Examined, Failure, Finding, Requirement, refusal_reason
-from harness.requirements._blame import ROUNDING_EXCEPTION, blame_runtime, measure_rounding_with
-from harness.requirements._compare import compare, settle_ties
+from harness.requirements.shared.blame import (
+    ROUNDING_EXCEPTION,
+    blame_runtime,
+    measure_rounding_with,
+)
+from harness.requirements.shared.comparison import compare, settle_ties
+from harness.requirements.shared.requirement import (
+    Examined,
+    Failure,
+    Finding,
+    Requirement,
+    refusal_reason,
+)
 
 if TYPE_CHECKING:
     from harness.evidence.reference import Arrays

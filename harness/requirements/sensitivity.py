@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RuntimeRefusalError
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import EagerError
-from harness.requirements._base import Examined, Finding, Requirement
-from harness.requirements._blame import blame_by_execution
 from harness.requirements._movement import (
     REACTION_FACTOR,
     enlarged,
@@ -25,6 +23,8 @@ from harness.requirements._movement import (
     no_reaction,
     reseeded,
 )
+from harness.requirements.shared.blame import blame_by_execution
+from harness.requirements.shared.requirement import Examined, Finding, Requirement
 
 if TYPE_CHECKING:
     import numpy as np

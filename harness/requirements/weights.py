@@ -9,7 +9,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.tensors import StoredTensor, UnreadableTensorError, stored_tensors
-from harness.requirements._base import Finding, Requirement
+from harness.requirements.shared.requirement import Finding, Requirement
 
 if TYPE_CHECKING:
     import numpy as np

@@ -15,7 +15,7 @@ from harness.evidence.models import tiny_model
 from harness.evidence.reference import call_reference
 from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel, export_copy
-from harness.requirements._compare import compare
+from harness.requirements.shared.comparison import compare
 
 TASK = "text-generation-with-past"
 

@@ -19,7 +19,7 @@ from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.cell import judge_cell
 from harness.judge.example_results import ExampleResults
 from harness.records import CellId, Outcome
-from harness.requirements._base import Examined, Failure, Finding, Measure, Requirement
+from harness.requirements.shared.requirement import Examined, Failure, Finding, Measure, Requirement
 
 ATOL = 1e-3
 STATED = Tolerance.stated(ATOL)

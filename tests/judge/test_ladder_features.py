@@ -19,7 +19,7 @@ from harness.judge.domain import Domain
 from harness.judge.ladder import run_requirements
 from harness.judge.prepared_cell import PreparedCell
 from harness.records import Unreached
-from harness.requirements._base import Examined, Finding, Requirement
+from harness.requirements.shared.requirement import Examined, Finding, Requirement
 
 T5 = ("t5", "text2text-generation-with-past")
 AXES = (

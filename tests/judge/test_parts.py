@@ -32,7 +32,7 @@ from harness.evidence.reference import call_reference
 from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel, export_copy
 from harness.exporters.torchscript import TorchScriptExporter
-from harness.requirements._compare import compare
+from harness.requirements.shared.comparison import compare
 
 TASK = "text2text-generation-with-past"
 PARTS = ("encoder_model", "decoder_model", "decoder_with_past_model")

@@ -91,7 +91,7 @@ def before(original: Path) -> dict[str, str]:
         ("harness/configs/axes.py", CELLS),
         ("harness/evidence/reference.py", CELLS),
         ("harness/requirements/checker.py", CELLS),
-        ("harness/requirements/_compare.py", CELLS),
+        ("harness/requirements/shared/comparison.py", CELLS),
         ("harness/judge/ladder.py", CELLS),
         ("harness/exporters/_wrapper.py", CELLS),
         ("harness/isolation/judge_process.py", CELLS),

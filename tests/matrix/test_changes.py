@@ -96,7 +96,7 @@ def test_an_architecture_is_selected_with_all_tasks_variants_and_exporters(
     [
         ('hidden_size="dim"', 'hidden_size="width"', {"distilbert"}, {"bert", "roberta"}),
         ("class BertOnnx", "class Other", {"bert", "distilbert"}, {"vit"}),  # one class was removed
-        ("ENCODER_TASKS = (", "ENCODER_TASKS = ('x', ", {"bert", "distilbert"}, {"vit"}),
+        ('@register("bert"', 'X = 1\n\n\n@register("bert"', {"bert", "distilbert"}, {"vit"}),
         (
             "class BertOnnxConfig(TextEncoderOnnxConfig):",
             "class BertOnnxConfig(TextEncoderOnnxConfig):\n    X = 1",

@@ -10,8 +10,8 @@ import pytest
 from harness.evidence.decoding import DecodeSchedule
 from harness.evidence.generation import Generation
 from harness.evidence.tolerance import Tolerance
-from harness.requirements._compare import DECISIVE_FACTOR, settle_ties
 from harness.requirements._decode import GREEDY, compare_choices
+from harness.requirements.shared.comparison import DECISIVE_FACTOR, settle_ties
 
 ATOL = 1e-3
 LOGITS = np.array([[[0.0, 1.0, 0.5], [2.0, 0.0, 1.0], [0.0, 1.0, 3.0]]])

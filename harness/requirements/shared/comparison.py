@@ -13,7 +13,7 @@ from harness.errors import (
     ShapeError,
     ValidationError,
 )
-from harness.requirements._base import Examined, Finding, Measure
+from harness.requirements.shared.requirement import Examined, Finding, Measure
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,18 +19,18 @@ from harness.evidence.evaluator import EVALUATOR, UndecidedError
 from harness.evidence.session import OPTIMISED, PLAIN
 from harness.evidence.sides import EAGER, EAGER_FLOAT64, EagerError, PerturbedEager
 from harness.evidence.tolerance import SMALLEST_ATOL, Origin
-from harness.requirements._base import EXPORTER, Blame
-from harness.requirements._compare import DECISIVE_FACTOR, ROUNDING_FACTOR
 from harness.requirements._module_comparison import ModuleComparison
 from harness.requirements._movement import enlarged
 from harness.requirements._node_comparison import NodeComparison
 from harness.requirements._scope import blame_beyond_float32
+from harness.requirements.shared.comparison import DECISIVE_FACTOR, ROUNDING_FACTOR
+from harness.requirements.shared.requirement import EXPORTER, Blame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from harness.evidence.session import Execution, Loader
-    from harness.requirements._base import Examined, Failure
+    from harness.requirements.shared.requirement import Examined, Failure
 
 RUNTIME = "onnxruntime"
 

@@ -1,0 +1,1 @@
+"""What requirements are made of: their form, comparisons of arrays, and blame."""
