@@ -1,6 +1,6 @@
 """Measures what judging a cell costs, relative to its bare dynamo export, in the smoke profile.
 
-The bar: at most 0.5 times the export, median, with at least 30 examples for each cell.
+The bar: at most 0.3 times the export, median, with at least 30 examples for each cell.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks._measuring import Bar, make_console, make_parser, progress
 from harness import Artifact, CellId, CellReport, judge_cell, register_exporter
 from harness.exporters import get_exporter
 
-BAR = Bar.at_most(0.5)
+BAR = Bar.at_most(0.3)
 FEWEST_EXAMPLES = Bar.at_least(30)
 EXPORTER = "dynamo"
 
