@@ -28,7 +28,8 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
     """Causal text models of which some layers keep a state instead of keys and values.
 
     transformers computes the first step and the following ones by different code, so the tasks with
-    a past have a part for each. A following step takes one token. A subclass states the cache.
+    a past have a part for each. A following step takes one token. A subclass states the cache, and
+    with `TAKES_POSITIONS` that generation feeds position ids.
     """
 
     MODALITY = "text"
@@ -40,6 +41,8 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
 
     AXIS_RANGES = {"past_sequence_length": AxisRange(1, 24, export=5)}
     """A step that continues has a past of one token at least."""
+
+    TAKES_POSITIONS: ClassVar[bool] = False
 
     _is_part = False
     _continues = False
@@ -87,16 +90,28 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
 
     @property
     def fixed_sizes(self) -> Mapping[str, Mapping[int, int]]:
-        return {**super().fixed_sizes, **({"input_ids": {1: 1}} if self._continues else {})}
+        tokens = ("input_ids", "position_ids") if self._continues else ()
+        return {**super().fixed_sizes, **{name: {1: 1} for name in tokens}}
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
-        if not self._continues:
-            axes = {0: "batch_size", 1: "sequence_length"}
-            return {"input_ids": dict(axes), "attention_mask": dict(axes)}
+        tokens: Axes = {0: "batch_size", 1: "sequence_length"}
         grows = any(entry.kind is CacheKind.KEYS_VALUES for entry in self.cache)
-        mask = {"attention_mask": {0: "batch_size", 1: self.key_axis}} if grows else {}
-        return {"input_ids": {0: "batch_size"}, **mask, **self.taken_cache}
+        mask = {"attention_mask": {0: "batch_size", 1: self.key_axis}}
+        if self._continues:
+            tokens = {0: "batch_size"}
+            mask = mask if grows else {}  # a state has dealt with the mask of the prompt
+        positions = {"position_ids": dict(tokens)} if self._has_positions else {}
+        return {"input_ids": tokens, **mask, **positions, **self.taken_cache}
+
+    @property
+    def _has_positions(self) -> bool:
+        generates = base_task(self.task) in {"feature-extraction", "text-generation"}
+        return self.TAKES_POSITIONS and generates
+
+    @property
+    def position_reaches(self) -> Sequence[int]:
+        return self.normalized_config.position_reaches if self._has_positions else ()
 
     @property
     def outputs(self) -> NamedAxes:
@@ -125,6 +140,8 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
             stem = DECODER_WITH_PAST_PART if start else DECODER_PART
             known = {"input_ids": tokens[:, start:end], **past}
             known["attention_mask"] = feed["attention_mask"][:, :end]
+            if self._has_positions:
+                known["position_ids"] = feed["position_ids"][:, start:end]
             steps.append(run(stem, {name: known[name] for name in parts[stem].inputs}))
             past = as_past(steps[-1])
         return {name: np.concatenate([s[name] for s in steps], axis=1) for name in self.outputs}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-_MODULES = ("standalone", "showing")
+_MODULES = ("standalone", "states", "showing")
 
 
 @functools.cache

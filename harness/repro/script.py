@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.cache_layout import CacheKind
 from harness.exporters.dynamo import dim_bounds
 from harness.repro.definitions import constant_names, definitions_for, imports_for, used_names
 from harness.repro.literals import WIDTH, dict_literal, tensors_literal
@@ -77,12 +78,18 @@ def _callable_names() -> frozenset[str]:
         "run_eager",
         "run_eager_part",
         "run_eager_with_past",
+        "run_eager_with_states",
         "run_and_exit",
         "show_difference",
     }
 
 
-_WRAPPERS = ("ExportWrapper", "ExportWrapperWithPast", "PartExportWrapper")
+_WRAPPERS = (
+    "ExportWrapper",
+    "ExportWrapperWithPast",
+    "ExportWrapperWithStates",
+    "PartExportWrapper",
+)
 _MAKERS = ("make_model", "make_part")
 
 
@@ -93,6 +100,8 @@ def _call(case: ScriptCase) -> str:
     wrapper, eager = "ExportWrapper", "run_eager"
     if config.call.arguments:
         wrapper, eager = "PartExportWrapper", "run_eager_part"
+    elif any(entry.kind is CacheKind.STATE for entry in config.cache):
+        wrapper, eager = "ExportWrapperWithStates", "run_eager_with_states"
     elif config.use_past_in_inputs:
         wrapper, eager = "ExportWrapperWithPast", "run_eager_with_past"
     show = _SHOW_FUNCTIONS.get(case.requirement, "show_difference")
@@ -105,6 +114,7 @@ def _call(case: ScriptCase) -> str:
 def _constants(case: ScriptCase) -> dict[str, str]:
     config = case.config
     call = config.call
+    places = {e.name: (e.layer, e.place[0], e.place[1] or 0) for e in config.cache}
     unread = {name: (one.like, one.axes, one.width) for name, one in call.unread.items()}
     return {
         "MODEL_CLASS": f"transformers.{case.model_class}",
@@ -123,6 +133,9 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "ARGUMENTS": dict_literal(call.arguments),
         "OBJECTS": dict_literal(call.objects),
         "UNREAD": dict_literal(unread),
+        "CACHE_ARGUMENT": repr(call.cache),
+        "CACHE_INPUTS": dict_literal({n: places[n] for n in places if n in config.inputs}),
+        "CACHE_OUTPUTS": dict_literal({e.present: places[e.name] for e in config.cache}),
         "EXPORT_INPUTS": tensors_literal(config.generate_dummy_inputs()),
         "RUN_INPUTS": tensors_literal(case.feed),
     }

@@ -100,6 +100,31 @@ def test_a_prompt_and_the_steps_after_it_are_a_part_each() -> None:
     assert prompt.outputs["present.1.key"] == {0: "batch_size", 2: "sequence_length"}
 
 
+def test_positions_are_those_of_the_tokens_of_a_part() -> None:
+    class Positioned(_Hybrid):
+        TAKES_POSITIONS = True
+
+    described, seen = Positioned(HYBRID, TASK), []
+    prompt, step = described.parts.values()
+    assert prompt.inputs["position_ids"] == {0: "batch_size", 1: "sequence_length"}
+    assert step.inputs["position_ids"] == {0: "batch_size"}
+    assert list(step.inputs)[:3] == ["input_ids", "attention_mask", "position_ids"]
+    ordinary = step.generate_dummy_inputs(seed=1, past_sequence_length=4)
+    assert ordinary["position_ids"].tolist() == [[4]] * 3
+    assert described.position_reaches
+
+    def run(stem: str, feed: Feed) -> Feed:
+        seen.append(feed["position_ids"].tolist())
+        shape = feed["input_ids"].shape
+        cache = {entry.present: np.zeros(shape) for entry in described.parts[stem].cache}
+        return {"logits": np.zeros((*shape, 2)), **cache}
+
+    feed = {"input_ids": np.ones((1, 3), int), "attention_mask": np.ones((1, 3), int)}
+    described.compose({**feed, "position_ids": np.array([[5, 7, 9]])}, run)
+    assert seen == [[[5, 7]], [[9]]]
+    assert "position_ids" not in Positioned(HYBRID, "text-classification").inputs
+
+
 def test_without_a_past_there_is_one_part() -> None:
     config = _Hybrid(HYBRID, "text-generation")
     assert list(config.parts) == ["model"]

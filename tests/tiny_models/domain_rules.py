@@ -176,14 +176,15 @@ def _set(settings: Any, path: Sequence[str], value: object) -> None:
 
 
 def _rare_ordinary_feeds(config: Any, examples: Sequence[Example]) -> Iterator[Violation]:
-    """A fifth of the examples is ordinary, at past 0 and after a past."""
+    """A fifth of the examples is ordinary, after a past and, if a file takes none, at past 0."""
     space = config.axis_space
     ordinary = [e for e in examples if feed_kind(e.seed) is FeedKind.ORDINARY]
     if len(ordinary) < LEAST_SHARE * len(examples):
         yield Violation("ordinary-examples", details=f"{len(ordinary)} of {len(examples)}")
     if config.past_axis in space.ranges:
         pasts = {e.axes[config.past_axis] > 0 for e in ordinary}
-        if pasts != {False, True}:
+        expected = {True} if space.ranges[config.past_axis].low else {False, True}
+        if pasts != expected:
             yield Violation("ordinary-examples", config.past_axis, "never 0, or never more")
 
 
@@ -203,7 +204,10 @@ def _strange_ordinary_feeds(config: Any) -> Iterator[Violation]:
     """Masks show all, tokens are plain and of one type, and positions follow the past."""
     seed = seed_of(FeedKind.ORDINARY, 1)
     for past in _PAST_SIZES:
-        takes_past = config.past_axis in config.axis_space.ranges
+        ranges = config.axis_space.ranges
+        takes_past = config.past_axis in ranges
+        if takes_past and past < ranges[config.past_axis].low:
+            continue
         sizes = {config.past_axis: past} if takes_past else {}
         feed = config.generate_dummy_inputs(seed=seed, **sizes)
         for name, tensor in feed.items():
@@ -213,7 +217,8 @@ def _strange_ordinary_feeds(config: Any) -> Iterator[Violation]:
 
 def _problem(config: Any, name: str, tensor: torch.Tensor, past: int) -> str | None:
     """Return how the ordinary values of an input differ from what most users feed."""
-    if tensor.is_floating_point() or tensor.ndim > len(config.inputs[name]):
+    known = {*config.inputs[name], *config.fixed_sizes.get(name, {})}
+    if tensor.is_floating_point() or tensor.ndim > len(known):
         return None  # pixels, caches and boxes have no commonest values
     if name in config.masks:
         return None if (tensor == 1).all() else "hides places"
