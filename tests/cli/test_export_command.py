@@ -133,7 +133,7 @@ def test_a_folder_without_a_usable_config_is_refused(
 @pytest.mark.parametrize(
     ("model_type", "parts"),
     [
-        ("lfm2", ("has it", "some layers cache the state", "docs/left-out.md", "scaffold lfm2")),
+        ("zamba", ("has it", "some layers cache the state", "docs/left-out.md", "scaffold zamba")),
         ("siglip", ("has it", "not written yet", "--config-module", "CONTRIBUTING.md")),
         ("codetiny", ("not part of transformers", "--config-module", "--trust-remote-code")),
     ],

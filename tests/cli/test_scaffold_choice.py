@@ -25,7 +25,7 @@ def _fixture_folders_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
         ("canine", None),
         ("qwen2_5_vl", None),
         ("qwen3_5_moe_text", None),
-        ("lfm2", None),
+        ("zamba", None),
     ],
 )
 def test_each_proposal_can_be_followed(architecture: str, first: str | None) -> None:

@@ -214,10 +214,10 @@ def test_the_page_of_reasons_has_the_rows_of_the_data() -> None:
 
 
 def test_a_type_of_transformers_is_explained_with_its_reason() -> None:
-    line = explain_unregistered("lfm2")
-    assert line.startswith("model type 'lfm2': transformers ")
+    line = explain_unregistered("zamba")
+    assert line.startswith("model type 'zamba': transformers ")
     assert "cache the state of a recurrence" in line
-    for part in ("docs/left-out.md", "scaffold lfm2", "--config-module", "CONTRIBUTING.md"):
+    for part in ("docs/left-out.md", "scaffold zamba", "--config-module", "CONTRIBUTING.md"):
         assert part in line
 
 

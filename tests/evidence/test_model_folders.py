@@ -133,8 +133,9 @@ def test_a_pointer_in_place_of_an_onnx_file(tmp_path: Path) -> None:
 
 
 def test_the_type_in_a_configuration_is_no_typing_error(tmp_path: Path) -> None:
-    write(tmp_path, {"config.json": {"model_type": "lfm2"}, "model.safetensors": "-"})
-    with pytest.raises(UsageError, match=r"config\.json: model type 'lfm2': transformers") as found:
+    write(tmp_path, {"config.json": {"model_type": "zamba"}, "model.safetensors": "-"})
+    said = r"config\.json: model type 'zamba': transformers"
+    with pytest.raises(UsageError, match=said) as found:
         read_model_type(tmp_path)
     assert "did you mean" not in str(found.value)
 
@@ -173,7 +174,7 @@ def cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[st
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        ({"model_type": "lfm2"}, "model 'org/name': model type 'lfm2': transformers"),
+        ({"model_type": "zamba"}, "model 'org/name': model type 'zamba': transformers"),
         ({"model_type": "codetiny"}, "model 'org/name': model type 'codetiny' is not part of"),
         ({**BERT, "quantization_config": {"quant_method": "awq"}}, "quantised by awq"),
         ({"architecture": "resnet18", "pretrained_cfg": {}}, r"is a timm model \(resnet18\)"),

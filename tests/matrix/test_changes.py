@@ -193,7 +193,7 @@ def test_the_engine_selects_the_smoke_set(
         edited("docs/guide.md", ("a", "b")),
         edited("fixtures/expectations/README.md", ("a", "b")),
         edited("fixtures/durations.json", ("bart", "bert")),
-        edited("fixtures/left_out.json", ("lfm2", "lfm3")),
+        edited("fixtures/left_out.json", ("zamba2", "zamba3")),
         edited("reports/html.py", ("import", "import sys\nimport")),
         edited("tests/matrix/test_changes.py", ("import", "import sys\nimport")),
         edited("Makefile", ("pytest", "tox")),

@@ -17,6 +17,7 @@ KINDS = (
     ("gpt2", "text-generation-with-past"),
     ("t5", "text2text-generation-with-past"),
     ("vit", "image-classification"),
+    ("lfm2", "text-generation-with-past"),
 )
 
 
