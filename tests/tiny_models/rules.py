@@ -16,6 +16,7 @@ import torch
 from harness.configs.axes import AxisExpression
 from harness.evidence.exceptions import RuleException
 from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
+from tests.tiny_models.cache_rules import violations_of_cache
 from tests.tiny_models.domain_rules import violations_of_domain
 from tests.tiny_models.violations import Violation
 
@@ -89,6 +90,7 @@ def violations_of_pair(
     yield from _dropout(model, config)
     yield from _feeds(config)
     yield from violations_of_domain(config)
+    yield from violations_of_cache(model, config)
     yield from left_out_inputs(model, config)
     yield from _tolerance(model, config, exceptions)
 
