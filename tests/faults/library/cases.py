@@ -38,13 +38,15 @@ ONLY_PART = "model"
 class Edited(Case):
     """A correct export with one edited part.
 
-    If `is_asked`, the opset of the subject is requested; otherwise the file's own opset counts.
+    If `is_asked`, the opset of the subject is requested; otherwise the file's own opset counts. If
+    `at_stated`, the tolerance is that of the description: a measured one depends on the machine.
     """
 
     family: ClassVar[Family] = Family.EDIT
     edit: Edit
     part: str = ONLY_PART
     is_asked: bool = True
+    at_stated: bool = False
 
     @contextmanager
     def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
@@ -54,8 +56,9 @@ class Edited(Case):
             model = onnx.load(path)
             self.edit(model)
             onnx.save(model, path)
-            opset = subject.opset if self.is_asked else None
-            yield Candidate(bench.model(subject), bench.config(subject), folder, opset)
+            opset, config = subject.opset if self.is_asked else None, bench.config(subject)
+            atol = config.atol if self.at_stated else None
+            yield Candidate(bench.model(subject), config, folder, opset, atol)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,10 +210,11 @@ class Ran(Case):
     family: ClassVar[Family] = Family.RUNTIME
     edit: Edit = lambda model: None
     runtime: Runtime | None = None
+    at_stated: bool = False
 
     @contextmanager
     def candidate(self, bench: Bench, subject: Subject) -> Iterator[Candidate]:
-        edited = Edited(self.edit)
+        edited = Edited(self.edit, at_stated=self.at_stated)
         with running(self.runtime), edited.candidate(bench, subject) as candidate:
             yield candidate
 
@@ -233,9 +237,11 @@ def edited(
     edit: Edit,
     *threads: str,
     part: str = ONLY_PART,
+    at_stated: bool = False,
 ) -> Fault:
     """Return a fault that edits a correct file."""
-    return Fault(name, subject, names(refused_by), mechanism, Edited(edit, part), threads)
+    case = Edited(edit, part, at_stated=at_stated)
+    return Fault(name, subject, names(refused_by), mechanism, case, threads)
 
 
 def rearranged(

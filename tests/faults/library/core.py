@@ -30,12 +30,16 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """Exported files, with the model and the description that they are judged by."""
+    """Exported files, with the model and the description that they are judged by.
+
+    `atol` None means that the tolerance is measured.
+    """
 
     model: Any
     config: OnnxConfig
     folder: Path
     opset: int | None
+    atol: float | None = None
 
 
 class Case(ABC):
@@ -58,6 +62,7 @@ class Case(ABC):
                 subject.task,
                 opset=one.opset,
                 config=one.config,
+                atol=one.atol,
                 requirements=requirements,
                 profile=PROFILE,
             )

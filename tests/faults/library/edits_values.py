@@ -147,6 +147,7 @@ OUTPUTS = (
         "logits have a relative error of 9e-6, which an rtol permits",
         Returned("logits", "k = Constant<value_float=1.000009>() y = Mul(x, k)"),
         "huggingface/optimum#1131",
+        at_stated=True,
     ),
     edited(
         "nan",

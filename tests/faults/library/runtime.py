@@ -89,9 +89,16 @@ REAL = (
 
 
 def _stub(
-    name: str, subject: Subject, refused_by: str, runtime: Runtime, mechanism: str, *threads: str
+    name: str,
+    subject: Subject,
+    refused_by: str,
+    runtime: Runtime,
+    mechanism: str,
+    *threads: str,
+    at_stated: bool = False,
 ) -> Fault:
-    return Fault(name, subject, (refused_by,), mechanism, Ran(runtime=runtime), threads)
+    case = Ran(runtime=runtime, at_stated=at_stated)
+    return Fault(name, subject, (refused_by,), mechanism, case, threads)
 
 
 STUBS = (
@@ -143,6 +150,7 @@ STUBS = (
         runtimes.levels_apart,
         "both levels are within the tolerance, but their difference is not",
         "microsoft/onnxruntime#17689",
+        at_stated=True,
     ),
     _stub(
         "adds-up-in-any-order",
