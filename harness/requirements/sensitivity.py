@@ -161,7 +161,7 @@ REQUIREMENT = Requirement(
     fails_when="an output moves by less than half of its movement in eager PyTorch when one input "
     "is redrawn; inconclusive if eager PyTorch moves by less than 100 x atol",
     sizes=lambda config, example: _enlarged(config, example).axes,
-    sample=30,
+    sample=12,
     examine_example=examine_sides,
     examine_together=examine_sides,
     explain=blame_by_execution,
