@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from harness import CellId, CellReport, Outcome, Record, check, export, judge_cell
+from harness.requirements.sensitivity import REQUIREMENT
 
 Named = dict[str, torch.Tensor]
 Run = Callable[[Named], Named]
@@ -40,7 +41,7 @@ def test_a_correct_export_passes(cell: str) -> None:
         CellId.parse(f"{cell}/opset18/torchscript"), requirements=["sensitivity"], profile="smoke"
     )
     assert report.conforms, report.records[0].message
-    assert report.records[0].examples == 30
+    assert report.records[0].examples == REQUIREMENT.sample
 
 
 def _counts_positions_itself(run: Run, named: Named) -> Named:
