@@ -251,9 +251,9 @@ class OnnxConfig(ABC):
         import torch
 
         generator = torch.Generator().manual_seed(seed)
-        other = dict(feed)
+        other, fixed = dict(feed), self.fixed_sizes
         for name, where in places.items():
-            known = {*self.inputs[name], *self.fixed_sizes.get(name, {})}
+            known = {*self.inputs[name], *fixed.get(name, {})}
             dims = {axis: feed[name].shape[axis] for axis in known}
             source = self._dummy_input_generator(name, generator)
             other[name] = source.redraw(name, feed[name], where, dims)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 class Unread:
     """An argument that a call needs although the model reads only its shape.
 
-    Its sizes are those of the input `like` at `axes`, followed by `width`.
+    Its shape is the sizes of `axes` of the input `like`, then `width`.
     """
 
     like: str

@@ -15,7 +15,7 @@ _config_modules: list[str] = []
 
 def load_config_modules(names: Iterable[str]) -> None:
     """Import config modules by dotted name, also from the working directory."""
-    load_architectures()  # first, so that a config module can replace an architecture of ours
+    load_architectures()  # first, so that a config module can replace a built-in description
     directory = str(Path.cwd())
     if directory not in sys.path:
         sys.path.append(directory)

@@ -1,4 +1,4 @@
-"""A configuration that nests those of two registered architectures: an encoder and a decoder."""
+"""The configuration of an encoder-decoder that nests the configurations of its two models."""
 
 from __future__ import annotations
 

@@ -158,10 +158,8 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
     @property
     def _lengths(self) -> tuple[str, ...]:
         """The lengths of the keys of a query, in this part or in all parts."""
-        parts = {id(part): part for part in (self, *self.parts.values())}.values()
-        grows = any(e.kind is CacheKind.KEYS_VALUES for part in parts for e in part.cache)
-        of_prompt = () if self._continues else (self.STEP_AXIS,)
-        of_step = (
-            (f"{self.past_axis} + 1",) if grows and (self._continues or not self._is_part) else ()
-        )
-        return of_prompt + of_step
+        entries = (entry for part in self.parts.values() for entry in part.cache)
+        grows = any(entry.kind is CacheKind.KEYS_VALUES for entry in entries)
+        has_prompt, has_step = not self._continues, self._continues or not self._is_part
+        lengths = (self.STEP_AXIS,) if has_prompt else ()
+        return (*lengths, f"{self.past_axis} + 1") if grows and has_step else lengths

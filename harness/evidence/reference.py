@@ -112,9 +112,7 @@ def _arguments(
 
     call = config.call
     given = {
-        call.arguments.get(name, name): tensor
-        for name, tensor in tensors.items()
-        if not is_past(name)
+        call.argument_of(name): tensor for name, tensor in tensors.items() if not is_past(name)
     }
     for name, unread in call.unread.items():
         shape = [tensors[unread.like].shape[axis] for axis in unread.axes]
