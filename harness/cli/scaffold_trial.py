@@ -166,7 +166,7 @@ def _unreached_positions(model: Any, config: OnnxConfig) -> Iterator[int]:
         return False
 
     for expression, limit in space.ceilings:
-        if limit > MAX_LENGTH or any(factor != 1 for _, factor in expression.terms):
+        if limit > MAX_LENGTH or not expression.is_sum:
             continue
         totals = range(len(expression.names), limit + 1)
         reached = bisect.bisect_left(totals, True, key=lambda total: refuses(total, expression))

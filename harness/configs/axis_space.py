@@ -7,6 +7,7 @@ a name agree by construction, and sums follow.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -20,12 +21,30 @@ from harness.errors import DescriptionError, UsageError, suggest
 class AxisRange:
     """The sizes drawn for one axis name, and the size at which the model is exported.
 
-    Export sizes are at least 2 (1 is specialised by torch.export) and pairwise different.
+    Export sizes are at least 2 (1 is specialised by torch.export) and pairwise different. All sizes
+    are multiples of `step`, such as 14 for images of whole patches; raises DescriptionError if not.
     """
 
     low: int
     high: int
     export: int
+    step: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high", "export"):
+            if getattr(self, name) % self.step:
+                raise DescriptionError(
+                    f"AxisRange.{name}: got {getattr(self, name)}, expected a multiple of the step "
+                    f"{self.step}"
+                )
+
+    def admitted(self, size: int) -> int:
+        """Return the largest admitted size up to this one, or the smallest of all."""
+        return max(self.low, size - size % self.step)
+
+    def up_to(self, limit: int) -> Self:
+        """Return a range that ends at the last admitted size up to a limit, if that is longer."""
+        return dataclasses.replace(self, high=max(self.high, limit - limit % self.step))
 
 
 AXIS_RANGES: Mapping[str, AxisRange] = {
@@ -48,6 +67,8 @@ _LONG_PAST = 24
 _LENGTHS = frozenset(name for name in AXIS_RANGES if name.endswith("sequence_length"))
 _WITHOUT_END = 64
 """The size that lengths reach for which a model states no bound."""
+
+_FAR = 2**20
 
 
 IsAffordable = Callable[[AxisSizes], bool]
@@ -95,9 +116,11 @@ class AxisSpace:
         limits = _parsed({text: (limit,) for text, limit in ceilings.items()}, within=ranges)
         for expression, limit in limits:
             for name in set(expression.names) - set(overrides):
-                axis = ranges[name]
-                ranges[name] = dataclasses.replace(axis, high=max(axis.high, limit))
-        return cls(ranges, limits, _parsed(landmarks, within=ranges), reaches)
+                ranges[name] = ranges[name].up_to(limit)
+        bounds = (limits, _parsed(landmarks, within=ranges))
+        for expression, _ in itertools.chain(*bounds):
+            _require_growth(expression, ranges)
+        return cls(ranges, *bounds, reaches)
 
     @property
     def export_sizes(self) -> dict[str, int]:
@@ -106,13 +129,15 @@ class AxisSpace:
     @property
     def other_export_sizes(self) -> dict[str, int]:
         """A second size for each axis, on the same side of every landmark that lies below both."""
-        return self.fit({n: size + OTHER_EXPORT for n, size in self.export_sizes.items()})
+        return self.fit(
+            {n: size + OTHER_EXPORT * self.ranges[n].step for n, size in self.export_sizes.items()}
+        )
 
     def complete(self, sizes: AxisSizes) -> dict[str, int]:
         """Export sizes with `sizes` in their place.
 
-        Raises UsageError for an unknown axis, a size below the axis's smallest, or a sum that the
-        model does not reach.
+        Raises UsageError for an unknown axis, a size that the axis does not admit, or a sum that
+        the model does not reach.
         """
         for name, size in sizes.items():
             if name not in self.ranges:
@@ -121,6 +146,8 @@ class AxisSpace:
                 )
             if size < (low := self.ranges[name].low):
                 raise UsageError(f"axis {name}: size {size} is below {low}; give {low} or more")
+            if size % (step := self.ranges[name].step):
+                raise UsageError(f"axis {name}: size {size} is no multiple of {step}; give one")
         chosen = {**{n: s for n, s in self.export_sizes.items() if n not in sizes}, **sizes}
         for expression, limit in self.ceilings:
             if (value := expression.evaluate(chosen)) > limit:
@@ -131,14 +158,15 @@ class AxisSpace:
 
     def fit(self, sizes: AxisSizes) -> dict[str, int]:
         """The nearest admitted sizes: too long sums lose from their longest axis."""
-        fitted = {name: max(size, self.ranges[name].low) for name, size in sizes.items()}
+        fitted = {name: self.ranges[name].admitted(size) for name, size in sizes.items()}
         for expression, limit in self.ceilings:
             while (excess := expression.evaluate(fitted) - limit) > 0:
                 longest = max(expression.names, key=lambda n: fitted[n] - self.ranges[n].low)
                 room = fitted[longest] - self.ranges[longest].low
                 if room <= 0:
                     raise DescriptionError(f"axes {expression.text}: no size fits {limit}")
-                fitted[longest] -= min(room, max(1, excess // 2))
+                shorter = fitted[longest] - min(room, max(1, excess // 2))
+                fitted[longest] = self.ranges[longest].admitted(shorter)
         return fitted
 
     def reduce(self, sizes: AxisSizes, is_affordable: IsAffordable) -> dict[str, int]:
@@ -149,8 +177,10 @@ class AxisSpace:
             return reduced
         longest = max(reduced, key=lambda name: reduced[name] - self.ranges[name].low)
         reduced |= {name: a.low for name, a in self.ranges.items() if name != longest}
-        while not is_affordable(reduced) and reduced[longest] > max(1, self.ranges[longest].low):
-            reduced[longest] = max(1, self.ranges[longest].low, reduced[longest] // 2)
+        least = max(1, self.ranges[longest].low)
+        while not is_affordable(reduced) and reduced[longest] > least:
+            half = max(1, reduced[longest] // 2)
+            reduced[longest] = self.ranges[longest].admitted(half)
         return reduced
 
     @property
@@ -161,8 +191,21 @@ class AxisSpace:
     def row_at(self, expression: AxisExpression, size: int) -> dict[str, int]:
         """Return the smallest sizes at which a sum of axes has this value, or its largest one."""
         lows = {name: axis.low for name, axis in self.ranges.items()}
-        name, factor = expression.terms[0]
-        return self.fit({**lows, name: lows[name] + (size - expression.evaluate(lows)) // factor})
+        name = expression.names[0]
+        return self.fit({**lows, name: expression.largest_size(name, lows, limit=size)})
+
+    def agree(self, one: AxisExpression, other: AxisExpression) -> bool:
+        """Whether two expressions have the same value at all admitted sizes.
+
+        Names that are no axis of this space have any size from 0 on.
+        """
+        any_size = AxisRange(0, 1, export=2)
+
+        def at(name: str, number: int) -> int:
+            axis = self.ranges.get(name, any_size)
+            return axis.low + number * axis.step
+
+        return one.agrees_with(other, at=at)
 
     def corners(self) -> list[dict[str, int]]:
         """Sizes that always run, smallest first. The export's own sizes are left out."""
@@ -211,7 +254,7 @@ class AxisSpace:
             yield self._row_by_all_axes(expression, 3 * size)
         for expression, limit in self.ceilings:
             yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
-            if len(expression.terms) > 1:
+            if len(expression.names) > 1:
                 yield self._row_by_all_axes(expression, limit)
         for name, size in self._lengths_without_bound():
             yield {**dict.fromkeys(self.ranges, 2), name: size}
@@ -226,21 +269,23 @@ class AxisSpace:
     def _rows_at(
         self, expression: AxisExpression, goals: Sequence[int], *, others: int = 2
     ) -> Iterator[dict[str, int]]:
-        """Rows at which the sum of axes has each of the values `goals`, by each axis in turn.
+        """Rows at which a sum of axes has each of the values `goals`, by each axis in turn.
 
         All other axes have the size `others`, or their smallest size if that is larger.
         """
         base, lows = self._small_row(expression, others=others)
-        least = expression.evaluate(lows)
-        for name, factor in expression.terms:
+        for name in expression.names:
             for goal in goals:
-                yield {**base, name: lows[name] + (goal - least) // factor}
+                yield {**base, name: expression.largest_size(name, lows, limit=goal)}
 
     def _row_by_all_axes(self, expression: AxisExpression, goal: int) -> dict[str, int]:
         """A row at which the sum of axes has this value, or nearly, by about as much of each."""
-        base, lows = self._small_row(expression, others=2)
-        share = (goal - expression.evaluate(lows)) // len(expression.terms)
-        return {**base, **{n: lows[n] + share // factor for n, factor in expression.terms}}
+        base, sizes = self._small_row(expression, others=2)
+        least, count = expression.evaluate(sizes), len(expression.names)
+        for number, name in enumerate(expression.names, start=1):
+            limit = least + (goal - least) // count * number
+            sizes[name] = expression.largest_size(name, sizes, limit=limit)
+        return {**base, **sizes}
 
     def _small_row(
         self, expression: AxisExpression, *, others: int
@@ -252,3 +297,15 @@ class AxisSpace:
 def _parsed(sizes: Mapping[str, Sequence[int]], *, within: Collection[str]) -> Bounds:
     expressions = ((AxisExpression.parse(t), size) for t, many in sizes.items() for size in many)
     return tuple((e, size) for e, size in expressions if set(e.names) <= set(within))
+
+
+def _require_growth(expression: AxisExpression, ranges: Mapping[str, AxisRange]) -> None:
+    """Raise DescriptionError if a bounded expression does not grow with each of its axes."""
+    lows = {name: ranges[name].low for name in expression.names}
+    least = expression.evaluate(lows)
+    for name in expression.names:
+        if expression.evaluate({**lows, name: _FAR}) <= least:
+            raise DescriptionError(
+                f"axes {expression.text}: got a bound that {name} cannot reach, expected a value "
+                f"that grows with {name}"
+            )

@@ -73,8 +73,9 @@ def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
     """Plain axis name -> smallest and largest size that the description allows.
 
     The smallest size is 0 if the description states no minimum above 1; the largest is None if
-    there is no limit. The past of a step of one token is left out: of a dim with bounds, torch 2.13
-    cannot prove `Min(6*past + 6, 12*past + 12) == 6*past + 6`, its guard for the joined keys.
+    there is no limit. Derived axes have no bounds. The past of a step of one token has none either:
+    of a dim with bounds, torch 2.13 cannot prove `Min(6*past + 6, 12*past + 12) == 6*past + 6`, its
+    guard for the joined keys.
     """
     space = config.axis_space
     unbounded = {config.past_axis} if config.steps_singly else frozenset()
@@ -84,22 +85,33 @@ def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
     return {
         text: (low if (low := space.ranges[name].low) > 1 else 0, _ceiling(space, name))
         for text, name in plain.items()
-        if name not in unbounded
+        if name not in unbounded and name in space.ranges
     }
 
 
 def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
-    """Return torch.export's dynamic shapes: a named dim for each plain axis, `DYNAMIC` for sums.
+    """Return torch.export's dynamic shapes: a named dim for each plain axis, otherwise `DYNAMIC`.
 
     torch.export refuses `Dim + Dim`.
     """
     from torch.export import Dim
 
-    dims = {text: Dim(text, min=low, max=high) for text, (low, high) in dim_bounds(config).items()}
+    dims = {name: _dim(name, config, *bounds) for name, bounds in dim_bounds(config).items()}
     return tuple(
         {axis: dims.get(text, Dim.DYNAMIC) for axis, text in axes.items()}
         for axes in config.inputs.values()
     )
+
+
+def _dim(name: str, config: OnnxConfig, low: int, high: int | None) -> Any:
+    """Return the dim of a plain axis: a multiple of another dim if its sizes are in steps."""
+    from torch.export import Dim
+
+    step = config.axis_space.ranges[name].step
+    if step == 1:
+        return Dim(name, min=low, max=high)
+    count = Dim(f"{name}_in_steps", min=-(-low // step), max=None if high is None else high // step)
+    return step * count
 
 
 def _ceiling(space: AxisSpace, name: str) -> int | None:
@@ -109,8 +121,7 @@ def _ceiling(space: AxisSpace, name: str) -> int | None:
     size 2, whatever their own minimum.
     """
     limits = [
-        (limit - sum(2 * factor for other, factor in expression.terms if other != name))
-        // dict(expression.terms)[name]
+        expression.largest_size(name, dict.fromkeys(expression.names, 2), limit=limit)
         for expression, limit in space.ceilings
         if name in expression.names
     ]

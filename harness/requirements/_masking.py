@@ -160,7 +160,7 @@ def _spans(text: str, sizes: Mapping[str, int]) -> dict[str, slice]:
     """
     expression = AxisExpression.parse(text)
     spans, start = {text: slice(None)}, 0
-    if expression.constant == 0 and all(factor == 1 for _, factor in expression.terms):
+    if expression.is_sum:
         for name in _in_order(expression):
             spans[name] = slice(start, start + sizes[name])
             start += sizes[name]

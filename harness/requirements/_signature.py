@@ -12,6 +12,7 @@ from harness.evidence.sides import EagerError
 from harness.records import InterfaceValue, PartInterface
 
 if TYPE_CHECKING:
+    from harness.configs.axis_space import AxisSpace
     from harness.configs.task_table import Axes
     from harness.evidence.evidence import Evidence
     from harness.evidence.onnx_file import Dim
@@ -53,6 +54,12 @@ def expression_of(dim: str | None) -> AxisExpression | None:
         return None
 
 
+def is_same_axis(dim: str | None, text: str, space: AxisSpace) -> bool:
+    """Whether the text of a dim means a declared axis expression, at all sizes of a space."""
+    found = expression_of(dim)
+    return found is not None and space.agree(found, AxisExpression.parse(text))
+
+
 def interface_of(evidence: Evidence) -> dict[str, PartInterface]:
     """Return the declared and actual interface by part; parts that eager refuses are left out."""
     return {part.stem: found for part in evidence.parts if (found := _interface_of(part))}
@@ -63,24 +70,27 @@ def _interface_of(part: PartEvidence) -> PartInterface | None:
         inputs, outputs = declared_signature(part)
     except EagerError:
         return None
+    space = part.config.axis_space
     return PartInterface.bounded(
-        inputs=_interface_values(inputs, graph_inputs(part.model_proto)),
-        outputs=_interface_values(outputs, graph_outputs(part.model_proto)),
+        inputs=_interface_values(inputs, graph_inputs(part.model_proto), space),
+        outputs=_interface_values(outputs, graph_outputs(part.model_proto), space),
     )
 
 
-def _interface_values(declared: Signature, actual: Signature) -> Iterator[InterfaceValue]:
+def _interface_values(
+    declared: Signature, actual: Signature, space: AxisSpace
+) -> Iterator[InterfaceValue]:
     """Yield all declared values, then the undeclared ones of the file."""
     for name in dict.fromkeys((*declared, *actual)):
         expected, got = declared.get(name), actual.get(name)
         yield InterfaceValue(
             name=name,
-            declared=_text(expected) if expected else None,
-            actual=_text(got, like=expected) if got else None,
+            declared=_text(expected, space) if expected else None,
+            actual=_text(got, space, like=expected) if got else None,
         )
 
 
-def _text(value: Value, *, like: Value | None = None) -> str:
+def _text(value: Value, space: AxisSpace, *, like: Value | None = None) -> str:
     """Return a text such as `int64[batch_size, 4]`, or only the dtype if the dims are unknown.
 
     A dim that equals the dim of `like` is written as in `like`, so that texts differ only if their
@@ -89,12 +99,13 @@ def _text(value: Value, *, like: Value | None = None) -> str:
     if value.dims is None:
         return value.dtype
     others = like.dims if like and like.dims and len(like.dims) == len(value.dims) else value.dims
-    return f"{value.dtype}[{', '.join(map(_dim, value.dims, others))}]"
+    dims = (_dim(dim, other, space) for dim, other in zip(value.dims, others, strict=True))
+    return f"{value.dtype}[{', '.join(dims)}]"
 
 
-def _dim(dim: Dim, like: Dim) -> str:
+def _dim(dim: Dim, like: Dim, space: AxisSpace) -> str:
     if dim is None:
         return "?"
     if isinstance(dim, str) and isinstance(like, str):
-        return like if expression_of(dim) == AxisExpression.parse(like) else dim
+        return like if is_same_axis(dim, like, space) else dim
     return str(dim)

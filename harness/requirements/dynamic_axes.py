@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.axes import AxisExpression, shape_problems
+from harness.configs.axes import shape_problems
 from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
 from harness.evidence.session import CandidateError
 from harness.requirements._described_axes import description_findings
-from harness.requirements._signature import expression_of
+from harness.requirements._signature import expression_of, is_same_axis
 from harness.requirements.shared.blame import blame_by_declared_shapes
 from harness.requirements.shared.requirement import Examined, Finding, Requirement, refusal_reason
 
 if TYPE_CHECKING:
+    from harness.configs.axes import AxisExpression
+    from harness.configs.axis_space import AxisSpace
     from harness.configs.task_table import Axes
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import Example, PartEvidence
@@ -31,7 +33,9 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         for name, dims in _declared_dims(part).items():
             for axis, dim in enumerate(dims):
                 text = declared[name].get(axis)
-                message = _dim_problem(dim, text, compares_symbols=evidence.is_own_export)
+                message = _dim_problem(
+                    dim, text, space=part.config.axis_space if evidence.is_own_export else None
+                )
                 if message:
                     yield Finding(
                         message=f"axis {axis} of {name}: {message}",
@@ -57,21 +61,21 @@ def _declared_dims(part: PartEvidence) -> dict[str, tuple[Dim, ...]]:
     return {n: v.dims for n, v in values.items() if v.dims is not None and n in declared}
 
 
-def _dim_problem(dim: Dim, text: str | None, *, compares_symbols: bool) -> str | None:
+def _dim_problem(dim: Dim, text: str | None, *, space: AxisSpace | None) -> str | None:
     """Return the defect of one dim, or None.
 
     `text` is its declared axis expression; None means that the axis is declared static. Symbols are
-    compared with `text` only if `compares_symbols`.
+    compared with `text` over the sizes of `space`, if that is given.
     """
     if text is None:
-        if isinstance(dim, int) or (dim is None and not compares_symbols):
+        if isinstance(dim, int) or (dim is None and space is None):
             return None
         return f"got the symbol {dim!r}, expected a static size, since no dynamic axis is declared"
     if isinstance(dim, int):
         return f"got the frozen size {dim}, expected the dynamic axis {text!r}"
     if dim is not None and dim.strip().isdigit():
         return f"got the number {dim!r} as a symbol, expected the dynamic axis {text!r}"
-    if compares_symbols and expression_of(dim) != AxisExpression.parse(text):
+    if space is not None and not is_same_axis(dim, text, space):
         return f"got the symbol {dim!r}, expected {text!r}"
     return None
 

@@ -119,12 +119,12 @@ def _unreached_positions(config: Any, examples: Sequence[Example]) -> Iterator[V
 
 
 def _is_admitted(space: AxisSpace, expression: AxisExpression, goal: int) -> bool:
-    """Whether the sum of axes can have this value: by one of the axes, the others at their least"""
+    """Whether an expression can have this value: by one axis, with the others at their least."""
     lows = {name: axis.low for name, axis in space.ranges.items()}
-    least = expression.evaluate(lows)
-    for name, factor in expression.terms:
+    for name in expression.names:
         try:
-            sizes = space.complete({**lows, name: lows[name] + (goal - least) // factor})
+            size = expression.largest_size(name, lows, limit=goal)
+            sizes = space.complete({**lows, name: size})
         except UsageError:
             continue
         if expression.evaluate(sizes) == goal:
