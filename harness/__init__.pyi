@@ -23,6 +23,8 @@ from .configs.dummy_inputs import (
     DummySeq2SeqPastKeyValuesGenerator as DummySeq2SeqPastKeyValuesGenerator,
 )
 from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
+from .configs.feed_generators import FeedGenerator as FeedGenerator
+from .configs.feed_generators import FeedRequest as FeedRequest
 from .configs.middle_end import AudioOnnxConfig as AudioOnnxConfig
 from .configs.middle_end import AudioToTextOnnxConfig as AudioToTextOnnxConfig
 from .configs.middle_end import EncoderDecoderOnnxConfig as EncoderDecoderOnnxConfig

@@ -15,8 +15,10 @@ from harness.configs.axis_space import AxisRange, AxisSpace
 from harness.configs.cache_layout import CacheEntry, CacheKind, is_past, keys_and_values
 from harness.configs.calls import PartCall
 from harness.configs.decoding import compose_steps, half_then_single, token_count
-from harness.configs.dummy_inputs import MASK_INPUTS, DummyInputGenerator, DummyInputGenerators
-from harness.configs.feeds import Feed, FeedKind, RunPart, feed_kind, reach_number
+from harness.configs.dummy_feeds import DummyFeeds, sizes_in
+from harness.configs.dummy_inputs import MASK_INPUTS
+from harness.configs.feed_generators import FeedGenerators, SeededGenerator
+from harness.configs.feeds import Feed, RunPart
 from harness.configs.normalized_config import NormalizedConfig
 from harness.configs.task_table import (
     TASKS,
@@ -42,12 +44,16 @@ class OnnxConfig(ABC):
     """
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedConfig
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = ()
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = ()
     ATOL_FOR_VALIDATION: ClassVar[Atol] = 1e-5
     DEFAULT_ONNX_OPSET: ClassVar[int] = 18
     MIN_OPSET: ClassVar[int] = 7
     MODALITY: ClassVar[str] = "other"
     AXIS_RANGES: ClassVar[Mapping[str, AxisRange]] = {}
+    DERIVED_AXES: ClassVar[Mapping[str, str]] = {}
+    """Axis whose size the values of a feed decide, such as the patches of images of several sizes
+    -> an axis expression that it does not exceed, for the estimate of an example's cost."""
+
     STEP_AXIS: ClassVar[str] = "sequence_length"
     STEP_INPUT: ClassVar[str] = "input_ids"
     """What a decoder adds to its past: the input of its tokens, and their axis."""
@@ -77,11 +83,11 @@ class OnnxConfig(ABC):
     @property
     @abstractmethod
     def inputs(self) -> Mapping[str, Axes]:
-        """Input name -> {axis index: axis name or affine sum}; axes left out are static."""
+        """Input name -> {axis index: axis expression}; axes left out are static."""
 
     @property
     def outputs(self) -> NamedAxes:
-        """Output name -> {axis index: axis name or affine sum}, as the task prescribes."""
+        """Output name -> {axis index: axis expression}, as the task prescribes."""
         common = TASKS[base_task(self.task)].outputs
         return OrderedDict((name, dict(axes)) for name, axes in common.items())
 
@@ -97,12 +103,12 @@ class OnnxConfig(ABC):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        """Axis name or sum -> the largest value that the model admits."""
+        """Axis expression -> the largest value that the model admits."""
         return {}
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
-        """Axis name or sum -> the sizes around which the model behaves differently."""
+        """Axis expression -> the sizes around which the model behaves differently."""
         return {}
 
     @property
@@ -123,6 +129,7 @@ class OnnxConfig(ABC):
             for axes in config.inputs.values()
             for text in axes.values()
             for name in AxisExpression.parse(text).names
+            if name not in config.DERIVED_AXES
         )
         return AxisSpace.over(
             names,
@@ -188,7 +195,7 @@ class OnnxConfig(ABC):
         return tuple(n for n in self.inputs if not is_past(n) and n != "position_ids")
 
     @property
-    def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
+    def dummy_input_generator_classes(self) -> Iterable[type[SeededGenerator]]:
         """Where the values of the inputs come from, the first that supports a name being asked."""
         return self.DUMMY_INPUT_GENERATOR_CLASSES
 
@@ -209,36 +216,17 @@ class OnnxConfig(ABC):
         Raises UsageError for an unknown axis or an impossible size, DescriptionError if no
         generator supports an input.
         """
-        import torch
+        return DummyFeeds(self).draw(self.axis_space.complete(axis_sizes), seed=seed)
 
-        sizes = self.axis_space.complete(axis_sizes)
-        generator = torch.Generator().manual_seed(seed)
-        feed: dict[str, torch.Tensor] = {}
-        fixed = self.fixed_sizes
-        for name, axes in self.inputs.items():
-            source = self._dummy_input_generator(name, generator)
-            dynamic = {a: AxisExpression.parse(text).evaluate(sizes) for a, text in axes.items()}
-            dims = {**fixed.get(name, {}), **dynamic}
-            match feed_kind(seed):
-                case FeedKind.PROVOKING:
-                    feed[name] = source.generate(name, dims)
-                case FeedKind.ORDINARY:
-                    feed[name] = source.ordinary(name, dims, past=sizes.get(self.past_axis, 0))
-                case FeedKind.REACHING:
-                    feed[name] = source.reaching(name, dims, number=reach_number(seed))
-        return feed
+    def derived_sizes(self, feed: Mapping[str, Any]) -> dict[str, int]:
+        """Return derived axis name -> its size in a feed of tensors or arrays."""
+        shapes = {name: tuple(value.shape) for name, value in feed.items()}
+        sizes = sizes_in(self.inputs, shapes)
+        return {name: sizes[name] for name in self.DERIVED_AXES if name in sizes}
 
     def follow_masks(self, feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Return a feed whose inputs follow from its masks as users derive them (positions)."""
-        import torch
-
-        masks = {name: feed[name] for name in self.masks}
-        return {
-            name: self._dummy_input_generator(name, torch.Generator()).follow_masks(
-                name, tensor, masks
-            )
-            for name, tensor in feed.items()
-        }
+        return DummyFeeds(self).follow_masks(feed, self.masks)
 
     def redraw(
         self,
@@ -248,43 +236,18 @@ class OnnxConfig(ABC):
         seed: int,
     ) -> dict[str, torch.Tensor]:
         """`feed` with other values at `places`: input name -> booleans that broadcast to it."""
-        import torch
-
-        generator = torch.Generator().manual_seed(seed)
-        other, fixed = dict(feed), self.fixed_sizes
-        for name, where in places.items():
-            known = {*self.inputs[name], *fixed.get(name, {})}
-            dims = {axis: feed[name].shape[axis] for axis in known}
-            source = self._dummy_input_generator(name, generator)
-            other[name] = source.redraw(name, feed[name], where, dims)
-        return other
+        return DummyFeeds(self).redraw(feed, places, seed=seed)
 
     def pad(
         self, feed: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]
     ) -> dict[str, torch.Tensor]:
         """`feed` with what a preprocessor writes where it pads: padding ids, as far as known."""
-        import torch
-
-        generator = torch.Generator()
-        other = dict(feed)
-        for name, where in places.items():
-            source = self._dummy_input_generator(name, generator)
-            other[name] = source.pad(name, feed[name], where)
-        return other
+        return DummyFeeds(self).pad(feed, places)
 
     def image_axes(self, name: str) -> tuple[int, ...]:
         """The axes of channels, height and width of an input; none unless it holds images."""
         classes = self.dummy_input_generator_classes
         return next((one.IMAGE_AXES for one in classes if one.supports_input(name)), ())
-
-    def _dummy_input_generator(self, name: str, generator: torch.Generator) -> DummyInputGenerator:
-        for candidate in self.dummy_input_generator_classes:
-            if candidate.supports_input(name):
-                return candidate(self.task, self.normalized_config, generator)
-        raise DescriptionError(
-            f"{type(self).__name__}: no dummy input generator supports {name!r}; "
-            "add one to DUMMY_INPUT_GENERATOR_CLASSES"
-        )
 
     def compose(self, feed: Feed, run: RunPart, ends: Sequence[int] | None = None) -> Feed:
         """What the parts compute together for a feed of the whole, as those who use them run them.

@@ -9,45 +9,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
+from harness.configs.feed_generators import (
+    Dims,
+    FeedGenerator,
+    FeedRequest,
+    SeededGenerator,
+    Tensors,
+)
 from harness.errors import DescriptionError
 
 if TYPE_CHECKING:
     import torch
 
-    from harness.configs.normalized_config import NormalizedConfig
-
-Dims = Mapping[int, int]
-
 MASK_INPUTS = frozenset({"attention_mask", "encoder_attention_mask"})
 """Inputs that say which places of others count: 1 shows a place, 0 hides it."""
 
 
-class DummyInputGenerator(ABC):
-    """Makes the values of the inputs that it supports.
-
-    `MODALITY` names the nested configuration that they follow, where a model has several; without
-    one they follow the whole.
-    """
-
-    SUPPORTED_INPUT_NAMES: ClassVar[tuple[str, ...]] = ()
-    MODALITY: ClassVar[str] = ""
-    IMAGE_AXES: ClassVar[tuple[int, ...]] = ()
-    """The axes of channels, height and width, if the inputs are images."""
-
-    def __init__(
-        self, task: str, normalized_config: NormalizedConfig, generator: torch.Generator
-    ) -> None:
-        self.task = task
-        self.whole_config = normalized_config
-        self.normalized_config = normalized_config.of_modality(self.MODALITY)
-        self.generator = generator
-
-    @classmethod
-    def supports_input(cls, name: str) -> bool:
-        """Whether `name` is one of ours; a supported `past_key_values` covers its layers."""
-        return name in cls.SUPPORTED_INPUT_NAMES or name.split(".")[0] in cls.SUPPORTED_INPUT_NAMES
+class DummyInputGenerator(SeededGenerator, ABC):
+    """Makes the values of each input that it supports alone."""
 
     @abstractmethod
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
@@ -89,24 +70,42 @@ class DummyInputGenerator(ABC):
         """`tensor` with what a preprocessor writes at `places` where it pads, if that is known."""
         return tensor
 
-    def _size(self, dims: Dims, axis: int, *, or_else: str) -> int:
-        """The size of a dynamic axis, or of a static one the configuration's."""
-        return dims[axis] if axis in dims else int(getattr(self.normalized_config, or_else))
 
-    def _integers(self, low: int, high: int, shape: tuple[int, ...]) -> torch.Tensor:
-        """Uniform int64 values in [low, high)."""
-        import torch
+class TensorByTensor(FeedGenerator):
+    """Adapts a generator of single inputs to whole feeds."""
 
-        return torch.randint(low, high, shape, generator=self.generator, dtype=torch.int64)
+    def __init__(self, source: DummyInputGenerator) -> None:
+        super().__init__(source.task, source.whole_config, source.generator)
+        self._source = source
 
-    def _normal(self, shape: tuple[int, ...]) -> torch.Tensor:
-        """Standard normal float32 values."""
-        import torch
+    def draw(self, request: FeedRequest) -> dict[str, torch.Tensor]:
+        return {name: self._source.generate(name, dims) for name, dims in request.dims.items()}
 
-        return torch.randn(shape, generator=self.generator, dtype=torch.float32)
+    def ordinary(self, request: FeedRequest) -> dict[str, torch.Tensor]:
+        return {
+            name: self._source.ordinary(name, dims, past=request.past)
+            for name, dims in request.dims.items()
+        }
 
+    def reaching(self, request: FeedRequest) -> dict[str, torch.Tensor]:
+        return {
+            name: self._source.reaching(name, dims, number=request.bound)
+            for name, dims in request.dims.items()
+        }
 
-DummyInputGenerators = tuple[type[DummyInputGenerator], ...]
+    def redraw(
+        self, feed: Tensors, places: Tensors, request: FeedRequest
+    ) -> dict[str, torch.Tensor]:
+        return {
+            name: self._source.redraw(name, feed[name], at, request.dims[name])
+            for name, at in places.items()
+        }
+
+    def pad(self, feed: Tensors, places: Tensors) -> dict[str, torch.Tensor]:
+        return {name: self._source.pad(name, feed[name], at) for name, at in places.items()}
+
+    def follow_masks(self, feed: Tensors, masks: Tensors) -> dict[str, torch.Tensor]:
+        return {name: self._source.follow_masks(name, one, masks) for name, one in feed.items()}
 
 
 class DummyPastKeyValuesGenerator(DummyInputGenerator):

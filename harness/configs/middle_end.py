@@ -9,10 +9,10 @@ from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.dummy_inputs import (
     DummyAudioInputGenerator,
     DummyBboxInputGenerator,
-    DummyInputGenerators,
     DummyPastKeyValuesGenerator,
     DummyVisionInputGenerator,
 )
+from harness.configs.feed_generators import FeedGenerators
 from harness.configs.limits import decoder_ceilings, landmark_lengths, up_to_last_position
 from harness.configs.normalized_config import (
     NormalizedConfig,
@@ -31,7 +31,7 @@ class TextEncoderOnnxConfig(OnnxConfig):
     """Bidirectional text models, such as BERT. A subclass lists its inputs in `INPUT_NAMES`."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyTextInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyTextInputGenerator,)
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
 
     @property
@@ -51,7 +51,7 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
     """Causal text models whose positions follow from the mask or the past."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyPastKeyValuesGenerator,
     )
@@ -94,7 +94,7 @@ class TextSeq2SeqOnnxConfig(OnnxSeq2SeqConfigWithPast):
     """Encoder-decoders from text to text."""
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummySeq2SeqDecoderTextInputGenerator,
     )
@@ -131,7 +131,7 @@ class AudioOnnxConfig(OnnxConfig):
     stands in `AXIS_RANGES` of an architecture."""
 
     MODALITY = "audio"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyAudioInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyAudioInputGenerator,)
 
     @property
     def inputs(self) -> Mapping[str, Axes]:
@@ -146,7 +146,7 @@ class AudioToTextOnnxConfig(OnnxSeq2SeqConfigWithPast):
     """
 
     MODALITY = "audio"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyAudioInputGenerator,
         DummySeq2SeqDecoderTextInputGenerator,
     )
@@ -174,7 +174,7 @@ class VisionOnnxConfig(OnnxConfig):
     `DYNAMIC_PIXEL_AXES` of an architecture names those that it leaves open."""
 
     MODALITY = "vision"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyVisionInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyVisionInputGenerator,)
     DYNAMIC_PIXEL_AXES: Mapping[int, str] = {0: "batch_size"}
 
     @property
@@ -191,7 +191,7 @@ class TextAndVisionOnnxConfig(OnnxConfig):
 
     MODALITY = "text-and-vision"
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextAndVisionConfig
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyVisionInputGenerator,
         DummyBboxInputGenerator,

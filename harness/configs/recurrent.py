@@ -12,11 +12,8 @@ from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes, OnnxConfig, OnnxConfigWithPast
 from harness.configs.cache_layout import CacheEntry, CacheKind, as_past
 from harness.configs.decoding import half_then_single, spans
-from harness.configs.dummy_inputs import (
-    DummyInputGenerators,
-    DummyPastKeyValuesGenerator,
-    DummyStateGenerator,
-)
+from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator, DummyStateGenerator
+from harness.configs.feed_generators import FeedGenerators
 from harness.configs.feeds import Feed, RunPart
 from harness.configs.limits import landmark_lengths, up_to_last_position
 from harness.configs.seq2seq import DECODER_PART, DECODER_WITH_PAST_PART
@@ -33,7 +30,7 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
     """
 
     MODALITY = "text"
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyPastKeyValuesGenerator,
         DummyStateGenerator,

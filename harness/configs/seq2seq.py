@@ -21,11 +21,8 @@ from harness.configs.cache_layout import (
 )
 from harness.configs.calls import PartCall, Unread
 from harness.configs.decoding import half_then_single, spans
-from harness.configs.dummy_inputs import (
-    DummyInputGenerator,
-    DummyInputGenerators,
-    DummySeq2SeqPastKeyValuesGenerator,
-)
+from harness.configs.dummy_inputs import DummySeq2SeqPastKeyValuesGenerator
+from harness.configs.feed_generators import FeedGenerators, SeededGenerator
 from harness.configs.normalized_config import NormalizedConfig, NormalizedSeq2SeqConfig
 from harness.configs.task_table import WITH_PAST, Axes, base_task
 from harness.configs.text_inputs import DummySeq2SeqDecoderTextInputGenerator
@@ -60,7 +57,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
     """
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
-    DECODER_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DECODER_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummySeq2SeqDecoderTextInputGenerator,
         DummySeq2SeqPastKeyValuesGenerator,
     )
@@ -162,7 +159,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
         return {"use_cache": True} if self.use_past else {}
 
     @property
-    def dummy_input_generator_classes(self) -> Iterable[type[DummyInputGenerator]]:
+    def dummy_input_generator_classes(self) -> Iterable[type[SeededGenerator]]:
         if self._side is CacheSide.DECODER:
             return self.DECODER_INPUT_GENERATOR_CLASSES
         return self.DUMMY_INPUT_GENERATOR_CLASSES

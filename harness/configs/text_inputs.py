@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
-from harness.configs.dummy_inputs import Dims, DummyInputGenerator, dense_shape
+from harness.configs.dummy_inputs import DummyInputGenerator, dense_shape
+from harness.configs.feed_generators import Dims
 
 if TYPE_CHECKING:
     import torch

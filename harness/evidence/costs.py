@@ -65,12 +65,16 @@ def estimate_cost(config: OnnxConfig, sizes: AxisSizes, *, parameters: int) -> E
     `parameters` is the number of parameters of the model.
     """
     described = {id(one): one for one in (config, *config.parts.values())}.values()
-    costs = [_cost(one, {**_smallest(one), **sizes}, parameters) for one in described]
+    costs = [_cost(one, _all_sizes(one, sizes), parameters) for one in described]
     return ExampleCost(max(c.memory for c in costs), max(c.operations for c in costs))
 
 
-def _smallest(config: OnnxConfig) -> dict[str, int]:
-    return {name: axis.low for name, axis in config.axis_space.ranges.items()}
+def _all_sizes(config: OnnxConfig, sizes: AxisSizes) -> dict[str, int]:
+    """Return the given sizes, the smallest of other axes and the largest of derived ones."""
+    smallest = {name: axis.low for name, axis in config.axis_space.ranges.items()}
+    known = {**smallest, **sizes}
+    most = {n: AxisExpression.parse(t).evaluate(known) for n, t in config.DERIVED_AXES.items()}
+    return {**known, **most}
 
 
 def _cost(config: OnnxConfig, sizes: AxisSizes, parameters: int) -> ExampleCost:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axes import AxisExpression, AxisSizes, shape_problems
 from harness.configs.cache_layout import CacheKind
 from harness.configs.decoding import empty_past, slice_tokens, spans, token_count
+from harness.configs.dummy_feeds import sizes_in
 from harness.configs.feeds import is_ordinary
 from harness.errors import DescriptionError, one_line
 from harness.evidence.reference import call_in_steps
@@ -151,7 +152,7 @@ class Decoding:
     def _run_part(self, part: PartEvidence, feed: Feed) -> Feed:
         """Run one part and check the outputs' sizes; raises DecodingError if the next step cannot
         take them."""
-        sizes = _sizes(part.config, feed)
+        sizes = sizes_in(part.config.inputs, {name: a.shape for name, a in feed.items()})
         place = self._place(part.config, sizes)
         try:
             past = sizes.get(self.config.past_axis, 0)
@@ -229,16 +230,6 @@ def _padded(mask: torch.Tensor, *, reach: int, seed: int) -> torch.Tensor:
     start = 1 + seed % (reach - 1) if reach > 1 else 0
     left = torch.arange(mask.shape[1]) >= start
     return mask.where(kinds == 0, torch.where(kinds == 1, left, True).to(mask.dtype))
-
-
-def _sizes(config: OnnxConfig, feed: Feed) -> dict[str, int]:
-    """Return axis name -> size in a feed."""
-    return {
-        text: feed[name].shape[axis]
-        for name, axes in config.inputs.items()
-        for axis, text in axes.items()
-        if AxisExpression.parse(text).is_plain
-    }
 
 
 def _problems(config: OnnxConfig, outputs: Feed, sizes: Mapping[str, int]) -> Iterator[str]:

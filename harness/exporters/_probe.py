@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.configs.base import NamedAxes, OnnxConfig
-from harness.configs.dummy_inputs import Dims, DummyInputGenerator
+from harness.configs.dummy_inputs import DummyInputGenerator
+from harness.configs.feed_generators import Dims
 from harness.configs.task_table import Axes
 from harness.files import cache_directory, write_atomically
 from harness.versions import installed_version

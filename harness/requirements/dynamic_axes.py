@@ -87,7 +87,8 @@ def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) 
     except CandidateError as error:
         return Examined(why_unobserved=refusal_reason(error))
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
-    declared = shape_problems(part.config.outputs, shapes, example.axes)
+    sizes = {**example.axes, **part.config.derived_sizes(arrays)}
+    declared = shape_problems(part.config.outputs, shapes, sizes)
     messages = [*_bindings(part, shapes), *declared]
     return Examined(tuple(Finding(message=message, part=part.stem) for message in messages))
 

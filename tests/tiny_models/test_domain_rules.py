@@ -11,7 +11,8 @@ import torch
 
 from harness import OnnxConfig, TasksManager
 from harness.configs.axis_space import AxisSpace
-from harness.configs.dummy_inputs import Dims, DummyInputGenerator
+from harness.configs.dummy_inputs import DummyInputGenerator
+from harness.configs.feed_generators import Dims
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.text_inputs import DummyTextInputGenerator
 from harness.evidence.sides import Example

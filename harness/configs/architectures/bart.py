@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.dummy_inputs import Dims, DummyInputGenerators
+from harness.configs.feed_generators import Dims, FeedGenerators
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextEncoderOnnxConfig,
@@ -73,7 +73,7 @@ class BartReaderOnnxConfig(TextEncoderOnnxConfig):
 
     ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (DummyBartTextInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyBartTextInputGenerator,)
 
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         """What the decoder begins with, [batch, 1], where the encoder reads `tokens`."""

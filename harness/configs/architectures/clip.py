@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.dummy_inputs import Dims, DummyVisionInputGenerator
+from harness.configs.dummy_inputs import DummyVisionInputGenerator
+from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextAndVisionOnnxConfig
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator

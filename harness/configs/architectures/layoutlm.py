@@ -9,12 +9,8 @@ from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.modernbert import TASKS
 from harness.configs.architectures.roberta import NO_TOKEN_TYPES, NormalizedRobertaConfig
 from harness.configs.base import NamedAxes
-from harness.configs.dummy_inputs import (
-    Dims,
-    DummyBboxInputGenerator,
-    DummyInputGenerators,
-    DummyVisionInputGenerator,
-)
+from harness.configs.dummy_inputs import DummyBboxInputGenerator, DummyVisionInputGenerator
+from harness.configs.feed_generators import Dims, FeedGenerators
 from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
@@ -41,7 +37,7 @@ class LayoutLMOnnxConfig(BertOnnxConfig):
         "text-classification": 3e-5,
         "token-classification": 5e-5,
     }
-    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[DummyInputGenerators] = (
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyBboxInputGenerator,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.roberta import RobertaOnnxConfig
 from harness.configs.base import OnnxConfig
-from harness.configs.dummy_inputs import Dims
+from harness.configs.feed_generators import Dims
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator

@@ -10,7 +10,7 @@ from harness.configs.architectures.bart import (
     BartReaderOnnxConfig,
     DummyBartTextInputGenerator,
 )
-from harness.configs.dummy_inputs import Dims
+from harness.configs.feed_generators import Dims
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 

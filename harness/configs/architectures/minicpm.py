@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
-from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
+from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
+from harness.configs.feed_generators import Dims
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register

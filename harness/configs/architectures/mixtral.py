@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
 from harness.configs.base import OnnxConfig
-from harness.configs.dummy_inputs import Dims, DummyPastKeyValuesGenerator
+from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
+from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
 from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS

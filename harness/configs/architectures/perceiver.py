@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.base import NamedAxes
-from harness.configs.dummy_inputs import Dims
+from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextEncoderOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bert import BertOnnxConfig
-from harness.configs.dummy_inputs import Dims
+from harness.configs.feed_generators import Dims
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.base import NamedAxes
-from harness.configs.dummy_inputs import Dims
+from harness.configs.feed_generators import Dims
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
