@@ -194,6 +194,18 @@ class OnnxConfig(ABC):
         """The inputs that generation starts with; it makes the other inputs of a step itself."""
         return tuple(n for n in self.inputs if not is_past(n) and n != "position_ids")
 
+    def least_prompt(self, feed: Mapping[str, Any]) -> int:
+        """Return the smallest number of tokens of a feed that generation can start with."""
+        return 1
+
+    def generation_inputs(self, prompt: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return further inputs of `generate()` that follow from those of the description."""
+        return {}
+
+    def from_generation(self, name: str, tensor: torch.Tensor) -> torch.Tensor:
+        """Return what the file takes of an argument that `generate()` gives to the model."""
+        return tensor
+
     @property
     def dummy_input_generator_classes(self) -> Iterable[type[SeededGenerator]]:
         """Where the values of the inputs come from, the first that supports a name being asked."""
@@ -237,6 +249,20 @@ class OnnxConfig(ABC):
     ) -> dict[str, torch.Tensor]:
         """`feed` with other values at `places`: input name -> booleans that broadcast to it."""
         return DummyFeeds(self).redraw(feed, places, seed=seed)
+
+    def exchange(
+        self,
+        feed: Mapping[str, torch.Tensor],
+        other: Mapping[str, torch.Tensor],
+        name: str,
+        *,
+        seed: int,
+    ) -> dict[str, torch.Tensor]:
+        """`feed` with the values that one input has in another feed.
+
+        An input that is tied to others is drawn again from the seed instead, so that ties stay.
+        """
+        return DummyFeeds(self).exchange(feed, other, name, seed=seed)
 
     def pad(
         self, feed: Mapping[str, torch.Tensor], places: Mapping[str, torch.Tensor]

@@ -49,9 +49,8 @@ def half_then_single(length: int) -> tuple[int, ...]:
 def token_count(config: Decoder, feed: Mapping[str, Any]) -> int:
     """How many tokens a feed of the whole holds; raises DescriptionError without their axis."""
     for name, axes in config.inputs.items():
-        for axis, text in axes.items():
-            if text == config.STEP_AXIS:
-                return int(feed[name].shape[axis])
+        if (axis := token_axis(config, axes)) is not None:
+            return int(feed[name].shape[axis])
     raise DescriptionError(f"{type(config).__name__}: no input has the axis {config.STEP_AXIS!r}")
 
 
@@ -87,7 +86,7 @@ def compose_steps(config: Decoder, feed: Feed, run: RunPart, ends: Sequence[int]
     for start, end in spans(ends):
         steps.append(run(stem, {**slice_tokens(config, feed, start=start, end=end), **past}))
         past = as_past(steps[-1])
-    along = {name: axis_of(axes, config.STEP_AXIS) for name, axes in config.outputs.items()}
+    along = {name: token_axis(config, axes) for name, axes in config.outputs.items()}
     return {
         name: steps[-1][name] if axis is None else np.concatenate([s[name] for s in steps], axis)
         for name, axis in along.items()
@@ -99,12 +98,22 @@ def axis_of(axes: Axes, text: str) -> int | None:
     return next((axis for axis, declared in axes.items() if declared == text), None)
 
 
+def token_axis(config: Decoder, axes: Axes) -> int | None:
+    """Return the index of the axis over the tokens of a step; None if there is none."""
+    over = (axis for axis, text in axes.items() if _names(text) == {config.STEP_AXIS})
+    return next(over, None)
+
+
+def _names(text: str) -> set[str]:
+    return set(AxisExpression.parse(text).names)
+
+
 def cut(config: Decoder, array: Any, axes: Axes, *, start: int, end: int) -> Any:
     """What a step from `start` to `end` has of an array or tensor of the whole: of an axis over
     tokens those of the step, of the past what is before it, of both what is before its end."""
     index = [slice(None)] * array.ndim
     for axis, text in axes.items():
-        names = set(AxisExpression.parse(text).names)
+        names = _names(text)
         if names == {config.STEP_AXIS}:
             index[axis] = slice(start, end)
         elif config.STEP_AXIS in names:

@@ -125,6 +125,20 @@ class DummyFeeds:
             other |= source.redraw(own, {n: places[n] for n in names if n in places}, request)
         return other
 
+    def exchange(
+        self, feed: Tensors, other: Tensors, name: str, *, seed: int
+    ) -> dict[str, torch.Tensor]:
+        """Return `feed` with the values that one input has in `other`.
+
+        An input that is tied to others is drawn again from the seed instead.
+        """
+        import torch
+
+        if not issubclass(self._class_for(name), FeedGenerator):
+            return {**feed, name: other[name]}
+        everywhere = torch.ones((), dtype=torch.bool)
+        return self.redraw(feed, {name: everywhere.expand(feed[name].shape)}, seed=seed)
+
     def _dims_in(self, tensor: torch.Tensor, name: str) -> dict[int, int]:
         known = {*self._config.inputs[name], *self._config.fixed_sizes.get(name, {})}
         return {axis: tensor.shape[axis] for axis in known}

@@ -65,7 +65,7 @@ class DummyTextInputGenerator(DummyInputGenerator):
         if name != "position_ids" or "attention_mask" not in masks:
             return tensor
         counted = masks["attention_mask"].cumsum(dim=-1) - 1
-        return counted.clamp(min=0)[..., -tensor.shape[-1] :]
+        return counted.clamp(min=0)[..., -tensor.shape[-1] :].expand(tensor.shape).clone()
 
     def redraw(
         self, name: str, tensor: torch.Tensor, places: torch.Tensor, dims: Dims

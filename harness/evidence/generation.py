@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.decoding import axis_of, slice_tokens
+from harness.configs.decoding import slice_tokens, token_axis
 from harness.errors import one_line
 from harness.evidence.decoding import STEPS, DecodeSchedule, key_masks
 from harness.evidence.memory import out_of_memory
@@ -52,7 +52,7 @@ class _Call:
 
 def why_not_generated(model: Any, config: OnnxConfig) -> str | None:
     """Return why there is no `generate()` to compare with; None if there is one."""
-    if axis_of(config.outputs.get("logits", {}), config.STEP_AXIS) is None:
+    if token_axis(config, config.outputs.get("logits", {})) is None:
         return f"{config.task} chooses no tokens"
     can_generate = hasattr(model, "can_generate") and model.can_generate()
     return None if can_generate else f"{type(model).__name__} does not generate"
@@ -65,7 +65,8 @@ def generate(model: nn.Module, config: OnnxConfig, schedule: DecodeSchedule) -> 
     start tokens and positions itself, and some architectures strip tokens from the result. Raises
     GenerationError if `generate()` raises, chooses no token, or does not feed a declared input.
     """
-    prefill = slice_tokens(config, schedule.feed, start=0, end=schedule.ends[0])
+    prompt_end = max(schedule.ends[0], config.least_prompt(schedule.feed))
+    prefill = slice_tokens(config, schedule.feed, start=0, end=prompt_end)
     prompt = {name: prefill[name] for name in config.prompt_inputs}
     for name in key_masks(config):
         prompt[name] = prompt[name].clone()
@@ -96,7 +97,8 @@ def _calls(model: Any, config: OnnxConfig, prompt: Tensors) -> Sequence[_Call]:
     hook = model.register_forward_hook(record, with_kwargs=True)
     try:
         with calling(model), _silent():
-            model.generate(**tensors, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
+            given = {**tensors, **config.generation_inputs(tensors)}
+            model.generate(**given, max_new_tokens=STEPS + 1, do_sample=False, num_beams=1)
     except Exception as error:
         raised = f"generate() raised {type(error).__name__}: {one_line(error)}"
         raise out_of_memory(error) or GenerationError(raised) from error
@@ -116,12 +118,13 @@ def _generation(config: OnnxConfig, known: Tensors, calls: Sequence[_Call]) -> G
 
     feed, masks = dict(known), list(key_masks(config))
     for name, axes in config.inputs.items():
-        axis = axis_of(axes, config.STEP_AXIS)
+        axis = token_axis(config, axes)
         if axis is None or name in masks:
             continue
         if any(not torch.is_tensor(call.keywords.get(name)) for call in calls):
             raise GenerationError(f"generate() does not feed {name}")
-        feed[name] = torch.cat([call.keywords[name] for call in calls], dim=axis).cpu()
+        given = torch.cat([call.keywords[name] for call in calls], dim=axis).cpu()
+        feed[name] = config.from_generation(name, given)
     tokens = [call.keywords[config.STEP_INPUT] for call in calls]
     ends = tuple(accumulate(step.shape[-1] for step in tokens))
     for name in masks:

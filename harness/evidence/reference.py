@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.cache_layout import CacheKind, CacheSide, is_past
-from harness.configs.decoding import axis_of, slice_tokens, spans
+from harness.configs.calls import Join, Result
+from harness.configs.decoding import slice_tokens, spans, token_axis
 from harness.evidence.fresh_state import fresh_state
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def call_in_steps(
             steps.append(model(**step, use_cache=True, past_key_values=cache))
     arrays, returned = {}, [_declared(config, step) for step in steps]
     for name, axes in config.outputs.items():
-        axis = axis_of(axes, config.STEP_AXIS)
+        axis = token_axis(config, axes)
         whole = [step[name] for step in (returned[-1:] if axis is None else returned)]
         arrays[name] = torch.cat(whole, axis or 0).cpu().numpy()
     return arrays
@@ -178,9 +179,22 @@ def _declared(config: OnnxConfig, outputs: Any) -> dict[str, torch.Tensor]:
             attribute, index = entries[name].place
             held = getattr(cache.layers[entries[name].layer], attribute)
             found[name] = held if index is None else held[index]
+        elif name in config.call.results:
+            found[name] = _result(outputs, config.call.results[name])
         else:
             found[name] = getattr(outputs, name)
     return found
+
+
+def _result(outputs: Any, result: Result) -> torch.Tensor:
+    """Return the tensor that a result of a call holds, with lists joined."""
+    import torch
+
+    value = getattr(outputs, result.held) if result.held else outputs
+    if isinstance(value, torch.Tensor):
+        return value
+    join = {Join.CONCATENATE: torch.cat, Join.STACK: torch.stack}[result.join]
+    return join(tuple(value))
 
 
 def _of_side(cache: Any, side: CacheSide | None) -> Any:

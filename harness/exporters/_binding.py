@@ -26,6 +26,9 @@ _SIDES = {
     CacheSide.DECODER: "self_attention_cache.",
     CacheSide.ENCODER: "cross_attention_cache.",
 }
+_BARE = "output"
+"""transformers' name of the output of a module that returns a tensor."""
+
 _SYMBOL = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
@@ -35,6 +38,7 @@ class Binding:
     def __init__(self, config: OnnxConfig) -> None:
         self._config = config
         self._inputs = {argument: name for name, argument in config.call.arguments.items()}
+        self._outputs = {one.held or _BARE: name for name, one in config.call.results.items()}
         self._cached = {_path_in_cache(entry): entry for entry in config.cache}
 
     def input_name(self, path: str) -> str:
@@ -47,7 +51,7 @@ class Binding:
         """Return the declared name of an output; an undeclared output keeps its name."""
         path = path.removeprefix("output.")
         entry = self._entry_at(path)
-        return entry.present if entry else path
+        return entry.present if entry else self._outputs.get(path, path)
 
     def _entry_at(self, path: str) -> CacheEntry | None:
         match = _CACHE.match(path)

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide, Place
+from harness.configs.calls import Join, Result
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -36,22 +37,50 @@ class FlatModel(nn.Module):
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
         keywords = call_keywords(named, self.call, self.cache)
-        outputs = self.model(**keywords, **self.constants, return_dict=True)
-        returned = {entry.present: entry for entry in self.cache}
-        return tuple(
-            _cached(outputs[self.call.cache], returned[name]) if name in returned else outputs[name]
-            for name in self.output_names
-        )
+        is_model_output = {} if self.call.results else {"return_dict": True}
+        outputs = self.model(**keywords, **self.constants, **is_model_output)
+        return tuple(self._output(outputs, name) for name in self.output_names)
+
+    def _output(self, outputs: Any, name: str) -> torch.Tensor:
+        for entry in self.cache:
+            if entry.present == name:
+                return _cached(outputs[self.call.cache], entry)
+        result = self.call.results.get(name, Result(held=name))
+        value: Any = outputs[result.held] if result.held else outputs
+        if isinstance(value, torch.Tensor):
+            return value
+        parts = list(value)
+        return torch.stack(parts) if result.join is Join.STACK else torch.cat(parts)
+
+
+class MethodModule(nn.Module):
+    """A method of a module as a module of its own, since exporters take modules only."""
+
+    def __init__(self, owner: nn.Module, name: str) -> None:
+        super().__init__()
+        self.owner = owner
+        self.method = name
+        self.eval()
+
+    @property
+    def config(self) -> Any:
+        """The configuration of the model, which transformers' exporter reads."""
+        return self.owner.config
+
+    def forward(self, *args: Any, **keywords: Any) -> Any:
+        return getattr(self.owner, self.method)(*args, **keywords)
 
 
 def exported_module(model: nn.Module, config: OnnxConfig) -> nn.Module:
-    """Return the module that a description is about: the model, or one that it holds."""
+    """Return what a description is about as a module: the model, or a module or method of it."""
+    owner: Any = model
     found: Any = model
+    name = ""
     for step in filter(None, config.call.module.split(".")):
+        owner, name = found, step
         attribute = getattr(found, step.removesuffix("()"))
         found = attribute() if step.endswith("()") else attribute
-    module: nn.Module = found
-    return module
+    return found if isinstance(found, nn.Module) else MethodModule(owner, name)
 
 
 def call_keywords(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.cache_layout import as_past, is_present
-from harness.configs.decoding import axis_of
+from harness.configs.decoding import token_axis
 from harness.configs.own_positions import POSITIONS, with_own_positions
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _at_tokens(config: OnnxConfig, arrays: Arrays, mask: Any) -> Arrays:
     """Return the outputs that are no cache, with zeros where a token is padding."""
     shown: Arrays = {}
     for name, array in arrays.items():
-        axis = axis_of(config.outputs.get(name, {}), config.STEP_AXIS)
+        axis = token_axis(config, config.outputs.get(name, {}))
         if not is_present(name):
             shown[name] = array.copy()
             if axis == 1:

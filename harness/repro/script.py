@@ -98,7 +98,7 @@ def _call(case: ScriptCase) -> str:
     config = case.config
     make = "make_part" if config.call.module else "make_model"
     wrapper, eager = "ExportWrapper", "run_eager"
-    if config.call.arguments:
+    if config.call.arguments or config.call.results:
         wrapper, eager = "PartExportWrapper", "run_eager_part"
     elif any(entry.kind is CacheKind.STATE for entry in config.cache):
         wrapper, eager = "ExportWrapperWithStates", "run_eager_with_states"
@@ -133,6 +133,7 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "ARGUMENTS": dict_literal(call.arguments),
         "OBJECTS": dict_literal(call.objects),
         "UNREAD": dict_literal(unread),
+        "RESULTS": dict_literal({n: (r.held, r.join.value) for n, r in call.results.items()}),
         "CACHE_ARGUMENT": repr(call.cache),
         "CACHE_INPUTS": dict_literal({n: places[n] for n in places if n in config.inputs}),
         "CACHE_OUTPUTS": dict_literal({e.present: places[e.name] for e in config.cache}),

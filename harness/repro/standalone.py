@@ -34,6 +34,7 @@ MODULE: str
 ARGUMENTS: dict[str, str]
 OBJECTS: dict[str, str]
 UNREAD: dict[str, tuple[str, tuple[int, ...], int]]
+RESULTS: dict[str, tuple[str, str]]
 EXPORT_INPUTS: dict[str, torch.Tensor]
 
 
@@ -82,8 +83,9 @@ def pop_layers(named: dict[str, Any], side: str) -> list[tuple[torch.Tensor, tor
 def output_of(outputs: Any, name: str) -> torch.Tensor:
     """Return the model output that the ONNX file calls `name`, such as `present.0.key`."""
     if not name.startswith("present."):
-        value: torch.Tensor = outputs[name]
-        return value
+        held, join = RESULTS.get(name, (name, "cat"))
+        value: Any = outputs[held] if held else outputs
+        return value if torch.is_tensor(value) else getattr(torch, join)(list(value))
     _, index, *side, part = name.split(".")
     cache = outputs.past_key_values
     if side:
@@ -192,7 +194,7 @@ class PartExportWrapper(torch.nn.Module):
 
     def __init__(self, model: Any) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.owner = model, getattr(model, "__self__", None)
         self.eval()
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -204,7 +206,8 @@ class PartExportWrapper(torch.nn.Module):
             keywords["past_key_values"] = transformers.EncoderDecoderCache(
                 transformers.DynamicCache(own), transformers.DynamicCache(cross)
             )
-        outputs = self.model(**keywords, **MODEL_KEYWORDS, return_dict=True)
+        kind = {} if RESULTS else {"return_dict": True}
+        outputs = self.model(**keywords, **MODEL_KEYWORDS, **kind)
         return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 

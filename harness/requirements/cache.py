@@ -69,12 +69,13 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 def _missing_cache_outputs(config: OnnxConfig) -> Iterator[Finding]:
     """Cache inputs that no output declares.
 
-    The first step with a past takes its cache from the file without a past, or, if there is no such
-    file, from the same file.
+    The first step with a past takes its cache from the file that returns one and takes none, or, if
+    there is no such file, from the same file.
     """
     continuing = {s: part for s, part in config.parts.items() if part.use_past_in_inputs}
     for stem, part in continuing.items():
-        before = [p for s, p in config.parts.items() if s not in continuing] or [part]
+        starting = [p for s, p in config.parts.items() if s not in continuing and p.use_past]
+        before = starting or [part]
         past = as_past({name: name for earlier in before for name in earlier.outputs})
         missing = [name for name in part.inputs if is_past(name) and name not in past]
         if missing:
