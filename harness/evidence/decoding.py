@@ -12,9 +12,8 @@ from harness.configs.decoding import empty_past, slice_tokens, spans, token_coun
 from harness.configs.dummy_feeds import sizes_in
 from harness.configs.feeds import is_ordinary
 from harness.errors import DescriptionError, one_line
-from harness.evidence.reference import call_in_steps
+from harness.evidence.reference import EagerError, as_tensors, call_in_steps
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError, as_tensors
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,9 +21,9 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
     from harness.configs.feeds import Feed
-    from harness.evidence.evidence import Evidence
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.sides import PartEvidence, Sides
 
 STEPS = 5
 """Number of single-token steps at the end of each schedule."""
@@ -81,17 +80,15 @@ class DecodingError(Exception):
 class Decoding:
     """Computes the same tokens in two ways: by eager PyTorch, and by the files step by step.
 
-    `calls` holds the calls of the last run. `memo` holds results that the `cache` requirement
-    stores, by key.
+    `sides` are all files of a cell. `calls` holds the calls of the last run.
     """
 
-    def __init__(self, owner: Evidence) -> None:
-        self.config: OnnxConfig = owner.config
-        self.sides = owner.together or owner.parts[0]
+    def __init__(self, sides: Sides) -> None:
+        self.config = sides.subject.config
+        self.sides = sides
         self.calls: list[Call] = []
-        self.memo: dict[object, Any] = {}
-        self._model = owner.model
-        self._parts = {part.stem: part for part in owner.parts}
+        self._model = sides.subject.model
+        self._parts = {part.stem: part for part in sides.parts}
         self._min_past = _min_past(self.config)
 
     def schedule_for(self, example: Example) -> DecodeSchedule:
@@ -177,6 +174,11 @@ class Decoding:
             return "1 token after others"
         past = sizes.get(self.config.past_axis, 0)
         return step_name(past, past + tokens)
+
+
+def decoding_of(sides: Sides) -> Decoding:
+    """Return the decoding by all files of a cell: the same object at each call."""
+    return sides.keep("decoding", lambda: Decoding(sides))
 
 
 def decoded_sizes(config: OnnxConfig, example: Example) -> dict[str, int]:

@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     import onnx
 
     from harness.configs.feeds import Feed
+    from harness.evidence.eager_part import EagerPart
+    from harness.evidence.part_file import PartFile
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Run
-    from harness.evidence.sides import PartEvidence
 
 MAX_MEGABYTES = 32
 """Limit for the stored tensors of a file, external data included. Tiny models store less than 1 MB.
@@ -51,8 +52,8 @@ class Evaluator:
 
     name: str = "onnx's reference evaluator"
 
-    def open(self, part: PartEvidence) -> Run:
-        return self.load(load_small(part.loadable_path()))
+    def open(self, file: PartFile, eager: EagerPart) -> Run:
+        return self.load(load_small(file.loadable_path()))
 
     def load(self, model: onnx.ModelProto) -> Run:
         import numpy as np

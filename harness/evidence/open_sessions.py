@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from harness.evidence.sides import PartEvidence
+from typing import Protocol
 
 CAPACITY = 2 * 2**30
+
+
+class Closable(Protocol):
+    """Holds sessions by name."""
+
+    def close(self, name: str) -> None:
+        """Close a session; it is opened again when it is needed."""
 
 
 class OpenSessions:
@@ -19,26 +23,14 @@ class OpenSessions:
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
-        self._open: list[tuple[weakref.ref[PartEvidence], str, int]] = []
+        self._open: list[tuple[weakref.ref[Closable], str, int]] = []
 
-    def add(self, part: PartEvidence, name: str) -> None:
-        """Note that a part opens a session, and close others before it does."""
-        size = _size_on_disk(part)
+    def add(self, holder: Closable, name: str, *, size: int) -> None:
+        """Note that a session of `size` bytes opens, and close others before it does."""
         self._open = [(ref, n, s) for ref, n, s in self._open if ref() is not None]
         while self._open and size + sum(s for _, _, s in self._open) > self._capacity:
             reference, oldest, _ = self._open.pop(0)
-            owner = reference()
-            if owner is not None:
-                owner.close(oldest)
-        self._open.append((weakref.ref(part), name, size))
-
-
-def _size_on_disk(part: PartEvidence) -> int:
-    """Return the bytes of a file and of its external data, which exporters name after it.
-
-    0 if no file is run, as with eager PyTorch in place of the files.
-    """
-    path = part.owner.files.get(part.stem)
-    if path is None:
-        return 0
-    return sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}*"))
+            before = reference()
+            if before is not None:
+                before.close(oldest)
+        self._open.append((weakref.ref(holder), name, size))

@@ -14,16 +14,17 @@ from harness.configs.cache_layout import is_past, present_name
 if TYPE_CHECKING:
     import torch
 
+    from harness.configs.base import OnnxConfig
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, Sides
 
 LONGEST = 64
 """Most tokens that are computed; a longer past repeats them, since a longer call costs more."""
 
 
-def tokens_before(sides: Sides, example: Example) -> dict[str, int] | None:
+def tokens_before(config: OnnxConfig, example: Example) -> dict[str, int] | None:
     """Return the sizes of a call that computes the past of an example; None if none can."""
-    config, past = sides.config, example.axes.get(sides.config.past_axis, 0)
+    past = example.axes.get(config.past_axis, 0)
     ranges = config.axis_space.ranges
     cached = {present_name(name) for name in config.inputs if is_past(name)}
     can_start = config.past_axis in ranges and ranges[config.past_axis].low == 0

@@ -22,8 +22,13 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
     from harness.configs.cache_layout import CacheEntry
+    from harness.configs.feeds import Feed
 
 Arrays = dict[str, "np.ndarray[Any, Any]"]
+
+
+class EagerError(Exception):
+    """Eager PyTorch raised on inputs that the description of the architecture allows."""
 
 
 def call_reference(
@@ -89,6 +94,13 @@ def _on_device_of(model: nn.Module, feed: Mapping[str, torch.Tensor]) -> dict[st
 def to_float64(feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the feed with its floating-point tensors in float64."""
     return {name: t.double() if t.is_floating_point() else t for name, t in feed.items()}
+
+
+def as_tensors(feed: Feed) -> dict[str, torch.Tensor]:
+    """Return a feed of arrays as torch tensors."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in feed.items()}
 
 
 def _called(model: nn.Module, config: OnnxConfig) -> Callable[..., Any]:

@@ -1,25 +1,21 @@
-"""ONNX Runtime on as many threads as torch, at a known optimisation level, with one-line errors."""
+"""Sessions of ONNX Runtime, on as many threads as torch, with one-line errors."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from harness.errors import one_line
 from harness.evidence.memory import out_of_memory
 
 if TYPE_CHECKING:
-    import onnx
     import onnxruntime
 
     from harness.configs.feeds import Feed
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import PartEvidence
 
     Run = Callable[[Feed], Arrays]
     """Output name -> array for a feed."""
@@ -27,48 +23,6 @@ if TYPE_CHECKING:
 
 class CandidateError(Exception):
     """ONNX Runtime refuses the file, or refuses to run it on a feed."""
-
-
-class Execution(Protocol):
-    """A way to run files: ONNX Runtime at some optimisation level, or a replacement for it.
-
-    Replacements are used to find the cause of a failure.
-    """
-
-    @property
-    def name(self) -> str:
-        """Name of the execution in messages."""
-
-    def open(self, part: PartEvidence) -> Run:
-        """Prepare a part and return its run; both raise CandidateError on refusal."""
-
-
-class Loader(Execution, Protocol):
-    """An execution that can run any model, not only the files of a cell."""
-
-    def load(self, model: onnx.ModelProto) -> Run:
-        """Prepare a model that contains its weights and return its run; raises as `open` does."""
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """Runs files in ONNX Runtime, with or without its graph optimisations."""
-
-    name: str
-    optimised: bool
-
-    def open(self, part: PartEvidence) -> Run:
-        return self._run(part.loadable_path())
-
-    def load(self, model: onnx.ModelProto) -> Run:
-        return self._run(model.SerializeToString())
-
-    def _run(self, model: Path | bytes) -> Run:
-        return functools.partial(run_session, open_session(model, optimised=self.optimised))
-
-
-OPTIMISED = Level("ORT_ENABLE_ALL", optimised=True)
-PLAIN = Level("ORT_DISABLE_ALL", optimised=False)
 
 
 def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:

@@ -13,11 +13,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from harness.configs.feeds import is_ordinary
-from harness.evidence.evidence import LARGE_MODEL
+from harness.evidence.model_copies import LARGE_MODEL
 
 if TYPE_CHECKING:
     from harness.configs.axis_space import AxisSpace
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
 WorkOf = Callable[["Example"], int]
 """Returns the multiply-adds and bytes of one forward call of an example."""

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
+    from harness.evidence.example import Example
     from harness.evidence.facts import Facts
-    from harness.evidence.sides import Example
     from harness.judge.domain import Domain
     from harness.judge.prepared_cell import PreparedCell
     from harness.judge.shared_work import SharedWork
@@ -180,7 +180,8 @@ def why_not_applicable(request: CellRequest) -> str | None:
 @contextlib.contextmanager
 def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     """Prepare the tiny model of a cell for its export into a temporary folder."""
-    from harness.evidence.evidence import Evidence, Source
+    from harness.evidence.cell_files import Source
+    from harness.evidence.evidence import Evidence
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
     from harness.evidence.tolerance import Tolerance
@@ -240,7 +241,7 @@ def _checks_sharing(request: CellRequest) -> bool:
 
 
 def _examples(request: CellRequest, domain: Domain) -> list[Example]:
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
     from harness.judge.regressions import examples_for_cell
 
     space = domain.config.axis_space

@@ -88,7 +88,7 @@ def check_files(
     options: FileOptions,
 ) -> CellReport:
     """Judge a file or a folder of parts; the arguments and errors of `check`."""
-    from harness.evidence.evidence import Source
+    from harness.evidence.cell_files import Source
     from harness.evidence.file_notes import notes_on_files
     from harness.evidence.onnx_file import default_opset, parse_onnx
 
@@ -133,7 +133,7 @@ def export_and_check(
     Raises UsageError for an unknown exporter, task or model, for an opset that no exporter honours,
     or if `output` is not a folder.
     """
-    from harness.evidence.evidence import Source
+    from harness.evidence.cell_files import Source
 
     if output.suffix == ".onnx" or (output.exists() and not output.is_dir()):
         raise UsageError(f"output {output} is not a folder; give a folder for model.onnx")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.configs.axes import AxisSizes
     from harness.configs.base import OnnxConfig
     from harness.evidence.costs import ExampleCost
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
 
 @dataclass(frozen=True)

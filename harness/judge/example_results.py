@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness.evidence.example import Example
 from harness.evidence.memory import out_of_memory, value_unless_out_of_memory
-from harness.evidence.sides import Example
 from harness.judge.out_of_reach import OutOfReach
 from harness.judge.targets import targets_of
 from harness.judge.undecided import may_decide_nothing, may_leave_out

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from harness.configs.feeds import FeedKind, feed_kind, seed_of
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 
 if TYPE_CHECKING:
     from hypothesis import settings

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from harness.configs.atol import Atol
     from harness.configs.base import OnnxConfig
+    from harness.evidence.cell_files import Source
     from harness.evidence.costs import ExampleLimits
-    from harness.evidence.evidence import Source
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
     from harness.judge.domain import Domain
     from harness.judge.prepared_cell import PreparedCell
 
@@ -176,7 +176,7 @@ def _observed_report(prepared: PreparedCell, scope: Callable[[], Scope]) -> Cell
     observer, records = prepared.observer, list[Record]()
     observer.plan(prepared.cell, prepared.requirements)
     observer.scope(scope())
-    with threads((os.cpu_count() or 1) if prepared.evidence.is_large else 1):
+    with threads((os.cpu_count() or 1) if prepared.evidence.subject.copies.is_large else 1):
         for record in run_requirements(prepared):
             records.append(record)
             observer.record(record)

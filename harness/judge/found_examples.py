@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hypothesis.database import ExampleDatabase
 
     from harness.configs.axis_space import AxisSpace
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
 FOLDER = "examples"
 MAX_STORED = 20
@@ -33,7 +33,7 @@ def load_found_examples(cell: CellId, space: AxisSpace, *, seed: int) -> Iterato
     Examples stored by a run with this `seed` are left out, so that all cells of one run get the
     same examples in whatever order they are judged.
     """
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
     for entry in _entries(_store(), _key(cell)):
         if entry["run_seed"] != seed and set(entry["axes"]) == set(space.ranges):

@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.errors import NotJudgedError, one_line
+from harness.evidence.example import Example
 from harness.evidence.memory import out_of_memory
-from harness.evidence.sides import Example
 from harness.judge.example_results import ExampleResults
 from harness.judge.examples import minimise
 from harness.records import CellId, FailingExample, Outcome, Record, Worst

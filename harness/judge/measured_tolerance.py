@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.atol import given_atol
 from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
 from harness.judge.rounding import (
     ALWAYS_ALLOWED,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from harness.configs.atol import Atol
     from harness.configs.axis_space import AxisSpace
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.sides import Sides
 
 EXAMPLES = 20
 """Number of examples that eager PyTorch computes in float64 too, at most.

@@ -9,8 +9,8 @@ from harness.records import Unreached
 
 if TYPE_CHECKING:
     from harness.configs.axis_space import AxisSpace
+    from harness.evidence.example import Example
     from harness.evidence.memory import OutOfMemoryError
-    from harness.evidence.sides import Example
 
 
 class OutOfReach:

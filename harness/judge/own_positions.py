@@ -40,7 +40,8 @@ def description_of_files(
     It is `config`, unless the only file lacks `position_ids` alone and agrees with eager PyTorch on
     the feeds of generation. Then the description is without them.
     """
-    from harness.evidence.evidence import Evidence, Source
+    from harness.evidence.cell_files import Source
+    from harness.evidence.evidence import Evidence
     from harness.evidence.onnx_file import graph_inputs
 
     if not {POSITIONS, MASK} <= set(config.inputs) or len(config.parts) > 1:
@@ -53,8 +54,8 @@ def description_of_files(
 
 
 def _is_right_for_generation(part: PartEvidence, atol: float) -> bool:
+    from harness.evidence.reference import EagerError
     from harness.evidence.session import CandidateError
-    from harness.evidence.sides import EagerError
 
     space = part.config.axis_space
     past = space.export_sizes.get(part.config.past_axis)
@@ -92,7 +93,7 @@ def _runs(part: PartEvidence, past: int | None) -> Iterator[Sides]:
 
 def _pasts(sides: Sides) -> Iterator[Feed]:
     """Yield the cache that each side returned, as the next step takes it."""
-    from harness.evidence.sides import as_tensors
+    from harness.evidence.reference import as_tensors
 
     _, *outputs = sides
     yield from (as_tensors(as_past(one)) for one in outputs)

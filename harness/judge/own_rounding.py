@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.judge.rounding import (
     UnmeasurableError,
     largest_allowed_atol,
@@ -13,7 +13,8 @@ from harness.judge.rounding import (
 )
 
 if TYPE_CHECKING:
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.example import Example
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import Tolerance
 
 

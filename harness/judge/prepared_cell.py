@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.budget import Budget, important_first
 from harness.judge.observer import Observer, ProgressCounter
 from harness.records import CellId
@@ -70,7 +70,7 @@ class PreparedCell:
     def why_not_applicable(self, requirement: Requirement) -> str | None:
         """Return why a requirement applies to no part of the cell; None if it applies."""
         evidence = self.evidence
-        if requirement.exports_again and not evidence.is_own_export:
+        if requirement.exports_again and not evidence.files.is_own_export:
             return "the files were given, so the harness cannot export them again"
         configs = [evidence.config, *(part.config for part in evidence.parts)]
         reasons = [requirement.why_not_applicable(config) for config in configs]

@@ -18,7 +18,7 @@ from harness.files import read_json, write_atomically
 
 if TYPE_CHECKING:
     from harness.configs.axis_space import AxisSpace, IsAffordable
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
     from harness.records import CellId, Record
 
 FOLDER = "regressions"
@@ -45,7 +45,7 @@ def _regressions(cell: CellId, space: AxisSpace) -> Iterator[Example]:
 
     A task and its `-with-past` form share their examples if the axes are the same.
     """
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
     for directory in fixture_directories():
         for entry in _read(directory / FOLDER / f"{cell.architecture}.json"):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Tolerance
 from harness.requirements.shared.comparison import ROUNDING_FACTOR, compare
 
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from harness.configs.base import OnnxConfig
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.sides import Sides
     from harness.requirements.shared.requirement import Examined, Measure
 
 EXAMPLES = 300
@@ -58,7 +59,8 @@ def eager_roundings(
     The examples are the corners and `count` drawn ones. Raises UnmeasurableError if float32 and
     float64 outputs cannot be compared.
     """
-    from harness.evidence.evidence import Evidence, Source
+    from harness.evidence.cell_files import Source
+    from harness.evidence.evidence import Evidence
     from harness.evidence.session import single_thread
     from harness.judge.examples import draw_examples
 
@@ -81,7 +83,7 @@ def measure_rounding_of(sides: Sides, example: Example) -> tuple[Measure, ...]:
 def float64_outputs(sides: Sides, example: Example) -> Arrays:
     """Return eager's outputs in float64; raises UnmeasurableError if it refuses the example."""
     try:
-        return sides.eager_float64(sides.feed(example))
+        return sides.eager.in_float64(sides.feed(example))
     except EagerError as error:
         raise UnmeasurableError(
             f"eager PyTorch in float64: got {one_line(error)}, expected it to accept the inputs "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import AtolError
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.own_rounding import widened
 from harness.requirements.shared.blame import is_within_rounding

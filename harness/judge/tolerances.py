@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, one_line
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.cell import make_request, prepare_cell, why_not_applicable
 from harness.judge.profiles import Profile
 from harness.judge.rounding import (

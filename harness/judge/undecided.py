@@ -9,7 +9,7 @@ from harness.configs.feeds import is_ordinary
 
 if TYPE_CHECKING:
     from harness.configs.axis_space import AxisSpace
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
 EXAMPLES_PER_UNDECIDED = 20
 """At most one example in this many may be undecided (always one, if there are several examples).

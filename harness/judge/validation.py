@@ -36,7 +36,8 @@ def validate_model_outputs(
     RuntimeRefusalError for a mismatch, ValidationError if no example could have failed, and
     UsageError for a description with several parts or a tolerance that cannot be used.
     """
-    from harness.evidence.evidence import Evidence, Source
+    from harness.evidence.cell_files import Source
+    from harness.evidence.evidence import Evidence
     from harness.evidence.onnx_file import graph_outputs
     from harness.evidence.session import single_thread
     from harness.judge.example_results import ExampleResults

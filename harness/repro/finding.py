@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import UsageError
-from harness.evidence.session import OPTIMISED, CandidateError
-from harness.evidence.sides import EagerError, Example, TogetherEvidence, as_tensors
+from harness.evidence.example import Example
+from harness.evidence.execution import OPTIMISED
+from harness.evidence.reference import EagerError, as_tensors
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import TogetherEvidence
 from harness.judge.ladder import run_requirements
 from harness.judge.prepared_cell import PreparedCell
 from harness.records import Outcome, Record
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     import torch
 
     from harness.configs.feeds import Feed
+    from harness.evidence.eager_part import EagerPart
+    from harness.evidence.part_file import PartFile
     from harness.evidence.session import Run
     from harness.evidence.sides import PartEvidence, Sides
     from harness.evidence.tolerance import Tolerance
@@ -35,11 +40,11 @@ class FeedRecorder:
     name: str = "ONNX Runtime"
     feeds: list[tuple[str, Feed]] = field(default_factory=list)
 
-    def open(self, part: PartEvidence) -> Run:
-        run = OPTIMISED.open(part)
+    def open(self, file: PartFile, eager: EagerPart) -> Run:
+        run = OPTIMISED.open(file, eager)
 
         def recorded(feed: Feed) -> Any:
-            self.feeds.append((part.stem, feed))
+            self.feeds.append((file.stem, feed))
             return run(feed)
 
         return recorded
@@ -78,8 +83,8 @@ def feeds_for(prepared: PreparedCell, record: Record) -> list[PartFeed]:
     requirement = next(one for one in ladder() if one.id == record.requirement)
     example = _example(prepared, record)
     recorder = FeedRecorder()
-    evidence = prepared.evidence.under(recorder)
-    for sides, examine in _examinations(requirement, evidence.sides):
+    recorded = [sides.under(recorder) for sides in prepared.evidence.sides]
+    for sides, examine in _examinations(requirement, recorded):
         examine(sides, example, prepared.tolerance_of(sides))
     parts = {part.stem: part for part in prepared.evidence.parts}
     feeds = [(parts[stem], feed) for stem, feed in recorder.feeds]

@@ -12,7 +12,7 @@ from harness.configs.axes import AxisExpression
 from harness.configs.cache_layout import is_past
 from harness.configs.decoding import axis_of, cut
 from harness.evidence.decoding import step_name
-from harness.evidence.sides import EagerError, as_tensors
+from harness.evidence.reference import EagerError, as_tensors
 from harness.requirements.shared.comparison import DECISIVE_FACTOR, compare
 from harness.requirements.shared.requirement import Examined, Finding
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from harness.configs.feeds import Feed
     from harness.configs.task_table import Axes
     from harness.evidence.decoding import DecodeReference, DecodeSchedule, Decoding
+    from harness.evidence.example import Example
     from harness.evidence.generation import Generation
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.sides import PartEvidence
     from harness.evidence.tolerance import Tolerance
 
     Array = np.ndarray[Any, Any]

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
-from harness.evidence.sides import EagerError, Example
+from harness.evidence.example import Example
+from harness.evidence.reference import EagerError
 from harness.requirements.shared.requirement import Blame, Finding
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
     from harness.configs.task_table import Axes
-    from harness.evidence.sides import Example
+    from harness.evidence.example import Example
 
 PATTERNS = ("ones", "right", "left", "hole", "none")
 """Padding patterns of a mask row: it hides nothing, the end, the start, parts of the middle, or the

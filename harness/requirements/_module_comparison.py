@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from harness.evidence.eager_executions import EAGER
 from harness.evidence.evaluator import load_small
+from harness.evidence.execution import PLAIN
 from harness.evidence.modules import recording_module_calls
-from harness.evidence.session import PLAIN
-from harness.evidence.sides import EAGER
 from harness.requirements._node_comparison import expose_all_values
 
 if TYPE_CHECKING:
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     import onnx
 
     from harness.configs.feeds import Feed
+    from harness.evidence.eager_part import EagerPart
     from harness.evidence.modules import ModuleCall
+    from harness.evidence.part_file import PartFile
     from harness.evidence.reference import Arrays
     from harness.evidence.session import Run
-    from harness.evidence.sides import PartEvidence
     from harness.evidence.tolerance import Tolerance
 
     Array = np.ndarray[Any, Any]
@@ -50,14 +51,14 @@ class ModuleComparison:
         self.module: str | None = None
         self._atol = tolerance.largest
 
-    def open(self, part: PartEvidence) -> Run:
-        model = load_small(part.loadable_path())
-        exposed, eager = PLAIN.load(expose_all_values(model)), EAGER.open(part)
+    def open(self, file: PartFile, eager: EagerPart) -> Run:
+        model = load_small(file.loadable_path())
+        exposed, run_eager = PLAIN.load(expose_all_values(model)), EAGER.open(file, eager)
         stored = _initializer_arrays(model)
 
         def run(feed: Feed) -> Arrays:
-            with recording_module_calls(part.owner.model) as calls:
-                outputs = eager(feed)
+            with recording_module_calls(eager.copies.original) as calls:
+                outputs = run_eager(feed)
             if self.module is None:
                 values = _FileValues([*stored, *feed.values(), *exposed(feed).values()], self._atol)
                 self.module = _first_wrong_module(calls, values)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.requirements.shared.requirement import Examined
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def examine_until_decided(
     same output for many masks. Ends earlier at the first finding, or after 8 attempts (2 if the
     model is large).
     """
-    attempts = _MAX_ATTEMPTS_OF_LARGE_MODEL if sides.owner.is_large else _MAX_ATTEMPTS
+    attempts = _MAX_ATTEMPTS_OF_LARGE_MODEL if sides.subject.copies.is_large else _MAX_ATTEMPTS
     for attempt in range(attempts):
         examined = examine(reseeded(example, attempt))
         yield examined

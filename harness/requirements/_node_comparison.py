@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     import onnx
 
     from harness.configs.feeds import Feed
+    from harness.evidence.eager_part import EagerPart
+    from harness.evidence.execution import Loader
+    from harness.evidence.part_file import PartFile
     from harness.evidence.reference import Arrays
-    from harness.evidence.session import Loader, Run
-    from harness.evidence.sides import PartEvidence
+    from harness.evidence.session import Run
 
     Array = np.ndarray[Any, Any]
 
@@ -41,8 +43,8 @@ class NodeComparison:
         self._loaders = (suspect, trusted)
         self._tolerance = tolerance
 
-    def open(self, part: PartEvidence) -> Run:
-        model = load_small(part.loadable_path())
+    def open(self, file: PartFile, eager: EagerPart) -> Run:
+        model = load_small(file.loadable_path())
         exposed = expose_all_values(model)
         suspect, trusted = (loader.load(exposed) for loader in self._loaders)
 

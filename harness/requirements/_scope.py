@@ -17,8 +17,6 @@ from harness.requirements.shared.requirement import Blame
 if TYPE_CHECKING:
     import onnx
 
-    from harness.evidence.evidence import Evidence
-
 HALF_TYPES = ("float16", "bfloat16")
 
 _EXPLANATIONS: tuple[tuple[str, Callable[[onnx.ModelProto], str | None]], ...] = (
@@ -29,11 +27,12 @@ _EXPLANATIONS: tuple[tuple[str, Callable[[onnx.ModelProto], str | None]], ...] =
 harness."""
 
 
-def blame_beyond_float32(evidence: Evidence) -> Blame | None:
+def blame_beyond_float32(models: Iterable[onnx.ModelProto]) -> Blame | None:
     """Return the blame for values of files that are quantised or in half precision; else None."""
+    parsed = list(models)
     for layer, explain in _EXPLANATIONS:
-        for part in evidence.parts:
-            if (reason := explain(part.model_proto)) is not None:
+        for model in parsed:
+            if (reason := explain(model)) is not None:
                 return Blame(layer, reason)
     return None
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from harness.configs.axes import AxisExpression
 from harness.errors import DescriptionError
 from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.records import InterfaceValue, PartInterface
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def declared_signature(part: PartEvidence) -> tuple[Signature, Signature]:
     Dtypes, ranks and static sizes come from the smallest feed and its reference outputs. Raises
     EagerError if eager PyTorch refuses the feed.
     """
-    example = part.owner.first_example
+    example = part.subject.first_example
     feed = {name: tensor.numpy() for name, tensor in part.feed(example).items()}
     sides = ((feed, part.config.inputs), (part.reference(example), part.config.outputs))
     inputs, outputs = (_signature(arrays, axes) for arrays, axes in sides)

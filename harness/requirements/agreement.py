@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
+from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError
 from harness.requirements.shared.blame import (
     ROUNDING_EXCEPTION,
     blame_by_execution_and_module,
@@ -17,7 +17,8 @@ from harness.requirements.shared.comparison import compare, settle_ties
 from harness.requirements.shared.requirement import Examined, Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.example import Example
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import Tolerance
 
 

@@ -25,7 +25,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     """Export at other sizes and compare both graphs. A finding names the first different node."""
     other = evidence.config.exported_at(evidence.config.axis_space.other_export_sizes)
     try:
-        files = evidence.export_again(other).parts
+        files = evidence.files.export_again(other).parts
     except ExporterError as error:
         if (reason := out_of_memory(error)) is not None:
             raise reason from error
@@ -35,7 +35,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
         config = other.parts[part.stem]
         _refuse_same_sizes(part.config, config)
-        if part.external_data_problems:
+        if part.file.external_data_problems:
             continue  # `weights` reports them
         found = list(graph_differences(parse_whole(part.path), parse_whole(files[part.stem])))
         if found:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from harness.configs.cache_layout import as_past, is_past, present_name
 from harness.errors import RuntimeRefusalError
-from harness.evidence.decoding import DecodingError, decoded_sizes
+from harness.evidence.decoding import DecodingError, decoded_sizes, decoding_of
 from harness.evidence.generation import GenerationError, generate, why_not_generated
+from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError
 from harness.requirements._decode import (
     GREEDY,
     compare_choices,
@@ -35,11 +35,11 @@ from harness.requirements.shared.requirement import (
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
-    from harness.evidence.byte_cache import Value
     from harness.evidence.decoding import DecodeReference, DecodeSchedule, Decoding
     from harness.evidence.evidence import Evidence
+    from harness.evidence.example import Example
     from harness.evidence.generation import Generation
-    from harness.evidence.sides import Example, PartEvidence, Sides, TogetherEvidence
+    from harness.evidence.sides import PartEvidence, Sides, TogetherEvidence
     from harness.evidence.tolerance import Tolerance
 
     Claim = Callable[[], Examined]
@@ -90,8 +90,7 @@ def examine_part(part: PartEvidence, example: Example, tolerance: Tolerance) -> 
 
     Decoding is checked here if the cell has one file, and in `examine_together` if it has several.
     """
-    evidence = part.owner
-    claims = [] if evidence.together else list(_claims(evidence, example, tolerance))
+    claims = list(_claims(part, example, tolerance)) if part.is_whole else []
     claims.append(functools.partial(compare_rows, part, example, tolerance))
     return _examine_once(part, example, tolerance, claims)
 
@@ -100,34 +99,21 @@ def examine_together(
     together: TogetherEvidence, example: Example, tolerance: Tolerance
 ) -> Examined:
     """Examine decoding with all files of a cell, run one after the other."""
-    return _examine_once(together, example, tolerance, _claims(together.owner, example, tolerance))
+    return _examine_once(together, example, tolerance, _claims(together, example, tolerance))
 
 
 def _examine_once(
     sides: Sides, example: Example, tolerance: Tolerance, claims: Iterable[Claim]
 ) -> Examined:
-    """Return the result of the first examination: a file that is not deterministic must not change
-    its verdict when it is examined again."""
-    kept = sides.owner.decoding.memo
-    key = (sides.stem, example, tolerance)
-    if key not in kept:
-        kept[key] = _run_claims(claims, sides.owner, tolerance)
-    found: Examined = kept[key]
-    return found
+    """Return the result of the first examination of an example."""
+    return sides.keep(("cache", example, tolerance), lambda: _run_claims(claims, sides, tolerance))
 
 
-def _claims(evidence: Evidence, example: Example, tolerance: Tolerance) -> Iterator[Claim]:
+def _claims(sides: Sides, example: Example, tolerance: Tolerance) -> Iterator[Claim]:
     """The decoding claims to check on an example."""
-    yield functools.partial(_check_steps, evidence, example, tolerance)
-    if why_not_generated(evidence.model, evidence.config) is None:
-        yield functools.partial(_check_greedy_tokens, evidence, example, tolerance)
-
-
-def _eager_fact(
-    evidence: Evidence, claim: str, example: Example, compute: Callable[[], Value]
-) -> Value:
-    """Return the values that a claim needs from eager PyTorch, computed once for all cells."""
-    return evidence.decoding.sides.fact((claim, example), compute)
+    yield functools.partial(_check_steps, sides, example, tolerance)
+    if why_not_generated(sides.subject.model, sides.subject.config) is None:
+        yield functools.partial(_check_greedy_tokens, sides, example, tolerance)
 
 
 def _reference(decoding: Decoding, example: Example) -> tuple[DecodeSchedule, DecodeReference]:
@@ -136,30 +122,29 @@ def _reference(decoding: Decoding, example: Example) -> tuple[DecodeSchedule, De
     return schedule, decoding.reference(schedule)
 
 
-def _generate(evidence: Evidence, example: Example) -> Generation | GenerationError:
+def _generate(decoding: Decoding, example: Example) -> Generation | GenerationError:
+    model = decoding.sides.subject.model
     try:
-        return generate(evidence.model, evidence.config, evidence.decoding.schedule_for(example))
+        return generate(model, decoding.config, decoding.schedule_for(example))
     except GenerationError as error:
         return error
 
 
-def _check_steps(evidence: Evidence, example: Example, tolerance: Tolerance) -> Examined:
-    decoding = evidence.decoding
-    schedule, reference = _eager_fact(
-        evidence, "steps", example, lambda: _reference(decoding, example)
-    )
+def _check_steps(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
+    decoding = decoding_of(sides)
+    schedule, reference = sides.fact(("steps", example), lambda: _reference(decoding, example))
     got = decoding.run(schedule)
     return compare_steps(decoding, schedule, reference, got, tolerance)
 
 
-def _check_greedy_tokens(evidence: Evidence, example: Example, tolerance: Tolerance) -> Examined:
+def _check_greedy_tokens(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
     """Compare the chosen tokens with the tokens of `generate()`.
 
     If `generate()` raises, the claim is in doubt and not refuted: the file may be correct, but the
     task requires a model that generates, so a person must look at it.
     """
-    decoding = evidence.decoding
-    generation = _eager_fact(evidence, "greedy", example, lambda: _generate(evidence, example))
+    decoding = decoding_of(sides)
+    generation = sides.fact(("greedy", example), lambda: _generate(decoding, example))
     if isinstance(generation, GenerationError):
         return Examined(doubts={GREEDY: f"{GREEDY} cannot be compared: {generation}"})
     got = decoding.run(generation.schedule)
@@ -185,12 +170,12 @@ def _blame_description(examined: Examined) -> Examined:
     return dataclasses.replace(examined, findings=tuple(findings))
 
 
-def _run_claims(claims: Iterable[Claim], evidence: Evidence, tolerance: Tolerance) -> Examined:
+def _run_claims(claims: Iterable[Claim], sides: Sides, tolerance: Tolerance) -> Examined:
     """Run the claims up to the first refuted one, which would also explain the others."""
     examined = Examined()
     for claim in claims:
-        result = _run_claim(claim, evidence)
-        findings = tuple(_with_part(result.findings, evidence, tolerance))
+        result = _run_claim(claim, sides)
+        findings = tuple(_with_part(result.findings, sides, tolerance))
         measures = (*examined.measures, *result.measures)
         doubts, notes = {**examined.doubts, **result.doubts}, (*examined.notes, *result.notes)
         examined = Examined(findings, measures, doubts, notes=notes)
@@ -199,7 +184,7 @@ def _run_claims(claims: Iterable[Claim], evidence: Evidence, tolerance: Toleranc
     return examined
 
 
-def _run_claim(claim: Claim, evidence: Evidence) -> Examined:
+def _run_claim(claim: Claim, sides: Sides) -> Examined:
     """Run one claim. A refusal by eager PyTorch or ONNX Runtime becomes a finding."""
     try:
         return claim()
@@ -210,17 +195,16 @@ def _run_claim(claim: Claim, evidence: Evidence) -> Examined:
         finding = Finding(message=message, error=RuntimeRefusalError)
     except EagerError as error:
         message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
-        stem = evidence.decoding.sides.stem
-        finding = Finding(message=message, part=stem, blame=blame_refusal(error))
+        finding = Finding(message=message, part=sides.stem, blame=blame_refusal(error))
     return Examined((finding,))
 
 
 def _with_part(
-    findings: Sequence[Finding], evidence: Evidence, tolerance: Tolerance
+    findings: Sequence[Finding], sides: Sides, tolerance: Tolerance
 ) -> Iterator[Finding]:
     """Add the part at fault to the findings that name none."""
     if findings:
-        stem = part_at_fault(evidence.decoding, tolerance)
+        stem = part_at_fault(decoding_of(sides), tolerance) if sides.is_whole else sides.stem
         yield from (dataclasses.replace(f, part=f.part or stem) for f in findings)
 
 

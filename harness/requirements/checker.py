@@ -34,7 +34,7 @@ def _check(part: PartEvidence) -> Iterator[Finding]:
     try:
         onnx.checker.check_model(path)
     except Exception as error:  # ValidationError, or DecodeError for a broken tensor
-        yield _finding("onnx.checker", error, part, is_fatal=not part.external_data_problems)
+        yield _finding("onnx.checker", error, part, is_fatal=not part.file.external_data_problems)
         return
     try:
         onnx.checker.check_model(path, full_check=True)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import onnx
 
     from harness.evidence.evidence import Evidence
-    from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.example import Example
+    from harness.evidence.sides import PartEvidence
     from harness.evidence.tolerance import Tolerance
 
 RANDOM_OPERATORS = frozenset(

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from harness.configs.axis_space import AxisSpace
     from harness.configs.task_table import Axes
     from harness.evidence.evidence import Evidence
-    from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.example import Example
+    from harness.evidence.sides import PartEvidence
     from harness.evidence.tolerance import Tolerance
 
 
@@ -33,9 +34,8 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         for name, dims in _declared_dims(part).items():
             for axis, dim in enumerate(dims):
                 text = declared[name].get(axis)
-                message = _dim_problem(
-                    dim, text, space=part.config.axis_space if evidence.is_own_export else None
-                )
+                space = part.config.axis_space if evidence.files.is_own_export else None
+                message = _dim_problem(dim, text, space=space)
                 if message:
                     yield Finding(
                         message=f"axis {axis} of {name}: {message}",
@@ -51,7 +51,7 @@ def _is_free_to_name(part: PartEvidence, name: str, axis: int) -> bool:
     Exporters that write symbols there, as Optimum does, lose nothing.
     """
     is_image = name in part.config.inputs and axis in part.config.image_axes(name)
-    return is_image and not part.owner.is_own_export
+    return is_image and not part.subject.files.is_own_export
 
 
 def _declared_dims(part: PartEvidence) -> dict[str, tuple[Dim, ...]]:

@@ -16,7 +16,7 @@ from harness.evidence.isomorphism import graph_differences
 from harness.evidence.memory import out_of_memory
 from harness.evidence.model_state import State, capture_state, changes
 from harness.evidence.onnx_file import parse_whole
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.requirements.shared.requirement import EXPORTER, Finding, Requirement, blame_refusal
 
 if TYPE_CHECKING:
@@ -31,23 +31,23 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     """
     state, before = _state(evidence), _eager_bits(evidence)
     try:
-        files = evidence.files
+        files = evidence.files.paths
     except ExporterError as error:
         if (reason := out_of_memory(error)) is not None:
             raise reason from error
         yield from _failure(evidence, error)
         return
     missing = [stem for stem in evidence.config.parts if not _is_file(files, stem)]
-    if missing and evidence.source.unsupported:
+    unsupported = evidence.files.source.unsupported
+    if missing and unsupported:
         raise NotJudgedError(
-            f"parts: got {evidence.source.unsupported}, expected {', '.join(missing)}; give one "
-            "file for each part"
+            f"parts: got {unsupported}, expected {', '.join(missing)}; give one file for each part"
         )
     if missing:
         message = f"parts: got no file for {', '.join(missing)}, expected one file for each part"
         yield Finding(message=message, is_fatal=True)
     threshold = evidence.config.external_data_threshold
-    if evidence.is_own_export and threshold is not None and not missing:
+    if evidence.files.is_own_export and threshold is not None and not missing:
         yield from _weights_inside(evidence, threshold)
     if not missing:
         _compare_with_alone(evidence)
@@ -83,7 +83,7 @@ def _eager_refusal(evidence: Evidence) -> EagerError | None:
 
 def _compare_with_alone(evidence: Evidence) -> None:
     """Raise HarnessError if the exporter writes another file with shared work than without it."""
-    alone = evidence.export_unshared()
+    alone = evidence.files.export_unshared()
     if alone is None:
         return
     for part in evidence.parts:
@@ -97,7 +97,7 @@ def _compare_with_alone(evidence: Evidence) -> None:
 
 def _state(evidence: Evidence) -> State:
     """Return the state of the model; empty for given files, which were not exported here."""
-    return capture_state(evidence.model) if evidence.is_own_export else {}
+    return capture_state(evidence.model) if evidence.files.is_own_export else {}
 
 
 def _changed(what: str) -> Finding:
@@ -133,7 +133,7 @@ def _eager_bits(evidence: Evidence) -> list[bytes] | None:
 
     None if eager PyTorch refuses the feed, which `agreement` reports.
     """
-    example = evidence.first_example
+    example = evidence.subject.first_example
     try:
         outputs = [part.eager(part.feed(example)) for part in evidence.parts]
     except EagerError:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
-from harness.evidence.sides import EagerError
+from harness.evidence.reference import EagerError
 from harness.requirements._scope import blame_dtype, blame_names
 from harness.requirements._signature import Signature, declared_signature, interface_of
 from harness.requirements.shared.requirement import Finding, Requirement, blame_refusal
@@ -45,7 +45,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
         ):
             yield from _names(side, values, signature, part)
             yield from _types(side, values, signature, part)
-            if evidence.is_own_export:
+            if evidence.files.is_own_export:
                 yield from _order(side, values, signature, part)
 
 

@@ -18,7 +18,7 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
-        yield from _check_opset(part, evidence.source.opset)
+        yield from _check_opset(part, evidence.files.source.opset)
         yield from _check_imports(part)
         yield from _check_domains(part)
         yield from _check_ir_version(part)

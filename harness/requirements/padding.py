@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RuntimeRefusalError
+from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_example, padded_feed
 from harness.requirements._movement import examine_until_decided, merge, movement, no_reaction
 from harness.requirements.shared.blame import (
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from harness.configs.axes import AxisSizes
     from harness.configs.base import OnnxConfig
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import Tolerance
 
     PositionMasks = Mapping[str, np.ndarray[Any, Any]]
@@ -102,8 +103,9 @@ def _expect(sides: Sides, mask: str, example: Example, tolerance: Tolerance) -> 
     inputs = sides.config.inputs
     redrawn = sides.config.redraw(feed.tensors, feed.hidden, seed=example.seed + 1)
     others = [sides.eager(redrawn)]
-    if sides.owner.other_attention is not None:
-        others.append(sides.eager(feed.tensors, model=sides.owner.other_attention))
+    other_attention = sides.subject.copies.other_attention
+    if other_attention is not None:
+        others.append(sides.eager(feed.tensors, model=other_attention))
     moves = [_moves(sides.config, outputs, other) for other in others]
     defined = {
         name: np.logical_and.reduce(

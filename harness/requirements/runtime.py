@@ -6,7 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from harness.errors import RuntimeRefusalError
-from harness.evidence.session import OPTIMISED, PLAIN, CandidateError, Level
+from harness.evidence.execution import OPTIMISED, PLAIN, Level
+from harness.evidence.session import CandidateError
 from harness.requirements import agreement, determinism
 from harness.requirements.shared.blame import (
     ROUNDING_EXCEPTION,
@@ -23,9 +24,10 @@ from harness.requirements.shared.requirement import (
 )
 
 if TYPE_CHECKING:
+    from harness.evidence.example import Example
+    from harness.evidence.execution import Execution
     from harness.evidence.reference import Arrays
-    from harness.evidence.session import Execution
-    from harness.evidence.sides import Example, PartEvidence
+    from harness.evidence.sides import PartEvidence
     from harness.evidence.tolerance import Tolerance
 
 

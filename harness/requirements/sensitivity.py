@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import RuntimeRefusalError
+from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
-from harness.evidence.sides import EagerError
 from harness.requirements._movement import (
     REACTION_FACTOR,
     enlarged,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
     from harness.configs.feeds import Feed
+    from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
-    from harness.evidence.sides import Example, Sides
+    from harness.evidence.sides import Sides
     from harness.evidence.tolerance import Tolerance
 
 _LEAST_SIZE = 4

@@ -26,9 +26,9 @@ SIZE_LIMIT = 1024
 def examine(evidence: Evidence) -> Iterator[Finding]:
     """Check every part. External data is read only after its locations were checked."""
     for part in evidence.parts:
-        for problem in part.external_data_problems:
+        for problem in part.file.external_data_problems:
             yield Finding(message=problem, part=part.stem, is_fatal=True)
-        if not part.external_data_problems:
+        if not part.file.external_data_problems:
             yield from _check_part(part, evidence.model)
     yield from _note_extra_bytes(evidence)
 

@@ -11,16 +11,17 @@ import pytest
 from harness import GPT2OnnxConfig
 from harness.configs.cache_layout import CacheEntry, keys_and_values
 from harness.errors import DescriptionError
+from harness.evidence.cell_files import Source
 from harness.evidence.decoding import STEPS, Decoding
-from harness.evidence.evidence import Evidence, Source
-from harness.evidence.sides import Example
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 
 TASK = "text-generation-with-past"
 Subjects = Callable[..., Any]
 
 
 def _decoding(one: Any) -> Decoding:
-    return Evidence(model=one.model, config=one.config, source=Source()).decoding
+    return Decoding(Evidence(model=one.model, config=one.config, source=Source()).whole)
 
 
 def _example(past: int, tokens: int, *, batch: int = 3, seed: int = 0) -> Example:
@@ -90,4 +91,6 @@ def test_the_error_for_a_description_without_a_past_axis_says_what_to_declare(
 
     one = subject("gpt2", TASK)
     with pytest.raises(DescriptionError, match="no input has the axis 'past_sequence_length'"):
-        Decoding(Evidence(model=one.model, config=Renamed(one.model.config, TASK), source=Source()))
+        Decoding(
+            Evidence(model=one.model, config=Renamed(one.model.config, TASK), source=Source()).whole
+        )

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
 from harness.evidence.float64 import as_float32, float64_copy
 from harness.evidence.reference import call_reference, to_float64
 
@@ -81,8 +82,8 @@ def test_a_model_that_fills_masks_with_the_least_float64_runs(subject: Callable[
     one = subject("xglm", "text-generation")
     evidence = Evidence(model=one.model, config=one.config, source=Source())
     (part,) = evidence.parts
-    example = evidence.first_example
-    outputs = part.eager_float64(part.feed(example))
+    example = evidence.subject.first_example
+    outputs = part.eager.in_float64(part.feed(example))
     assert outputs["logits"].dtype == "float64"
     np.testing.assert_allclose(outputs["logits"], part.reference(example)["logits"], atol=1e-4)
     assert torch.get_default_dtype() == torch.float32

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from transformers import GPT2LMHeadModel
 
+from harness.evidence.cell_files import Source
 from harness.evidence.decoding import STEPS, Decoding
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.generation import GenerationError, generate, why_not_generated
-from harness.evidence.sides import Example
 
 TASK = "text-generation-with-past"
 SIZES = {"batch_size": 3, "past_sequence_length": 4, "sequence_length": 1}
@@ -21,7 +22,7 @@ Subjects = Callable[..., Any]
 
 
 def _decoding(one: Any) -> Decoding:
-    return Evidence(model=one.model, config=one.config, source=Source()).decoding
+    return Decoding(Evidence(model=one.model, config=one.config, source=Source()).whole)
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from harness.evidence.byte_cache import ByteCache
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.open_sessions import OpenSessions
-from harness.evidence.sides import Example, PartEvidence
+from harness.evidence.sides import PartEvidence
 
 TASK = "text2text-generation-with-past"
 

@@ -9,9 +9,11 @@ import pytest
 import torch
 
 from harness.configs.feeds import FeedKind, seed_of
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.own_past import LONGEST, with_own_past
-from harness.evidence.sides import Example, PartEvidence
+from harness.evidence.sides import PartEvidence
 
 KEY = "past_key_values.0.key"
 

@@ -8,7 +8,7 @@ import pytest
 
 from harness.configs.axis_space import AxisSpace
 from harness.configs.feeds import is_ordinary
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.budget import COMMON_FIRST, LONGEST, Budget, default_budget, important_first
 from harness.judge.examples import draw_examples
 

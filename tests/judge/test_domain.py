@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.evidence.costs import ExampleLimits, estimate_cost
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.budget import important_first
 from harness.judge.domain import WORK_PER_SECOND, Domain
 from harness.judge.examples import draw_examples

@@ -14,7 +14,8 @@ from harness.configs import plugins
 from harness.configs.axis_space import AxisSpace
 from harness.configs.feeds import FeedKind, seed_of
 from harness.errors import AtolError, ShapeError
-from harness.evidence.sides import EagerError, Example
+from harness.evidence.example import Example
+from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.cell import judge_cell
 from harness.judge.example_results import ExampleResults

@@ -12,7 +12,7 @@ import pytest
 
 from harness.configs.axis_space import AxisSpace
 from harness.configs.feeds import FeedKind, feed_kind, reach_number
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.examples import draw_examples, minimise
 
 SPACE = AxisSpace.over(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from harness import CellId, Outcome, Record
-from harness.evidence.evidence import Evidence, Source
-from harness.evidence.sides import Example
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.tolerance import Tolerance
 from harness.judge import ladder
 from harness.judge.domain import Domain

@@ -27,8 +27,9 @@ from harness import (
 )
 from harness.configs.axis_space import AxisSpace
 from harness.configs.feeds import FeedKind, is_ordinary, seed_of
+from harness.evidence.example import Example
 from harness.evidence.models import perturb
-from harness.evidence.sides import EagerError, Example
+from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.measured_tolerance import EXAMPLES, Observed, measured_on
 from harness.records import CellId
@@ -150,7 +151,7 @@ def test_a_model_that_refuses_float64_is_inconclusive(
     def refuse(*_: Any) -> Any:
         raise EagerError("RuntimeError: no kernel for Double")
 
-    monkeypatch.setattr("harness.evidence.sides.Sides.eager_float64", refuse)
+    monkeypatch.setattr("harness.evidence.eager_part.EagerPart.in_float64", refuse)
     record = larger.agreement()
     assert record.outcome is Outcome.INCONCLUSIVE
     assert "no kernel for Double" in record.message
@@ -173,6 +174,7 @@ class _Sides:
         self.roundings = roundings
         self.measured: list[int] = []
         self.config = SimpleNamespace(axis_space=AxisSpace({}))
+        self.eager = SimpleNamespace(in_float64=self.in_float64)
 
     def fact(self, key: object, compute: Callable[[], Any]) -> Any:
         return compute()
@@ -184,7 +186,7 @@ class _Sides:
     def feed(self, example: Example) -> Any:
         return example
 
-    def eager_float64(self, example: Example) -> dict[str, Any]:
+    def in_float64(self, example: Example) -> dict[str, Any]:
         self.measured.append(example.seed)
         reference = self.reference(example)
         exact = reference["y"].astype(np.float64) + self.roundings[example.seed]
@@ -226,8 +228,8 @@ def test_values_that_a_mask_fills_do_not_count() -> None:
             outputs["y"][0] = np.finfo(np.float32).min
             return outputs
 
-        def eager_float64(self, example: Example) -> dict[str, Any]:
-            outputs = super().eager_float64(example)
+        def in_float64(self, example: Example) -> dict[str, Any]:
+            outputs = super().in_float64(example)
             outputs["y"][0] = np.finfo(np.float64).min
             return outputs
 

@@ -27,10 +27,11 @@ from harness import (
 )
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
 from harness.evidence import reference
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.facts import Facts, RecomputedFacts, SharedFacts
 from harness.evidence.models import tiny_model
-from harness.evidence.sides import Example
 from harness.exporters import get_exporter
 from harness.records import Record
 
@@ -50,7 +51,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         made.append(feed)
         return plain(model, config, feed)
 
-    monkeypatch.setattr("harness.evidence.sides.call_reference", counted)
+    monkeypatch.setattr("harness.evidence.eager_part.call_reference", counted)
     return made
 
 

@@ -371,9 +371,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     classes: tuple[Any, ...] = (Evaluator, NodeComparison, ModuleComparison)
     for one in classes:
 
-        def open_and_note(self: Any, part: Any, open_part: Any = one.open) -> Any:
+        def open_and_note(self: Any, file: Any, eager: Any, open_part: Any = one.open) -> Any:
             names.append(type(self).__name__)
-            return open_part(self, part)
+            return open_part(self, file, eager)
 
         monkeypatch.setattr(one, "open", open_and_note)
     return names

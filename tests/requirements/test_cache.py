@@ -22,9 +22,12 @@ from harness import (
     register,
     register_exporter,
 )
-from harness.evidence.evidence import Evidence, Source
-from harness.evidence.session import OPTIMISED, CandidateError
-from harness.evidence.sides import Example, PartEvidence
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
+from harness.evidence.execution import OPTIMISED
+from harness.evidence.session import CandidateError
+from harness.evidence.sides import PartEvidence
 from harness.evidence.tolerance import Tolerance
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
@@ -280,7 +283,7 @@ def test_the_runtime_is_blamed_for_an_error_of_its_optimiser(
 
     def wrongly_optimised(part: PartEvidence, feed: Any) -> Any:
         outputs = run(part, feed)
-        is_wrong = part.owner.execution is OPTIMISED
+        is_wrong = part.subject.execution is OPTIMISED
         return outputs | {"logits": outputs["logits"] + float(is_wrong)}
 
     monkeypatch.setattr(PartEvidence, "run", wrongly_optimised)

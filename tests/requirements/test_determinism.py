@@ -13,7 +13,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import CellReport, Outcome, Record, check
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
 from harness.evidence.tolerance import Tolerance
 from harness.requirements.determinism import REQUIREMENT, examine_example
 
@@ -268,7 +269,7 @@ def test_the_second_session_reads_the_file_itself(
     path.write_bytes(exported("bert", TASK).read_bytes())
     source = Source(files=OrderedDict(model=path))
     part = Evidence(model=one.model, config=one.config, source=source).parts[0]
-    example = part.owner.first_example
+    example = part.subject.first_example
     part.candidate(example)
     proto = onnx.load(path)
     add_to_logits(proto, helper.make_node("Identity", ["before"], ["noise"]), scale=1.0)

@@ -13,7 +13,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from harness import CellId, Outcome, Record, check, judge_cell, register_exporter
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.evidence import Evidence
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements.dynamic_axes import examine
 from tests.faults.library import description_kinds as wrong

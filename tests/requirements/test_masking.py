@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.requirements._masking import PATTERNS, PaddedFeed, padded_feed
 
 HIDDEN_THROUGHOUT = [row for row in range(2 * len(PATTERNS)) if PATTERNS[row % 5] == "none"]

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from harness import CellId, CellReport, Outcome, check, export, judge_cell
-from harness.evidence.evidence import Evidence, Source
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
+from harness.evidence.model_copies import ModelCopies
 from harness.requirements._masking import PATTERNS, padded_feed
 
 MASK = "attention_mask"
@@ -186,7 +186,7 @@ def test_redrawn_ids_keep_the_special_ones_in_place(subject: Callable[..., Any])
 
 def test_switching_the_attention_does_not_change_the_reference(subject: Callable[..., Any]) -> None:
     one = subject("clip", "feature-extraction")
-    switched: Any = Evidence(model=one.model, config=one.config, source=Source()).other_attention
+    switched: Any = ModelCopies(one.model).other_attention
     implementations = {
         m.config._attn_implementation for m in switched.modules() if hasattr(m, "config")
     }
@@ -200,7 +200,7 @@ def test_layers_that_choose_their_attention_when_built_are_rebuilt(
     subject: Callable[..., Any],
 ) -> None:
     one = subject("falcon", "feature-extraction")
-    switched: Any = Evidence(model=one.model, config=one.config, source=Source()).other_attention
+    switched: Any = ModelCopies(one.model).other_attention
     feed = one.config.generate_dummy_inputs(batch_size=2, sequence_length=5)
     masks = torch.ones_like(feed[MASK]), torch.zeros_like(feed[MASK])
     with torch.no_grad():
@@ -221,4 +221,4 @@ def test_a_model_with_one_attention_implementation_has_no_other(
     model = copy.deepcopy(one.model)
     model.set_attn_implementation("eager")
     monkeypatch.setattr(type(model), "_supports_sdpa", False)
-    assert Evidence(model=model, config=one.config, source=Source()).other_attention is None
+    assert ModelCopies(model).other_attention is None

@@ -9,15 +9,21 @@ import pytest
 
 from harness import CellId, Outcome, judge_cell
 from harness.configs.architectures.phi import Phi3OnnxConfig
-from harness.evidence.evidence import Evidence, Source
+from harness.evidence.cell_files import Source
+from harness.evidence.decoding import Decoding
+from harness.evidence.eager_executions import EAGER
+from harness.evidence.evidence import Evidence
+from harness.evidence.example import Example
 from harness.evidence.models import tiny_model
-from harness.evidence.sides import EAGER, Example, PartEvidence, as_tensors
+from harness.evidence.reference import as_tensors
 from harness.evidence.tolerance import Tolerance
 from harness.requirements._decode import EAGER_IN_STEPS
 from harness.requirements.cache import examine_part
 from tests.gate import full
 
 if TYPE_CHECKING:
+    from harness.evidence.eager_part import EagerPart
+    from harness.evidence.part_file import PartFile
     from harness.evidence.session import Run
 
 TASK = "text-generation-with-past"
@@ -34,14 +40,14 @@ class _LongFactorsAlways:
 
     name = "long factors always"
 
-    def open(self, part: PartEvidence) -> Run:
-        model: Any = copy.deepcopy(part.owner.model)
+    def open(self, file: PartFile, eager: EagerPart) -> Run:
+        model: Any = copy.deepcopy(eager.copies.original)
         rotary, scaling = model.model.rotary_emb, model.config.rope_parameters
         short, long = (
             rotary.inv_freq.new_tensor(scaling[kind]) for kind in ("short_factor", "long_factor")
         )
         rotary.original_inv_freq.mul_(short / long)
-        return lambda feed: part.eager(as_tensors(feed), model=model)
+        return lambda feed: eager(as_tensors(feed), model=model)
 
 
 @pytest.fixture
@@ -51,7 +57,7 @@ def evidence() -> Evidence:
 
 
 def test_steps_are_compared_with_eagers_own_steps_where_these_differ(evidence: Evidence) -> None:
-    (part,) = evidence.under(EAGER).parts
+    part = evidence.parts[0].under(EAGER)
     results = [examine_part(part, example, TOLERANCE) for example in EXAMPLES]
     assert [result.findings for result in results] == [()] * len(EXAMPLES)
     assert {result.notes for result in results} == {(), (EAGER_IN_STEPS,)}
@@ -61,7 +67,7 @@ def test_a_file_that_follows_the_full_forward_across_the_switch_is_refused(
     evidence: Evidence,
 ) -> None:
     """Its prefill has the frequencies that only the later tokens select."""
-    (part,) = evidence.under(_LongFactorsAlways()).parts
+    part = evidence.parts[0].under(_LongFactorsAlways())
     results = [examine_part(part, example, TOLERANCE) for example in EXAMPLES]
     crossing = [result for result in results if result.notes]
     assert crossing
@@ -72,8 +78,9 @@ def test_a_file_that_follows_the_full_forward_across_the_switch_is_refused(
 def test_a_model_without_a_switch_has_its_full_forward_as_the_only_reference() -> None:
     model: Any = tiny_model("phi3", TASK)
     plain = Evidence(model=model, config=Phi3OnnxConfig(model.config, TASK), source=Source())
-    schedule = plain.decoding.schedule_for(EXAMPLES[1])
-    assert plain.decoding.reference(schedule).in_steps is None
+    decoding = Decoding(plain.whole)
+    schedule = decoding.schedule_for(EXAMPLES[1])
+    assert decoding.reference(schedule).in_steps is None
 
 
 @full

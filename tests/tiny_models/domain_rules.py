@@ -19,7 +19,7 @@ from harness.configs.axis_space import AxisSpace, Bounds
 from harness.configs.feeds import FeedKind, feed_kind, reach_number, seed_of
 from harness.errors import UsageError
 from harness.evidence.costs import DEFAULT_LIMITS
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.domain import Domain
 from harness.judge.examples import draw_examples
 from tests.tiny_models.violations import Violation

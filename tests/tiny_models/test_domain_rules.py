@@ -15,7 +15,7 @@ from harness.configs.dummy_inputs import DummyInputGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.text_inputs import DummyTextInputGenerator
-from harness.evidence.sides import Example
+from harness.evidence.example import Example
 from harness.judge.examples import draw_examples
 from tests.tiny_models import domain_rules
 from tests.tiny_models.domain_rules import unvisited_bounds, violations_of_domain

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from harness.configs.axes import shape_problems
 from harness.errors import RuntimeRefusalError
+from harness.evidence.eager_executions import EAGER, EAGER_FLOAT64, PerturbedEager
 from harness.evidence.evaluator import EVALUATOR, UndecidedError
-from harness.evidence.session import OPTIMISED, PLAIN
-from harness.evidence.sides import EAGER, EAGER_FLOAT64, EagerError, PerturbedEager
+from harness.evidence.execution import OPTIMISED, PLAIN
+from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import SMALLEST_ATOL, Origin
 from harness.requirements._module_comparison import ModuleComparison
 from harness.requirements._movement import enlarged
@@ -29,7 +30,7 @@ from harness.requirements.shared.requirement import EXPORTER, Blame
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from harness.evidence.session import Execution, Loader
+    from harness.evidence.execution import Execution, Loader
     from harness.requirements.shared.requirement import Examined, Failure
 
 RUNTIME = "onnxruntime"
@@ -80,7 +81,7 @@ def blame_by_execution(failure: Failure) -> Blame:
         return NOT_DETERMINISTIC
     if not _passes_under(failure, EAGER):
         return EAGER_AS_DESCRIBED_DISAGREES
-    if (beyond := blame_beyond_float32(failure.sides.owner)) is not None:
+    if (beyond := _blame_dtype_of_files(failure)) is not None:
         return beyond
     if explaining_rounding(repeated, failure, measure_rounding) is not None:
         return _blame_tolerance(failure)
@@ -110,6 +111,12 @@ def blame_by_execution_and_module(failure: Failure) -> Blame:
             text = f"first module whose output is not among the file's values: {comparison.module}"
             return Blame(found.layer, f"{found.reason}; {text}")
     return found
+
+
+def _blame_dtype_of_files(failure: Failure) -> Blame | None:
+    """Return the blame if any file of the cell is quantised or in half precision."""
+    files = failure.sides.subject.files.parts.values()
+    return blame_beyond_float32(file.model_proto for file in files)
 
 
 def _blame_tolerance(failure: Failure) -> Blame:
@@ -152,7 +159,7 @@ def _kernel_reason(failure: Failure) -> str:
 
 def blame_runtime(failure: Failure) -> Blame:
     """Blame ONNX Runtime for optimisation levels that differ, and name the first different node."""
-    if (beyond := blame_beyond_float32(failure.sides.owner)) is not None:
+    if (beyond := _blame_dtype_of_files(failure)) is not None:
         return beyond
     node = _node_text(failure, suspect=OPTIMISED, trusted=PLAIN)
     return Blame(RUNTIME, f"ONNX Runtime is at fault{node}" if node else "")
@@ -177,7 +184,7 @@ def measure_rounding(failure: Failure) -> float:
     The error is the largest difference between float32 and float64. If that is at most atol, models
     with perturbed weights are tried, and the first difference of at least 10 x atol is the error.
     """
-    is_large = failure.sides.owner.is_large
+    is_large = failure.sides.subject.copies.is_large
     count = PERTURBATION_COUNT_OF_LARGE_MODEL if is_large else PERTURBATION_COUNT
     return measure_rounding_with(failure.examine_under, count=count)
 

@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     from harness.configs.axes import AxisSizes
     from harness.configs.base import OnnxConfig
     from harness.evidence.evidence import Evidence
-    from harness.evidence.session import CandidateError, Execution
-    from harness.evidence.sides import (
-        EagerError,
-        Example,
-        PartEvidence,
-        Sides,
-        TogetherEvidence,
-    )
+    from harness.evidence.example import Example
+    from harness.evidence.execution import Execution
+    from harness.evidence.reference import EagerError
+    from harness.evidence.session import CandidateError
+    from harness.evidence.sides import PartEvidence, Sides, TogetherEvidence
     from harness.evidence.tolerance import Tolerance
     from harness.records import PartInterface
 
