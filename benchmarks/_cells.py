@@ -19,7 +19,7 @@ from harness.exporters import Exporter, get_exporter, why_not_honoured
 from harness.judge.profiles import get_profile
 from harness.matrix.opsets import parse_opsets
 from harness.matrix.plan import Selection, make_plan
-from harness.matrix.registry import first_opset, read_registry
+from harness.matrix.registry import read_registry
 from harness.records import CellId
 
 if TYPE_CHECKING:
@@ -65,8 +65,6 @@ def selected_cells(options: argparse.Namespace) -> list[CellId]:
 
 
 def _is_applicable(cell: CellId) -> bool:
-    if cell.opset < first_opset(cell.architecture, cell.task):
-        return False
     return why_not_honoured(get_exporter(cell.exporter), cell.opset) is None
 
 

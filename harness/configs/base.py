@@ -47,7 +47,6 @@ class OnnxConfig(ABC):
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = ()
     ATOL_FOR_VALIDATION: ClassVar[Atol] = 1e-5
     DEFAULT_ONNX_OPSET: ClassVar[int] = 18
-    MIN_OPSET: ClassVar[int] = 7
     MODALITY: ClassVar[str] = "other"
     AXIS_RANGES: ClassVar[Mapping[str, AxisRange]] = {}
     DERIVED_AXES: ClassVar[Mapping[str, str]] = {}

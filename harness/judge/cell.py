@@ -170,10 +170,7 @@ def _records(request: CellRequest) -> Iterator[Record]:
 
 
 def why_not_applicable(request: CellRequest) -> str | None:
-    """Return why the cell cannot exist, such as an opset that is too low; None if it can."""
-    first = request.constructor.resolve().MIN_OPSET
-    if request.cell.opset < first:
-        return f"{request.cell.architecture} is described from opset {first} on"
+    """Return why the exporter does not honour the opset of the cell; None if it does."""
     return why_not_honoured(request.exporter, request.cell.opset)
 
 

@@ -10,7 +10,7 @@ from harness.matrix.names import select, split_list
 from harness.matrix.opsets import format_opsets, parse_opsets
 from harness.matrix.pairs import KEYS, Box, Matrix
 from harness.matrix.plan import select_models, select_tasks
-from harness.matrix.registry import Registry, first_opset
+from harness.matrix.registry import Registry
 
 if TYPE_CHECKING:
     from harness.matrix.expectation_schema import ExpectationEntry
@@ -89,10 +89,6 @@ def _why_empty(texts: Mapping[str, str], matrix: Matrix) -> str | None:
     box = Box(*(values_of([texts[key]], key, matrix.registry) for key in KEYS))
     if any(matrix.pairs(box)):
         return None
-    rows = matrix.rows(box)
-    if not rows:
+    if not matrix.rows(box):
         return f"{texts['architecture']} has no task {texts['task']}"
-    if box.opsets.isdisjoint(matrix.opsets):
-        return f"opsets {texts['opsets']} are none of {format_opsets(matrix.opsets)}"
-    first = min(first_opset(model.architecture, task) for model, task in rows)
-    return f"{texts['architecture']} is described from opset {first} on"
+    return f"opsets {texts['opsets']} are none of {format_opsets(matrix.opsets)}"

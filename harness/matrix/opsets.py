@@ -33,18 +33,17 @@ def format_opsets(opsets: Iterable[int]) -> str:
     return ",".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def representative_opsets(honoured: Sequence[int], *, first: int, default: int) -> tuple[int, ...]:
+def representative_opsets(honoured: Sequence[int], *, default: int) -> tuple[int, ...]:
     """Return the lowest, the default and the highest of the ascending `honoured` opsets.
 
-    Opsets below `first` are left out. If `default` is not honoured, the nearest honoured opset
-    replaces it. If no opset remains, returns `default` alone: its cells end as not applicable
-    instead of silently disappearing from the plan.
+    If `default` is not honoured, the nearest honoured opset replaces it. If no opset is honoured,
+    returns `default` alone: its cells end as not applicable instead of silently disappearing from
+    the plan.
     """
-    possible = [opset for opset in honoured if opset >= first]
-    if not possible:
+    if not honoured:
         return (default,)
-    nearest = min(possible, key=lambda opset: abs(opset - default))
-    return tuple(sorted({possible[0], nearest, possible[-1]}))
+    nearest = min(honoured, key=lambda opset: abs(opset - default))
+    return tuple(sorted({honoured[0], nearest, honoured[-1]}))
 
 
 def _expand(item: str, *, subject: str) -> Iterator[int]:

@@ -8,7 +8,7 @@ from itertools import product
 from typing import Any, NamedTuple, Self
 
 from harness.evidence.fixtures import TinyModel
-from harness.matrix.registry import Registry, first_opset
+from harness.matrix.registry import Registry
 from harness.records import CellId
 
 NIGHTLY = "nightly"
@@ -65,7 +65,7 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Every pair that the nightly plans, but for opsets below a description's first."""
+    """Every pair that the nightly plans."""
 
     registry: Registry
 
@@ -93,9 +93,7 @@ class Matrix:
         requirements = [name for name in self.registry.requirements if name in box.requirements]
         opsets = [opset for opset in self.opsets if opset in box.opsets]
         for model, task in self.rows(box):
-            first = first_opset(model.architecture, task)
-            honoured = [opset for opset in opsets if opset >= first]
-            for opset, exporter, requirement in product(honoured, exporters, requirements):
+            for opset, exporter, requirement in product(opsets, exporters, requirements):
                 yield Pair(model, task, opset, exporter, requirement)
 
     def has(self, pair: Pair) -> bool:

@@ -89,9 +89,7 @@ def _opsets_of(model: TinyModel, task: str, exporter: str) -> tuple[int, ...]:
             f"exporter {exporter!r}: reading its opsets failed ({error!r}); repair it, or choose "
             "opsets with --opset"
         ) from error
-    return representative_opsets(
-        honoured, first=description.MIN_OPSET, default=description.DEFAULT_ONNX_OPSET
-    )
+    return representative_opsets(honoured, default=description.DEFAULT_ONNX_OPSET)
 
 
 def select_models(text: str | None, registry: Registry, *, subject: str) -> tuple[TinyModel, ...]:

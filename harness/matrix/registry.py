@@ -79,11 +79,6 @@ def base_class(architecture: str, task: str) -> str:
     return _first_base(architecture, task, BASES)
 
 
-def first_opset(architecture: str, task: str) -> int:
-    """Return the lowest opset for which a task is described."""
-    return _constructors(architecture)[task].resolve().MIN_OPSET
-
-
 def _first_base(architecture: str, task: str, modules: Collection[str]) -> str:
     described = _constructors(architecture)[task].resolve()
     bases = (base for base in described.__mro__ if base.__module__ in modules)

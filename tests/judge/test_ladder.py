@@ -97,16 +97,6 @@ def test_an_opset_that_is_not_honoured_is_not_applicable_with_the_reason() -> No
     assert not report.conforms
 
 
-def test_an_opset_below_the_description_is_not_applicable() -> None:
-    @register("bert", tasks=["text-classification"])
-    class Recent(BertOnnxConfig):
-        MIN_OPSET = 19
-
-    report = judge_cell(CellId.parse(TORCHSCRIPT))
-    assert {record.outcome for record in report.records} == {Outcome.NOT_APPLICABLE}
-    assert "from opset 19 on" in report.records[0].message
-
-
 def test_a_description_that_declares_what_eager_refuses_fails_agreement() -> None:
     @register("bert", tasks=["text-classification"])
     class TooLong(BertOnnxConfig):

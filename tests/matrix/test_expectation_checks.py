@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from expectation_files_of_tests import entry
 
-from harness import BertOnnxConfig, register
 from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel
 from harness.matrix.expectation_checks import Examined, examine_expectations, load_expectations
@@ -55,20 +54,6 @@ def test_what_can_not_count_is_one_line(
     assert found.startswith(f"{path}: entry 2: ")
     assert problem in found
     assert "\n" not in found
-
-
-def test_opsets_below_the_first_of_a_description_are_refused(
-    path: Path, registry: Registry
-) -> None:
-    @register("bert", tasks=["fill-mask"])
-    class Late(BertOnnxConfig):
-        MIN_OPSET = 14
-
-    (problem,) = examine(path, entry(opsets="9..13"), registry).problems
-    assert "bert is described from opset 14 on, so it matches no pair" in problem
-    (problem,) = examine(path, entry(opsets="9..13,18"), registry).problems
-    assert "opsets '9..13': bert is described from opset 14 on" in problem
-    assert not examine(path, entry(opsets="9..14"), registry).problems
 
 
 def test_all_problems_of_all_entries_are_reported(path: Path, registry: Registry) -> None:
