@@ -61,9 +61,7 @@ def _size_problems(draft: Draft, task: str) -> Iterator[str]:
     try:
         config = AutoConfig.for_model(**draft.settings(task))
         with torch.device("meta"):
-            model = TasksManager.get_model_class_for_task(task, config.model_type).from_config(
-                config
-            )
+            model = TasksManager.make_model(task, config)
     except Exception as error:  # configurations and models may raise anything
         yield f"the tiny model cannot be built: {_error_text(error)}"
         return

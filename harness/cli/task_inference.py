@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from harness.configs.tasks import TasksManager
+from harness.configs.tasks import TasksManager, stated_model_class
 from harness.configs.transformers_mappings import tasks_of_class
 from harness.errors import UsageError
 from harness.evidence.model_folders import CONFIG, transformer_folder
@@ -22,6 +22,7 @@ def infer_task(model: str, *, trust_remote_code: bool = False) -> str:
     registered = TasksManager.get_supported_tasks_for_model_type(architecture)
     class_name = _class_name(model, trust_remote_code=trust_remote_code)
     tasks = [task for task in tasks_of_class(class_name) if task in registered]
+    tasks += [t for t in registered if stated_model_class(t, architecture) == class_name]
     if len(tasks) == 1:
         return tasks[0]
     raise UsageError(

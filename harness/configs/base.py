@@ -65,6 +65,10 @@ class OnnxConfig(ABC):
     """Inputs that `forward` takes beside tokens and the file does not, on purpose: name -> why.
     The tests of registered descriptions read it; a verdict does not depend on it."""
 
+    MODEL_CLASSES: ClassVar[Mapping[str, str]] = {}
+    """Task, without `-with-past` -> transformers' class of its models, for a task whose Auto
+    classes do not have the architecture."""
+
     counts_positions_itself: ClassVar[bool] = False
     """Whether the file takes no positions although generation feeds them."""
 

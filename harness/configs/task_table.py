@@ -20,9 +20,12 @@ def base_task(task: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TaskClass:
-    """An Auto class of a task and the name of the mapping that lists its architectures."""
+    """An Auto class of a task and the name of the mapping that lists its architectures.
 
-    auto_class: str
+    `auto_class` is None if transformers has the mapping only: its classes are then taken by name.
+    """
+
+    auto_class: str | None
     mapping: str
 
 
@@ -30,8 +33,9 @@ class TaskClass:
 class Task:
     """A task: Auto classes, outputs, and other names that users give it.
 
-    The first Auto class whose mapping has an architecture is the class of its models. `outputs`
-    maps each output to its dynamic axes; a description whose model has others overrides them.
+    The first Auto class whose mapping has an architecture is the class of its models, unless its
+    description names another in `MODEL_CLASSES`. `outputs` maps each output to its dynamic axes; a
+    description whose model has others overrides them.
     """
 
     classes: tuple[TaskClass, ...]
@@ -40,7 +44,7 @@ class Task:
 
 
 def _task(
-    *classes: tuple[str, str], outputs: Mapping[str, Axes], synonyms: tuple[str, ...] = ()
+    *classes: tuple[str | None, str], outputs: Mapping[str, Axes], synonyms: tuple[str, ...] = ()
 ) -> Task:
     """Return a task; each class comes with the name of its mapping, without the common ending."""
     pairs = tuple(TaskClass(name, f"{mapping}_MAPPING_NAMES") for name, mapping in classes)
@@ -155,6 +159,18 @@ TASKS: Mapping[str, Task] = {
         ("AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM"),
         outputs={"logits": _axes("batch_size", "decoder_sequence_length")},
         synonyms=("seq2seq-lm", "summarization", "translation"),
+    ),
+    "time-series-classification": _task(
+        (None, "MODEL_FOR_TIME_SERIES_CLASSIFICATION"),
+        outputs={"prediction_logits": _axes("batch_size")},
+    ),
+    "time-series-forecasting": _task(
+        ("AutoModelForTimeSeriesPrediction", "MODEL_FOR_TIME_SERIES_PREDICTION"),
+        outputs={"prediction_outputs": _axes("batch_size")},
+    ),
+    "time-series-regression": _task(
+        (None, "MODEL_FOR_TIME_SERIES_REGRESSION"),
+        outputs={"regression_outputs": _axes("batch_size")},
     ),
     "token-classification": _task(
         ("AutoModelForTokenClassification", "MODEL_FOR_TOKEN_CLASSIFICATION"),

@@ -14,7 +14,7 @@ from harness.configs.base import OnnxConfig
 from harness.configs.left_out import explain_unregistered
 from harness.configs.plugins import load_entry_points
 from harness.configs.task_table import TASKS, base_task, map_from_synonym
-from harness.configs.transformers_mappings import auto_class_of, model_types
+from harness.configs.transformers_mappings import class_of_task, model_types
 from harness.errors import DescriptionError, UsageError, one_line, suggest
 
 ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
@@ -154,19 +154,33 @@ class TasksManager:
 
     @staticmethod
     def get_model_class_for_task(task: str, model_type: str | None = None) -> Any:
-        """Return transformers' Auto class of a task; raises UsageError if the task is unknown.
+        """Return transformers' class of a task.
 
-        Of several classes it is the one for this model type, or else the first.
+        It is the Auto class that has this model type, or else the first. It is a class of models
+        if a description of the model type names one, or if the task has no Auto class. Raises
+        UsageError if the task is unknown, or has no class for the model type.
         """
         name = base_task(map_from_synonym(task))
         if name not in TASKS:
             raise UsageError(f"task {task!r} is not known; {suggest(name, TASKS)}")
         import transformers
 
-        first, *others = TASKS[name].classes
-        needs_type = others and model_type is not None
-        chosen = auto_class_of(name, str(model_type)) if needs_type else first.auto_class
+        chosen = stated_model_class(name, model_type or "") or class_of_task(name, model_type or "")
+        if chosen is None:
+            raise UsageError(
+                f"task {task!r}: transformers has no Auto class for it, and no class for the model "
+                f"type {model_type!r}; name the class in MODEL_CLASSES of a description"
+            )
         return getattr(transformers, chosen)
+
+    @classmethod
+    def make_model(cls, task: str, config: Any) -> Any:
+        """Return a new model for a task, with random weights, from a configuration.
+
+        Raises UsageError if the task is unknown, ValueError if the Auto class lacks the model type.
+        """
+        model_class = cls.get_model_class_for_task(task, config.model_type)
+        return getattr(model_class, "from_config", model_class)(config)
 
     @classmethod
     def get_model_from_task(cls, task: str, model_name_or_path: str | Path, **kwargs: Any) -> Any:
@@ -176,10 +190,8 @@ class TasksManager:
         `trust_remote_code=True`. Raises UsageError where there is no such model, or it lacks
         weights that the task needs: transformers would draw those at random.
         """
-        model_class = cls.get_model_class_for_task(task)
-        if len(TASKS[base_task(map_from_synonym(task))].classes) > 1:
-            model_type = _model_type(model_name_or_path, kwargs)
-            model_class = cls.get_model_class_for_task(task, model_type)
+        model_type = _model_type(model_name_or_path, kwargs)
+        model_class = cls.get_model_class_for_task(task, model_type)
         subject = f"model {str(model_name_or_path)!r}"
         try:
             model, loading = model_class.from_pretrained(
@@ -194,6 +206,14 @@ class TasksManager:
                 "choose the task that it was saved for"
             )
         return model.eval()
+
+
+def stated_model_class(task: str, model_type: str) -> str | None:
+    """Return the model class that a description of `model_type` names; None if none does."""
+    load_architectures()
+    registered = TasksManager._SUPPORTED_MODEL_TYPE.get(model_type, {}).get("onnx", {})
+    own = (one for name, one in registered.items() if base_task(name) == task)
+    return next((one.resolve().MODEL_CLASSES.get(task) for one in own), None)
 
 
 def _model_type(model_name_or_path: str | Path, options: Mapping[str, Any]) -> str | None:

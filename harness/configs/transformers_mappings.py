@@ -29,7 +29,7 @@ ModelMapping = dict[str, ClassNames]
 
 
 def classes_by_task() -> dict[str, ModelMapping]:
-    """Task -> architecture -> names of its model classes, for the tasks that have an Auto class.
+    """Task -> architecture -> names of its model classes, for the tasks that have a mapping.
 
     Raises HarnessError where transformers is missing or keeps its mappings elsewhere.
     """
@@ -51,11 +51,19 @@ def classes_by_task() -> dict[str, ModelMapping]:
     }
 
 
-def auto_class_of(task: str, architecture: str) -> str:
-    """Return the Auto class of a task that has an architecture; the first class if none has it."""
-    mappings, classes = _read_mappings(), TASKS[task].classes
-    found = (one for one in classes if architecture in mappings.get(one.mapping, ()))
-    return next(found, classes[0]).auto_class
+def class_of_task(task: str, architecture: str) -> str | None:
+    """Return the Auto class of a task that has an architecture; the first class if none has it.
+
+    Where the mapping has no Auto class, it is the class that the mapping names, if it names one.
+    """
+    first, *others = TASKS[task].classes
+    if not others and first.auto_class is not None:
+        return first.auto_class
+    mappings = _read_mappings()
+    having = (one for one in (first, *others) if architecture in mappings.get(one.mapping, ()))
+    found = next(having, first)
+    named = mappings.get(found.mapping, {}).get(architecture, ())
+    return found.auto_class or next(iter(named), None)
 
 
 def architectures_by_task() -> dict[str, set[str]]:

@@ -41,7 +41,7 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
     config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     state = torch.random.get_rng_state()
     try:
-        model = TasksManager.get_model_class_for_task(task, architecture).from_config(config)
+        model = TasksManager.make_model(task, config)
     except ValueError as error:
         raise UsageError(
             f"{architecture}: no model class for {base_task(task)} ({error})"

@@ -7,9 +7,13 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from transformers import PatchTSMixerConfig, PatchTSMixerForPrediction
 
+from harness import BertOnnxConfig, register
+from harness.cli.task_inference import infer_task
 from harness.configs.left_out import explain_unregistered, reasons_left_out
 from harness.configs.task_table import TASKS, TaskClass
 from harness.configs.tasks import TasksManager, supported_tasks_mapping
@@ -48,15 +52,21 @@ def run_python(code: str, *, path: Path | None = None) -> str:
 
 
 CLASSES = sorted({one for task in TASKS.values() for one in task.classes}, key=str)
+WITHOUT_AUTO_CLASS = "time-series-classification"
 
 
-@pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.auto_class)
+@pytest.mark.parametrize("one", CLASSES, ids=lambda one: one.mapping)
 def test_each_auto_class_has_the_mapping_of_its_row(one: TaskClass) -> None:
-    import transformers
     from transformers.models.auto import modeling_auto
 
     names = getattr(modeling_auto, one.mapping)
-    assert getattr(transformers, one.auto_class)._model_mapping._model_mapping == names
+    mappings = {
+        name: value._model_mapping._model_mapping
+        for name, value in vars(modeling_auto).items()
+        if name.startswith("AutoModel") and getattr(value, "_model_mapping", None) is not None
+    }
+    having = {name for name, mapping in mappings.items() if mapping == names}
+    assert having == ({one.auto_class} if one.auto_class else set())
 
 
 @pytest.mark.parametrize("task", sorted(TASKS))
@@ -87,6 +97,39 @@ def test_the_first_auto_class_that_has_an_architecture_is_its_class(
     task: str, model_type: str | None, auto_class: str
 ) -> None:
     assert TasksManager.get_model_class_for_task(task, model_type).__name__ == auto_class
+
+
+def test_a_mapping_without_an_auto_class_names_the_class() -> None:
+    model_class = TasksManager.get_model_class_for_task(WITHOUT_AUTO_CLASS, "patchtsmixer")
+    assert model_class.__name__ == "PatchTSMixerForTimeSeriesClassification"
+    config = PatchTSMixerConfig(num_targets=3)
+    model = TasksManager.make_model(WITHOUT_AUTO_CLASS, config)
+    assert (type(model), model.config) == (model_class, config)
+
+
+@pytest.mark.parametrize("model_type", [None, "bert"])
+def test_a_task_without_a_class_is_refused(model_type: str | None) -> None:
+    with pytest.raises(UsageError, match=f"no class for the model type {model_type!r}; name the"):
+        TasksManager.get_model_class_for_task(WITHOUT_AUTO_CLASS, model_type)
+
+
+class _Forecaster(BertOnnxConfig):
+    MODEL_CLASSES: ClassVar[Mapping[str, str]] = {
+        "time-series-forecasting": "PatchTSMixerForPrediction"
+    }
+
+
+def test_a_description_may_name_the_class_of_its_models(tmp_path: Path) -> None:
+    register("patchtsmixer", tasks=["time-series-forecasting"])(_Forecaster)
+    config = PatchTSMixerConfig(d_model=8)
+    model = TasksManager.make_model("time-series-forecasting", config)
+    assert isinstance(model, PatchTSMixerForPrediction)
+    model.save_pretrained(tmp_path)
+    loaded = TasksManager.get_model_from_task("time-series-forecasting", tmp_path)
+    assert isinstance(loaded, PatchTSMixerForPrediction)
+    assert infer_task(str(tmp_path)) == "time-series-forecasting"
+    other = TasksManager.get_model_class_for_task("time-series-forecasting", "timesfm")
+    assert other.__name__ == "AutoModelForTimeSeriesPrediction"
 
 
 def test_every_task_has_outputs() -> None:
