@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from harness.configs.axes import AxisExpression
+from harness.configs.cache_layout import is_past
 from harness.evidence.exceptions import RuleException
 from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
 from tests.tiny_models.cache_rules import violations_of_cache
@@ -123,7 +124,7 @@ def _heads_and_windows(model: Any, config: Any) -> Iterator[Violation]:
 def _dropout(model: Any, config: Any) -> Iterator[Violation]:
     """Outputs in train mode differ clearly, so that a forgotten `eval()` shows."""
     feed = config.generate_dummy_inputs()
-    feed = {name: tensor for name, tensor in feed.items() if not name.startswith("past")}
+    feed = {name: tensor for name, tensor in feed.items() if not is_past(name)}
     if "attention_mask" in feed and "input_ids" in feed and config.use_past_in_inputs:
         feed["attention_mask"] = torch.ones_like(feed["input_ids"])
     state = torch.random.get_rng_state()
