@@ -22,12 +22,14 @@ from .configs.dummy_inputs import DummyPastKeyValuesGenerator as DummyPastKeyVal
 from .configs.dummy_inputs import (
     DummySeq2SeqPastKeyValuesGenerator as DummySeq2SeqPastKeyValuesGenerator,
 )
+from .configs.dummy_inputs import DummySeriesInputGenerator as DummySeriesInputGenerator
 from .configs.dummy_inputs import DummyVisionInputGenerator as DummyVisionInputGenerator
 from .configs.feed_generators import FeedGenerator as FeedGenerator
 from .configs.feed_generators import FeedRequest as FeedRequest
 from .configs.middle_end import AudioOnnxConfig as AudioOnnxConfig
 from .configs.middle_end import AudioToTextOnnxConfig as AudioToTextOnnxConfig
 from .configs.middle_end import EncoderDecoderOnnxConfig as EncoderDecoderOnnxConfig
+from .configs.middle_end import SeriesOnnxConfig as SeriesOnnxConfig
 from .configs.middle_end import TextAndVisionOnnxConfig as TextAndVisionOnnxConfig
 from .configs.middle_end import TextDecoderOnnxConfig as TextDecoderOnnxConfig
 from .configs.middle_end import (

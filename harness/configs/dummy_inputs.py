@@ -187,6 +187,24 @@ class DummyVisionInputGenerator(DummyInputGenerator):
         )
 
 
+class DummySeriesInputGenerator(DummyInputGenerator):
+    """Time series: float32 [batch, context length, channels], the model's sizes where not dynamic.
+
+    Each series has a level and a scale of its own, since models normalise them. One in eight is
+    all zeros, as a channel without values.
+    """
+
+    SUPPORTED_INPUT_NAMES = ("past_values",)
+    MODALITY = "series"
+
+    def generate(self, name: str, dims: Dims) -> torch.Tensor:
+        length = self._size(dims, 1, or_else="context_length")
+        channels = self._size(dims, 2, or_else="num_input_channels")
+        one_each = (dims[0], 1, channels)
+        scale = self._normal(one_each).exp() * (self._integers(0, 8, one_each) > 0)
+        return scale * (self._normal((dims[0], length, channels)) + self._normal(one_each))
+
+
 def dense_shape(name: str, dims: Dims) -> tuple[int, ...]:
     """Return the shape of an input whose axes are all dynamic; raises DescriptionError if not."""
     if sorted(dims) != list(range(len(dims))):

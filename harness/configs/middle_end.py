@@ -10,6 +10,7 @@ from harness.configs.dummy_inputs import (
     DummyAudioInputGenerator,
     DummyBboxInputGenerator,
     DummyPastKeyValuesGenerator,
+    DummySeriesInputGenerator,
     DummyVisionInputGenerator,
 )
 from harness.configs.feed_generators import FeedGenerators
@@ -180,6 +181,31 @@ class VisionOnnxConfig(OnnxConfig):
     @property
     def inputs(self) -> Mapping[str, Axes]:
         return {"pixel_values": dict(self.DYNAMIC_PIXEL_AXES)}
+
+
+class SeriesOnnxConfig(OnnxConfig):
+    """Time series of a fixed length and a fixed number of channels, all of whose values are known.
+
+    The length of the forecast, or the number of classes, is fixed too.
+    """
+
+    MODALITY = "series"
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummySeriesInputGenerator,)
+    OMITTED_INPUTS: ClassVar[Mapping[str, str]] = {
+        "past_observed_mask": "the files that are shared take values alone; without the mask, a "
+        "model counts every value as known"
+    }
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        return {"past_values": {0: "batch_size"}}
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "feature-extraction":
+            outputs["last_hidden_state"] = {0: "batch_size"}
+        return outputs
 
 
 class TextAndVisionOnnxConfig(OnnxConfig):

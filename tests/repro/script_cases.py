@@ -23,7 +23,7 @@ def cases(architecture: str, task: str, **fields: Any) -> Iterator[ScriptCase]:
     values: dict[str, Any] = {
         "cell": CellId.parse(f"{architecture}/{task}/opset18/dynamo"),
         "requirement": "agreement",
-        "model_class": TasksManager.get_model_class_for_task(task).__name__,
+        "model_class": TasksManager.get_model_class_for_task(task, architecture).__name__,
         "settings": settings,
         "perturbation": {"seed": 3, "matrix_std": 0.5, "vector_std": 0.25},
         "versions": {"torch": "2.0"},

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import builtins
+from typing import Any
 
 import pytest
+from transformers import PatchTSTForPrediction
 
 from harness.records import CellId
 from harness.repro.script import EXPORTS, script_text
@@ -68,6 +70,13 @@ def test_a_script_has_nothing_that_it_does_not_need() -> None:
     assert "def pop_layers" not in text
     assert "def export_torchscript" not in text
     assert "import base64" not in text
+
+
+def test_a_script_makes_a_model_whose_class_is_no_auto_class() -> None:
+    (case,) = cases("patchtst", "time-series-forecasting")
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(script_text(case), names)  # noqa: S102 - what users run
+    assert isinstance(names["make_model"](), PatchTSTForPrediction)
 
 
 def test_the_same_case_is_the_same_script() -> None:

@@ -1,0 +1,61 @@
+"""PatchTST."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from harness.configs.middle_end import SeriesOnnxConfig
+from harness.configs.tasks import register
+from harness.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+_HEADS = ("time-series-forecasting", "time-series-regression")
+"""The tasks whose head may return the parameters of a distribution."""
+
+
+@register("patchtst", tasks=("feature-extraction", "time-series-classification", *_HEADS))
+class PatchTSTOnnxConfig(SeriesOnnxConfig):
+    """PatchTST. Eager refuses series of another length than `context_length`, and another number of
+    channels than `num_input_channels`, so only the batch is dynamic.
+
+    The head for pre-training is left out: it masks patches at random in eval mode too, so eager
+    PyTorch is no reference.
+    """
+
+    ATOL_FOR_VALIDATION = {
+        "feature-extraction": 3.8e-5,
+        "time-series-classification": 2.7e-5,
+        "time-series-forecasting": 1.9e-4,
+        "time-series-regression": 2.7e-5,
+    }
+    MODEL_CLASSES: ClassVar[Mapping[str, str]] = {
+        "time-series-forecasting": "PatchTSTForPrediction"
+    }
+
+    def __init__(self, config: Any, task: str = "feature-extraction") -> None:
+        super().__init__(config, task)
+        loss = getattr(config, "loss", "mse")
+        if self.task in _HEADS and loss != "mse":
+            raise UsageError(
+                f"patchtst with loss={loss!r}: {self.task} returns the parameters of a "
+                "distribution, several tensors under one name; expected loss='mse'"
+            )
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Cut patches along the last axis: TorchScript puts them on a wrong axis if `unfold` has a
+        negative dimension."""
+        for module in model.modules():
+            if hasattr(module, "patch_stride"):
+                vars(module)["forward"] = functools.partial(_patches, module)
+        return model
+
+
+def _patches(patchifier: Any, past_values: torch.Tensor) -> torch.Tensor:
+    """Return the patches of each channel: [batch, channels, patches, patch length]."""
+    series = past_values[:, patchifier.sequence_start :].transpose(1, 2)
+    return series.unfold(2, patchifier.patch_length, patchifier.patch_stride)
