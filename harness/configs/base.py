@@ -105,6 +105,14 @@ class OnnxConfig(ABC):
         return tuple(name for name in self.inputs if name in MASK_INPUTS)
 
     @property
+    def end_masks(self) -> Mapping[str, int]:
+        """Mask that hides only ends of rows -> the fewest places that a row shows.
+
+        Rows of other masks may be padded anywhere, and be hidden completely.
+        """
+        return {}
+
+    @property
     def axis_ceilings(self) -> Mapping[str, int]:
         """Axis expression -> the largest value that the model admits."""
         return {}

@@ -24,15 +24,15 @@ PATTERNS = ("ones", "right", "left", "hole", "none")
 """Padding patterns of a mask row: it hides nothing, the end, the start, parts of the middle, or the
 whole row."""
 
+_END_PATTERNS = ("ones", "right")
 _LENGTH = 4
-_ROWS = 2 * len(PATTERNS)
 
 Tensors = Mapping[str, "torch.Tensor"]
 
 
 @dataclass(frozen=True, slots=True)
 class PaddedFeed:
-    """A feed in which the rows of one mask have all patterns in turn.
+    """A feed in which the rows of one mask have the patterns in turn.
 
     `hidden` maps input names to the positions that the mask hides and that hold arbitrary values.
     In every second set of patterns, the hidden positions hold the preprocessor's padding value
@@ -44,11 +44,12 @@ class PaddedFeed:
     example: Example
     tensors: Tensors
     hidden: Tensors
+    patterns: tuple[str, ...]
 
     def rows(self, pattern: str, axes: Axes, rank: int) -> np.ndarray[Any, Any]:
         """Return a mask of the rows with this pattern, for an output of these axes and rank."""
-        numbers = _row_numbers(self.tensors[self.mask]) % len(PATTERNS)
-        return self._lay_out(numbers == PATTERNS.index(pattern), axes, rank)
+        numbers = _row_numbers(self.tensors[self.mask]) % len(self.patterns)
+        return self._lay_out(numbers == self.patterns.index(pattern), axes, rank)
 
     def unchanged_hidden_rows(
         self, redrawn: Tensors, inputs: Mapping[str, Axes], axes: Axes, rank: int
@@ -75,52 +76,64 @@ class PaddedFeed:
 
 
 def padded_example(config: OnnxConfig, mask: str, example: Example) -> Example:
-    """Return an example with room for every padding pattern."""
-    return enlarged(config, example, _least_sizes(config.inputs[mask], example.axes))
+    """Return an example with room for every padding pattern of a mask."""
+    return enlarged(config, example, _least_sizes(config, mask, example.axes))
+
+
+def _patterns(config: OnnxConfig, mask: str) -> tuple[str, ...]:
+    return _END_PATTERNS if mask in config.end_masks else PATTERNS
 
 
 def padded_feed(config: OnnxConfig, mask: str, example: Example) -> PaddedFeed:
     """Return the padded feed of an example, enlarged to at least two rows of each pattern and four
-    positions per row."""
+    positions per row that can be hidden."""
     import torch
 
     axes, example = config.inputs[mask], padded_example(config, mask, example)
+    patterns = _patterns(config, mask)
     tensors = config.generate_dummy_inputs(seed=example.seed, **example.axes)
     generator = torch.Generator().manual_seed(example.seed)
-    shown = _pattern_mask(tensors[mask].shape, generator)
+    least = config.end_masks.get(mask, 1)
+    shown = _pattern_mask(tensors[mask].shape, patterns, generator, least=least)
     tensors[mask] = shown.to(tensors[mask].dtype)
     if is_ordinary(example.seed):
         tensors = config.follow_masks(tensors)
     hidden = ~shown.numpy()
-    is_second = _row_numbers(shown) // len(PATTERNS) % 2 == 1
+    is_second = _row_numbers(shown) // len(patterns) % 2 == 1
     is_padded = (is_second & ~hidden.all(-1))[..., None]
     padded, arbitrary = (
         dict(_hidden_positions(config, mask, tensors, where, example.axes))
         for where in (hidden & is_padded, hidden & ~is_padded)
     )
-    return PaddedFeed(mask, axes, example, config.pad(tensors, padded), arbitrary)
+    return PaddedFeed(mask, axes, example, config.pad(tensors, padded), arbitrary, patterns)
 
 
-def _least_sizes(axes: Axes, sizes: Mapping[str, int]) -> dict[str, int]:
+def _least_sizes(config: OnnxConfig, mask: str, sizes: Mapping[str, int]) -> dict[str, int]:
     """Return the smallest axis sizes at which a mask can have every padding pattern in a row."""
-    *rows, last = (AxisExpression.parse(text) for text in _axis_names(axes))
+    *rows, last = (AxisExpression.parse(text) for text in _axis_names(config.inputs[mask]))
     name = _in_order(last)[-1]
-    least = {name: _LENGTH - last.evaluate(sizes) + sizes[name]}
+    length = config.end_masks.get(mask, 0) + _LENGTH
+    least = {name: length - last.evaluate(sizes) + sizes[name]}
     if rows:
         others = math.prod(expression.evaluate(sizes) for expression in rows[1:])
-        least[rows[0].names[0]] = math.ceil(_ROWS / others)
+        least[rows[0].names[0]] = math.ceil(2 * len(_patterns(config, mask)) / others)
     return least
 
 
-def _pattern_mask(shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
-    """Return a mask that is True at visible positions; the rows have the patterns in turn."""
+def _pattern_mask(
+    shape: Sequence[int], patterns: Sequence[str], generator: torch.Generator, *, least: int
+) -> torch.Tensor:
+    """Return a mask that is True at visible positions; the rows have the patterns in turn.
+
+    Rows that are hidden from one side show at least `least` positions.
+    """
     import torch
 
     length = shape[-1]
     shown = torch.ones(math.prod(shape[:-1]), length, dtype=torch.bool)
-    cuts = torch.randint(1, length, (len(shown),), generator=generator).tolist()
+    cuts = torch.randint(least, length, (len(shown),), generator=generator).tolist()
     for row, cut in enumerate(cuts):
-        match PATTERNS[row % len(PATTERNS)]:
+        match patterns[row % len(patterns)]:
             case "right":
                 shown[row, cut:] = False
             case "left":

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from harness.errors import RuntimeRefusalError
 from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
-from harness.requirements._masking import PATTERNS, PaddedFeed, padded_example, padded_feed
+from harness.requirements._masking import PaddedFeed, padded_example, padded_feed
 from harness.requirements._movement import examine_until_decided, merge, movement, no_reaction
 from harness.requirements.shared.blame import (
     ROUNDING_EXCEPTION,
@@ -181,7 +181,7 @@ def _doubts(
             (defined[n] & where).any() for n, where in _pattern_rows(config, feed, pattern, defined)
         )
         else f"no position is defined in the rows that {mask} pads with the pattern {pattern!r}"
-        for pattern in PATTERNS
+        for pattern in feed.patterns
         if pattern != "none"
     }
     when = f"at defined positions when {mask} is all ones"
@@ -204,7 +204,7 @@ def _name_patterns(
     feed = expected.feed
     patterns = [
         pattern
-        for pattern in PATTERNS
+        for pattern in feed.patterns
         for within in [dict(_pattern_rows(sides.config, feed, pattern, expected.defined))]
         if _compare(expected, candidate, tolerance, within=within).findings
     ]
@@ -224,7 +224,7 @@ REQUIREMENT = Requirement(
     id="padding",
     rank=80,
     proves="rows that are padded at the start, at the end, in the middle, completely or not at all "
-    "get the values of eager PyTorch",
+    "get the values of eager PyTorch (only at the end or not at all, if the model admits no other)",
     fails_when="a value differs by more than atol at a defined position (the reference moves by at "
     "most atol / 10 there when the masked values are redrawn and when the attention implementation "
     "is switched), or a value is not finite where the reference is" + ROUNDING_EXCEPTION,

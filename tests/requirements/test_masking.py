@@ -1,4 +1,4 @@
-"""A fully masked row defines outputs only if redrawing can change its ids."""
+"""Padded feeds: rows of every pattern, or padded at the end alone if the model admits no other."""
 
 from __future__ import annotations
 
@@ -31,3 +31,24 @@ def test_a_hidden_row_of_special_ids_is_not_redrawn_and_defines_nothing(
     special = torch.full_like(feed.tensors["input_ids"], config.config.eos_token_id)
     unmoved = dataclasses.replace(feed, tensors={**feed.tensors, "input_ids": special})
     assert _untested(config, unmoved) == HIDDEN_THROUGHOUT
+
+
+def test_a_mask_that_hides_only_ends_has_no_other_rows(subject: Callable[..., Any]) -> None:
+    one = subject("bert", "fill-mask").config
+
+    class EndsOnly(type(one)):  # type: ignore[misc]
+        @property
+        def end_masks(self) -> dict[str, int]:
+            return {"attention_mask": 5}
+
+    config = EndsOnly(one.config, task="fill-mask")
+    feed = padded_feed(
+        config, "attention_mask", Example.of(dict.fromkeys(config.axis_space.ranges, 1), 3)
+    )
+    mask = feed.tensors["attention_mask"]
+    assert mask.shape == (4, 9)
+    assert feed.patterns == ("ones", "right")
+    assert (mask.diff(dim=1) <= 0).all()
+    shown = mask.sum(dim=1).tolist()
+    assert shown[::2] == [9, 9]
+    assert all(5 <= count < 9 for count in shown[1::2])
