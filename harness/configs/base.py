@@ -113,6 +113,15 @@ class OnnxConfig(ABC):
         return {}
 
     @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        """Axis name -> its sizes, if the common table has others.
+
+        A description overrides this if the sizes follow from the configuration; entries of
+        `AXIS_RANGES` then still take precedence.
+        """
+        return self.AXIS_RANGES
+
+    @property
     def axis_ceilings(self) -> Mapping[str, int]:
         """Axis expression -> the largest value that the model admits."""
         return {}
@@ -144,7 +153,7 @@ class OnnxConfig(ABC):
         )
         return AxisSpace.over(
             names,
-            overrides=self.AXIS_RANGES,
+            overrides=self.axis_ranges,
             ceilings=self.axis_ceilings,
             landmarks=self.axis_landmarks,
             reaches=len(self.position_reaches),
