@@ -53,6 +53,10 @@ class OnnxConfig(ABC):
     """Axis whose size the values of a feed decide, such as the patches of images of several sizes
     -> an axis expression that it does not exceed, for the estimate of an example's cost."""
 
+    DIVIDED_AXES: ClassVar[frozenset[str]] = frozenset()
+    """Axes that the model divides by strides, patches or windows. torch.export cannot prove its own
+    guards about quotients of a named dim; exporters leave such axes to it."""
+
     STEP_AXIS: ClassVar[str] = "sequence_length"
     STEP_INPUT: ClassVar[str] = "input_ids"
     """What a decoder adds to its past: the input of its tokens, and their axis."""
