@@ -43,11 +43,11 @@ def test_a_proposal_takes_the_same_data() -> None:
     assert not {"clip", "vit"} & set(nearest("canine"))
 
 
-@pytest.mark.parametrize("architecture", ["wav2vec2", "hubert"])
+@pytest.mark.parametrize("architecture", ["univnet", "wav2vec2-bert"])
 def test_if_no_registered_architecture_takes_the_data_it_says_so(
     architecture: str, run: Any, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="takes input_values alone in this way"):
+    with pytest.raises(UsageError, match="takes input_features alone in this way"):
         nearest(architecture)
     result = run("scaffold", architecture, "--output", tmp_path)
     result.assert_refused(f"architecture {architecture!r}: nothing registered", "--like")

@@ -9,15 +9,12 @@ from typing import Any
 import pytest
 
 from harness import (
-    AudioOnnxConfig,
-    AxisRange,
     CellId,
     CellReport,
     DummyBboxInputGenerator,
     DummyTextInputGenerator,
     EncoderDecoderOnnxConfig,
     NormalizedTextConfig,
-    Outcome,
     TextEncoderOnnxConfig,
     judge_cell,
     register,
@@ -59,20 +56,6 @@ DECODES = {"is_decoder": True, "add_cross_attention": True}
 TINY: dict[str, dict[str, Any]] = {
     "encoder-decoder": {"encoder": BERT, "decoder": GPT2 | DECODES},
     "encoder-decoder~bert": {"encoder": BERT, "decoder": OTHER_BERT | DECODES},
-    "wav2vec2": {
-        "hidden_size": 24,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 3,
-        "intermediate_size": 36,
-        "conv_dim": [6, 10],
-        "conv_kernel": [5, 3],
-        "conv_stride": [3, 2],
-        "num_feat_extract_layers": 2,
-        "num_conv_pos_embeddings": 4,
-        "num_conv_pos_embedding_groups": 2,
-        "classifier_proj_size": 14,
-        "num_labels": 7,
-    },
     "layoutlm": {
         "vocab_size": 101,
         "hidden_size": 20,
@@ -86,8 +69,6 @@ TINY: dict[str, dict[str, Any]] = {
     },
 }
 GENERATION = "text2text-generation-with-past"
-ONE_FRAME, TWO_FRAMES = 11, 17
-"""Samples that give 1 or 2 frames after two convolutions: kernels 5 and 3, strides 3 and 2."""
 
 
 @pytest.fixture(autouse=True)
@@ -143,31 +124,6 @@ def test_eager_continues_from_a_cache_in_the_precision_of_the_model() -> None:
     feed = part.generate_dummy_inputs()
     wide = {name: t.double() if t.is_floating_point() else t for name, t in feed.items()}
     assert call_reference(model, part, wide)["logits"].dtype == "float64"
-
-
-def describe_sound(shortest: int) -> None:
-    @register("wav2vec2", tasks=["audio-classification"])
-    class Wav2Vec2OnnxConfig(AudioOnnxConfig):
-        ATOL_FOR_VALIDATION = 2e-5
-        AXIS_RANGES = {"sequence_length": AxisRange(shortest, 96, export=47)}
-
-
-@pytest.mark.parametrize(
-    ("exporter", "shortest"), [("torchscript", ONE_FRAME), ("dynamo", TWO_FRAMES)]
-)
-def test_a_waveform_down_to_its_shortest(exporter: str, shortest: int) -> None:
-    describe_sound(shortest)
-    report = judged(f"wav2vec2/audio-classification/opset18/{exporter}")
-    assert report.conforms, messages(report)
-    assert min(report.record("agreement").covered["sequence_length"]) == shortest
-
-
-def test_torch_export_specialises_a_single_frame() -> None:
-    """The frame count is a quotient of the samples; torch.export branches on whether it is 1."""
-    describe_sound(ONE_FRAME)
-    export = judged("wav2vec2/audio-classification/opset18/dynamo").records[0]
-    assert (export.requirement, export.outcome) == ("export", Outcome.FAILED)
-    assert f"Dim('sequence_length', min={TWO_FRAMES})" in export.message
 
 
 def test_words_with_their_places_on_a_page() -> None:

@@ -1,0 +1,35 @@
+"""wav2vec 2.0."""
+
+from __future__ import annotations
+
+from harness.configs.speech import Convolutions, SpeechEncoderOnnxConfig
+from harness.configs.tasks import register
+
+
+@register(
+    "wav2vec2",
+    tasks=(
+        "audio-classification",
+        "audio-frame-classification",
+        "audio-xvector",
+        "automatic-speech-recognition",
+        "feature-extraction",
+    ),
+)
+class Wav2Vec2OnnxConfig(SpeechEncoderOnnxConfig):
+    """wav2vec 2.0. An adapter, if there is one, shortens the frames further."""
+
+    ATOL_FOR_VALIDATION = {
+        "audio-classification": 1.6e-4,
+        "audio-frame-classification": 1.8e-5,
+        "audio-xvector": 3e-3,
+        "automatic-speech-recognition": 1.2e-4,
+        "feature-extraction": 1.2e-4,
+    }
+
+    @property
+    def convolutions(self) -> Convolutions:
+        config = self.normalized_config
+        layers = config.num_adapter_layers if config.add_adapter else 0
+        adapter = (config.adapter_kernel_size, config.adapter_stride, 1)
+        return (*super().convolutions, *(adapter for _ in range(layers)))

@@ -1,0 +1,81 @@
+"""Axes that are quotients: a file that rounds the other way, or states another stride, is refused.
+
+The outputs of wav2vec 2.0 have one vector for each frame: about one for every eight samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from harness import CellId, Outcome, Record, check, judge_cell, register_exporter
+from harness.exporters.torchscript import TorchScriptExporter
+
+SPEECH = ("wav2vec2", "feature-extraction")
+FRAMES = "(sequence_length - 10) // 8 - 1"
+"""Kernels 10, 3 and 2, strides 4, 2 and 1."""
+
+
+class _WritesFrames(TorchScriptExporter):
+    """Writes a text of its own on the axis of frames."""
+
+    name = "writes-frames"
+    opsets = (18,)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def write(self, model: Any, tensors: Any, *, path: Path, **others: Any) -> None:
+        super().write(model, tensors, path=path, **others)
+        written = onnx.load(path)
+        written.graph.output[0].type.tensor_type.shape.dim[1].dim_param = self.text
+        onnx.save(written, path)
+
+
+def judge(text: str) -> Record:
+    register_exporter(_WritesFrames(text))
+    cell = CellId.parse("/".join((*SPEECH, "opset18", _WritesFrames.name)))
+    report = judge_cell(cell, requirements=["dynamic-axes"], profile="smoke")
+    return report.record("dynamic-axes")
+
+
+@pytest.mark.parametrize(
+    "text", [FRAMES, "floor((sequence_length - 18) / 8)", "(sequence_length + 6) // 8 - 3"]
+)
+def test_an_axis_may_be_written_in_any_way(text: str) -> None:
+    assert judge(text).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ceil((sequence_length - 10) / 8) - 1",
+        "(sequence_length - 10) // 9 - 1",
+        "(sequence_length - 11) // 8 - 1",
+        "batch_size",
+    ],
+)
+def test_another_quotient_is_refused(text: str) -> None:
+    record = judge(text)
+    assert record.outcome is Outcome.FAILED
+    assert f"axis 1 of last_hidden_state: got the symbol {text!r}" in record.message
+
+
+def test_a_file_with_another_stride_is_refused_by_its_shapes(
+    exported: Callable[..., Path], subject: Callable[..., Any], tmp_path: Path
+) -> None:
+    model = onnx.load(exported(*SPEECH))
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    next(a for a in first.attribute if a.name == "strides").ints[:] = [5]
+    onnx.save(model, tmp_path / "model.onnx")
+    report = check(
+        tmp_path, subject(*SPEECH).model, SPEECH[1], opset=18, requirements=["dynamic-axes"]
+    )
+    record = report.record("dynamic-axes")
+    assert record.outcome is Outcome.FAILED
+    assert "shape of last_hidden_state: got" in record.message
+    assert "(sequence_length - 10) // 4 + 1" in record.message
