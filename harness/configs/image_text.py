@@ -203,11 +203,14 @@ class ImageTextOnnxConfig(OnnxConfig):
         embeddings = run(EMBEDDING_PART, {"input_ids": ids})["inputs_embeds"].copy()
         images = {name: feed[name] for name in parts[VISION_PART].inputs}
         features = run(VISION_PART, images)["image_features"]
-        width = embeddings.shape[-1]
-        embeddings[ids == self.config.image_token_id] = features.reshape(-1, width)
+        features = features.reshape(-1, embeddings.shape[-1])
         if ends is None:
             length = ids.shape[1]
             ends = half_then_single(length) if self._has_past else (length,)
+        places = ids == self.config.image_token_id
+        if places.sum() > len(features):  # a generated placeholder stands for itself
+            places[:, ends[0] :] = False
+        embeddings[places] = features
         decoder = parts[DECODER_PART]
         known = {**feed, "inputs_embeds": embeddings, **_empty_cache(decoder, rows=len(ids))}
         steps = compose_steps(decoder, known, lambda _, step: run(DECODER_PART, step), ends)

@@ -144,7 +144,10 @@ class Decoding:
         def run_part(stem: str, part_feed: Feed) -> Feed:
             return self._run_part(self._parts[stem], part_feed)
 
-        return self.config.compose(feed, run_part, schedule.ends)
+        try:
+            return self.config.compose(feed, run_part, schedule.ends)
+        except ValueError as error:
+            raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
 
     def _run_part(self, part: PartEvidence, feed: Feed) -> Feed:
         """Run one part and check the outputs' sizes; raises DecodingError if the next step cannot

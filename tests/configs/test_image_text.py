@@ -100,6 +100,22 @@ def test_a_grid_is_exchanged_for_one_of_as_many_patches(subject: SubjectOf) -> N
     assert torch.equal(other.prod(dim=1), feed["image_grid_thw"].prod(dim=1))
 
 
+def test_a_generated_placeholder_stands_for_itself(subject: SubjectOf) -> None:
+    one = subject("llava", TASK)
+    feed = one.config.generate_dummy_inputs(seed=seed_of(FeedKind.ORDINARY, 1), batch_size=2)
+    arrays = {name: tensor.numpy() for name, tensor in feed.items()}
+    ids = arrays["input_ids"]
+    run, end = _eager_parts(one.model, one.config), one.config.least_prompt(feed)
+    known = one.config.compose(arrays, run, (end, ids.shape[1]))["logits"]
+    arrays["input_ids"] = np.where(
+        np.arange(ids.shape[1]) < end, ids, one.config.config.image_token_id
+    )
+    generated = one.config.compose(arrays, run, (end, ids.shape[1]))["logits"]
+    assert np.array_equal(known[:, :end], generated[:, :end])
+    with pytest.raises(ValueError, match="shape mismatch"):
+        one.config.compose(arrays, run, (ids.shape[1],))
+
+
 def test_generation_starts_with_all_placeholders(subject: SubjectOf) -> None:
     config = subject("llava", TASK).config
     feed = config.generate_dummy_inputs(seed=seed_of(FeedKind.ORDINARY, 0))
