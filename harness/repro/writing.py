@@ -64,12 +64,18 @@ def _refuse_unsupported_parts(prepared: PreparedCell, part: str | None) -> None:
         raise UsageError(
             f"part {part!r} is not one of the parts of {prepared.cell}; {suggest(part, parts)}"
         )
-    for config in parts.values():
-        if type(config).patch_model_for_export is not OnnxConfig.patch_model_for_export:
-            raise UsageError(
-                f"{prepared.cell}: {type(config).__name__} patches the model for the export, "
-                "which a script cannot do; use replay to show the cell"
-            )
+    patched = {stem: config for stem, config in parts.items() if _is_patched(config)}
+    for stem in patched.keys() & {part or next(iter(patched), "")}:
+        others = [other for other in parts if other not in patched]
+        hint = f", or --part with one of {', '.join(others)}" if others else ""
+        raise UsageError(
+            f"{prepared.cell}: {type(patched[stem]).__name__} patches the model for the export, "
+            f"which a script cannot do; use replay to show the cell{hint}"
+        )
+
+
+def _is_patched(config: OnnxConfig) -> bool:
+    return type(config).patch_model_for_export is not OnnxConfig.patch_model_for_export
 
 
 def _refuse_rewritten_rope(prepared: PreparedCell) -> None:

@@ -116,6 +116,7 @@ def test_the_worst_part_shows_what_all_of_them_do_not(run_process: Any, tmp_path
     ("words", "part"),
     [
         (["bart/text-classification/opset18/torchscript"], "patches the model for the export"),
+        (["llava/image-text-to-text/opset18/torchscript"], "--part with one of embed_tokens"),
         (["phi3~longrope/text-generation/opset18/torchscript"], "its exporter rewrites rotary"),
         (["bert/fill-mask/opset9/dynamo"], "dynamo does not honour opset 9"),
         ([DECODER, "--part", "decoder_model"], "part 'decoder_model' is not one of"),
