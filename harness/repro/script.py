@@ -114,6 +114,7 @@ def _call(case: ScriptCase) -> str:
 def _constants(case: ScriptCase) -> dict[str, str]:
     config = case.config
     call = config.call
+    ranges = config.axis_space.ranges
     places = {e.name: (e.layer, e.place[0], e.place[1] or 0) for e in config.cache}
     unread = {name: (one.like, one.axes, one.width) for name, one in call.unread.items()}
     return {
@@ -129,6 +130,8 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "OUTPUT_AXES": dict_literal(config.outputs),
         "MODEL_KEYWORDS": dict_literal(config.model_kwargs),
         "DIM_BOUNDS": dict_literal(dim_bounds(config)),
+        "DIM_STEPS": dict_literal({n: a.step for n, a in ranges.items() if a.step > 1}),
+        "DIVIDED_AXES": repr(sorted(config.DIVIDED_AXES)),
         "MODULE": repr(call.module),
         "ARGUMENTS": dict_literal(call.arguments),
         "OBJECTS": dict_literal(call.objects),

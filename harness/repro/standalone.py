@@ -30,6 +30,8 @@ INPUT_AXES: dict[str, dict[int, str]]
 OUTPUT_AXES: dict[str, dict[int, str]]
 MODEL_KEYWORDS: dict[str, Any]
 DIM_BOUNDS: dict[str, tuple[int, int | None]]
+DIM_STEPS: dict[str, int]
+DIVIDED_AXES: list[str]
 MODULE: str
 ARGUMENTS: dict[str, str]
 OBJECTS: dict[str, str]
@@ -212,11 +214,21 @@ class PartExportWrapper(torch.nn.Module):
         return tuple(output_of(outputs, name) for name in OUTPUT_AXES)
 
 
+def make_dim(name: str) -> Any:
+    """Return torch.export's dim of an axis; a step means that sizes are its multiples."""
+    low, high = DIM_BOUNDS[name]
+    if name in DIVIDED_AXES:
+        return torch.export.Dim.DYNAMIC(min=low, max=high)
+    step = DIM_STEPS.get(name, 1)
+    if step == 1:
+        return torch.export.Dim(name, min=low, max=high)
+    most = None if high is None else high // step
+    return step * torch.export.Dim(f"{name}_in_steps", min=-(-low // step), max=most)
+
+
 def export_dynamo(wrapper: Any, path: Path) -> None:
     """Export with torch.export and torch.onnx.export(dynamo=True)."""
-    dims = {
-        name: torch.export.Dim(name, min=low, max=high) for name, (low, high) in DIM_BOUNDS.items()
-    }
+    dims = {name: make_dim(name) for name in DIM_BOUNDS}
     shapes = tuple(
         {axis: dims.get(text, torch.export.Dim.DYNAMIC) for axis, text in axes.items()}
         for axes in INPUT_AXES.values()
