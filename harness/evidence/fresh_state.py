@@ -3,7 +3,8 @@
 A rotary embedding may remember earlier calls. transformers' dynamic NTK keeps the frequencies of
 the longest call until a call is shorter than its table, and longrope overwrites its frequencies at
 each call (`dynamic_rope_update` in `transformers/modeling_rope_utils.py`). Without a fresh start, a
-reference would depend on the examples before it.
+reference would depend on the examples before it. So would it for modules that overwrite their own
+settings, as the layers of Swin do with the size and the shift of their windows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import torch
     from torch import nn
+
+_NUMBERS = frozenset({bool, float, int, str, tuple, type(None)})
+"""Types of the settings that a module may overwrite in a call, and that every module gets back."""
 
 _LENGTH = "max_seq_len_cached"
 """The attribute of transformers' rotary modules for the longest call; a prefix names a kind of
@@ -31,9 +35,12 @@ def fresh_state(model: nn.Module) -> Iterator[None]:
     buffers back. Such modules have a `rope_type` or buffers outside the state dict. Weights and
     buffers of the state dict are not copied, since a call in eval mode does not write to them.
     Neither are buffers of integers and booleans: they hold positions and masks, which may be large.
+    All other modules have their numbers back.
     """
-    modules = [module for module in model.modules() if _may_remember(module)]
+    every = list(model.modules())
+    modules = [module for module in every if _may_remember(module)]
     kept = [_ModuleState.of(module) for module in modules]
+    numbers = [(module, _numbers(module)) for module in every]
     try:
         for module in modules:
             _forget_calls(module)
@@ -41,6 +48,12 @@ def fresh_state(model: nn.Module) -> Iterator[None]:
     finally:
         for state in kept:
             state.restore()
+        for module, values in numbers:
+            vars(module).update(values)
+
+
+def _numbers(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if type(value) in _NUMBERS}
 
 
 def _may_remember(module: nn.Module) -> bool:

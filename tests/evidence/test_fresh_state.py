@@ -113,3 +113,23 @@ def test_attributes_and_buffers_are_as_before_a_call_that_raises() -> None:
     assert set(vars(inner)) == before
     assert (inner.calls, inner.table.tolist()) == (0, [0.0, 0.0])
     assert list(dict(inner.named_buffers())) == ["table"]
+
+
+class _Narrows(torch.nn.Module):
+    """Keeps the narrowest window that an input needed, as the layers of Swin do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.window = 4
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        self.window = min(self.window, values.shape[-1])
+        return values[..., : self.window]
+
+
+def test_a_module_that_overwrites_a_setting_has_it_back() -> None:
+    model = torch.nn.Sequential(_Narrows())
+    for length in (2, 9):
+        with fresh_state(model):
+            assert model(torch.zeros(1, length)).shape == (1, min(4, length))
+    assert model[0].window == 4
