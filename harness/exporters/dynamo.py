@@ -75,10 +75,11 @@ def dim_bounds(config: OnnxConfig) -> dict[str, tuple[int, int | None]]:
     The smallest size is 0 if the description states no minimum above 1; the largest is None if
     there is no limit. Derived axes have no bounds. The past of a step of one token has none either:
     of a dim with bounds, torch 2.13 cannot prove `Min(6*past + 6, 12*past + 12) == 6*past + 6`, its
-    guard for the joined keys.
+    guard for the joined keys. Nor has an axis that the model divides: of a named dim, torch cannot
+    prove `(n // 8 - 1) ** 2 > 1`, whatever its smallest size is.
     """
     space = config.axis_space
-    unbounded = {config.past_axis} if config.steps_singly else frozenset()
+    unbounded = config.DIVIDED_AXES | ({config.past_axis} if config.steps_singly else set())
     texts = sorted({text for axes in config.inputs.values() for text in axes.values()})
     parsed = {text: AxisExpression.parse(text) for text in texts}
     plain = {text: one.names[0] for text, one in parsed.items() if one.is_plain}
@@ -104,15 +105,9 @@ def dynamic_shapes(config: OnnxConfig) -> tuple[dict[int, Any], ...]:
 
 
 def _dim(name: str, config: OnnxConfig, low: int, high: int | None) -> Any:
-    """Return the dim of a plain axis: a multiple of another dim if its sizes are in steps.
-
-    Of a named dim that the model divides, torch 2.13 cannot prove `(n // 8 - 1) ** 2 > 1` even if
-    its smallest size proves it.
-    """
+    """Return the dim of a plain axis: a multiple of another dim if its sizes are in steps."""
     from torch.export import Dim
 
-    if name in config.DIVIDED_AXES:
-        return Dim.DYNAMIC(min=low, max=high)
     step = config.axis_space.ranges[name].step
     if step == 1:
         return Dim(name, min=low, max=high)

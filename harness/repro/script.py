@@ -131,7 +131,6 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "MODEL_KEYWORDS": dict_literal(config.model_kwargs),
         "DIM_BOUNDS": dict_literal(dim_bounds(config)),
         "DIM_STEPS": dict_literal({n: a.step for n, a in ranges.items() if a.step > 1}),
-        "DIVIDED_AXES": repr(sorted(config.DIVIDED_AXES)),
         "MODULE": repr(call.module),
         "ARGUMENTS": dict_literal(call.arguments),
         "OBJECTS": dict_literal(call.objects),

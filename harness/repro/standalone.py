@@ -31,7 +31,6 @@ OUTPUT_AXES: dict[str, dict[int, str]]
 MODEL_KEYWORDS: dict[str, Any]
 DIM_BOUNDS: dict[str, tuple[int, int | None]]
 DIM_STEPS: dict[str, int]
-DIVIDED_AXES: list[str]
 MODULE: str
 ARGUMENTS: dict[str, str]
 OBJECTS: dict[str, str]
@@ -217,8 +216,6 @@ class PartExportWrapper(torch.nn.Module):
 def make_dim(name: str) -> Any:
     """Return torch.export's dim of an axis; a step means that sizes are its multiples."""
     low, high = DIM_BOUNDS[name]
-    if name in DIVIDED_AXES:
-        return torch.export.Dim.DYNAMIC(min=low, max=high)
     step = DIM_STEPS.get(name, 1)
     if step == 1:
         return torch.export.Dim(name, min=low, max=high)
