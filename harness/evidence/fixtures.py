@@ -111,6 +111,9 @@ def _config_problem(value: Any, architecture: str) -> str | None:
 def _perturbation_problem(value: Any, architecture: str) -> str | None:
     if not (isinstance(value, dict) and "seed" in value):
         return "must be an object with a seed"
+    gain = value.get("kernel_gain", 1.0)
+    if not (isinstance(gain, float) and gain > 0):
+        return "kernel_gain must be a positive number, such as 1.4"
     globs = value.get("buffers", [])
     is_list = isinstance(globs, list) and all(isinstance(glob, str) for glob in globs)
     return None if is_list else "buffers must be a list of names or globs"

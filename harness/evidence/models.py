@@ -76,9 +76,13 @@ def perturb(
     seed: int,
     matrix_std: float,
     vector_std: float,
+    kernel_gain: float = 0.0,
     buffers: Sequence[str] = (),
 ) -> None:
     """Redraw all weights: matrices and biases around 0, normalisation weights around 1.
+
+    With a `kernel_gain`, the deviation of a convolution's kernel is this gain over the root of the
+    number of values that it sums, so that values neither vanish nor grow over many convolutions.
 
     `buffers` are globs of buffer names. They select buffers that training changes, such as a bias
     that balances experts; noise is added to their values.
@@ -89,12 +93,22 @@ def perturb(
     with torch.no_grad():
         for name, parameter in sorted(model.named_parameters()):
             noise = torch.randn(parameter.shape, generator=generator)
-            is_matrix = parameter.ndim > 1
             centre = 1.0 if _is_norm_weight(name, parameter) else 0.0
-            parameter.copy_(centre + noise * (matrix_std if is_matrix else vector_std))
+            std = matrix_std if parameter.ndim > 1 else vector_std
+            if kernel_gain and _is_kernel(model, name):
+                std = kernel_gain * parameter[0].numel() ** -0.5
+            parameter.copy_(centre + noise * std)
         for name, buffer in sorted(model.named_buffers()):
             if any(fnmatch.fnmatchcase(name, glob) for glob in buffers):
                 buffer.add_(torch.randn(buffer.shape, generator=generator) * vector_std)
+
+
+def _is_kernel(model: nn.Module, name: str) -> bool:
+    from torch import nn
+
+    owner, _, attribute = name.rpartition(".")
+    is_convolution = isinstance(model.get_submodule(owner), (nn.Conv1d, nn.Conv2d, nn.Conv3d))
+    return is_convolution and attribute == "weight"
 
 
 def _is_norm_weight(name: str, parameter: torch.Tensor) -> bool:

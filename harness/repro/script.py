@@ -123,6 +123,7 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "SEED": repr(case.perturbation["seed"]),
         "MATRIX_STD": repr(case.perturbation["matrix_std"]),
         "VECTOR_STD": repr(case.perturbation["vector_std"]),
+        "KERNEL_GAIN": repr(case.perturbation.get("kernel_gain", 0.0)),
         "PERTURBED_BUFFERS": repr(case.perturbation.get("buffers", [])),
         "OPSET": repr(case.cell.opset),
         "ATOL": repr(config.atol),

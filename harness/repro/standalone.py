@@ -24,6 +24,7 @@ MODEL_CONFIG: dict[str, Any]
 SEED: int
 MATRIX_STD: float
 VECTOR_STD: float
+KERNEL_GAIN: float
 PERTURBED_BUFFERS: list[str]
 OPSET: int
 INPUT_AXES: dict[str, dict[int, str]]
@@ -55,6 +56,9 @@ def make_model() -> Any:
             noise = torch.randn(parameter.shape, generator=generator)
             is_scale = parameter.ndim == 1 and name.endswith(".weight")
             std = MATRIX_STD if parameter.ndim > 1 else VECTOR_STD
+            owner = type(model.get_submodule(name.rpartition(".")[0])).__name__
+            if KERNEL_GAIN and parameter.ndim > 1 and owner in ("Conv1d", "Conv2d", "Conv3d"):
+                std = KERNEL_GAIN * parameter[0].numel() ** -0.5
             parameter.copy_(float(is_scale) + noise * std)
         for name, buffer in sorted(model.named_buffers()):
             if any(fnmatch.fnmatchcase(name, glob) for glob in PERTURBED_BUFFERS):

@@ -104,6 +104,7 @@ def test_variants_stand_behind_their_architecture_in_one_order() -> None:
         ({"config": {"hidden_size": 20}}, "must be an object with a model_type"),
         ({"perturbation": {"std": 1}}, "must be an object with a seed"),
         ({"perturbation": {"seed": 1, "buffers": "*"}}, "buffers must be a list of names"),
+        ({"perturbation": {"seed": 1, "kernel_gain": 0}}, "kernel_gain must be a positive number"),
     ],
 )
 def test_bad_content_is_one_line_that_names_the_file(write: Write, content: Any, what: str) -> None:

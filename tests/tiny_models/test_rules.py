@@ -152,3 +152,17 @@ def test_buffers_are_moved_and_all_else_is_as_without_them() -> None:
     before, after = plain.state_dict(), moved.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     assert changed == {"running_mean"}
+
+
+def test_kernels_of_convolutions_keep_the_size_of_values_over_many_layers() -> None:
+    layers = [torch.nn.Conv2d(8, 8, 3, padding=1) for _ in range(12)]
+    deep = torch.nn.Sequential(*layers, torch.nn.Linear(4, 4))
+    pixels = torch.randn(1, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+    spreads = {}
+    for gain in (0.0, 1.2):
+        perturb(deep, seed=1, matrix_std=0.4, vector_std=0.1, kernel_gain=gain)
+        with torch.no_grad():
+            spreads[gain] = float(deep[:12](pixels).std())
+            assert 0.2 < float(deep[12].weight.std()) < 0.6, "matrices are as without a gain"
+    assert spreads[0.0] > 1e4
+    assert 0.1 < spreads[1.2] < 10
