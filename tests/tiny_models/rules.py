@@ -35,6 +35,7 @@ NO_SIZE = (
     "distance",
     "window",
     "block",
+    "chunk",
 )
 """Parts of names of integer settings that are no size of a tensor, or that the rules fix at 4."""
 
