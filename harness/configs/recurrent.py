@@ -98,17 +98,18 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
         if self._continues:
             tokens = {0: "batch_size"}
             mask = mask if grows else {}  # a state has dealt with the mask of the prompt
-        positions = {"position_ids": dict(tokens)} if self._has_positions else {}
+        positions = {"position_ids": dict(tokens)} if self.has_positions else {}
         return {"input_ids": tokens, **mask, **positions, **self.taken_cache}
 
     @property
-    def _has_positions(self) -> bool:
+    def has_positions(self) -> bool:
+        """Whether the files take position ids."""
         generates = base_task(self.task) in {"feature-extraction", "text-generation"}
         return self.TAKES_POSITIONS and generates
 
     @property
     def position_reaches(self) -> Sequence[int]:
-        return self.normalized_config.position_reaches if self._has_positions else ()
+        return self.normalized_config.position_reaches if self.has_positions else ()
 
     @property
     def outputs(self) -> NamedAxes:
@@ -137,7 +138,7 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
             stem = DECODER_WITH_PAST_PART if start else DECODER_PART
             known = {"input_ids": tokens[:, start:end], **past}
             known["attention_mask"] = feed["attention_mask"][:, :end]
-            if self._has_positions:
+            if self.has_positions:
                 known["position_ids"] = feed["position_ids"][:, start:end]
             steps.append(run(stem, {name: known[name] for name in parts[stem].inputs}))
             past = as_past(steps[-1])
