@@ -70,8 +70,10 @@ def test_parts_without_a_projection_between_them_get_one_width() -> None:
 def test_what_was_tried_is_named_with_the_reason_why_it_is_left_out(
     run: Any, tmp_path: Path
 ) -> None:
-    result = run("scaffold", "mamba", "--like", "llama", "--output", tmp_path)
+    result = run("scaffold", "recurrent_gemma", "--like", "llama", "--output", tmp_path)
     assert result.status == 1
     *_, reason, verdict = result.out.splitlines()
-    assert reason.startswith("mamba is left out so far: some layers cache the state")
-    assert verdict.startswith("nothing was written: mamba does not behave like llama; try another")
+    assert reason.startswith("recurrent_gemma is left out so far: some layers cache the state")
+    assert verdict.startswith(
+        "nothing was written: recurrent_gemma does not behave like llama; try another"
+    )

@@ -24,7 +24,7 @@ def states(cache: Any) -> list[torch.Tensor]:
     return [layer.recurrent_states[0] for layer in layers]
 
 
-@pytest.mark.parametrize("architecture", ["granitemoehybrid"])
+@pytest.mark.parametrize("architecture", ["granitemoehybrid", "mamba"])
 @pytest.mark.parametrize("length", BELOW_AT_AND_ABOVE_CHUNKS)
 def test_a_rewritten_recurrence_gives_the_outputs_and_states_of_transformers(
     architecture: str, length: int
