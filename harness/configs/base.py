@@ -126,6 +126,12 @@ class OnnxConfig(ABC):
         return self.AXIS_RANGES
 
     @property
+    def attended_positions(self) -> str | None:
+        """Axis expression of the number of positions that attention sees, for the estimate of an
+        example's cost; None if it is the length of an input or output."""
+        return None
+
+    @property
     def axis_ceilings(self) -> Mapping[str, int]:
         """Axis expression -> the largest value that the model admits."""
         return {}

@@ -112,6 +112,10 @@ class SpeechEncoderOnnxConfig(AudioOnnxConfig):
         return feature_convolutions(self.normalized_config)
 
     @property
+    def attended_positions(self) -> str:
+        return convolved(SAMPLES, feature_convolutions(self.normalized_config))
+
+    @property
     def least_frames(self) -> int:
         """The fewest frames that the head of the task admits."""
         if self.task != "audio-xvector":

@@ -82,10 +82,7 @@ def _cost(config: OnnxConfig, sizes: AxisSizes, parameters: int) -> ExampleCost:
     heads, layers = _width(model, "num_attention_heads"), _width(model, "num_layers")
     hidden = _width(model, "hidden_size")
     tokens = {n: a for n, a in config.inputs.items() if not is_past(n)}
-    rows = max((rows for rows, _ in _shapes(tokens, sizes)), default=1)
-    queries = max((length for _, length in _shapes(tokens, sizes, plain=True)), default=1)
-    every = {**config.inputs, **config.outputs}
-    keys = max((length for _, length in _shapes(every, sizes)), default=1)
+    rows, queries, keys = _attention(config, tokens, sizes)
     scores = rows * heads * queries * keys
     activations = rows * queries * hidden
     outputs = sum(_elements(model, n, axes, sizes) for n, axes in config.outputs.items())
@@ -97,6 +94,20 @@ def _cost(config: OnnxConfig, sizes: AxisSizes, parameters: int) -> ExampleCost:
     )
     operations = parameters * rows * queries + 2 * layers * hidden * rows * queries * keys
     return ExampleCost(_FLOAT * floats, operations)
+
+
+def _attention(
+    config: OnnxConfig, tokens: Mapping[str, Axes], sizes: AxisSizes
+) -> tuple[int, int, int]:
+    """Return the numbers of rows, of queries in a row, and of keys that a query sees."""
+    if config.attended_positions is not None:
+        positions = AxisExpression.parse(config.attended_positions).evaluate(sizes)
+        first = (AxisExpression.parse(axes[min(axes)]) for axes in tokens.values() if axes)
+        return max((one.evaluate(sizes) for one in first), default=1), positions, positions
+    rows = max((rows for rows, _ in _shapes(tokens, sizes)), default=1)
+    queries = max((length for _, length in _shapes(tokens, sizes, plain=True)), default=1)
+    every = {**config.inputs, **config.outputs}
+    return rows, queries, max((length for _, length in _shapes(every, sizes)), default=1)
 
 
 def _shapes(

@@ -10,6 +10,7 @@ from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from harness import TasksManager
 from harness.configs.axes import AxisExpression
+from harness.evidence.costs import DEFAULT_LIMITS, estimate_cost
 
 MASKED: dict[str, Any] = {"feat_extract_norm": "layer", "do_stable_layer_norm": True}
 
@@ -60,3 +61,9 @@ def test_each_row_of_a_mask_shows_a_frame_and_hides_only_its_end(seed: int) -> N
     assert (mask.sum(dim=1) >= 400).all()
     assert (mask.diff(dim=1) <= 0).all()
     assert mask.all() == (seed % 3 == 1), "a mask of ones is ordinary"
+
+
+def test_attention_over_frames_is_affordable_for_many_seconds() -> None:
+    """Attention over samples would take 12 heads x 160,000 x 160,000 scores."""
+    sizes = {"batch_size": 1, "sequence_length": 160_000}
+    assert DEFAULT_LIMITS.allow(estimate_cost(described(), sizes, parameters=95_000_000))
