@@ -1,6 +1,8 @@
 """Axes that are quotients: a file that rounds the other way, or states another stride, is refused.
 
-The outputs of wav2vec 2.0 have one vector for each frame: about one for every eight samples.
+The outputs of wav2vec 2.0 have one vector for each frame: about one for every eight samples. Those
+of Swin have one for each position: one for every square of four pixels, of which the last may lack
+some.
 """
 
 from __future__ import annotations
@@ -16,12 +18,13 @@ from harness import CellId, Outcome, Record, check, judge_cell, register_exporte
 from harness.exporters.torchscript import TorchScriptExporter
 
 SPEECH = ("wav2vec2", "feature-extraction")
+IMAGES = ("swin", "feature-extraction")
 FRAMES = "(sequence_length - 10) // 8 - 1"
 """Kernels 10, 3 and 2, strides 4, 2 and 1."""
 
 
 class _WritesFrames(TorchScriptExporter):
-    """Writes a text of its own on the axis of frames."""
+    """Writes a text of its own on the second axis of the first output."""
 
     name = "writes-frames"
     opsets = (18,)
@@ -36,31 +39,41 @@ class _WritesFrames(TorchScriptExporter):
         onnx.save(written, path)
 
 
-def judge(text: str) -> Record:
+def judge(pair: tuple[str, str], text: str) -> Record:
     register_exporter(_WritesFrames(text))
-    cell = CellId.parse("/".join((*SPEECH, "opset18", _WritesFrames.name)))
+    cell = CellId.parse("/".join((*pair, "opset18", _WritesFrames.name)))
     report = judge_cell(cell, requirements=["dynamic-axes"], profile="smoke")
     return report.record("dynamic-axes")
 
 
 @pytest.mark.parametrize(
-    "text", [FRAMES, "floor((sequence_length - 18) / 8)", "(sequence_length + 6) // 8 - 3"]
+    ("pair", "text"),
+    [
+        (SPEECH, FRAMES),
+        (SPEECH, "floor((sequence_length - 18) / 8)"),
+        (SPEECH, "(sequence_length + 6) // 8 - 3"),
+        (IMAGES, "((width + 3) // 4) * ((height + 3) // 4)"),
+        (IMAGES, "(((height + 1) // 2 + 1) // 2) * ceil(width / 4)"),
+    ],
 )
-def test_an_axis_may_be_written_in_any_way(text: str) -> None:
-    assert judge(text).outcome is Outcome.PASSED
+def test_an_axis_may_be_written_in_any_way(pair: tuple[str, str], text: str) -> None:
+    assert judge(pair, text).outcome is Outcome.PASSED
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("pair", "text"),
     [
-        "ceil((sequence_length - 10) / 8) - 1",
-        "(sequence_length - 10) // 9 - 1",
-        "(sequence_length - 11) // 8 - 1",
-        "batch_size",
+        (SPEECH, "ceil((sequence_length - 10) / 8) - 1"),
+        (SPEECH, "(sequence_length - 10) // 9 - 1"),
+        (SPEECH, "(sequence_length - 11) // 8 - 1"),
+        (SPEECH, "batch_size"),
+        (IMAGES, "(height // 4) * (width // 4)"),
+        (IMAGES, "ceil(height * width / 16)"),
+        (IMAGES, "ceil(height / 4) * ceil(height / 4)"),
     ],
 )
-def test_another_quotient_is_refused(text: str) -> None:
-    record = judge(text)
+def test_another_quotient_is_refused(pair: tuple[str, str], text: str) -> None:
+    record = judge(pair, text)
     assert record.outcome is Outcome.FAILED
     assert f"axis 1 of last_hidden_state: got the symbol {text!r}" in record.message
 
