@@ -1,0 +1,124 @@
+"""DETR."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness.configs.axis_space import AxisRange
+from harness.configs.base import NamedAxes
+from harness.configs.feed_generators import FeedGenerator, FeedRequest
+from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.task_table import Axes
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    import torch
+
+
+_BLOCK = 8
+"""Height and width of a block of one colour, in pixels."""
+
+_STAGES = range(4)
+_LEARNED_POSITIONS = 50
+"""Rows of the table of learned positions (`DetrLearnedPositionEmbedding`)."""
+
+
+class DummyPaddedImageInputGenerator(FeedGenerator):
+    """Images of several sizes in one batch, as processors pad them: float32 [batch, channels,
+    height, width] with zeros below and at the right of each image, and the mask of its pixels,
+    int64 [batch, height, width]. The first image has the full size."""
+
+    SUPPORTED_INPUT_NAMES = ("pixel_values", "pixel_mask")
+    IMAGE_AXES = (1, 2, 3)
+    MODALITY = "vision"
+
+    def draw(self, request: FeedRequest) -> dict[str, torch.Tensor]:
+        mask = self._mask(request)
+        return {"pixel_values": self._pixels(request) * mask[:, None], "pixel_mask": mask}
+
+    def ordinary(self, request: FeedRequest) -> dict[str, torch.Tensor]:
+        """Return images of one size."""
+        import torch
+
+        mask = torch.ones(self._shape(request), dtype=torch.int64)
+        return {"pixel_values": self._pixels(request), "pixel_mask": mask}
+
+    def _pixels(self, request: FeedRequest) -> torch.Tensor:
+        """Return blocks of colour with noise: convolutions would average noise alone away."""
+        batch, height, width = self._shape(request)
+        channels = self.normalized_config.num_channels
+        blocks = self._normal((batch, channels, height // _BLOCK + 1, width // _BLOCK + 1))
+        for axis in (2, 3):
+            blocks = blocks.repeat_interleave(_BLOCK, dim=axis)
+        noise = self._normal((batch, channels, height, width))
+        return 2 * blocks[:, :, :height, :width] + noise
+
+    def _mask(self, request: FeedRequest) -> torch.Tensor:
+        import torch
+
+        batch, height, width = self._shape(request)
+        heights, widths = (self._integers(1, size + 1, (batch, 1)) for size in (height, width))
+        heights[0], widths[0] = height, width
+        rows, columns = torch.arange(height) < heights, torch.arange(width) < widths
+        return (rows[:, :, None] & columns[:, None, :]).long()
+
+    def _shape(self, request: FeedRequest) -> tuple[int, int, int]:
+        dims = request.dims["pixel_values"]
+        return dims[0], dims[2], dims[3]
+
+
+@register("detr", tasks=("feature-extraction", "object-detection"))
+class DetrOnnxConfig(VisionOnnxConfig):
+    """DETR: a fixed number of queries looks for objects in images of any size.
+
+    A batch has images of several sizes, so its mask is an input, as processors give it. It hides
+    padding from the attention alone: convolutions read padded pixels, so the values there count.
+    """
+
+    ATOL_FOR_VALIDATION = 1e-4
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyPaddedImageInputGenerator,)
+    DIVIDED_AXES = frozenset({"height", "width"})
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        return {
+            "pixel_values": {0: "batch_size", 2: "height", 3: "width"},
+            "pixel_mask": {0: "batch_size", 1: "height", 2: "width"},
+        }
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "feature-extraction":
+            outputs["last_hidden_state"] = {0: "batch_size"}
+        return outputs
+
+    @property
+    def stride(self) -> int:
+        """Pixels of a position that the encoder sees: each stage of the backbone halves them."""
+        config = self.normalized_config
+        stages = len(getattr(config.backbone_config, "depths", _STAGES))
+        return int(2 ** (stages + 1) // (2 if config.dilation else 1))
+
+    @property
+    def attended_positions(self) -> str:
+        return f"ceil(height / {self.stride}) * ceil(width / {self.stride})"
+
+    @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        half, high = self.stride // 2, 7 * self.stride
+        return {
+            "height": AxisRange(1, high, export=5 * half),
+            "width": AxisRange(1, high, export=9 * half),
+            **super().axis_ranges,
+        }
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        """Learned positions end with a table; computed ones do not."""
+        if self.normalized_config.position_embedding_type != "learned":
+            return {}
+        return {f"ceil({name} / {self.stride})": _LEARNED_POSITIONS for name in ("height", "width")}
