@@ -6,10 +6,15 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import onnxruntime
 import pytest
 import torch
+from onnx import helper
+from onnx.reference import ReferenceEvaluator
 
 from harness import TasksManager
+from harness.configs.architectures.detr import _shrunk
 from harness.evidence.models import tiny_settings
 from harness.evidence.reference import call_reference
 
@@ -102,3 +107,36 @@ def test_learned_positions_of_detr_end_with_their_table() -> None:
         ("ceil(width / 8)", 50),
     }
     assert max(row["height"] for row in space.corners()) == 400
+
+
+def test_masks_are_shrunk_as_by_transformers() -> None:
+    wide = torch.arange(300)[None, None] + 1
+    for size, places in ((28, 4), (62, 2), (35, 5), (31, 1), (299, 10)):
+        mask = wide[:, :, :size]
+        got = _shrunk(mask, (1, places))
+        expected = torch.nn.functional.interpolate(mask[None].float(), size=(1, places))[0]
+        assert torch.equal(got, expected.long())
+
+
+def test_onnxruntime_shrinks_by_a_rounded_scale() -> None:
+    """Should this fail, the patch of DETR is no longer needed."""
+    inputs = [helper.make_tensor_value_info(*one) for one in (("x", 1, [28]), ("size", 7, [1]))]
+    node = helper.make_node(
+        "Resize",
+        ["x", "", "", "size"],
+        ["y"],
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
+    result = helper.make_tensor_value_info("y", 1, ["places"])
+    model = helper.make_model(
+        helper.make_graph([node], "shrink", inputs, [result]),
+        opset_imports=[helper.make_opsetid("", 18)],
+        ir_version=10,
+    )
+    feed = {"x": np.arange(28, dtype=np.float32), "size": np.array([4])}
+    (exact,) = ReferenceEvaluator(model).run(None, feed)
+    (got,) = onnxruntime.InferenceSession(model.SerializeToString()).run(None, feed)
+    assert exact.tolist() == [0, 7, 14, 21]
+    assert got.tolist() == [0, 6, 13, 21]
