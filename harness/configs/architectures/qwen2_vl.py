@@ -196,7 +196,8 @@ def _places(grid: torch.Tensor, patches: int, merge: int) -> tuple[torch.Tensor,
     import torch
 
     counts = grid.prod(dim=1)
-    ends = counts.cumsum(0)
+    number = torch.arange(counts.shape[0])
+    ends = (counts * (number[:, None] >= number)).sum(dim=1)  # cumsum has no opset below 11
     index = torch.arange(patches)
     image = (index[:, None] >= ends[None]).sum(dim=1)
     height, width = grid[image, 1], grid[image, 2]
@@ -224,12 +225,11 @@ def _attend_within_frames(
     projected = attention.qkv(hidden_states).reshape(length, 3, attention.num_heads, -1)
     query, key, value = projected.permute(1, 0, 2, 3).unbind(0)
     query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
-    heads = [tensor.transpose(0, 1).unsqueeze(0) for tensor in (query, key, value)]
-    same = (cu_seqlens[:, None] == cu_seqlens[None]).all(dim=-1)
-    mixed = torch.nn.functional.scaled_dot_product_attention(
-        *heads, attn_mask=same[None, None], scale=attention.scaling
-    )
-    joined = mixed.squeeze(0).transpose(0, 1).reshape(length, -1)
+    query, key, value = (tensor.transpose(0, 1) for tensor in (query, key, value))
+    scores = query @ key.transpose(1, 2) * attention.scaling
+    is_apart = (cu_seqlens[:, None] != cu_seqlens[None]).any(dim=-1)
+    weights = scores.masked_fill(is_apart, -torch.inf).softmax(dim=-1)
+    joined = (weights @ value).transpose(0, 1).reshape(length, -1)
     projection: torch.Tensor = attention.proj(joined)
     return projection
 
