@@ -130,7 +130,8 @@ class ImageTextOnnxConfig(OnnxConfig):
 
     @property
     def parts(self) -> OrderedDict[str, OnnxConfig]:
-        text, past = self.config.get_text_config(), WITH_PAST if self._has_past else ""
+        text = self.normalized_config.of_modality("text").config
+        past = WITH_PAST if self._has_past else ""
         decoder = self.DECODER_PART_CLASS(text, f"text-generation{past}")
         return OrderedDict(
             {
