@@ -18,8 +18,8 @@ from harness.errors import UsageError, suggest
 MAX_SHOWN = 40
 MOST_TRIED = 8
 WIDTH = "hidden_size"
-DATA_INPUTS = ("input_ids", "pixel_values", "input_values", "input_features")
-"""The inputs that carry text, images and sound."""
+DATA_INPUTS = ("input_ids", "pixel_values", "pixel_mask", "input_values", "input_features")
+"""The inputs that carry text, images with their padding, and sound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
