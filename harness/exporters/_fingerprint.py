@@ -79,7 +79,7 @@ def _local_function(function: FunctionType) -> list[object]:
 
 
 def _hooks(state: dict[str, Any]) -> dict[str, dict[int, Any]]:
-    return {name: value for name, value in state.items() if "_hooks" in name and value}
+    return {n: v for n, v in state.items() if "_hooks" in n and isinstance(v, dict) and v}
 
 
 def _with_ordered_hooks(state: dict[str, Any]) -> dict[str, Any]:

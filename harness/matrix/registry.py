@@ -9,7 +9,9 @@ from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read_fixture
 
 BACKEND = "onnx"
-MIDDLE_END = ("harness.configs.middle_end", "harness.configs.recurrent")
+MIDDLE_END = tuple(
+    f"harness.configs.{name}" for name in ("image_text", "middle_end", "recurrent", "speech")
+)
 BASES = ("harness.configs.base", "harness.configs.seq2seq")
 
 

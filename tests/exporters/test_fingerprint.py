@@ -25,6 +25,14 @@ def test_hooks_count_by_their_order_and_not_by_their_number() -> None:
     assert fingerprint(_hooked(2.0)) != fingerprint(_hooked(3.0))
 
 
+def test_a_flag_about_hooks_is_no_hook() -> None:
+    """transformers marks a model whose layers it watches with `_..._hooks_installed = True`."""
+    flagged = _hooked(2.0)
+    flagged._capturing_hooks_installed = True
+    assert fingerprint(flagged) is not None
+    assert fingerprint(flagged) != fingerprint(_hooked(2.0))
+
+
 def _hooked(factor: float) -> nn.Module:
     def scale(module: nn.Module, args: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
         return tuple(factor * value for value in args)
