@@ -27,6 +27,8 @@ STD = 0.3
 
 NO_SIZE = (
     "layer",
+    "depth",
+    "ratio",
     "_id",
     "patch_size",
     "stride",
@@ -143,9 +145,11 @@ def _dropout(model: Any, config: Any) -> Iterator[Violation]:
 def _feeds(config: Any) -> Iterator[Violation]:
     """Every declared axis of a dummy input has the size that was asked for, at all corners."""
     for sizes in config.axis_space.corners():
-        for name, tensor in config.generate_dummy_inputs(**sizes).items():
+        feed = config.generate_dummy_inputs(**sizes)
+        known = {**sizes, **config.derived_sizes(feed)}
+        for name, tensor in feed.items():
             for axis, text in config.inputs[name].items():
-                expected = AxisExpression.parse(text).evaluate(sizes)
+                expected = AxisExpression.parse(text).evaluate(known)
                 if tensor.shape[axis] != expected:
                     yield Violation("axis-sizes", name, f"{tensor.shape} at axis {axis}, {sizes}")
 
