@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pytest
 import torch
+from transformers.models.qwen3_next.modeling_qwen3_next import torch_chunk_gated_delta_rule
 
 from harness import TasksManager
+from harness.configs.architectures.qwen3_next import CHUNK_SIZE
 from harness.evidence.models import tiny_model
 from harness.exporters._wrapper import export_copy
 
 TASK = "text-generation-with-past"
-BELOW_AT_AND_ABOVE_CHUNKS = (1, 3, 4, 5, 8, 9)
+BELOW_AT_AND_ABOVE_CHUNKS = {
+    "granitemoehybrid": (1, 3, 4, 5, 8, 9),
+    "mamba": (1, 3, 4, 5, 8, 9),
+    "qwen3_next": (1, CHUNK_SIZE - 1, CHUNK_SIZE, CHUNK_SIZE + 1),
+}
 
 
 def described(model: Any) -> Any:
@@ -24,8 +31,10 @@ def states(cache: Any) -> list[torch.Tensor]:
     return [layer.recurrent_states[0] for layer in layers]
 
 
-@pytest.mark.parametrize("architecture", ["granitemoehybrid", "mamba"])
-@pytest.mark.parametrize("length", BELOW_AT_AND_ABOVE_CHUNKS)
+@pytest.mark.parametrize(
+    ("architecture", "length"),
+    [(name, size) for name, sizes in BELOW_AT_AND_ABOVE_CHUNKS.items() for size in sizes],
+)
 def test_a_rewritten_recurrence_gives_the_outputs_and_states_of_transformers(
     architecture: str, length: int
 ) -> None:
@@ -54,3 +63,8 @@ def test_position_ids_are_taken_only_if_the_model_rotates() -> None:
     plain = described(model)
     assert not any("position_ids" in part.inputs for part in plain.parts.values())
     assert not plain.position_reaches
+
+
+def test_the_chunk_of_the_delta_rule_is_the_default_of_transformers() -> None:
+    parameters = inspect.signature(torch_chunk_gated_delta_rule).parameters
+    assert parameters["chunk_size"].default == CHUNK_SIZE
