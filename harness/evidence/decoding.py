@@ -14,6 +14,7 @@ from harness.configs.feeds import is_ordinary
 from harness.errors import DescriptionError, one_line
 from harness.evidence.reference import EagerError, as_tensors, call_in_steps
 from harness.evidence.session import CandidateError
+from harness.evidence.sides import compose_parts
 
 if TYPE_CHECKING:
     import numpy as np
@@ -144,10 +145,7 @@ class Decoding:
         def run_part(stem: str, part_feed: Feed) -> Feed:
             return self._run_part(self._parts[stem], part_feed)
 
-        try:
-            return self.config.compose(feed, run_part, schedule.ends)
-        except ValueError as error:
-            raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
+        return compose_parts(self.config, feed, run_part, schedule.ends)
 
     def _run_part(self, part: PartEvidence, feed: Feed) -> Feed:
         """Run one part and check the outputs' sizes; raises DecodingError if the next step cannot

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from harness.configs.base import OnnxConfig
-    from harness.configs.feeds import Feed
+    from harness.configs.feeds import Feed, RunPart
     from harness.evidence.byte_cache import Value
     from harness.evidence.example import Example
     from harness.evidence.execution import Execution
@@ -205,12 +205,19 @@ class TogetherEvidence(Sides):
         def run_part(stem: str, part_feed: Feed) -> Arrays:
             return parts[stem].run(part_feed)
 
-        try:
-            return dict(self.config.compose(feed, run_part))
-        except ValueError as error:
-            raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
+        return compose_parts(self.config, feed, run_part)
 
     def under(self, execution: Execution) -> TogetherEvidence:
         subject = self.subject.under(execution)
         parts = [PartEvidence(subject, part.stem, part.config) for part in self._parts]
         return TogetherEvidence(subject, parts)
+
+
+def compose_parts(
+    config: OnnxConfig, feed: Feed, run: RunPart, ends: Sequence[int] | None = None
+) -> Arrays:
+    """Return what the parts compute together; raises CandidateError if they do not fit."""
+    try:
+        return dict(config.compose(feed, run, ends))
+    except ValueError as error:
+        raise CandidateError(f"the parts do not fit together: {one_line(error)}") from error
