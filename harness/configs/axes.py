@@ -65,7 +65,7 @@ class AxisExpression:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the expression of a text; raises DescriptionError if it is none."""
+        """Parse a text; raises DescriptionError if it is not an axis expression."""
         _parsed(text)
         return cls(text.strip())
 

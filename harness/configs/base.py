@@ -229,7 +229,7 @@ class OnnxConfig(ABC):
         return 1
 
     def generation_inputs(self, prompt: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return further inputs of `generate()` that follow from those of the description."""
+        """Return inputs that only `generate()` takes, computed from the prompt."""
         return {}
 
     def from_generation(self, name: str, tensor: torch.Tensor) -> torch.Tensor:

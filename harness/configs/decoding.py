@@ -99,7 +99,7 @@ def axis_of(axes: Axes, text: str) -> int | None:
 
 
 def token_axis(config: Decoder, axes: Axes) -> int | None:
-    """Return the index of the axis over the tokens of a step; None if there is none."""
+    """Return the index of the axis over the tokens of a step, or None."""
     over = (axis for axis, text in axes.items() if _names(text) == {config.STEP_AXIS})
     return next(over, None)
 

@@ -170,7 +170,19 @@ class AudioToTextOnnxConfig(OnnxSeq2SeqConfigWithPast):
         return decoder_ceilings(self.normalized_config)
 
 
-class VisionOnnxConfig(OnnxConfig):
+class FixedLengthOnnxConfig(OnnxConfig):
+    """Models whose features have as many positions for every input, unless an architecture says
+    otherwise."""
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "feature-extraction":
+            outputs["last_hidden_state"] = {0: "batch_size"}
+        return outputs
+
+
+class VisionOnnxConfig(FixedLengthOnnxConfig):
     """Image models. Axes that the model fixes (channels, often height and width) are static;
     `DYNAMIC_PIXEL_AXES` of an architecture names those that it leaves open."""
 
@@ -183,7 +195,7 @@ class VisionOnnxConfig(OnnxConfig):
         return {"pixel_values": dict(self.DYNAMIC_PIXEL_AXES)}
 
 
-class SeriesOnnxConfig(OnnxConfig):
+class SeriesOnnxConfig(FixedLengthOnnxConfig):
     """Time series of a fixed length and a fixed number of channels, all of whose values are known.
 
     The length of the forecast, or the number of classes, is fixed too.
@@ -199,13 +211,6 @@ class SeriesOnnxConfig(OnnxConfig):
     @property
     def inputs(self) -> Mapping[str, Axes]:
         return {"past_values": {0: "batch_size"}}
-
-    @property
-    def outputs(self) -> NamedAxes:
-        outputs = super().outputs
-        if self.task == "feature-extraction":
-            outputs["last_hidden_state"] = {0: "batch_size"}
-        return outputs
 
 
 class TextAndVisionOnnxConfig(OnnxConfig):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axis_space import AxisRange
-from harness.configs.base import NamedAxes
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
 from harness.configs.normalized_config import NormalizedVisionConfig
@@ -93,13 +92,6 @@ class DetrOnnxConfig(VisionOnnxConfig):
             "pixel_values": {0: "batch_size", 2: "height", 3: "width"},
             "pixel_mask": {0: "batch_size", 1: "height", 2: "width"},
         }
-
-    @property
-    def outputs(self) -> NamedAxes:
-        outputs = super().outputs
-        if self.task == "feature-extraction":
-            outputs["last_hidden_state"] = {0: "batch_size"}
-        return outputs
 
     @property
     def stride(self) -> int:

@@ -49,7 +49,6 @@ class SwinOnnxConfig(VisionOnnxConfig):
     def outputs(self) -> NamedAxes:
         outputs = super().outputs
         if self.task == "feature-extraction":
-            outputs["last_hidden_state"] = {0: "batch_size"}
             if self.takes_any_size:
                 outputs["last_hidden_state"][1] = self._positions
             outputs["pooler_output"] = {0: "batch_size"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from harness.configs.base import NamedAxes
 from harness.configs.middle_end import VisionOnnxConfig
 from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.tasks import register
@@ -21,10 +20,3 @@ class ViTOnnxConfig(VisionOnnxConfig):
         "masked-im": 1e-4,
     }
     NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
-
-    @property
-    def outputs(self) -> NamedAxes:
-        outputs = super().outputs
-        if self.task == "feature-extraction":
-            outputs["last_hidden_state"] = {0: "batch_size"}
-        return outputs
