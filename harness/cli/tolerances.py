@@ -1,4 +1,4 @@
-"""`tolerances`: measures the tolerance that cells need, and proposes `ATOL_FOR_VALIDATION`."""
+"""`tolerances`: measures the tolerance that cells need, proposes values and stores them."""
 
 from __future__ import annotations
 
@@ -47,10 +47,18 @@ def tolerances(
         ),
     ] = None,
     seed: Seed = 0,
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write",
+            help="Store proposals in the files of the tiny models, where none is known or it does "
+            "not hold.",
+        ),
+    ] = False,
     json: AsJson = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Measure the tolerances that cells need, and propose values.
+    """Measure the tolerances that cells need, propose values, and store them with --write.
 
     Proposals also follow from eager's own rounding: float32 against float64.
     """
@@ -68,6 +76,8 @@ def tolerances(
                 measured.append(row)
         finally:  # print finished cells also after an interrupt or an error
             report = ToleranceReport(cells=measured, is_complete=len(measured) == len(cells))
+            if write and report.is_complete:
+                report = _store(report)
             if measured:
                 _write(report, stdout, as_json=json)
     return 0 if report.holds else DOES_NOT_CONFORM
@@ -117,6 +127,17 @@ def _measure_with_progress(
             progress.advance(bar)
 
 
+def _store(report: ToleranceReport) -> ToleranceReport:
+    """Store proposals, and show on stderr what was written."""
+    from harness.judge.stored_tolerances import store_proposals
+
+    report, written = store_proposals(report)
+    for path, tolerances in written.items():
+        stored = ", ".join(f"{task} {atol:g}" for task, atol in tolerances.items())
+        typer.echo(f"wrote {path}: {stored}", err=True)
+    return report
+
+
 def _write(report: ToleranceReport, stdout: TextIO, *, as_json: bool) -> None:
     if as_json:
         write_json(report.to_json(), stdout)
@@ -145,18 +166,20 @@ def _cell(row: MeasuredCell) -> Sequence[str]:
     return (
         _glyph(is_good=row.is_sufficient),
         str(row.cell),
-        f"{atol:.2e}",
+        _number(atol),
         f"{needed:.2e}",
-        f"{needed / atol:.2f}" if atol else "inf",
+        "none" if atol is None else f"{needed / atol:.2f}" if atol else "inf",
         *(f"{value:.2e}" for value in differences),
     )
 
 
 def _tolerance(row: Tolerance) -> Sequence[str]:
-    numbers = (row.atol, row.needed, row.allowed)
-    proposed = "none" if row.proposed is None else f"{row.proposed:.2e}"
-    glyph = _glyph(is_good=not row.problems)
-    return (glyph, row.name, *(f"{value:.2e}" for value in numbers), proposed)
+    numbers = (row.atol, row.needed, row.allowed, row.proposed)
+    return (_glyph(is_good=not row.problems), row.name, *map(_number, numbers))
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2e}"
 
 
 def _glyph(*, is_good: bool) -> str:

@@ -11,7 +11,6 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from harness.configs.atol import atol_of_task
 from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.cache_layout import is_past
 from harness.configs.calls import Join, PartCall, Result
@@ -148,9 +147,8 @@ class ImageTextOnnxConfig(OnnxConfig):
     def _as_part(self, part: P) -> P:
         """Give a part the tolerance and the axis ranges of the whole."""
         ranges = {**part.AXIS_RANGES, **self.AXIS_RANGES}
-        atol = atol_of_task(self.ATOL_FOR_VALIDATION, self.task)
-        # They shadow class attributes, since the part has a task of its own.
-        vars(part).update(AXIS_RANGES=ranges, ATOL_FOR_VALIDATION={} if atol is None else atol)
+        vars(part)["AXIS_RANGES"] = ranges  # shadows the class attribute
+        part.atol = self.atol
         return part
 
     @property

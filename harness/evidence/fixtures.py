@@ -5,14 +5,16 @@ This module imports nothing heavy, since the matrix reads the variants during pl
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.configs.atol import ATOL, atol_of_task
 from harness.configs.plugins import find_fixture, fixture_directories
-from harness.configs.task_table import TASKS
+from harness.configs.task_table import TASKS, base_task
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.exceptions import EXCEPTIONS, exception_problem
@@ -56,6 +58,17 @@ def read_fixture(model: TinyModel) -> dict[str, Any]:
     main = TinyModel(model.architecture)
     fixture = _read(main)
     return {**fixture, **_read(model)} if model != main else fixture
+
+
+def find_stored_atol(model: TinyModel, task: str) -> tuple[TinyModel, float | None]:
+    """Return the model whose file stores the tolerance of a task, and the tolerance.
+
+    A variant has the tolerance of its architecture unless its file has its own one. If no file has
+    one: the architecture's model and None. Raises the errors of `read_fixture`.
+    """
+    main = TinyModel(model.architecture)
+    stored = ((one, atol_of_task(_read(one).get(ATOL), task)) for one in (model, main))
+    return next((found for found in stored if found[1] is not None), (main, None))
 
 
 def _variant_at(path: Path) -> TinyModel:
@@ -133,6 +146,15 @@ def _only_tasks_problem(value: Any, architecture: str) -> str | None:
     )
 
 
+def _atol_problem(value: Any, architecture: str) -> str | None:
+    if not isinstance(value, dict):
+        return "must be an object of tasks with their tolerances"
+    wrong = [atol for atol in value.values() if not (type(atol) is float and 0 < atol < math.inf)]
+    if wrong:
+        return f"tolerance {wrong[0]!r} must be a number above 0, such as 1e-05"
+    return _unknown_task_problem(map(base_task, value), TASKS)
+
+
 def _threshold_problem(value: Any, architecture: str) -> str | None:
     is_size = type(value) is int and value > 0
     return None if is_size else "must be a positive integer, in bytes"
@@ -142,7 +164,7 @@ def _exceptions_problem(value: Any, architecture: str) -> str | None:
     return exception_problem(value)
 
 
-def _unknown_task_problem(tasks: Any, known: Mapping[str, Any]) -> str | None:
+def _unknown_task_problem(tasks: Iterable[str], known: Mapping[str, Any]) -> str | None:
     unknown = next((task for task in tasks if task not in known), None)
     return unknown and f"task {unknown!r} is unknown; {suggest(unknown, known)}"
 
@@ -150,6 +172,7 @@ def _unknown_task_problem(tasks: Any, known: Mapping[str, Any]) -> str | None:
 _PROBLEMS: Mapping[str, Callable[[Any, str], str | None]] = {
     "config": _config_problem,
     "tasks": _tasks_problem,
+    ATOL: _atol_problem,
     "perturbation": _perturbation_problem,
     THRESHOLD: _threshold_problem,
     ONLY_TASKS: _only_tasks_problem,

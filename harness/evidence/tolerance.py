@@ -19,6 +19,7 @@ class Origin(StrEnum):
     """Where the numbers of a tolerance come from; verdicts show these texts."""
 
     STATED = "stated by the description"
+    STORED = "stored with the tiny model"
     GIVEN = "given by --atol"
     MEASURED = "measured: 10 x eager's own rounding"
 
@@ -43,6 +44,11 @@ class Tolerance:
     def stated(cls, atol: float) -> Self:
         """Return the tolerance that a description states for all outputs."""
         return cls(Origin.STATED, atol)
+
+    @classmethod
+    def stored(cls, atol: float) -> Self:
+        """Return the tolerance that the file of a tiny model stores for all outputs."""
+        return cls(Origin.STORED, atol)
 
     @classmethod
     def given(cls, atol: float) -> Self:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from harness.configs.config_modules import loaded_config_modules
 from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.errors import UsageError
-from harness.evidence.fixtures import THRESHOLD
+from harness.evidence.fixtures import THRESHOLD, TinyModel
 from harness.exporters import Exporter, get_exporter, why_not_honoured
 from harness.judge.found_examples import load_found_examples, store_found_examples
 from harness.judge.profiles import Profile, get_profile
@@ -181,15 +181,18 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
     from harness.evidence.evidence import Evidence
     from harness.evidence.models import read_tiny, tiny_model
     from harness.evidence.session import single_thread
-    from harness.evidence.tolerance import Tolerance
     from harness.exporters._sharing import with_shared_traces
     from harness.judge.domain import Domain
+    from harness.judge.measured_tolerance import measured_on, tolerance_of_tiny
     from harness.judge.prepared_cell import PreparedCell
 
     cell = request.cell
     model = tiny_model(cell.architecture, cell.task, cell.variant)
     config = request.constructor(model.config)
     config.external_data_threshold = read_tiny(cell.architecture, cell.variant).get(THRESHOLD)
+    tolerance = tolerance_of_tiny(TinyModel(cell.architecture, cell.variant), config)
+    if tolerance is not None:
+        config.atol = tolerance.largest
     checks_sharing = _checks_sharing(request)
     facts = _facts(request, model, config, checks_sharing=checks_sharing)
     domain = Domain.of(model, config)
@@ -212,7 +215,11 @@ def prepare_cell(request: CellRequest) -> Iterator[PreparedCell]:
             requirements=request.requirements,
             examples=examples,
             domain=domain,
-            tolerance_of=lambda _: Tolerance.stated(config.atol),
+            tolerance_of=(
+                measured_on(_drawn_examples(request, domain))
+                if tolerance is None
+                else lambda _: tolerance
+            ),
             replay=lambda requirement, example: replay_command(cell, requirement, example),
             expected=request.expected,
             is_replay=request.axes is not None,
@@ -239,19 +246,25 @@ def _checks_sharing(request: CellRequest) -> bool:
 
 def _examples(request: CellRequest, domain: Domain) -> list[Example]:
     from harness.evidence.example import Example
-    from harness.judge.regressions import examples_for_cell
 
     space = domain.config.axis_space
-    if request.axes is None:
-        chosen = examples_for_cell(
-            request.cell,
-            space,
-            count=request.profile.max_examples,
-            seed=request.seed,
-            is_affordable=domain.allows,
-        )
-        if not request.keeps_examples:
-            return chosen
-        found = load_found_examples(request.cell, space, seed=request.seed)
-        return list(dict.fromkeys([*chosen, *found]))
-    return [Example.of(space.complete(request.axes), request.seed)]
+    if request.axes is not None:
+        return [Example.of(space.complete(request.axes), request.seed)]
+    drawn = _drawn_examples(request, domain)
+    if not request.keeps_examples:
+        return drawn
+    found = load_found_examples(request.cell, space, seed=request.seed)
+    return list(dict.fromkeys([*drawn, *found]))
+
+
+def _drawn_examples(request: CellRequest, domain: Domain) -> list[Example]:
+    """Return the examples that seed and profile decide; tolerances are measured on them alone."""
+    from harness.judge.regressions import examples_for_cell
+
+    return examples_for_cell(
+        request.cell,
+        domain.config.axis_space,
+        count=request.profile.max_examples,
+        seed=request.seed,
+        is_affordable=domain.allows,
+    )

@@ -1,7 +1,7 @@
-"""Measure the tolerance of a model for which none is stated, from eager PyTorch's own rounding.
+"""Choose a tolerance, and measure it from eager PyTorch's own rounding if none is known.
 
-A description states the tolerance of its tiny model. Another model of the architecture, with more
-layers or larger weights, rounds more or less than that.
+A known tolerance is the tiny model's: stated by its description or stored in its file. Another
+model of the architecture, with more layers or larger weights, rounds more or less than that.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.atol import given_atol
+from harness.configs.atol import LEAST_ATOL, given_atol
 from harness.configs.feeds import is_ordinary
 from harness.errors import one_line
+from harness.evidence.fixtures import TinyModel, find_stored_atol
 from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Origin, Tolerance, ToleranceOf
 from harness.judge.rounding import (
-    ALWAYS_ALLOWED,
     MASKED,
     UnmeasurableError,
     distances_to_float64,
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from harness.configs.atol import Atol
     from harness.configs.axis_space import AxisSpace
+    from harness.configs.base import OnnxConfig
     from harness.evidence.example import Example
     from harness.evidence.reference import Arrays
     from harness.evidence.sides import Sides
@@ -56,6 +57,17 @@ def choose_tolerance(atol: Atol | None, examples: Sequence[Example], *, task: st
         return measured_on(examples)
     given = Tolerance.given(given_atol(atol, task))
     return lambda _: given
+
+
+def tolerance_of_tiny(model: TinyModel, config: OnnxConfig) -> Tolerance | None:
+    """Return the tolerance that the description states or the file of the tiny model stores.
+
+    None if neither does: then it is measured.
+    """
+    if config.stated_atol is not None:
+        return Tolerance.stated(config.stated_atol)
+    _, stored = find_stored_atol(model, config.task)
+    return None if stored is None else Tolerance.stored(stored)
 
 
 def measured_on(examples: Sequence[Example]) -> ToleranceOf:
@@ -142,12 +154,12 @@ def _measure(sides: Sides, examples: Sequence[Example]) -> Tolerance:
                 one = observed.setdefault(name, Observed(sides.config.axis_space))
                 one.add(example, values, roundings.get(name, math.inf))
             else:
-                exact[name] = ALWAYS_ALLOWED
+                exact[name] = LEAST_ATOL
     by_output = exact | {name: one.atol for name, one in observed.items()}
     doubts = {name: _doubt(name, one, problems) for name, one in observed.items()}
     return Tolerance(
         Origin.MEASURED,
-        max(by_output.values(), default=ALWAYS_ALLOWED),
+        max(by_output.values(), default=LEAST_ATOL),
         by_output,
         {name: doubt for name, doubt in doubts.items() if doubt is not None},
         {name: LARGEST_SHARE * one.spread for name, one in observed.items()},
@@ -173,7 +185,7 @@ def _doubt(name: str, observed: Observed, problems: Sequence[str]) -> str | None
         return None
     reason = (
         f"atol of {name}: got {observed.atol:.3g} ({Origin.MEASURED}, at least "
-        f"{ALWAYS_ALLOWED:g}), expected at most {largest:.3g}, which is {LARGEST_SHARE:g} x the "
+        f"{LEAST_ATOL:g}), expected at most {largest:.3g}, which is {LARGEST_SHARE:g} x the "
         "standard deviation of its values, so a wrong file could have passed; give --atol"
     )
     return f"{reason}; in float64, {problems[0]}" if problems else reason

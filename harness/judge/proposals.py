@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context
 from typing import Any
 
+from harness.evidence.fixtures import TinyModel
 from harness.judge.rounding import largest_allowed_atol
 from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
 from harness.records import Outcome
@@ -47,21 +48,37 @@ def _to_two_digits(value: float, direction: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """The tolerance of an architecture and task, with all of its measured cells.
+    """The tolerance of a tiny model and task, with all of its measured cells.
 
-    Variants are further models of the architecture; the tolerance must fit the most demanding.
+    Variants without a tolerance of their own have that of their architecture, which must then fit
+    the most demanding model.
     """
 
     cells: Sequence[MeasuredCell]
 
     @property
     def name(self) -> str:
-        cell = self.cells[0].cell
-        return f"{cell.architecture}/{cell.task}"
+        return f"{self.holder}/{self.task}"
 
     @property
-    def atol(self) -> float:
+    def holder(self) -> TinyModel:
+        return self.cells[0].holder
+
+    @property
+    def task(self) -> str:
+        return self.cells[0].cell.task
+
+    @property
+    def atol(self) -> float | None:
+        """The stated or stored tolerance; None if each verdict measures it."""
         return self.cells[0].atol
+
+    @property
+    def to_store(self) -> float | None:
+        """The proposal, if no tolerance is known, or if one is stored that does not hold."""
+        if self.cells[0].is_stated or (self.atol is not None and not self.problems):
+            return None
+        return self.proposed
 
     @property
     def most_demanding(self) -> MeasuredCell:
@@ -90,18 +107,19 @@ class Tolerance:
 
     def _problems(self) -> Iterator[str]:
         subject, most_demanding = f"atol of {self.name}", self.most_demanding
-        if not most_demanding.is_sufficient:
+        is_excused = bool(self.cells[0].reason)
+        if self.atol is not None and not most_demanding.is_sufficient:
             yield (
                 f"{subject}: got {self.atol:.3g}, expected at least {self.needed:.3g}, which "
                 f"{most_demanding.cell} needed [{most_demanding.needed}]"
             )
-        if self.atol > self.allowed:
+        if self.atol is not None and self.atol > self.allowed and not is_excused:
             yield (
                 f"{subject}: got {self.atol:.3g}, expected at most {self.allowed:.3g}, since "
-                f"eager's rounding error is {self.rounding:.3g}; lower it, or add the reason in a "
-                "comment"
+                f"eager's rounding error is {self.rounding:.3g}; lower it, or give the reason in "
+                "an exception `tolerance` of the tiny model"
             )
-        if self.proposed is None:
+        if self.proposed is None and not is_excused:
             yield (
                 f"needed for {self.name}: got {self.needed:.3g}, expected at most "
                 f"{self.allowed:.3g}; needed exceeds {ROUNDING_FACTOR} x eager's rounding error: "
@@ -112,7 +130,7 @@ class Tolerance:
         cell = self.cells[0].cell
         return {
             "library": cell.library,
-            "architecture": cell.architecture,
+            "architecture": str(self.holder),
             "task": cell.task,
             "atol": self.atol,
             "needed": self.needed,
@@ -140,11 +158,11 @@ class ToleranceReport:
 
     @property
     def tolerances(self) -> list[Tolerance]:
-        """One tolerance for each architecture and task that has a measured cell."""
+        """One tolerance for each tiny model that has one, and task, with a measured cell."""
         groups: dict[tuple[str, ...], list[MeasuredCell]] = {}
         for measured in self.measured:
-            cell = measured.cell
-            groups.setdefault((cell.library, cell.architecture, cell.task), []).append(measured)
+            cell, holder = measured.cell, str(measured.holder)
+            groups.setdefault((cell.library, holder, cell.task), []).append(measured)
         return [Tolerance(tuple(group)) for group in groups.values()]
 
     @property

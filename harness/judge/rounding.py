@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from harness.configs.atol import LEAST_ATOL
 from harness.errors import one_line
 from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Tolerance
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 EXAMPLES = 300
 """Enough for a stable maximum: with 30 examples it varies by a factor of four between seeds."""
-ALWAYS_ALLOWED = 1e-5
-"""A tolerance up to this is allowed without a measurement."""
 MASKED = 1e30
 """Numbers of at least this magnitude are no values: they fill masked positions, and are the least
 number of float32 or of float64, or infinite."""
@@ -41,7 +40,7 @@ class UnmeasurableError(Exception):
 
 def largest_allowed_atol(rounding: float) -> float:
     """Return the largest atol that is allowed for a model with this eager rounding error."""
-    return max(ALWAYS_ALLOWED, ROUNDING_FACTOR * rounding)
+    return max(LEAST_ATOL, ROUNDING_FACTOR * rounding)
 
 
 def eager_rounding(

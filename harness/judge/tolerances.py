@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError, one_line
 from harness.evidence.example import Example
+from harness.evidence.exceptions import read_exceptions
+from harness.evidence.fixtures import TinyModel, find_stored_atol, read_fixture
 from harness.judge.cell import make_request, prepare_cell, why_not_applicable
+from harness.judge.measured_tolerance import tolerance_of_tiny
 from harness.judge.profiles import Profile
 from harness.judge.rounding import (
     EXAMPLES,
@@ -48,11 +51,16 @@ class MeasuredCell:
     """Largest differences of one cell.
 
     `needed`: the file to eager in float32, as `agreement` measures it. `eager`: eager in float32
-    to eager in float64. `candidate`: the file to eager in float64.
+    to eager in float64. `candidate`: the file to eager in float64. `atol` is None if it is neither
+    stated nor stored, so that each verdict measures it. `holder` is the tiny model in whose file it
+    is or can be stored, and `reason` why it may exceed `allowed`.
     """
 
     cell: CellId
-    atol: float
+    holder: TinyModel
+    atol: float | None
+    is_stated: bool = False
+    reason: str = ""
     examples: int
     needed: Peak
     eager: Peak
@@ -60,7 +68,8 @@ class MeasuredCell:
 
     @property
     def is_sufficient(self) -> bool:
-        return self.needed.max_abs_diff <= self.atol
+        """Whether `agreement` passes; a tolerance that is measured is as large as is allowed."""
+        return self.needed.max_abs_diff <= (self.allowed if self.atol is None else self.atol)
 
     @property
     def allowed(self) -> float:
@@ -112,9 +121,16 @@ def _measure(prepared: PreparedCell) -> MeasuredCell | UnmeasuredCell:
         for sides in prepared.evidence.sides
         for row in _differences(sides, example)
     )
+    model, config = TinyModel(cell.architecture, cell.variant), prepared.evidence.config
+    tolerance = tolerance_of_tiny(model, config)
+    holder, _ = find_stored_atol(model, cell.task)
+    exceptions = read_exceptions(read_fixture(holder))
     return MeasuredCell(
         cell=cell,
-        atol=prepared.evidence.config.atol,
+        holder=holder,
+        atol=None if tolerance is None else tolerance.largest,
+        is_stated=config.stated_atol is not None,
+        reason=next((e.reason for e in exceptions if e.covers("tolerance", "", cell.task)), ""),
         examples=len(decided),
         needed=peaks["needed"],
         eager=peaks["eager"],

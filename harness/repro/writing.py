@@ -12,6 +12,7 @@ from harness.configs.base import OnnxConfig
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.models import read_tiny, tiny_settings
+from harness.evidence.tolerance import Origin
 from harness.files import write_atomically
 from harness.judge.cell import CellRequest, prepare_cell, why_not_applicable
 from harness.records import Outcome, Record
@@ -101,6 +102,9 @@ def _script_candidates(
     from harness.repro.finding import feeds_for, record_to_show
 
     record = record_to_show(prepared)
+    if record.tolerance_origin == Origin.MEASURED:
+        prepared.evidence.config.atol = max(record.tolerance.values())
+        parts = prepared.evidence.config.parts
     case = _case(prepared, record.requirement, _notes(record))
     if record.requirement in FILE_ONLY:
         wanted = part or record.part

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from harness import BertOnnxConfig, register_exporter
+from harness.evidence.fixture_text import with_member
+from harness.evidence.models import read_tiny
 from harness.exporters.torchscript import TorchScriptExporter
 
 PAIR = "bert/fill-mask"
@@ -72,6 +75,59 @@ def test_a_tolerance_of_more_than_ten_roundings_does_not_hold(measure: Any, decl
     assert result.status == 1
     assert f"✓  {CELL}" in result.out
     assert f"atol of {PAIR}: got 0.01, expected at most" in result.out
+
+
+@pytest.fixture
+def own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """BERT's tiny model in the fixtures of another package, formatted otherwise."""
+    path = tmp_path / "models" / "bert.json"
+    path.parent.mkdir()
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
+    path.write_text(json.dumps(read_tiny("bert"), indent=4))
+    return path
+
+
+def _store(path: Path, tolerances: dict[str, float]) -> str:
+    text = with_member(path.read_text(), "atol", tolerances)
+    path.write_text(text)
+    return text
+
+
+def test_a_proposal_replaces_a_stored_tolerance_that_does_not_hold(
+    measure: Any, own_file: Path
+) -> None:
+    before = _store(own_file, {"fill-mask": 1e-9, "multiple-choice": 1e-3})
+    proposed = measure("--json").json("tolerances")["tolerances"][0]["proposed"]
+    assert own_file.read_text() == before
+    result = measure("--write")
+    assert (result.status, result.err) == (0, f"wrote {own_file}: fill-mask {proposed:g}\n")
+    after = own_file.read_text()
+    assert after == before.replace("1e-09", json.dumps(proposed))
+    assert (measure("--write").err, own_file.read_text()) == ("", after)
+
+
+def test_a_tolerance_is_stored_where_none_is(measure: Any, own_file: Path) -> None:
+    _store(own_file, {})
+    report = measure("--json").json("tolerances")
+    assert (report["holds"], report["tolerances"][0]["atol"]) == (True, None)
+    assert "none" in measure().out
+    report = measure("--json", "--write").json("tolerances")
+    assert json.loads(own_file.read_text())["atol"] == {
+        "fill-mask": report["tolerances"][0]["atol"]
+    }
+
+
+def test_a_stated_tolerance_is_not_stored(measure: Any, declare: Any, own_file: Path) -> None:
+    declare(1e-9)
+    before = _store(own_file, {"fill-mask": 1e-2})
+    assert (measure("--write").status, own_file.read_text()) == (1, before)
+
+
+def test_an_interrupted_measurement_stores_nothing(run: Any, own_file: Path) -> None:
+    before = _store(own_file, {"fill-mask": 1e-9})
+    register_exporter(_Interrupted(KeyboardInterrupt()))
+    run("tolerances", *BERT, "--exporter", "torchscript,unfinished", "--write")
+    assert own_file.read_text() == before
 
 
 class _Interrupted(TorchScriptExporter):

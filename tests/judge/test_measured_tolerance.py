@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from transformers import ViTConfig, ViTForImageClassification
 
 from harness import (
     AtolError,
+    BertOnnxConfig,
     Outcome,
     Record,
     TasksManager,
@@ -28,7 +30,7 @@ from harness import (
 from harness.configs.axis_space import AxisSpace
 from harness.configs.feeds import FeedKind, is_ordinary, seed_of
 from harness.evidence.example import Example
-from harness.evidence.models import perturb
+from harness.evidence.models import perturb, read_tiny
 from harness.evidence.reference import EagerError
 from harness.evidence.tolerance import Origin, Tolerance
 from harness.judge.measured_tolerance import EXAMPLES, Observed, measured_on
@@ -157,12 +159,47 @@ def test_a_model_that_refuses_float64_is_inconclusive(
     assert "no kernel for Double" in record.message
 
 
-def test_the_tiny_model_has_the_tolerance_of_its_description(subject: Callable[..., Any]) -> None:
+CLASSIFICATION = "text-classification"
+TINY = CellId(architecture="bert", task=CLASSIFICATION, opset=18, exporter="torchscript")
+
+
+def _judged(cell: CellId) -> Record:
+    return judge_cell(cell, requirements=["agreement"], profile="smoke").record("agreement")
+
+
+def test_a_tolerance_that_the_description_states_precedes_a_stored_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(BertOnnxConfig, "ATOL_FOR_VALIDATION", {CLASSIFICATION: 2e-4})
+    record = _judged(TINY)
+    assert (record.tolerance, record.tolerance_origin) == ({"logits": 2e-4}, Origin.STATED)
+
+
+@pytest.mark.parametrize("stated", [None, {"fill-mask": 2e-4}])
+def test_a_tiny_model_without_a_tolerance_has_a_measured_one(
+    stated: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixture = {key: value for key, value in read_tiny("bert").items() if key != "atol"}
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "bert.json").write_text(json.dumps(fixture))
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
+    monkeypatch.setattr(BertOnnxConfig, "ATOL_FOR_VALIDATION", stated)
+    record = _judged(TINY)
+    assert (record.outcome, record.tolerance_origin) == (Outcome.PASSED, Origin.MEASURED)
+    assert record.worst is not None
+    axes, seed = record.worst.axes, record.worst.seed
+    again = judge_cell(TINY, requirements=["agreement"], profile="smoke", axes=axes, seed=seed)
+    assert again.record("agreement").tolerance_origin == Origin.MEASURED
+
+
+def test_the_tiny_model_has_the_tolerance_that_is_stored_with_it(
+    subject: Callable[..., Any],
+) -> None:
     cell = CellId(
         architecture="gpt2", task="text-generation-with-past", opset=18, exporter="torchscript"
     )
     record = judge_cell(cell, requirements=["agreement"], profile="smoke").record("agreement")
-    assert record.tolerance_origin == Origin.STATED
+    assert record.tolerance_origin == Origin.STORED
     assert "present.1.value" in record.tolerance
     assert set(record.tolerance.values()) == {subject("gpt2", cell.task).config.atol}
 

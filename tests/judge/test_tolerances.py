@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from onnx import numpy_helper
 
 from harness import CellId, ExporterError, Outcome, T5OnnxConfig, judge_cell, register_exporter
+from harness.evidence.fixtures import TinyModel
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.judge.profiles import Profile
 from harness.judge.proposals import SMALLEST, Tolerance, ToleranceReport, propose
@@ -159,14 +160,15 @@ def test_a_missing_model_is_reported_with_what_to_do() -> None:
 
 
 def made_up(
-    architecture: str = "bert", *, needed: float, eager: float, atol: float
+    model: str = "bert", *, needed: float, eager: float, atol: float | None, **others: Any
 ) -> MeasuredCell:
     def peak(value: float) -> Peak:
         return Peak(max_abs_diff=value, part="model", output="logits", axes={"n": 2}, seed=7)
 
-    cell = CellId.parse(f"{architecture}/fill-mask/opset18/dynamo")
+    cell = CellId.parse(f"{model}/fill-mask/opset18/dynamo")
     two, three = peak(needed), peak(eager)
-    return MeasuredCell(cell=cell, atol=atol, examples=1, needed=two, eager=three, candidate=two)
+    known = {"holder": TinyModel("bert"), "atol": atol, **others}
+    return MeasuredCell(cell=cell, examples=1, needed=two, eager=three, candidate=two, **known)
 
 
 def report(*cells: MeasuredCell | UnmeasuredCell, is_complete: bool = True) -> ToleranceReport:
@@ -179,7 +181,7 @@ SOUND = made_up(needed=2e-5, eager=1e-5, atol=5e-5)
 def test_a_variant_is_held_to_the_tolerance_that_its_architecture_needs() -> None:
     calm = made_up("bert~calm", needed=1e-6, eager=1e-7, atol=5e-5)
     (tolerance,) = report(calm, SOUND).tolerances
-    assert calm.allowed < calm.atol
+    assert calm.allowed < 5e-5
     assert (tolerance.most_demanding, tolerance.rounding, tolerance.problems) == (SOUND, 1e-5, [])
     assert report(calm, SOUND).holds
 
@@ -195,7 +197,8 @@ def test_a_variant_is_held_to_the_tolerance_that_its_architecture_needs() -> Non
         (
             made_up(needed=2e-5, eager=1e-5, atol=1.1e-4),
             "atol of bert/fill-mask: got 0.00011, expected at most 0.0001, since eager's rounding "
-            "error is 1e-05; lower it, or add the reason in a comment",
+            "error is 1e-05; lower it, or give the reason in an exception `tolerance` of the tiny "
+            "model",
         ),
     ],
 )
@@ -203,6 +206,45 @@ def test_a_tolerance_that_does_not_hold_says_what_would(cell: MeasuredCell, said
     (tolerance,) = report(cell).tolerances
     assert tolerance.problems == [said]
     assert not report(cell).holds
+
+
+def test_a_variant_with_a_tolerance_of_its_own_is_held_to_it() -> None:
+    own = made_up("bert~calm", needed=1e-6, eager=1e-7, atol=5e-5, holder=TinyModel("bert", "calm"))
+    first, second = report(own, SOUND).tolerances
+    assert (first.name, second.name) == ("bert~calm/fill-mask", "bert/fill-mask")
+    assert (len(first.problems), second.problems) == (1, [])
+
+
+@pytest.mark.parametrize("atol", [2e-4, 1.1e-4])
+def test_a_written_reason_excuses_a_wide_tolerance_that_is_large_enough(atol: float) -> None:
+    (tolerance,) = report(made_up(needed=1.5e-4, eager=1e-5, atol=atol, reason="why")).tolerances
+    assert len(tolerance.problems) == (atol < 1.5e-4)
+
+
+@pytest.mark.parametrize(
+    ("cell", "is_stored"),
+    [
+        pytest.param(made_up(needed=1e-5, eager=1e-5, atol=None), True, id="none is known"),
+        pytest.param(made_up(needed=1e-5, eager=1e-5, atol=2e-5), False, id="the stored one holds"),
+        pytest.param(made_up(needed=1e-5, eager=1e-5, atol=2e-6), True, id="it is too low"),
+        pytest.param(made_up(needed=1e-5, eager=1e-5, atol=2e-4), True, id="it is too wide"),
+        pytest.param(made_up(needed=2e-4, eager=1e-5, atol=None), False, id="none is allowed"),
+        pytest.param(
+            made_up(needed=1e-5, eager=1e-5, atol=2e-6, is_stated=True), False, id="one is stated"
+        ),
+        pytest.param(
+            made_up(needed=1e-5, eager=1e-5, atol=2e-4, reason="why"), False, id="it has a reason"
+        ),
+    ],
+)
+def test_a_proposal_is_stored_where_no_tolerance_holds(cell: MeasuredCell, is_stored: bool) -> None:
+    (tolerance,) = report(cell).tolerances
+    assert tolerance.to_store == (tolerance.proposed if is_stored else None)
+
+
+def test_a_cell_without_a_tolerance_holds_as_far_as_is_allowed() -> None:
+    assert report(made_up(needed=1e-4, eager=1e-5, atol=None)).holds
+    assert not report(made_up(needed=1.1e-4, eager=1e-5, atol=None)).holds
 
 
 def test_a_report_holds_only_if_all_applicable_cells_were_measured() -> None:

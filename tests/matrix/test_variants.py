@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UsageError
-from harness.evidence.fixtures import TinyModel, find_variants
+from harness.evidence.fixtures import TinyModel, find_stored_atol, find_variants
 from harness.evidence.models import read_tiny
 from harness.judge.profiles import PROFILES
 from harness.matrix.expectation_checks import load_expectations
@@ -67,6 +67,23 @@ def test_a_variant_is_its_architecture_but_for_its_own_keys(write: Write) -> Non
     assert read_tiny("bert") == own
 
 
+def test_a_variant_has_the_tolerances_of_its_architecture_but_for_its_own(write: Write) -> None:
+    model, main = TinyModel("bert", "tall"), TinyModel("bert")
+    write("bert~tall", {"atol": {"fill-mask": 3e-4}})
+    assert find_stored_atol(model, "fill-mask") == (model, 3e-4)
+    assert find_stored_atol(main, "fill-mask") == (main, read_tiny("bert")["atol"]["fill-mask"])
+    assert find_stored_atol(model, "multiple-choice") == find_stored_atol(main, "multiple-choice")
+    assert find_stored_atol(model, "text-generation") == (main, None)
+
+
+def test_a_variant_has_its_own_tolerance_also_with_a_past(write: Write) -> None:
+    own = {"only_tasks": ["text-generation-with-past"], "atol": {"text-generation": 3e-4}}
+    write("gpt2~tall", own)
+    write("gpt2", {**read_tiny("gpt2"), "atol": {"text-generation-with-past": 1e-4}})
+    model = TinyModel("gpt2", "tall")
+    assert find_stored_atol(model, "text-generation-with-past") == (model, 3e-4)
+
+
 def test_a_variant_has_all_tasks_or_those_that_it_names(write: Write) -> None:
     write("bert~tall", {"only_tasks": ["question-answering", "fill-mask"]})
     write("bert~wide", {})
@@ -101,6 +118,11 @@ def test_variants_stand_behind_their_architecture_in_one_order() -> None:
         ({"only_tasks": []}, "is []: must be a list of tasks; leave it out for all tasks"),
         ({"tasks": {"fill-maks": {}}}, "'fill-maks' is unknown; did you mean fill-mask?"),
         ({"tasks": ["fill-mask"]}, "must be an object of tasks with their settings"),
+        ({"atol": 1e-5}, "must be an object of tasks with their tolerances"),
+        ({"atol": {"fill-maks": 1e-5}}, "'fill-maks' is unknown; did you mean fill-mask?"),
+        ({"atol": {"fill-mask": 0.0}}, "tolerance 0.0 must be a number above 0, such as 1e-05"),
+        ({"atol": {"fill-mask": float("inf")}}, "tolerance inf must be a number above 0"),
+        ({"atol": {"fill-mask": "1e-5"}}, "tolerance '1e-5' must be a number above 0"),
         ({"config": {"hidden_size": 20}}, "must be an object with a model_type"),
         ({"perturbation": {"std": 1}}, "must be an object with a seed"),
         ({"perturbation": {"seed": 1, "buffers": "*"}}, "buffers must be a list of names"),

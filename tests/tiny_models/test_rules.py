@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from harness import OnnxConfig, TasksManager
+from harness.configs.atol import atol_of_task
 from harness.evidence.exceptions import RuleException, read_exceptions
 from harness.evidence.models import perturb, read_tiny
 from tests.faults.library import description_kinds as wrong
@@ -48,6 +49,14 @@ def test_exceptions_name_tasks_of_their_architecture(architecture: str) -> None:
     tasks = TasksManager.get_supported_tasks_for_model_type(architecture)
     named = {task for e in read_exceptions(read_tiny(architecture)) for task in e.tasks}
     assert named <= set(tasks)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_tolerance_is_stored_for_each_task_and_no_other(architecture: str) -> None:
+    tasks = set(TasksManager.get_supported_tasks_for_model_type(architecture))
+    stored = read_tiny(architecture)["atol"]
+    assert {task for task in tasks if atol_of_task(stored, task) is None} == set()
+    assert set(stored) <= tasks
 
 
 BUFFERED = [a for a in ARCHITECTURES if read_tiny(a)["perturbation"].get("buffers")]

@@ -6,7 +6,6 @@ alone, and as a reader of one text that feeds both of its sides itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.feed_generators import Dims, FeedGenerators
@@ -29,18 +28,11 @@ if TYPE_CHECKING:
 class BartOnnxConfig(TextSeq2SeqOnnxConfig):
     """BART as an encoder-decoder with learned positions on both sides."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "feature-extraction-with-past": 5e-5,
-        "text2text-generation": 6.6e-5,
-    }
-
 
 @register("bart", tasks=CAUSAL_TASKS)
 class BartDecoderOnnxConfig(TextDecoderOnnxConfig):
     """BART's decoder alone, a causal language model that counts its positions itself."""
 
-    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 5.1e-5
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
 
 
@@ -71,7 +63,6 @@ class DummyBartTextInputGenerator(DummyTextInputGenerator):
 class BartReaderOnnxConfig(TextEncoderOnnxConfig):
     """BART reading one text: its decoder takes the same tokens, shifted by one."""
 
-    ATOL_FOR_VALIDATION: ClassVar[float | Mapping[str, float]] = 1e-5
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedSeq2SeqConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyBartTextInputGenerator,)
 

@@ -17,42 +17,15 @@ if TYPE_CHECKING:
 class AlbertOnnxConfig(BertOnnxConfig):
     """ALBERT: groups of layers that share their weights, and narrow embeddings."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-4,
-        "fill-mask": 4.2e-4,
-        "multiple-choice": 5.8e-5,
-        "question-answering": 5e-5,
-        "text-classification": 3e-5,
-        "token-classification": 2.5e-4,
-    }
-
 
 @register("convbert", tasks=ENCODER_TASKS)
 class ConvBertOnnxConfig(BertOnnxConfig):
     """ConvBERT: half of the heads are convolutions whose kernels follow from the tokens."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.8e-5,
-        "fill-mask": 3.8e-5,
-        "multiple-choice": 2e-5,
-        "question-answering": 2e-5,
-        "text-classification": 3e-5,
-        "token-classification": 2.1e-5,
-    }
-
 
 @register("electra", tasks=ENCODER_TASKS)
 class ElectraOnnxConfig(BertOnnxConfig):
     """ELECTRA: narrow embeddings."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 1e-4,
-        "multiple-choice": 1.1e-4,
-        "question-answering": 5e-5,
-        "text-classification": 1.1e-4,
-        "token-classification": 1.2e-4,
-    }
 
 
 @register("ernie", tasks=ENCODER_TASKS)
@@ -64,28 +37,10 @@ class ErnieOnnxConfig(BertOnnxConfig):
 class MegatronBertOnnxConfig(BertOnnxConfig):
     """Megatron-BERT: normalises before attention and feed-forward."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.3e-5,
-        "fill-mask": 3.9e-5,
-        "multiple-choice": 2e-5,
-        "question-answering": 2.3e-5,
-        "text-classification": 1e-5,
-        "token-classification": 5e-5,
-    }
-
 
 @register("mobilebert", tasks=ENCODER_TASKS)
 class MobileBertOnnxConfig(BertOnnxConfig):
     """MobileBERT: bottlenecks, trigrams of embeddings, and scales in place of norms."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.3e-3,
-        "fill-mask": 1e-4,
-        "multiple-choice": 9e-5,
-        "question-answering": 6.4e-4,
-        "text-classification": 1.6e-4,
-        "token-classification": 1.5e-3,
-    }
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Pad texts before they are shifted by a token. Transformers pads what is left of a text
@@ -111,60 +66,22 @@ def _with_neighbours(module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torc
 class NystromformerOnnxConfig(BertOnnxConfig):
     """Nystromformer with full attention and a convolution over the values."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.9e-5,
-        "fill-mask": 1e-4,
-        "multiple-choice": 4.2e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 1.8e-5,
-    }
-
 
 @register("rembert", tasks=ENCODER_TASKS)
 class RemBertOnnxConfig(BertOnnxConfig):
     """RemBERT: input and output embeddings of other widths than the layers."""
-
-    ATOL_FOR_VALIDATION = {
-        **BertOnnxConfig.ATOL_FOR_VALIDATION,
-        "fill-mask": 4e-4,
-        "multiple-choice": 4.5e-5,
-    }
 
 
 @register("roformer", tasks=ENCODER_TASKS)
 class RoFormerOnnxConfig(BertOnnxConfig):
     """RoFormer: rotary positions."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 3.3e-4,
-        "multiple-choice": 5.9e-5,
-        "question-answering": 5e-5,
-        "text-classification": 9.1e-5,
-        "token-classification": 5e-5,
-    }
-
 
 @register("splinter", tasks=("feature-extraction", "question-answering"))
 class SplinterOnnxConfig(BertOnnxConfig):
     """Splinter: a question is marked by its question token."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "question-answering": 3.3e-4,
-    }
-
 
 @register("squeezebert", tasks=ENCODER_TASKS)
 class SqueezeBertOnnxConfig(BertOnnxConfig):
     """SqueezeBERT: grouped convolutions in place of dense layers."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "fill-mask": 2e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.2e-5,
-        "text-classification": 1e-5,
-        "token-classification": 1e-5,
-    }

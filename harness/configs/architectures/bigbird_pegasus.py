@@ -16,18 +16,10 @@ class BigBirdPegasusOnnxConfig(BartOnnxConfig):
     """BigBird-PEGASUS. Its encoder attends to a few blocks of a text where that has many, and from
     the first short one on to all of any: the tiny model does so from the beginning."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "feature-extraction-with-past": 2e-5,
-        "text2text-generation": 3e-5,
-    }
-
 
 @register("bigbird_pegasus", tasks=CAUSAL_TASKS)
 class BigBirdPegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
     """BigBird-PEGASUS's decoder alone."""
-
-    ATOL_FOR_VALIDATION = 2e-5
 
 
 @register("bigbird_pegasus", tasks=("question-answering", "text-classification"))

@@ -19,13 +19,6 @@ TASKS = (*DECODER_TASKS, "question-answering", "token-classification")
 class BloomOnnxConfig(TextDecoderOnnxConfig):
     """Bloom: distances are counted over the mask."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "question-answering": 3e-5,
-        "text-classification": 2e-5,
-        "text-generation": 1e-4,
-        "token-classification": 3e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         num_layers="n_layer", num_attention_heads="n_head"
     )
@@ -35,13 +28,6 @@ class BloomOnnxConfig(TextDecoderOnnxConfig):
 class MptOnnxConfig(BloomOnnxConfig):
     """MPT: distances are counted over all tokens, up to a greatest length."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "question-answering": 3e-5,
-        "text-classification": 2e-5,
-        "text-generation": 5e-5,
-        "token-classification": 5e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         num_layers="n_layers",
         num_attention_heads="n_heads",
@@ -70,11 +56,4 @@ class NormalizedFalconConfig(NormalizedTextConfig):
 class FalconOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Falcon: rotary positions in its newer models, one key-value head for all queries."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "question-answering": 2e-5,
-        "text-classification": 2e-5,
-        "text-generation": 5e-5,
-        "token-classification": 3e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedFalconConfig

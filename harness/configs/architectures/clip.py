@@ -51,9 +51,4 @@ class CLIPOnnxConfig(TextAndVisionOnnxConfig):
     of `zero-shot-image-classification` the other.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.2e-5,
-        "image-classification": 1.8e-4,
-        "zero-shot-image-classification": 1.4e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyCLIPTextInputGenerator, DummyVisionInputGenerator)

@@ -12,29 +12,13 @@ from harness.configs.tasks import register
 class CohereOnnxConfig(RepeatsAngles, LlamaOnnxConfig):
     """Cohere: attention and feed-forward layer side by side, neighbouring pairs are rotated."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "text-generation": 1e-5,
-    }
-
 
 @register("cohere2", tasks=GENERATING_TASKS)
 class Cohere2OnnxConfig(CohereOnnxConfig):
     """Cohere 2: positions in windowed layers alone."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "text-generation": 3e-5,
-    }
 
 
 @register("cohere_compass_text", tasks=DECODER_TASKS)
 class CohereCompassTextOnnxConfig(LlamaOnnxConfig):
     """Cohere Compass's text model: attention and feed-forward layer side by side, no positions in
     some layers; a text has the same position on all three axes."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "text-classification": 2e-5,
-        "text-generation": 3e-5,
-    }

@@ -27,7 +27,6 @@ class NormalizedDbrxConfig(NormalizedTextConfig):
 class DbrxOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """DBRX: experts that transformers runs in one way alone, queries, keys and values clipped."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text-generation": 5.5e-4}
     NORMALIZED_CONFIG_CLASS = NormalizedDbrxConfig.with_args(
         hidden_size="d_model",
         num_layers="n_layers",

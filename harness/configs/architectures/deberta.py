@@ -18,14 +18,6 @@ class DebertaOnnxConfig(BertOnnxConfig):
     """DeBERTa: contents and relative positions attend to each other. Most checkpoints have no
     types of tokens, and forward ignores those that it is given then."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.6e-5,
-        "fill-mask": 4.7e-5,
-        "question-answering": 1.8e-5,
-        "text-classification": 3e-5,
-        "token-classification": 1e-5,
-    }
-
     @property
     def inputs(self) -> Mapping[str, Axes]:
         inputs = dict(super().inputs)
@@ -47,15 +39,6 @@ class DebertaOnnxConfig(BertOnnxConfig):
 @register("deberta-v2", tasks=ENCODER_TASKS)
 class DebertaV2OnnxConfig(DebertaOnnxConfig):
     """DeBERTa v2 and v3: relative positions in logarithmic buckets, and a convolution."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.5e-5,
-        "fill-mask": 1.5e-4,
-        "multiple-choice": 8.5e-5,
-        "question-answering": 4.5e-5,
-        "text-classification": 4.6e-5,
-        "token-classification": 6.5e-5,
-    }
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:

@@ -38,12 +38,6 @@ class NormalizedLatentAttentionConfig(NormalizedTextConfig):
 class DeepseekV3OnnxConfig(MixtralOnnxConfig):
     """DeepSeek-V3: experts are chosen from the best groups of them."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 8e-5,
-        "text-classification": 3e-5,
-        "text-generation": 1e-4,
-        "token-classification": 1.5e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedLatentAttentionConfig
 
 
@@ -55,8 +49,6 @@ class AXK1OnnxConfig(DeepseekV3OnnxConfig):
 @register("deepseek_v2", tasks=DECODER_TASKS)
 class DeepseekV2OnnxConfig(RotatesComplexNumbers, DeepseekV3OnnxConfig):
     """DeepSeek-V2: experts are scored by a softmax, positions turn complex numbers."""
-
-    ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1e-4}
 
 
 @register("glm4_moe_lite", tasks=GENERATING_TASKS)
@@ -76,7 +68,6 @@ class NormalizedLongcatFlashConfig(NormalizedLatentAttentionConfig):
 class LongcatFlashOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """LongCat-Flash: some experts return a token as it is; transformers runs them in one way."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text-generation": 1e-4}
     NORMALIZED_CONFIG_CLASS = NormalizedLongcatFlashConfig
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:

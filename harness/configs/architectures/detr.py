@@ -78,10 +78,6 @@ class DetrOnnxConfig(VisionOnnxConfig):
     padding from the attention alone: convolutions read padded pixels, so the values there count.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3.3e-5,
-        "object-detection": 4.4e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyPaddedImageInputGenerator,)
     DIVIDED_AXES = frozenset({"height", "width"})

@@ -9,5 +9,3 @@ from harness.configs.tasks import register
 @register("encoder-decoder", tasks=("text2text-generation", "text2text-generation-with-past"))
 class EncoderDecoderModelOnnxConfig(EncoderDecoderOnnxConfig):
     """Any two models, of which transformers describes no more than their generation."""
-
-    ATOL_FOR_VALIDATION = 1e-4

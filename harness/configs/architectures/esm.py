@@ -37,10 +37,4 @@ class DummyEsmTextInputGenerator(DummyTextInputGenerator):
 class EsmOnnxConfig(RobertaOnnxConfig):
     """ESM: reads proteins, and scales up the tokens beside those that are to be filled."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 1e-4,
-        "text-classification": 1.4e-5,
-        "token-classification": 5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyEsmTextInputGenerator,)

@@ -18,14 +18,6 @@ if TYPE_CHECKING:
 class FNetOnnxConfig(BertOnnxConfig):
     """FNet: mixes tokens by a Fourier transform, which no mask can hide any of."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.6e-5,
-        "fill-mask": 4.9e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 3e-5,
-        "text-classification": 1e-5,
-        "token-classification": 5e-5,
-    }
     INPUT_NAMES = ("input_ids", "token_type_ids")
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:

@@ -23,10 +23,4 @@ class FSMTOnnxConfig(M2M100OnnxConfig):
     """FSMT: two vocabularies, and positions that count the tokens that are no padding. Without a
     head, eager decodes no step apart from its encoder."""
 
-    ATOL_FOR_VALIDATION = {
-        **M2M100OnnxConfig.ATOL_FOR_VALIDATION,
-        "feature-extraction": 2.5e-5,
-        "text2text-generation": 5e-5,
-    }
-
     NORMALIZED_CONFIG_CLASS = NormalizedFSMTConfig

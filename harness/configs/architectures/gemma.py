@@ -26,45 +26,20 @@ class GemmaOnnxConfig(LlamaOnnxConfig):
     Optimum leaves `position_ids` out; generation feeds them, and they matter if a mask has holes.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-4,
-        "text-classification": 1.5e-4,
-        "text-generation": 9e-4,
-        "token-classification": 4e-4,
-    }
-
 
 @register("gemma2", tasks=LABELLING_TASKS)
 class Gemma2OnnxConfig(GemmaOnnxConfig):
     """Gemma 2: soft-capped scores and logits, every other layer sees a window."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-4,
-        "text-classification": 2e-4,
-        "text-generation": 3e-4,
-        "token-classification": 2e-4,
-    }
 
 
 @register("gemma3_text", tasks=DECODER_TASKS)
 class Gemma3TextOnnxConfig(GemmaOnnxConfig):
     """Gemma 3 without its vision tower: normalised queries and keys, most layers see a window."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 7e-5,
-        "text-classification": 6e-5,
-        "text-generation": 1e-4,
-    }
-
 
 @register("vaultgemma", tasks=GENERATING_TASKS)
 class VaultGemmaOnnxConfig(GemmaOnnxConfig):
     """VaultGemma: Gemma 2 without normalisations after its blocks."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-4,
-        "text-generation": 4e-4,
-    }
 
 
 class NormalizedNestedTextConfig(NormalizedTextConfig):
@@ -101,13 +76,6 @@ class DummyLayerwisePastGenerator(DummyPastKeyValuesGenerator):
 class Gemma3nTextOnnxConfig(Gemma3TextOnnxConfig):
     """Gemma 3n without its towers: parallel streams, embeddings of each layer, shared caches."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-4,
-        "feature-extraction-with-past": 3e-4,
-        "text-generation": 5e-4,
-        "text-generation-with-past": 5e-4,
-    }
-
     NORMALIZED_CONFIG_CLASS = NormalizedSharingConfig
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
@@ -132,20 +100,9 @@ def _cut_off(deviations: float, x: torch.Tensor) -> torch.Tensor:
 class Gemma4TextOnnxConfig(Gemma3nTextOnnxConfig):
     """Gemma 4 without its towers: layers that see everything have heads of their own size."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-3,
-        "feature-extraction-with-past": 3.6e-3,
-        "text-generation": 4e-3,
-        "text-generation-with-past": 5.5e-3,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLayerwisePastGenerator)
 
 
 @register("gemma4_unified_text", tasks=GENERATING_TASKS)
 class Gemma4UnifiedTextOnnxConfig(Gemma4TextOnnxConfig):
     """The text side of unified Gemma 4: no embeddings of each layer."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-5,
-        "text-generation": 5e-5,
-    }

@@ -16,10 +16,3 @@ class GlmOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
 @register("glm4", tasks=LABELLING_TASKS)
 class Glm4OnnxConfig(GlmOnnxConfig):
     """GLM-4: normalised before and after each block."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 7e-5,
-        "text-classification": 8e-5,
-        "text-generation": 2.5e-4,
-        "token-classification": 1.5e-4,
-    }

@@ -50,13 +50,6 @@ def with_room_beyond_the_last_position(model: nn.Module) -> nn.Module:
 class GPT2OnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """GPT-2: learned positions, one key-value head per query head."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "question-answering": 5e-5,
-        "text-classification": 3e-5,
-        "text-generation": 1e-4,
-        "token-classification": 5e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(**NAMES)
 
 
@@ -64,7 +57,6 @@ class GPT2OnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
 class GPTBigCodeOnnxConfig(GPT2OnnxConfig):
     """GPT-BigCode: one key-value head for all queries."""
 
-    ATOL_FOR_VALIDATION = {**GPT2OnnxConfig.ATOL_FOR_VALIDATION, "text-classification": 1e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedMultiQueryConfig.with_args(**NAMES)
 
 
@@ -82,7 +74,6 @@ class CodeGenOnnxConfig(GPTJOnnxConfig):
 class GPTNeoOnnxConfig(GPT2OnnxConfig):
     """GPT-Neo: every other layer sees a window."""
 
-    ATOL_FOR_VALIDATION = {**GPT2OnnxConfig.ATOL_FOR_VALIDATION, "token-classification": 2.2e-4}
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         num_layers="num_layers", num_attention_heads="num_heads", sliding_window="window_size"
     )
@@ -95,8 +86,6 @@ class GPTNeoOnnxConfig(GPT2OnnxConfig):
 class GPTNeoXOnnxConfig(GPT2OnnxConfig):
     """GPT-NeoX: rotary positions on a part of each head."""
 
-    ATOL_FOR_VALIDATION = {**GPT2OnnxConfig.ATOL_FOR_VALIDATION, "token-classification": 1e-4}
-
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
@@ -104,22 +93,10 @@ class GPTNeoXOnnxConfig(GPT2OnnxConfig):
 class GPTNeoXJapaneseOnnxConfig(GPTNeoXOnnxConfig):
     """GPT-NeoX Japanese: projections without biases, but for the last attention's."""
 
-    ATOL_FOR_VALIDATION = {
-        **GPT2OnnxConfig.ATOL_FOR_VALIDATION,
-        "feature-extraction": 1e-4,
-        "text-generation": 1.5e-4,
-    }
-
 
 @register("openai-gpt", tasks=("feature-extraction", "text-classification", "text-generation"))
 class OpenAIGPTOnnxConfig(GPT2OnnxConfig):
     """GPT: norms stand behind attention and feed-forward, and there is no cache."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "text-classification": 1e-5,
-        "text-generation": 2e-5,
-    }
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         return with_room_beyond_the_last_position(model)
@@ -128,9 +105,3 @@ class OpenAIGPTOnnxConfig(GPT2OnnxConfig):
 @register("ctrl", tasks=DECODER_TASKS)
 class CTRLOnnxConfig(GPT2OnnxConfig):
     """CTRL: sinusoidal positions."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "text-classification": 2.5e-5,
-        "text-generation": 4e-5,
-    }

@@ -18,12 +18,6 @@ class GraniteMoeHybridOnnxConfig(ScansChunks, RoutesExperts):
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     TAKES_POSITIONS = True
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4.2e-4,
-        "feature-extraction-with-past": 7.3e-4,
-        "text-generation": 2.4e-4,
-        "text-generation-with-past": 4.2e-4,
-    }
 
     @property
     def has_positions(self) -> bool:

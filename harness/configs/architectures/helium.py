@@ -12,19 +12,7 @@ from harness.configs.tasks import register
 class Ernie4_5OnnxConfig(RotatesByRepeating, LlamaOnnxConfig):  # noqa: N801
     """ERNIE 4.5: rotation of neighbouring pairs, without any dropout."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4e-5,
-        "text-generation": 1e-4,
-    }
-
 
 @register("helium", tasks=LABELLING_TASKS)
 class HeliumOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
     """Helium: rotation of neighbouring pairs."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 6e-5,
-        "text-classification": 1e-4,
-        "text-generation": 2.5e-4,
-        "token-classification": 8e-5,
-    }

@@ -13,8 +13,3 @@ class HrmTextOnnxConfig(LlamaOnnxConfig):
 
     Without `token_type_ids` it is causal; with them a prefix is seen from both sides.
     """
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-4,
-        "text-generation": 1e-3,
-    }

@@ -19,11 +19,6 @@ if TYPE_CHECKING:
 class JetMoeOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """JetMoE: experts project the queries and the output of attention as well."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-4,
-        "text-classification": 5e-5,
-        "text-generation": 2e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:

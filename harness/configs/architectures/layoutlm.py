@@ -31,12 +31,6 @@ READER_TASKS = (
 class LayoutLMOnnxConfig(BertOnnxConfig):
     """LayoutLM: BERT that adds the corners and the size of each word's box."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.7e-5,
-        "fill-mask": 1e-4,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyBboxInputGenerator,
@@ -48,12 +42,6 @@ class LayoutLMOnnxConfig(BertOnnxConfig):
 class LiltOnnxConfig(LayoutLMOnnxConfig):
     """LiLT: boxes have a stream of their own beside the text's, with RoBERTa's positions."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4e-5,
-        "question-answering": 2.6e-5,
-        "text-classification": 3e-5,
-        "token-classification": 2.4e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
     INPUT_NAMES = ("input_ids", "bbox", "attention_mask")
     OMITTED_INPUTS = NO_TOKEN_TYPES
@@ -73,10 +61,6 @@ class DummyRelativeBboxInputGenerator(DummyBboxInputGenerator):
 class BrosOnnxConfig(LayoutLMOnnxConfig):
     """BROS: the distance between two boxes counts in their attention."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.7e-4,
-        "token-classification": 6.5e-4,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyRelativeBboxInputGenerator)
 
 
@@ -91,12 +75,6 @@ class LayoutLMv3OnnxConfig(LiltOnnxConfig):
     """LayoutLMv3: the patches of the page's image follow its words. Eager refuses an image of any
     other size than `input_size`."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-4,
-        "question-answering": 9.9e-5,
-        "text-classification": 7e-5,
-        "token-classification": 1.1e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedLayoutLMv3Config
     DUMMY_INPUT_GENERATOR_CLASSES = (
         DummyTextInputGenerator,
@@ -143,12 +121,6 @@ class DummyXPathInputGenerator(DummyTextInputGenerator):
 class MarkupLMOnnxConfig(BertOnnxConfig):
     """MarkupLM: reads web pages, and adds each word's way through their tree."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-5,
-        "question-answering": 1.8e-5,
-        "text-classification": 3e-5,
-        "token-classification": 2.4e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyXPathInputGenerator)
     INPUT_NAMES = (

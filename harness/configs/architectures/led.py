@@ -36,7 +36,6 @@ class LEDOnnxConfig(AttendsWithinWindows, BartOnnxConfig):
 class LEDReaderOnnxConfig(AttendsWithinWindows, BartReaderOnnxConfig):
     """LED reading one text, which both tables of positions limit."""
 
-    ATOL_FOR_VALIDATION = 2.5e-5
     NORMALIZED_CONFIG_CLASS = NormalizedLEDConfig
 
     @property

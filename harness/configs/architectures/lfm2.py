@@ -17,7 +17,6 @@ class Lfm2OnnxConfig(TextRecurrentDecoderOnnxConfig):
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     TAKES_POSITIONS = True
-    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text-generation": 1.5e-4}
 
     @property
     def layers_cache(self) -> Iterator[CacheEntry]:

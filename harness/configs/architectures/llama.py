@@ -12,27 +12,12 @@ from harness.configs.tasks import register
 class LlamaOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Llama: rotary positions, grouped key-value heads."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-4,
-        "question-answering": 1e-4,
-        "text-classification": 5e-5,
-        "text-generation": 2e-4,
-        "token-classification": 1e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
 @register("arcee", tasks=ANSWERING_TASKS)
 class ArceeOnnxConfig(LlamaOnnxConfig):
     """Arcee: a squared ReLU in place of a gate."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4e-5,
-        "question-answering": 4e-5,
-        "text-classification": 3e-5,
-        "text-generation": 7e-5,
-        "token-classification": 4e-5,
-    }
 
 
 @register("bitnet", tasks=GENERATING_TASKS)
@@ -44,34 +29,15 @@ class BitNetOnnxConfig(LlamaOnnxConfig):
 class CwmOnnxConfig(LlamaOnnxConfig):
     """Code World Model: some layers see a window."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "text-generation": 1e-4,
-    }
-
 
 @register("exaone4", tasks=ANSWERING_TASKS)
 class Exaone4OnnxConfig(LlamaOnnxConfig):
     """EXAONE 4: normalised after each block, and positions in windowed layers alone."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-5,
-        "question-answering": 4e-5,
-        "text-classification": 3e-5,
-        "text-generation": 4e-5,
-        "token-classification": 2e-5,
-    }
-
 
 @register("hunyuan_v1_dense", tasks=DECODER_TASKS)
 class HunYuanDenseV1OnnxConfig(LlamaOnnxConfig):
     """HunYuan dense: queries and keys are normalised after their rotation."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3.5e-5,
-        "text-classification": 2e-5,
-        "text-generation": 8e-5,
-    }
 
 
 @register("internlm3", tasks=GENERATING_TASKS)
@@ -88,20 +54,10 @@ class IQuestCoderOnnxConfig(LlamaOnnxConfig):
 class Jais2OnnxConfig(LlamaOnnxConfig):
     """Jais 2: layer normalisation, and a squared ReLU in place of a gate."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-5,
-        "text-generation": 1e-4,
-    }
-
 
 @register("nanochat", tasks=GENERATING_TASKS)
 class NanoChatOnnxConfig(LlamaOnnxConfig):
     """NanoChat: normalisations without weights, soft-capped logits."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-5,
-        "text-generation": 4e-5,
-    }
 
 
 @register("nemotron", tasks=ANSWERING_TASKS)
@@ -110,14 +66,6 @@ class NemotronOnnxConfig(LlamaOnnxConfig):
 
     Optimum leaves `position_ids` out; generation feeds them, and they matter if a mask has holes.
     """
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3e-4,
-        "question-answering": 2e-4,
-        "text-classification": 2e-4,
-        "text-generation": 5e-4,
-        "token-classification": 3e-4,
-    }
 
 
 @register("seed_oss", tasks=ANSWERING_TASKS)
@@ -128,11 +76,3 @@ class SeedOssOnnxConfig(LlamaOnnxConfig):
 @register("smollm3", tasks=ANSWERING_TASKS)
 class SmolLM3OnnxConfig(LlamaOnnxConfig):
     """SmolLM3: some layers take no positions."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "question-answering": 8e-5,
-        "text-classification": 3e-5,
-        "text-generation": 1e-4,
-        "token-classification": 1e-4,
-    }

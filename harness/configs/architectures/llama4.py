@@ -29,6 +29,5 @@ class Llama4TextOnnxConfig(RotatesComplexNumbers, TextDecoderWithPositionIdsOnnx
     """Llama 4: chunked attention, queries scaled by their place where nothing is rotated; each
     expert takes all tokens, most of them scaled to nothing."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 5e-5, "text-generation": 1e-4}
     HEADS_AXIS = 2
     NORMALIZED_CONFIG_CLASS = NormalizedLlama4TextConfig

@@ -61,7 +61,3 @@ class LlavaOnnxConfig(ImageTextOnnxConfig):
 
     NORMALIZED_CONFIG_CLASS = LlavaNormalizedConfig
     VISION_PART_CLASS = LlavaImageEncoderPart
-    ATOL_FOR_VALIDATION = {
-        "image-text-to-text": 1.7e-4,
-        "image-text-to-text-with-past": 1.8e-4,
-    }

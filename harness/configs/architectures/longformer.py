@@ -35,14 +35,6 @@ class DummyBigBirdTextInputGenerator(DummyTextInputGenerator):
 class BigBirdOnnxConfig(BertOnnxConfig):
     """BigBird with full attention, to which eager changes at its first short text, for good."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.4e-5,
-        "fill-mask": 1e-4,
-        "multiple-choice": 2e-5,
-        "question-answering": 1.5e-5,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBigBirdTextInputGenerator,)
 
 
@@ -87,14 +79,6 @@ class AttendsWithinWindows(OnnxConfig):
 class LongformerOnnxConfig(AttendsWithinWindows, RobertaOnnxConfig):
     """Longformer: a token sees a window of others, and those that are global."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 5.7e-5,
-        "multiple-choice": 2e-5,
-        "question-answering": 6.5e-5,
-        "text-classification": 1.3e-5,
-        "token-classification": 5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyGlobalMaskInputGenerator)
     INPUT_NAMES = (*RobertaOnnxConfig.INPUT_NAMES, "global_attention_mask")
 

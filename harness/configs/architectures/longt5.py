@@ -13,8 +13,6 @@ from harness.configs.tasks import register
 class LongT5OnnxConfig(T5OnnxConfig):
     """LongT5: its encoder attends to what is near, and to sums of blocks of the whole text."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 7e-5, "text2text-generation": 3e-5}
-
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
         """The encoder reads a text in blocks: of what is near, and of what it sums up."""

@@ -33,11 +33,6 @@ class DummyUnpaddedDecoderTextInputGenerator(DummySeq2SeqDecoderTextInputGenerat
 class M2M100OnnxConfig(BartOnnxConfig):
     """M2M-100: positions count the tokens that are no padding."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "feature-extraction-with-past": 2e-5,
-        "text2text-generation": 2.5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (
         DummyTextInputGenerator,
         DummyUnpaddedDecoderTextInputGenerator,

@@ -25,7 +25,6 @@ class MambaOnnxConfig(TextRecurrentDecoderOnnxConfig):
     """Mamba: each layer keeps the states of a convolution and of a recurrence, and no keys."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
-    ATOL_FOR_VALIDATION = {"feature-extraction": 1.1e-4, "text-generation": 2e-4}
 
     @property
     def call(self) -> PartCall:

@@ -15,5 +15,3 @@ class MarianOnnxConfig(BartOnnxConfig):
 @register("marian", tasks=CAUSAL_TASKS)
 class MarianDecoderOnnxConfig(BartDecoderOnnxConfig):
     """Marian's decoder alone."""
-
-    ATOL_FOR_VALIDATION = {"text-generation": 2.3e-5, "text-generation-with-past": 5e-5}

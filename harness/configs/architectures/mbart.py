@@ -23,19 +23,11 @@ if TYPE_CHECKING:
 class MBartOnnxConfig(BartOnnxConfig):
     """mBART: normalises before attention, and once more behind the last layer."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-5,
-        "feature-extraction-with-past": 3e-5,
-        "text2text-generation": 4e-5,
-    }
-
 
 @register("plbart", tasks=CAUSAL_TASKS)
 @register("mbart", tasks=CAUSAL_TASKS)
 class MBartDecoderOnnxConfig(BartDecoderOnnxConfig):
     """mBART's decoder alone."""
-
-    ATOL_FOR_VALIDATION = 5e-5
 
 
 class DummyMBartTextInputGenerator(DummyBartTextInputGenerator):
@@ -60,12 +52,6 @@ class DummyMBartTextInputGenerator(DummyBartTextInputGenerator):
 class MBartReaderOnnxConfig(BartReaderOnnxConfig):
     """mBART reading one text: its decoder begins with the last token that is no padding, the
     language."""
-
-    ATOL_FOR_VALIDATION = {
-        "fill-mask": 2e-5,
-        "question-answering": 1e-5,
-        "text-classification": 1.5e-5,
-    }
 
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyMBartTextInputGenerator,)
 

@@ -38,12 +38,6 @@ class DummyLatentPastGenerator(DummyPastKeyValuesGenerator):
 class MiniCPM3OnnxConfig(LlamaOnnxConfig):
     """MiniCPM 3: latent attention, factors on embeddings, residuals and logits."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "text-classification": 1.5e-5,
-        "text-generation": 4e-4,
-    }
-
     NORMALIZED_CONFIG_CLASS = NormalizedLatentConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLatentPastGenerator)
 
@@ -51,8 +45,3 @@ class MiniCPM3OnnxConfig(LlamaOnnxConfig):
 @register("youtu", tasks=GENERATING_TASKS)
 class YoutuOnnxConfig(MiniCPM3OnnxConfig):
     """Youtu: latent attention that rotates neighbouring pairs."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "text-generation": 1e-4,
-    }

@@ -37,25 +37,12 @@ class RoutesExperts(OnnxConfig):
 class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
     """Mixtral: a Llama with experts, whose layers may see a window."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "question-answering": 5e-5,
-        "text-classification": 5e-5,
-        "text-generation": 1e-4,
-        "token-classification": 5e-5,
-    }
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
 @register("qwen3_moe", tasks=ANSWERING_TASKS)
 class Qwen3MoeOnnxConfig(MixtralOnnxConfig):
     """Qwen3-MoE: queries and keys are normalised, some layers have no experts."""
-
-    ATOL_FOR_VALIDATION = {
-        **MixtralOnnxConfig.ATOL_FOR_VALIDATION,
-        "feature-extraction": 3e-5,
-        "text-classification": 2e-5,
-    }
 
 
 @register("qwen2_moe", tasks=ANSWERING_TASKS)
@@ -67,14 +54,10 @@ class Qwen2MoeOnnxConfig(MixtralOnnxConfig):
 class GptOssOnnxConfig(MixtralOnnxConfig):
     """GPT-OSS: a learned sink in each attention, windows in every other layer."""
 
-    ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "token-classification": 1.5e-4}
-
 
 @register("olmoe", tasks=GENERATING_TASKS)
 class OlmoeOnnxConfig(MixtralOnnxConfig):
     """OLMoE: queries and keys are normalised over all heads, and clipped where configured so."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 1e-4, "text-generation": 2.5e-4}
 
 
 @register("flex_olmo", tasks=GENERATING_TASKS)
@@ -91,8 +74,6 @@ class PhimoeOnnxConfig(MixtralOnnxConfig):
 class GraniteMoeOnnxConfig(MixtralOnnxConfig):
     """Granite-MoE: embeddings, attention, residuals and logits are scaled."""
 
-    ATOL_FOR_VALIDATION = {**MixtralOnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1.5e-4}
-
 
 @register("granitemoeshared", tasks=GENERATING_TASKS)
 class GraniteMoeSharedOnnxConfig(GraniteMoeOnnxConfig):
@@ -107,8 +88,6 @@ class GraniteMoeSWAOnnxConfig(GraniteMoeSharedOnnxConfig):
 @register("glm4_moe", tasks=GENERATING_TASKS)
 class Glm4MoeOnnxConfig(MixtralOnnxConfig):
     """GLM-4-MoE: experts are chosen from the best groups of them."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 5.5e-5, "text-generation": 1e-4}
 
 
 @register("solar_open", tasks=GENERATING_TASKS)
@@ -125,35 +104,25 @@ class Dots1OnnxConfig(Glm4MoeOnnxConfig):
 class ExaoneMoeOnnxConfig(Glm4MoeOnnxConfig):
     """EXAONE-MoE: only layers with sliding-window attention have rotary position embeddings."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 5e-5}
-
 
 @register("afmoe", tasks=GENERATING_TASKS)
 class AfmoeOnnxConfig(MixtralOnnxConfig):
     """Arcee's mixture: a gate behind each attention, rotary positions only within windows."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
 
 
 @register("hy_v3", tasks=GENERATING_TASKS)
 class HYV3OnnxConfig(Glm4MoeOnnxConfig):
     """Hunyuan 3: the share of each expert is scaled."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 4e-5, "text-generation": 7e-5}
-
 
 @register("kolibri1", tasks=GENERATING_TASKS)
 class Kolibri1OnnxConfig(Glm4MoeOnnxConfig):
     """Kolibri: norms on both sides of each block, rotary positions only within windows."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
-
 
 @register("beam", tasks=GENERATING_TASKS)
 class BeamOnnxConfig(Glm4MoeOnnxConfig):
     """Beam: residuals scaled by their depth, queries by their position where nothing is rotated."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 3e-5, "text-generation": 5e-5}
 
 
 @register("laguna", tasks=GENERATING_TASKS)
@@ -165,14 +134,10 @@ class LagunaOnnxConfig(MixtralOnnxConfig):
 class MellumOnnxConfig(MixtralOnnxConfig):
     """Mellum: other rotary positions within windows."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 4e-5}
-
 
 @register("flint", tasks=GENERATING_TASKS)
 class FlintOnnxConfig(MixtralOnnxConfig):
     """Flint: a learned sink in each attention, rotary positions only within windows."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2.5e-5, "text-generation": 5e-5}
 
 
 @register("aria_text", tasks=GENERATING_TASKS)
@@ -216,8 +181,6 @@ class HunYuanMoEV1OnnxConfig(MixtralOnnxConfig):
 @register("cohere2_moe", tasks=GENERATING_TASKS)
 class Cohere2MoeOnnxConfig(RepeatsAngles, MixtralOnnxConfig):
     """Cohere2 with experts: attention and experts in parallel, rotary positions within windows."""
-
-    ATOL_FOR_VALIDATION = {"feature-extraction": 2e-5, "text-generation": 3e-5}
 
 
 class DummyMiMoPastKeyValuesGenerator(DummyPastKeyValuesGenerator):

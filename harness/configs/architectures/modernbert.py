@@ -18,14 +18,6 @@ TASKS = ("feature-extraction", "fill-mask", "text-classification", "token-classi
 class ModernBertOnnxConfig(TextEncoderOnnxConfig):
     """ModernBERT: windowed layers, in which a token sees as many on either side."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 6.2e-5,
-        "fill-mask": 3.6e-4,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.5e-4,
-        "text-classification": 1e-4,
-        "token-classification": 8.9e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     @property
@@ -44,36 +36,16 @@ class UltrabertOnnxConfig(ModernBertOnnxConfig):
 class EsmcOnnxConfig(ModernBertOnnxConfig):
     """ESM C: reads proteins, and has no windows."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "fill-mask": 9.3e-5,
-        "text-classification": 2.2e-5,
-        "token-classification": 4.1e-5,
-    }
-
 
 @register("eurobert", tasks=TASKS)
 class EuroBertOnnxConfig(ModernBertOnnxConfig):
     """EuroBERT: Llama's layers, seeing both ways."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 6.2e-5,
-        "fill-mask": 1.7e-4,
-        "text-classification": 5.8e-5,
-        "token-classification": 8.9e-5,
-    }
 
 
 @register("gte", tasks=TASKS)
 class GteOnnxConfig(ModernBertOnnxConfig):
     """GTE: BERT's layers with rotary positions and gated feed-forward; one type of token."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 7.5e-5,
-        "fill-mask": 3.6e-4,
-        "text-classification": 1e-4,
-        "token-classification": 2e-4,
-    }
     OMITTED_INPUTS = NO_TOKEN_TYPES
 
 
@@ -81,13 +53,6 @@ class GteOnnxConfig(ModernBertOnnxConfig):
 class JinaEmbeddingsV3OnnxConfig(ModernBertOnnxConfig):
     """Jina's embeddings, version 3: XLM-RoBERTa with rotary positions."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.1e-5,
-        "fill-mask": 3.6e-4,
-        "question-answering": 2.5e-5,
-        "text-classification": 5.8e-5,
-        "token-classification": 1.7e-5,
-    }
     OMITTED_INPUTS = NO_TOKEN_TYPES
 
 
@@ -95,10 +60,4 @@ class JinaEmbeddingsV3OnnxConfig(ModernBertOnnxConfig):
 class NomicBertOnnxConfig(ModernBertOnnxConfig):
     """Nomic BERT: rotary positions, and types of tokens as BERT has."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.9e-4,
-        "fill-mask": 3.6e-4,
-        "text-classification": 5.8e-5,
-        "token-classification": 2.6e-4,
-    }
     INPUT_NAMES = BertOnnxConfig.INPUT_NAMES

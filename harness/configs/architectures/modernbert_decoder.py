@@ -10,9 +10,3 @@ from harness.configs.tasks import register
 @register("modernbert-decoder", tasks=DECODER_TASKS)
 class ModernBertDecoderOnnxConfig(LlamaOnnxConfig):
     """ModernBERT as a decoder: layer normalisation, most layers see half of `local_attention`."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4e-5,
-        "text-classification": 6e-5,
-        "text-generation": 2e-4,
-    }

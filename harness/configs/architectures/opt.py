@@ -18,12 +18,6 @@ from harness.configs.tasks import register
 class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """OPT: embeddings narrower than the layers where configured so."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5e-5,
-        "question-answering": 8.5e-5,
-        "text-classification": 3e-5,
-        "text-generation": 1e-4,
-    }
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
@@ -31,19 +25,11 @@ class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
 class BioGptOnnxConfig(OPTOnnxConfig):
     """BioGPT: an OPT with scaled embeddings."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3.5e-5,
-        "text-classification": 2e-5,
-        "text-generation": 4e-5,
-        "token-classification": 4e-5,
-    }
-
 
 @register("xglm", tasks=GENERATING_TASKS)
 class XGLMOnnxConfig(OPTOnnxConfig):
     """XGLM: sines and cosines for positions, scaled embeddings."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 4e-5, "text-generation": 8e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(num_layers="num_layers")
 
 
@@ -51,7 +37,6 @@ class XGLMOnnxConfig(OPTOnnxConfig):
 class TrOCROnnxConfig(TextDecoderOnnxConfig):
     """TrOCR's decoder without the images that its layers may attend to."""
 
-    ATOL_FOR_VALIDATION = OPTOnnxConfig.ATOL_FOR_VALIDATION
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         num_layers="decoder_layers",
         num_attention_heads="decoder_attention_heads",
@@ -63,7 +48,6 @@ class TrOCROnnxConfig(TextDecoderOnnxConfig):
 class BertGenerationOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """BERT for generation as a decoder."""
 
-    ATOL_FOR_VALIDATION = OPTOnnxConfig.ATOL_FOR_VALIDATION
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
@@ -71,5 +55,4 @@ class BertGenerationOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
 class BertGenerationEncoderOnnxConfig(TextEncoderOnnxConfig):
     """BERT for generation as an encoder, without types of tokens."""
 
-    ATOL_FOR_VALIDATION = 2e-5
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig

@@ -27,12 +27,6 @@ class PatchTSTOnnxConfig(SeriesOnnxConfig):
     PyTorch is no reference.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 3.8e-5,
-        "time-series-classification": 2.7e-5,
-        "time-series-forecasting": 1.9e-4,
-        "time-series-regression": 2.7e-5,
-    }
     MODEL_CLASSES: ClassVar[Mapping[str, str]] = {
         "time-series-forecasting": "PatchTSTForPrediction"
     }

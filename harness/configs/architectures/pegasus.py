@@ -23,8 +23,6 @@ class PegasusOnnxConfig(BartOnnxConfig):
 class PegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
     """PEGASUS's decoder alone."""
 
-    ATOL_FOR_VALIDATION = 2.5e-5
-
 
 @register("pegasus_x", tasks=SEQ2SEQ_TASKS)
 class PegasusXOnnxConfig(PegasusOnnxConfig):

@@ -32,10 +32,6 @@ class PerceiverOnnxConfig(TextEncoderOnnxConfig):
     """Perceiver: a few latent vectors attend to the text. They fill the masks of all positions that
     the model knows, however long the text is."""
 
-    ATOL_FOR_VALIDATION = {
-        "fill-mask": 2.5e-3,
-        "text-classification": 2.1e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyPerceiverTextInputGenerator,)
     INPUT_NAMES = ("inputs", "attention_mask")

@@ -256,10 +256,6 @@ class Qwen2VLOnnxConfig(ImageTextOnnxConfig):
     VISION_PART_CLASS = Qwen2VLImageEncoderPart
     DECODER_PART_CLASS = Qwen2VLDecoderPart
     DERIVED_AXES = {"num_patches": "64 * batch_size"}
-    ATOL_FOR_VALIDATION = {
-        "image-text-to-text": 1.6e-4,
-        "image-text-to-text-with-past": 9.9e-5,
-    }
 
     @property
     def image_inputs(self) -> Mapping[str, Axes]:

@@ -18,12 +18,6 @@ if TYPE_CHECKING:
 class ApertusOnnxConfig(LlamaOnnxConfig):
     """Apertus: an xIELU with two learned slopes in place of a gate, normalised queries and keys."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2e-5,
-        "text-generation": 4e-5,
-        "token-classification": 3e-5,
-    }
-
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Write exp(x) - 1 by the hyperbolic tangent, for which TorchScript has an operator."""
         from transformers.activations import XIELUActivation
@@ -48,14 +42,6 @@ def _xielu(module: Any, x: torch.Tensor) -> torch.Tensor:
 @register("diffllama", tasks=ANSWERING_TASKS)
 class DiffLlamaOnnxConfig(LlamaOnnxConfig):
     """DiffLlama: attention is the difference of two softmaxes."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-4,
-        "question-answering": 1e-4,
-        "text-classification": 7e-5,
-        "text-generation": 1.5e-4,
-        "token-classification": 3e-4,
-    }
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Spell out the normalisation of heads, for which TorchScript has no operator."""

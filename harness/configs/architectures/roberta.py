@@ -31,14 +31,6 @@ class RobertaOnnxConfig(BertOnnxConfig):
     """RoBERTa: positions follow from the token ids; all tokens are of type 0. So it is with its
     relatives."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 3.2e-5,
-        "multiple-choice": 2e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedRobertaConfig
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
     OMITTED_INPUTS: ClassVar[Mapping[str, str]] = NO_TOKEN_TYPES
@@ -48,106 +40,40 @@ class RobertaOnnxConfig(BertOnnxConfig):
 class XLMRobertaOnnxConfig(RobertaOnnxConfig):
     """XLM-RoBERTa: RoBERTa over many languages."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.2e-5,
-        "fill-mask": 5.5e-5,
-        "multiple-choice": 4.5e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 2.4e-5,
-    }
-
 
 @register("camembert", tasks=ENCODER_TASKS)
 class CamembertOnnxConfig(RobertaOnnxConfig):
     """CamemBERT: RoBERTa over French."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.6e-5,
-        "fill-mask": 1e-4,
-        "multiple-choice": 2e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
 
 
 @register("data2vec-text", tasks=ENCODER_TASKS)
 class Data2VecTextOnnxConfig(RobertaOnnxConfig):
     """Data2Vec's text model: RoBERTa trained otherwise."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1.5e-5,
-        "fill-mask": 9.6e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
-
 
 @register("roberta-prelayernorm", tasks=ENCODER_TASKS)
 class RobertaPreLayerNormOnnxConfig(RobertaOnnxConfig):
     """RoBERTa that normalises before attention and feed-forward."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 4.5e-5,
-        "fill-mask": 3.2e-5,
-        "multiple-choice": 1.5e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 1.2e-5,
-        "token-classification": 1.4e-5,
-    }
 
 
 @register("xlm-roberta-xl", tasks=ENCODER_TASKS)
 class XLMRobertaXLOnnxConfig(RobertaOnnxConfig):
     """XLM-RoBERTa-XL: normalises first, and not after its embeddings."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.4e-5,
-        "fill-mask": 3.2e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 1e-5,
-        "token-classification": 1.2e-5,
-    }
-
 
 @register("xmod", tasks=ENCODER_TASKS)
 class XmodOnnxConfig(RobertaOnnxConfig):
     """X-MOD: adapters of each language after every layer; the file has the default language's."""
-
-    ATOL_FOR_VALIDATION = {
-        **RobertaOnnxConfig.ATOL_FOR_VALIDATION,
-        "fill-mask": 1e-4,
-        "text-classification": 8e-5,
-    }
 
 
 @register("ibert", tasks=ENCODER_TASKS)
 class IBertOnnxConfig(RobertaOnnxConfig):
     """I-BERT in floating point, as its checkpoints are loaded."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.7e-5,
-        "fill-mask": 8.3e-5,
-        "multiple-choice": 2e-5,
-        "question-answering": 6e-5,
-        "text-classification": 1e-5,
-        "token-classification": 5e-5,
-    }
-
 
 @register("luke", tasks=ENCODER_TASKS)
 class LukeOnnxConfig(RobertaOnnxConfig):
     """LUKE reading words alone: the entities among them are left out, as forward allows."""
-
-    ATOL_FOR_VALIDATION = {
-        **RobertaOnnxConfig.ATOL_FOR_VALIDATION,
-        "fill-mask": 7e-5,
-        "question-answering": 4e-5,
-    }
 
     INPUT_NAMES = BertOnnxConfig.INPUT_NAMES
     OMITTED_INPUTS = {}

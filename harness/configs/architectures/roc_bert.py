@@ -33,13 +33,5 @@ class DummyGlyphInputGenerator(DummyTextInputGenerator):
 class RoCBertOnnxConfig(BertOnnxConfig):
     """RoCBert: BERT over Chinese that knows what a character looks and sounds like."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 5.7e-5,
-        "fill-mask": 1e-4,
-        "multiple-choice": 2e-5,
-        "question-answering": 1.6e-5,
-        "text-classification": 3e-5,
-        "token-classification": 5e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyGlyphInputGenerator)
     INPUT_NAMES = (*BertOnnxConfig.INPUT_NAMES, "input_shape_ids", "input_pronunciation_ids")

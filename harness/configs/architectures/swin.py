@@ -27,11 +27,6 @@ class SwinOnnxConfig(VisionOnnxConfig):
     `masked-im`, which restores squares.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.8e-5,
-        "image-classification": 1.2e-5,
-        "masked-im": 7.7e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
     DIVIDED_AXES = frozenset({"height", "width"})
 

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 class SwitchTransformersOnnxConfig(T5OnnxConfig):
     """Switch Transformers: a T5, every other layer of which sends each token to one expert."""
 
-    ATOL_FOR_VALIDATION = {**T5OnnxConfig.ATOL_FOR_VALIDATION, "feature-extraction": 1e-4}
-
     ENCODER_OUTPUT = "MoEModelOutput"
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:

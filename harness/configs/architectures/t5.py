@@ -21,7 +21,6 @@ READER_TASKS = ("question-answering", "text-classification")
 class T5OnnxConfig(TextSeq2SeqOnnxConfig):
     """T5: relative positions of any length, heads that need not add up to the width."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 7e-5, "text2text-generation": 5e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
     @property
@@ -39,7 +38,6 @@ def _bucket_ends(config: OnnxConfig) -> Sequence[int]:
 class T5ReaderOnnxConfig(BartReaderOnnxConfig):
     """T5 reading one text, as BART does. Of T5 itself this is not registered, as in Optimum."""
 
-    ATOL_FOR_VALIDATION = {"question-answering": 6e-5, "text-classification": 3e-5}
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
     @property
@@ -50,7 +48,6 @@ class T5ReaderOnnxConfig(BartReaderOnnxConfig):
 class T5TokensOnnxConfig(TextEncoderOnnxConfig):
     """T5's encoder alone, classifying tokens."""
 
-    ATOL_FOR_VALIDATION = 2.5e-5
     NORMALIZED_CONFIG_CLASS = NormalizedT5Config
 
     @property
@@ -62,14 +59,10 @@ class T5TokensOnnxConfig(TextEncoderOnnxConfig):
 class MT5OnnxConfig(T5OnnxConfig):
     """mT5: a T5 with gates."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 3.5e-4, "text2text-generation": 5.5e-4}
-
 
 @register("mt5", tasks=READER_TASKS)
 class MT5ReaderOnnxConfig(T5ReaderOnnxConfig):
     """mT5 reading one text."""
-
-    ATOL_FOR_VALIDATION = {"question-answering": 2.5e-4, "text-classification": 1e-4}
 
 
 @register("mt5", tasks=("token-classification",))
@@ -81,18 +74,12 @@ class MT5TokensOnnxConfig(T5TokensOnnxConfig):
 class UMT5OnnxConfig(MT5OnnxConfig):
     """UMT5: an mT5 each of whose layers has relative positions of its own."""
 
-    ATOL_FOR_VALIDATION = {"feature-extraction": 7e-4, "text2text-generation": 1.5e-4}
-
 
 @register("umt5", tasks=READER_TASKS)
 class UMT5ReaderOnnxConfig(MT5ReaderOnnxConfig):
     """UMT5 reading one text."""
 
-    ATOL_FOR_VALIDATION = {"question-answering": 2e-4, "text-classification": 2e-4}
-
 
 @register("umt5", tasks=("token-classification",))
 class UMT5TokensOnnxConfig(MT5TokensOnnxConfig):
     """UMT5's encoder alone."""
-
-    ATOL_FOR_VALIDATION = 1e-4

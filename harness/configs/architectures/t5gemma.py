@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 class T5GemmaReaderOnnxConfig(BartReaderOnnxConfig):
     """T5Gemma reading one text: its decoder takes the same tokens, shifted by one."""
 
-    ATOL_FOR_VALIDATION = {"text-classification": 2e-4, "token-classification": 3e-4}
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator,)
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(
         hidden_size="decoder.hidden_size",

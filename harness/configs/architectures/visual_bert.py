@@ -40,9 +40,6 @@ class DummyVisualEmbedsInputGenerator(DummyTextInputGenerator):
 class VisualBertOnnxConfig(BertOnnxConfig):
     """VisualBERT: BERT over a text and the regions of an image, which follow it."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.3e-5,
-    }
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyVisualEmbedsInputGenerator)
 
     @property

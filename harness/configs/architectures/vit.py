@@ -14,9 +14,4 @@ class ViTOnnxConfig(VisionOnnxConfig):
     `masked-im` takes pixels alone, as in Optimum, whose files are checked against this too.
     """
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.2e-5,
-        "image-classification": 1.9e-5,
-        "masked-im": 1e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig

@@ -19,14 +19,6 @@ from harness.configs.tasks import register
 class Wav2Vec2OnnxConfig(SpeechEncoderOnnxConfig):
     """wav2vec 2.0. An adapter, if there is one, shortens the frames further."""
 
-    ATOL_FOR_VALIDATION = {
-        "audio-classification": 1.6e-4,
-        "audio-frame-classification": 5e-5,
-        "audio-xvector": 3e-3,
-        "automatic-speech-recognition": 1.2e-4,
-        "feature-extraction": 1.2e-4,
-    }
-
     @property
     def convolutions(self) -> Convolutions:
         config, features = self.normalized_config, super().convolutions

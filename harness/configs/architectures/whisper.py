@@ -34,11 +34,6 @@ class WhisperOnnxConfig(AudioToTextOnnxConfig):
     """Whisper. Eager refuses a spectrogram of any other length than the model's 30 seconds, so of
     the axes of `input_features` only the batch is dynamic."""
 
-    ATOL_FOR_VALIDATION = {
-        "automatic-speech-recognition": 4e-4,
-        "automatic-speech-recognition-with-past": 3e-4,
-        "feature-extraction": 1.3e-4,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedWhisperConfig
 
 
@@ -46,7 +41,6 @@ class WhisperOnnxConfig(AudioToTextOnnxConfig):
 class WhisperEncoderOnnxConfig(AudioOnnxConfig):
     """Whisper's encoder alone, classifying sound."""
 
-    ATOL_FOR_VALIDATION = 1.5e-5
     NORMALIZED_CONFIG_CLASS = NormalizedWhisperConfig
 
     @property

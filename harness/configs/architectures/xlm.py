@@ -39,14 +39,6 @@ class _UncountedLengths:
 class XLMOnnxConfig(BertOnnxConfig):
     """XLM: a type of token is embedded as the token of that id is."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.3e-5,
-        "fill-mask": 6.5e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 5e-5,
-        "text-classification": 1.4e-5,
-        "token-classification": 5e-5,
-    }
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(type_vocab_size="vocab_size")
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
@@ -67,12 +59,3 @@ class XLMOnnxConfig(BertOnnxConfig):
 @register("flaubert", tasks=ENCODER_TASKS)
 class FlaubertOnnxConfig(XLMOnnxConfig):
     """FlauBERT: XLM over French. Eager refuses `pre_norm`, which no longer finds its cache."""
-
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 2.3e-5,
-        "fill-mask": 4.1e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.8e-5,
-        "text-classification": 5e-5,
-        "token-classification": 5e-5,
-    }

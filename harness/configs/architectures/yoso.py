@@ -11,14 +11,6 @@ from harness.configs.tasks import register
 class YosoOnnxConfig(RobertaOnnxConfig):
     """YOSO by expectation: attention falls with the angle between a query and a key."""
 
-    ATOL_FOR_VALIDATION = {
-        "feature-extraction": 1e-5,
-        "fill-mask": 3.2e-5,
-        "multiple-choice": 1e-5,
-        "question-answering": 1.9e-5,
-        "text-classification": 3e-5,
-        "token-classification": 1e-5,
-    }
     INPUT_NAMES = ("input_ids",)
     OMITTED_INPUTS = {
         **NO_TOKEN_TYPES,

@@ -37,8 +37,10 @@ RUNTIME = "onnxruntime"
 
 _REMEDIES: Mapping[Origin, str] = {
     Origin.STATED: "measure it with `python -m harness tolerances`",
+    Origin.STORED: "measure it with `python -m harness tolerances --write`",
     Origin.GIVEN: "give a larger --atol, or none, and it is measured",
-    Origin.MEASURED: "it was measured on other examples; give a larger --atol",
+    Origin.MEASURED: "it was measured on other examples; give a larger --atol, or store one for a "
+    "tiny model with `python -m harness tolerances --write`",
 }
 """What to do about a tolerance that is too small."""
 NOT_DETERMINISTIC = Blame(
