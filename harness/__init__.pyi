@@ -50,6 +50,8 @@ from .configs.normalized_pair import (
 )
 from .configs.plugins import register_fixtures as register_fixtures
 from .configs.recurrent import TextRecurrentDecoderOnnxConfig as TextRecurrentDecoderOnnxConfig
+from .configs.rows import Row as Row
+from .configs.rows import register_rows as register_rows
 from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithPast
 from .configs.tasks import TasksManager as TasksManager
 from .configs.tasks import register as register

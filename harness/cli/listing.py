@@ -18,7 +18,7 @@ SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Listed:
     """An architecture, with the tasks that it is registered for, or the tasks it is not."""
 
     library: str
@@ -30,8 +30,8 @@ class Row:
 class Listing:
     """The content of `list`. Every exporter applies to every registered architecture."""
 
-    registered: tuple[Row, ...]
-    not_registered: tuple[Row, ...]
+    registered: tuple[Listed, ...]
+    not_registered: tuple[Listed, ...]
     exporters: tuple[str, ...]
 
     def select(self, architecture: str | None, task: str | None) -> Listing:
@@ -101,10 +101,10 @@ def read_listing() -> Listing:
 
     return Listing(
         registered=tuple(
-            Row(LIBRARY, name, tuple(TasksManager.get_supported_tasks_for_model_type(name)))
+            Listed(LIBRARY, name, tuple(TasksManager.get_supported_tasks_for_model_type(name)))
             for name in TasksManager.architectures()
         ),
-        not_registered=tuple(Row(*row[:2], tuple(row[2])) for row in not_registered()),
+        not_registered=tuple(Listed(*row[:2], tuple(row[2])) for row in not_registered()),
         exporters=tuple(exporter_names()),
     )
 
@@ -116,8 +116,8 @@ def _resolve_synonyms(tasks: str | None) -> str | None:
 
 
 def _narrow(
-    rows: Iterable[Row], architectures: Collection[str], tasks: Collection[str]
-) -> tuple[Row, ...]:
+    rows: Iterable[Listed], architectures: Collection[str], tasks: Collection[str]
+) -> tuple[Listed, ...]:
     narrowed = (
         replace(row, tasks=tuple(task for task in row.tasks if task in tasks))
         for row in rows
@@ -149,7 +149,7 @@ def _write_reasons(listing: Listing, stdout: TextIO) -> None:
         typer.echo(f"{', '.join(members)} not described: {reason} ({PAGE})", file=stdout)
 
 
-def _write_table(title: str, rows: Sequence[Row], stdout: TextIO) -> None:
+def _write_table(title: str, rows: Sequence[Listed], stdout: TextIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table

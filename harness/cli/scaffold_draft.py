@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+import types
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.configs.base import OnnxConfig
+from harness.configs.rows import SUFFIX
 from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import architectures_by_task, classes_by_task
@@ -18,6 +20,8 @@ from harness.errors import UsageError, suggest
 MAX_SHOWN = 40
 MOST_TRIED = 8
 WIDTH = "hidden_size"
+_EMPTY = vars(types.new_class("Empty", (OnnxConfig,))).keys()
+"""The attributes of a class that a row makes."""
 DATA_INPUTS = ("input_ids", "pixel_values", "pixel_mask", "input_values", "input_features")
 """The inputs that carry text, images with their padding, and sound."""
 
@@ -49,7 +53,7 @@ class Draft:
 
     @property
     def class_name(self) -> str:
-        return f"{self.title}OnnxConfig"
+        return f"{self.title}{SUFFIX}"
 
     def settings(self, task: str) -> dict[str, Any]:
         """Return the configuration of the tiny model for a task."""
@@ -180,7 +184,7 @@ def draft_like(architecture: str, like: str) -> Draft:
     return Draft(
         architecture=architecture,
         like=like,
-        parent=parents.pop(),
+        parent=_with_content(parents.pop()),
         tasks=tasks,
         fixture=_fixture(architecture, like, tasks=tasks, defaults=new_settings),
         notes=(
@@ -193,6 +197,13 @@ def draft_like(architecture: str, like: str) -> Draft:
             ),
         ),
     )
+
+
+def _with_content(described: type[OnnxConfig]) -> type[OnnxConfig]:
+    """Return the first class of the bases that says something; type checkers see no other."""
+    while len(described.__bases__) == 1 and vars(described).keys() <= _EMPTY:
+        (described,) = described.__bases__
+    return described
 
 
 def _tasks_in_transformers(architecture: str) -> set[str]:

@@ -24,7 +24,7 @@ def fixture_text(draft: Draft) -> str:
 
 
 def module_text(draft: Draft, *, standalone: bool) -> str:
-    """Return the text of the module with the config class.
+    """Return the text of the module with the description: a row, or a class that says more.
 
     A `standalone` module lives outside of this repository: it imports the public API and registers
     its own fixtures folder.
@@ -32,17 +32,18 @@ def module_text(draft: Draft, *, standalone: bool) -> str:
     head = f'"""{draft.title}, described like {draft.like}."""\n'
     imports = "from __future__ import annotations\n\n" + _imports(draft, standalone=standalone)
     setup = '\nregister_fixtures(Path(__file__).parent / "fixtures")\n' if standalone else ""
-    described = "".join(_comments(draft)) + _registration(draft) + _class(draft)
+    described = "".join(_comments(draft)) + (_class(draft) if draft.unreached else _table(draft))
     return f"{head}\n{imports}{setup}\n\n{described}"
 
 
 def _imports(draft: Draft, *, standalone: bool) -> str:
     parent = draft.parent.__name__
+    means = ["register"] if draft.unreached else ["Row", "register_rows"]
     if standalone:
-        public = {"harness": ["register", "register_fixtures"]}
+        public = {"harness": [*means, "register_fixtures"]}
         home = "harness" if hasattr(harness, parent) else draft.parent.__module__
     else:
-        public = {"harness.configs.tasks": ["register"]}
+        public = {f"harness.configs.{'tasks' if draft.unreached else 'rows'}": means}
         home = draft.parent.__module__
     public.setdefault(home, []).append(parent)
     first = ["from collections.abc import Mapping"] if draft.unreached else []
@@ -62,17 +63,29 @@ def _comments(draft: Draft) -> Iterator[str]:
         yield "\n".join(lines) + "\n"
 
 
-def _registration(draft: Draft) -> str:
-    tasks = "".join(f'        "{task}",\n' for task in draft.tasks)
-    return f'@register(\n    "{draft.architecture}",\n    tasks=(\n{tasks}    ),\n)\n'
+def _table(draft: Draft) -> str:
+    phrase = f"another name of {draft.like}"
+    return (
+        "register_rows(\n"
+        f"    {draft.parent.__name__},\n"
+        "    Row(\n"
+        f'        "{draft.architecture}",\n'
+        f'        "{draft.title}",\n'
+        f"        {_tasks(draft, indent=8)},\n"
+        f'        "{phrase}",\n'
+        "    ),\n"
+        ")\n"
+    )
 
 
 def _class(draft: Draft) -> str:
-    text = f"class {draft.class_name}({draft.parent.__name__}):\n"
-    text += f'    """{draft.title} behaves like {draft.like}."""\n'
-    if not draft.unreached:
-        return text
-    return text + (
+    return (
+        "@register(\n"
+        f'    "{draft.architecture}",\n'
+        f"    tasks={_tasks(draft, indent=4)},\n"
+        ")\n"
+        f"class {draft.class_name}({draft.parent.__name__}):\n"
+        f'    """{draft.title} behaves like {draft.like}."""\n'
         "\n"
         "    @property\n"
         "    def axis_ceilings(self) -> Mapping[str, int]:\n"
@@ -80,3 +93,9 @@ def _class(draft: Draft) -> str:
         "        ceilings = super().axis_ceilings\n"
         f"        return {{axis: limit - {draft.unreached} for axis, limit in ceilings.items()}}\n"
     )
+
+
+def _tasks(draft: Draft, *, indent: int) -> str:
+    edge = " " * indent
+    lines = "".join(f'{edge}    "{task}",\n' for task in draft.tasks)
+    return f"(\n{lines}{edge})"

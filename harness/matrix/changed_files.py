@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from harness.configs.rows import SUFFIX
 from harness.errors import UsageError
 from harness.matrix.normalized_content import normalize_content, syntax_tree
 
@@ -93,6 +94,7 @@ def _run(directory: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]
 def changed_definitions(file: ChangedFile) -> frozenset[str]:
     """Return the top-level classes and functions of a Python file that changed.
 
+    The class that a row of `register_rows` makes is one of them.
     A definition that uses a changed name counts as changed too. The name "" stands for all other
     statements, and for the whole file if it cannot be parsed.
     """
@@ -104,18 +106,36 @@ def changed_definitions(file: ChangedFile) -> frozenset[str]:
     return _add_users(differing, after)
 
 
-def _definitions(source: bytes) -> dict[str, list[ast.stmt]]:
-    found: dict[str, list[ast.stmt]] = {}
-    for node in syntax_tree(source.decode()).body:
-        found.setdefault(getattr(node, "name", ""), []).append(node)
+def _definitions(source: bytes) -> dict[str, list[ast.AST]]:
+    found: dict[str, list[ast.AST]] = {}
+    for statement in syntax_tree(source.decode()).body:
+        for name, node in _named_nodes(statement):
+            found.setdefault(name, []).append(node)
     return found
 
 
-def _dump(definitions: Mapping[str, list[ast.stmt]], name: str) -> list[str]:
+def _named_nodes(statement: ast.stmt) -> Iterator[tuple[str, ast.AST]]:
+    """Yield the name and content of a definition, or of each class that a table makes."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id="register_rows"), args=[like, *rows])):
+            for row in rows:
+                yield _class_of_row(row), ast.Tuple([like, row])
+        case _:
+            yield getattr(statement, "name", ""), statement
+
+
+def _class_of_row(row: ast.expr) -> str:
+    match row:
+        case ast.Call(args=[_, ast.Constant(value=str(name)), *_]):
+            return f"{name}{SUFFIX}"
+    return ""
+
+
+def _dump(definitions: Mapping[str, list[ast.AST]], name: str) -> list[str]:
     return [ast.dump(node) for node in definitions.get(name, ())]
 
 
-def _add_users(names: set[str], definitions: Mapping[str, list[ast.stmt]]) -> frozenset[str]:
+def _add_users(names: set[str], definitions: Mapping[str, list[ast.AST]]) -> frozenset[str]:
     """Return `names` and all definitions that use one of them, directly or through others."""
     used = {
         name: {n.id for node in nodes for n in ast.walk(node) if isinstance(n, ast.Name)}

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness import TasksManager
-from harness.cli.scaffold_draft import nearest
+from harness import LlamaOnnxConfig, Row, TasksManager, register_rows
+from harness.cli.scaffold_draft import draft_like, nearest
+from harness.cli.scaffold_text import module_text
 from harness.configs import config_modules, plugins
 from harness.records import Outcome, read_run
 
@@ -231,8 +232,16 @@ def test_a_setting_that_the_pattern_lacks_is_named(run: Any, tmp_path: Path) -> 
     result = run("scaffold", "mistral", "--like", "llama", "--output", tmp_path)
     assert result.status == 0
     module = (tmp_path / "mistral_onnx_config.py").read_text()
+    assert 'register_rows(\n    LlamaOnnxConfig,\n    Row(\n        "mistral",' in module
     assert "note: Unlike llama, mistral is configured by sliding_window=4096." in result.out
     assert "# Unlike llama, mistral is configured by sliding_window=4096." in module
+
+
+def test_a_copy_of_a_row_is_like_the_class_of_its_table() -> None:
+    register_rows(LlamaOnnxConfig, Row("arcee", "Arcee", ("text-generation",), "another name"))
+    draft = draft_like("mistral", "arcee")
+    assert draft.parent is LlamaOnnxConfig
+    assert "class" not in module_text(draft, standalone=True)
 
 
 def test_without_like_those_with_the_same_tasks_are_tried_first() -> None:

@@ -152,6 +152,18 @@ def test_another_statement_of_a_shared_module_selects_all_that_use_the_module(
     assert not names(changes) & {SMOKE, "bert", "vit"}
 
 
+def test_a_row_selects_its_architecture(selected: Any, registry: Registry) -> None:
+    path = f"{ARCHITECTURES}/llama.py"
+    row = '    Row("arcee", "Arcee", ANSWERING_TASKS'
+    tasks = edited(path, (row, row.replace("ANSWERING", "DECODER")))
+    assert names(selected(tasks)) == {"arcee"}
+    new = edited(path, (row, f'    Row("new", "New", DECODER_TASKS, "another name"),\n{row}'))
+    assert names(selected(new)) >= {"llama", "arcee"}
+    other = edited(path, ("register_rows(\n    LlamaOnnxConfig", "register_rows(\n    OnnxConfig"))
+    assert names(selected(other)) >= {"arcee", "bitnet"}
+    assert not names(selected(other)) & {"llama", "bert", "mistral"}
+
+
 @pytest.mark.parametrize(
     "file",
     [

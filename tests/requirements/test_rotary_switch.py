@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness import CellId, Outcome, judge_cell
-from harness.configs.architectures.phi import Phi3OnnxConfig
+from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.evidence.cell_files import Source
 from harness.evidence.decoding import Decoding
 from harness.evidence.eager_executions import EAGER
@@ -53,7 +53,7 @@ class _LongFactorsAlways:
 @pytest.fixture
 def evidence() -> Evidence:
     model: Any = tiny_model("phi3", TASK, "longrope")
-    return Evidence(model=model, config=Phi3OnnxConfig(model.config, TASK), source=Source())
+    return Evidence(model=model, config=LlamaOnnxConfig(model.config, TASK), source=Source())
 
 
 def test_steps_are_compared_with_eagers_own_steps_where_these_differ(evidence: Evidence) -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_follows_the_full_forward_across_the_switch_is_refused(
 
 def test_a_model_without_a_switch_has_its_full_forward_as_the_only_reference() -> None:
     model: Any = tiny_model("phi3", TASK)
-    plain = Evidence(model=model, config=Phi3OnnxConfig(model.config, TASK), source=Source())
+    plain = Evidence(model=model, config=LlamaOnnxConfig(model.config, TASK), source=Source())
     decoding = Decoding(plain.whole)
     schedule = decoding.schedule_for(EXAMPLES[1])
     assert decoding.reference(schedule).in_steps is None

@@ -5,37 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.bert import BertOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-@register("albert", tasks=ENCODER_TASKS)
-class AlbertOnnxConfig(BertOnnxConfig):
-    """ALBERT: groups of layers that share their weights, and narrow embeddings."""
-
-
-@register("convbert", tasks=ENCODER_TASKS)
-class ConvBertOnnxConfig(BertOnnxConfig):
-    """ConvBERT: half of the heads are convolutions whose kernels follow from the tokens."""
-
-
-@register("electra", tasks=ENCODER_TASKS)
-class ElectraOnnxConfig(BertOnnxConfig):
-    """ELECTRA: narrow embeddings."""
-
-
-@register("ernie", tasks=ENCODER_TASKS)
-class ErnieOnnxConfig(BertOnnxConfig):
-    """ERNIE: BERT with a table of task types, of which a file has the first."""
-
-
-@register("megatron-bert", tasks=ENCODER_TASKS)
-class MegatronBertOnnxConfig(BertOnnxConfig):
-    """Megatron-BERT: normalises before attention and feed-forward."""
 
 
 @register("mobilebert", tasks=ENCODER_TASKS)
@@ -62,26 +38,21 @@ def _with_neighbours(module: nn.Module, args: tuple[torch.Tensor]) -> tuple[torc
     return (torch.cat((padded[:, 2:], embeddings, padded[:, :-2]), dim=-1),)
 
 
-@register("nystromformer", tasks=ENCODER_TASKS)
-class NystromformerOnnxConfig(BertOnnxConfig):
-    """Nystromformer with full attention and a convolution over the values."""
-
-
-@register("rembert", tasks=ENCODER_TASKS)
-class RemBertOnnxConfig(BertOnnxConfig):
-    """RemBERT: input and output embeddings of other widths than the layers."""
-
-
-@register("roformer", tasks=ENCODER_TASKS)
-class RoFormerOnnxConfig(BertOnnxConfig):
-    """RoFormer: rotary positions."""
-
-
-@register("splinter", tasks=("feature-extraction", "question-answering"))
-class SplinterOnnxConfig(BertOnnxConfig):
-    """Splinter: a question is marked by its question token."""
-
-
-@register("squeezebert", tasks=ENCODER_TASKS)
-class SqueezeBertOnnxConfig(BertOnnxConfig):
-    """SqueezeBERT: grouped convolutions in place of dense layers."""
+register_rows(
+    BertOnnxConfig,
+    Row("albert", "Albert", ENCODER_TASKS, "groups of layers share weights, narrow embeddings"),
+    Row("convbert", "ConvBert", ENCODER_TASKS, "half of the heads convolve by kernels of tokens"),
+    Row("electra", "Electra", ENCODER_TASKS, "narrow embeddings"),
+    Row("ernie", "Ernie", ENCODER_TASKS, "a table of task types, used at its first row"),
+    Row("megatron-bert", "MegatronBert", ENCODER_TASKS, "norms before attention and feed-forward"),
+    Row("nystromformer", "Nystromformer", ENCODER_TASKS, "full attention, convolved values"),
+    Row("rembert", "RemBert", ENCODER_TASKS, "input and output embeddings of other widths"),
+    Row("roformer", "RoFormer", ENCODER_TASKS, "rotary positions"),
+    Row(
+        "splinter",
+        "Splinter",
+        ("feature-extraction", "question-answering"),
+        "a question is marked by its question token",
+    ),
+    Row("squeezebert", "SqueezeBert", ENCODER_TASKS, "grouped convolutions for dense layers"),
+)

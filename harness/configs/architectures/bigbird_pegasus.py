@@ -7,21 +7,25 @@ from harness.configs.architectures.bart import (
     BartOnnxConfig,
     BartReaderOnnxConfig,
 )
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
-from harness.configs.tasks import register
 
+register_rows(
+    BartOnnxConfig,
+    Row("bigbird_pegasus", "BigBirdPegasus", SEQ2SEQ_TASKS, "attends to a few blocks of a text"),
+)
 
-@register("bigbird_pegasus", tasks=SEQ2SEQ_TASKS)
-class BigBirdPegasusOnnxConfig(BartOnnxConfig):
-    """BigBird-PEGASUS. Its encoder attends to a few blocks of a text where that has many, and from
-    the first short one on to all of any: the tiny model does so from the beginning."""
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("bigbird_pegasus", "BigBirdPegasusDecoder", CAUSAL_TASKS, "its decoder alone"),
+)
 
-
-@register("bigbird_pegasus", tasks=CAUSAL_TASKS)
-class BigBirdPegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """BigBird-PEGASUS's decoder alone."""
-
-
-@register("bigbird_pegasus", tasks=("question-answering", "text-classification"))
-class BigBirdPegasusReaderOnnxConfig(BartReaderOnnxConfig):
-    """BigBird-PEGASUS reading one text."""
+register_rows(
+    BartReaderOnnxConfig,
+    Row(
+        "bigbird_pegasus",
+        "BigBirdPegasusReader",
+        ("question-answering", "text-classification"),
+        "reads one text",
+    ),
+)

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
-from harness.configs.tasks import register
 
+register_rows(
+    BartOnnxConfig,
+    Row("blenderbot", "Blenderbot", SEQ2SEQ_TASKS, "norms before attention"),
+    Row("blenderbot-small", "BlenderbotSmall", SEQ2SEQ_TASKS, "norms behind attention"),
+)
 
-@register("blenderbot", tasks=SEQ2SEQ_TASKS)
-class BlenderbotOnnxConfig(BartOnnxConfig):
-    """Blenderbot: learned positions, norms before attention."""
-
-
-@register("blenderbot", tasks=CAUSAL_TASKS)
-class BlenderbotDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """Blenderbot's decoder alone."""
-
-
-@register("blenderbot-small", tasks=SEQ2SEQ_TASKS)
-class BlenderbotSmallOnnxConfig(BartOnnxConfig):
-    """Blenderbot Small: norms behind attention, and positions that are added behind one."""
-
-
-@register("blenderbot-small", tasks=CAUSAL_TASKS)
-class BlenderbotSmallDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """Blenderbot Small's decoder alone."""
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("blenderbot", "BlenderbotDecoder", CAUSAL_TASKS, "its decoder alone"),
+    Row("blenderbot-small", "BlenderbotSmallDecoder", CAUSAL_TASKS, "its decoder alone"),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.configs.architectures.interleaved import RepeatsAngles
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -13,12 +14,17 @@ class CohereOnnxConfig(RepeatsAngles, LlamaOnnxConfig):
     """Cohere: attention and feed-forward layer side by side, neighbouring pairs are rotated."""
 
 
-@register("cohere2", tasks=GENERATING_TASKS)
-class Cohere2OnnxConfig(CohereOnnxConfig):
-    """Cohere 2: positions in windowed layers alone."""
+register_rows(
+    CohereOnnxConfig,
+    Row("cohere2", "Cohere2", GENERATING_TASKS, "positions in windowed layers alone"),
+)
 
-
-@register("cohere_compass_text", tasks=DECODER_TASKS)
-class CohereCompassTextOnnxConfig(LlamaOnnxConfig):
-    """Cohere Compass's text model: attention and feed-forward layer side by side, no positions in
-    some layers; a text has the same position on all three axes."""
+register_rows(
+    LlamaOnnxConfig,
+    Row(
+        "cohere_compass_text",
+        "CohereCompassText",
+        DECODER_TASKS,
+        "parallel blocks, equal positions",
+    ),
+)

@@ -9,6 +9,7 @@ from harness.configs.architectures.complex_rotary import RotatesComplexNumbers
 from harness.configs.architectures.mixtral import MixtralOnnxConfig
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -41,19 +42,9 @@ class DeepseekV3OnnxConfig(MixtralOnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedLatentAttentionConfig
 
 
-@register("axk1", tasks=(*DECODER_TASKS, "token-classification"))
-class AXK1OnnxConfig(DeepseekV3OnnxConfig):
-    """A.X-K1: one more norm behind the experts."""
-
-
 @register("deepseek_v2", tasks=DECODER_TASKS)
 class DeepseekV2OnnxConfig(RotatesComplexNumbers, DeepseekV3OnnxConfig):
     """DeepSeek-V2: experts are scored by a softmax, positions turn complex numbers."""
-
-
-@register("glm4_moe_lite", tasks=GENERATING_TASKS)
-class Glm4MoeLiteOnnxConfig(DeepseekV3OnnxConfig):
-    """GLM-4.7-Flash: a DeepSeek-V3 in other sizes."""
 
 
 class NormalizedLongcatFlashConfig(NormalizedLatentAttentionConfig):
@@ -91,3 +82,10 @@ def _gathered(
     outputs = (experts.down_proj[chosen.clamp(max=last)] @ (experts.act_fn(gate) * up)).squeeze(3)
     outputs = torch.where((chosen > last).unsqueeze(-1), tokens.unsqueeze(1), outputs)
     return (outputs * shares.unsqueeze(-1)).sum(dim=1)
+
+
+register_rows(
+    DeepseekV3OnnxConfig,
+    Row("axk1", "AXK1", (*DECODER_TASKS, "token-classification"), "another norm"),
+    Row("glm4_moe_lite", "Glm4MoeLite", GENERATING_TASKS, "other sizes"),
+)

@@ -10,6 +10,7 @@ from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS, LABELLING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
@@ -17,29 +18,6 @@ from harness.configs.text_inputs import DummyTextInputGenerator
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-@register("gemma", tasks=LABELLING_TASKS)
-class GemmaOnnxConfig(LlamaOnnxConfig):
-    """Gemma: scaled embeddings, normalisation weights are offsets from 1.
-
-    Optimum leaves `position_ids` out; generation feeds them, and they matter if a mask has holes.
-    """
-
-
-@register("gemma2", tasks=LABELLING_TASKS)
-class Gemma2OnnxConfig(GemmaOnnxConfig):
-    """Gemma 2: soft-capped scores and logits, every other layer sees a window."""
-
-
-@register("gemma3_text", tasks=DECODER_TASKS)
-class Gemma3TextOnnxConfig(GemmaOnnxConfig):
-    """Gemma 3 without its vision tower: normalised queries and keys, most layers see a window."""
-
-
-@register("vaultgemma", tasks=GENERATING_TASKS)
-class VaultGemmaOnnxConfig(GemmaOnnxConfig):
-    """VaultGemma: Gemma 2 without normalisations after its blocks."""
 
 
 class NormalizedNestedTextConfig(NormalizedTextConfig):
@@ -50,7 +28,7 @@ class NormalizedNestedTextConfig(NormalizedTextConfig):
 
 
 @register("gemma3", tasks=DECODER_TASKS)
-class Gemma3OnnxConfig(Gemma3TextOnnxConfig):
+class Gemma3OnnxConfig(LlamaOnnxConfig):
     """Gemma 3, asked without images."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedNestedTextConfig
@@ -73,7 +51,7 @@ class DummyLayerwisePastGenerator(DummyPastKeyValuesGenerator):
 
 
 @register("gemma3n_text", tasks=GENERATING_TASKS)
-class Gemma3nTextOnnxConfig(Gemma3TextOnnxConfig):
+class Gemma3nTextOnnxConfig(LlamaOnnxConfig):
     """Gemma 3n without its towers: parallel streams, embeddings of each layer, shared caches."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedSharingConfig
@@ -103,6 +81,17 @@ class Gemma4TextOnnxConfig(Gemma3nTextOnnxConfig):
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLayerwisePastGenerator)
 
 
-@register("gemma4_unified_text", tasks=GENERATING_TASKS)
-class Gemma4UnifiedTextOnnxConfig(Gemma4TextOnnxConfig):
-    """The text side of unified Gemma 4: no embeddings of each layer."""
+register_rows(
+    LlamaOnnxConfig,
+    # Optimum leaves `position_ids` out; generation feeds them, and they matter if a mask has
+    # holes.
+    Row("gemma", "Gemma", LABELLING_TASKS, "scaled embeddings, norms offset from 1"),
+    Row("gemma2", "Gemma2", LABELLING_TASKS, "Gemma with soft caps and windows"),
+    Row("gemma3_text", "Gemma3Text", DECODER_TASKS, "Gemma with norms of queries and keys"),
+    Row("vaultgemma", "VaultGemma", GENERATING_TASKS, "Gemma 2 without norms after its blocks"),
+)
+
+register_rows(
+    Gemma4TextOnnxConfig,
+    Row("gemma4_unified_text", "Gemma4UnifiedText", GENERATING_TASKS, "no per-layer embeddings"),
+)

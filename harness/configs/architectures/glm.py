@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.configs.architectures.interleaved import RotatesByRepeating
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import LABELLING_TASKS
 from harness.configs.tasks import register
 
@@ -13,6 +14,7 @@ class GlmOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
     """GLM: half of each head is rotated in neighbouring pairs."""
 
 
-@register("glm4", tasks=LABELLING_TASKS)
-class Glm4OnnxConfig(GlmOnnxConfig):
-    """GLM-4: normalised before and after each block."""
+register_rows(
+    GlmOnnxConfig,
+    Row("glm4", "Glm4", LABELLING_TASKS, "norms before and after each block"),
+)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -60,16 +61,6 @@ class GPTBigCodeOnnxConfig(GPT2OnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedMultiQueryConfig.with_args(**NAMES)
 
 
-@register("gptj", tasks=(*DECODER_TASKS, "question-answering"))
-class GPTJOnnxConfig(GPT2OnnxConfig):
-    """GPT-J: rotary positions on a part of each head, attention and feed-forward in parallel."""
-
-
-@register("codegen", tasks=GENERATING_TASKS)
-class CodeGenOnnxConfig(GPTJOnnxConfig):
-    """CodeGen: a GPT-J whose queries, keys and values are one matrix in four blocks."""
-
-
 @register("gpt_neo", tasks=(*DECODER_TASKS, "question-answering", "token-classification"))
 class GPTNeoOnnxConfig(GPT2OnnxConfig):
     """GPT-Neo: every other layer sees a window."""
@@ -89,11 +80,6 @@ class GPTNeoXOnnxConfig(GPT2OnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
-@register("gpt_neox_japanese", tasks=GENERATING_TASKS)
-class GPTNeoXJapaneseOnnxConfig(GPTNeoXOnnxConfig):
-    """GPT-NeoX Japanese: projections without biases, but for the last attention's."""
-
-
 @register("openai-gpt", tasks=("feature-extraction", "text-classification", "text-generation"))
 class OpenAIGPTOnnxConfig(GPT2OnnxConfig):
     """GPT: norms stand behind attention and feed-forward, and there is no cache."""
@@ -102,6 +88,14 @@ class OpenAIGPTOnnxConfig(GPT2OnnxConfig):
         return with_room_beyond_the_last_position(model)
 
 
-@register("ctrl", tasks=DECODER_TASKS)
-class CTRLOnnxConfig(GPT2OnnxConfig):
-    """CTRL: sinusoidal positions."""
+register_rows(
+    GPT2OnnxConfig,
+    Row("gptj", "GPTJ", (*DECODER_TASKS, "question-answering"), "partial rotation"),
+    Row("codegen", "CodeGen", GENERATING_TASKS, "GPT-J, whose projections are one matrix"),
+    Row("ctrl", "CTRL", DECODER_TASKS, "sinusoidal positions"),
+)
+
+register_rows(
+    GPTNeoXOnnxConfig,
+    Row("gpt_neox_japanese", "GPTNeoXJapanese", GENERATING_TASKS, "fewer biases"),
+)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import GENERATING_TASKS
-from harness.configs.tasks import register
 
-
-@register("hrm_text", tasks=GENERATING_TASKS)
-class HrmTextOnnxConfig(LlamaOnnxConfig):
-    """HRM: two stacks of layers run in turn several times, each time with a cache of its own.
-
-    Without `token_type_ids` it is causal; with them a prefix is seen from both sides.
-    """
+register_rows(
+    LlamaOnnxConfig,
+    # Without `token_type_ids` it is causal; with them a prefix is seen from both sides.
+    Row("hrm_text", "HrmText", GENERATING_TASKS, "two stacks in turn, a cache for each run"),
+)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
-from harness.configs.tasks import register
 
+register_rows(
+    BartOnnxConfig,
+    Row("marian", "Marian", SEQ2SEQ_TASKS, "sinusoidal positions, no norm on embeddings"),
+)
 
-@register("marian", tasks=SEQ2SEQ_TASKS)
-class MarianOnnxConfig(BartOnnxConfig):
-    """Marian: a BART with sinusoidal positions and no norm on its embeddings."""
-
-
-@register("marian", tasks=CAUSAL_TASKS)
-class MarianDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """Marian's decoder alone."""
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("marian", "MarianDecoder", CAUSAL_TASKS, "its decoder alone"),
+)

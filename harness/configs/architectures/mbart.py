@@ -11,23 +11,12 @@ from harness.configs.architectures.bart import (
     DummyBartTextInputGenerator,
 )
 from harness.configs.feed_generators import Dims
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
     import torch
-
-
-@register("plbart", tasks=SEQ2SEQ_TASKS)
-@register("mbart", tasks=SEQ2SEQ_TASKS)
-class MBartOnnxConfig(BartOnnxConfig):
-    """mBART: normalises before attention, and once more behind the last layer."""
-
-
-@register("plbart", tasks=CAUSAL_TASKS)
-@register("mbart", tasks=CAUSAL_TASKS)
-class MBartDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """mBART's decoder alone."""
 
 
 class DummyMBartTextInputGenerator(DummyBartTextInputGenerator):
@@ -58,3 +47,16 @@ class MBartReaderOnnxConfig(BartReaderOnnxConfig):
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         count = tokens.ne(self.config.pad_token_id).sum(dim=1, keepdim=True)
         return tokens.gather(1, count - 1)
+
+
+register_rows(
+    BartOnnxConfig,
+    Row("plbart", "PLBart", SEQ2SEQ_TASKS, "source code in place of text"),
+    Row("mbart", "MBart", SEQ2SEQ_TASKS, "norms before attention, and behind the last layer"),
+)
+
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("plbart", "PLBartDecoder", CAUSAL_TASKS, "its decoder alone"),
+    Row("mbart", "MBartDecoder", CAUSAL_TASKS, "its decoder alone"),
+)

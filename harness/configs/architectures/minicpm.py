@@ -8,6 +8,7 @@ from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
@@ -42,6 +43,7 @@ class MiniCPM3OnnxConfig(LlamaOnnxConfig):
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyLatentPastGenerator)
 
 
-@register("youtu", tasks=GENERATING_TASKS)
-class YoutuOnnxConfig(MiniCPM3OnnxConfig):
-    """Youtu: latent attention that rotates neighbouring pairs."""
+register_rows(
+    MiniCPM3OnnxConfig,
+    Row("youtu", "Youtu", GENERATING_TASKS, "neighbouring pairs are rotated"),
+)

@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS
-from harness.configs.tasks import register
 
-
-@register("mistral", tasks=ANSWERING_TASKS)
-class MistralOnnxConfig(LlamaOnnxConfig):
-    """Mistral: every layer may see a window."""
-
-
-@register("ministral", tasks=ANSWERING_TASKS)
-class MinistralOnnxConfig(LlamaOnnxConfig):
-    """Ministral: some layers see a window."""
-
-
-@register("ministral3", tasks=ANSWERING_TASKS)
-class Ministral3OnnxConfig(LlamaOnnxConfig):
-    """Ministral 3: Llama with YaRN, and queries scaled by a factor that grows with position."""
+register_rows(
+    LlamaOnnxConfig,
+    Row("mistral", "Mistral", ANSWERING_TASKS, "windows, where configured"),
+    Row("ministral", "Ministral", ANSWERING_TASKS, "windows in some layers"),
+    Row("ministral3", "Ministral3", ANSWERING_TASKS, "YaRN, queries scaled by their position"),
+)

@@ -11,6 +11,7 @@ from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
@@ -40,106 +41,6 @@ class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
-@register("qwen3_moe", tasks=ANSWERING_TASKS)
-class Qwen3MoeOnnxConfig(MixtralOnnxConfig):
-    """Qwen3-MoE: queries and keys are normalised, some layers have no experts."""
-
-
-@register("qwen2_moe", tasks=ANSWERING_TASKS)
-class Qwen2MoeOnnxConfig(MixtralOnnxConfig):
-    """Qwen2-MoE: one more expert for all tokens, behind a gate."""
-
-
-@register("gpt_oss", tasks=(*DECODER_TASKS, "token-classification"))
-class GptOssOnnxConfig(MixtralOnnxConfig):
-    """GPT-OSS: a learned sink in each attention, windows in every other layer."""
-
-
-@register("olmoe", tasks=GENERATING_TASKS)
-class OlmoeOnnxConfig(MixtralOnnxConfig):
-    """OLMoE: queries and keys are normalised over all heads, and clipped where configured so."""
-
-
-@register("flex_olmo", tasks=GENERATING_TASKS)
-class FlexOlmoOnnxConfig(MixtralOnnxConfig):
-    """FlexOlmo: norms stand behind attention and experts."""
-
-
-@register("phimoe", tasks=DECODER_TASKS)
-class PhimoeOnnxConfig(MixtralOnnxConfig):
-    """Phi-MoE: the second expert is chosen without the first, layer norms have biases."""
-
-
-@register("granitemoe", tasks=GENERATING_TASKS)
-class GraniteMoeOnnxConfig(MixtralOnnxConfig):
-    """Granite-MoE: embeddings, attention, residuals and logits are scaled."""
-
-
-@register("granitemoeshared", tasks=GENERATING_TASKS)
-class GraniteMoeSharedOnnxConfig(GraniteMoeOnnxConfig):
-    """Granite-MoE with one more expert for all tokens."""
-
-
-@register("granitemoe_swa", tasks=GENERATING_TASKS)
-class GraniteMoeSWAOnnxConfig(GraniteMoeSharedOnnxConfig):
-    """Granite-MoE with windows, and rotary positions only where a layer has them."""
-
-
-@register("glm4_moe", tasks=GENERATING_TASKS)
-class Glm4MoeOnnxConfig(MixtralOnnxConfig):
-    """GLM-4-MoE: experts are chosen from the best groups of them."""
-
-
-@register("solar_open", tasks=GENERATING_TASKS)
-class SolarOpenOnnxConfig(Glm4MoeOnnxConfig):
-    """Solar Open: experts in all layers."""
-
-
-@register("dots1", tasks=GENERATING_TASKS)
-class Dots1OnnxConfig(Glm4MoeOnnxConfig):
-    """dots.llm1: windows in some layers."""
-
-
-@register("exaone_moe", tasks=GENERATING_TASKS)
-class ExaoneMoeOnnxConfig(Glm4MoeOnnxConfig):
-    """EXAONE-MoE: only layers with sliding-window attention have rotary position embeddings."""
-
-
-@register("afmoe", tasks=GENERATING_TASKS)
-class AfmoeOnnxConfig(MixtralOnnxConfig):
-    """Arcee's mixture: a gate behind each attention, rotary positions only within windows."""
-
-
-@register("hy_v3", tasks=GENERATING_TASKS)
-class HYV3OnnxConfig(Glm4MoeOnnxConfig):
-    """Hunyuan 3: the share of each expert is scaled."""
-
-
-@register("kolibri1", tasks=GENERATING_TASKS)
-class Kolibri1OnnxConfig(Glm4MoeOnnxConfig):
-    """Kolibri: norms on both sides of each block, rotary positions only within windows."""
-
-
-@register("beam", tasks=GENERATING_TASKS)
-class BeamOnnxConfig(Glm4MoeOnnxConfig):
-    """Beam: residuals scaled by their depth, queries by their position where nothing is rotated."""
-
-
-@register("laguna", tasks=GENERATING_TASKS)
-class LagunaOnnxConfig(MixtralOnnxConfig):
-    """Laguna: more heads of queries in some layers, a gate behind each attention."""
-
-
-@register("mellum", tasks=GENERATING_TASKS)
-class MellumOnnxConfig(MixtralOnnxConfig):
-    """Mellum: other rotary positions within windows."""
-
-
-@register("flint", tasks=GENERATING_TASKS)
-class FlintOnnxConfig(MixtralOnnxConfig):
-    """Flint: a learned sink in each attention, rotary positions only within windows."""
-
-
 @register("aria_text", tasks=GENERATING_TASKS)
 class AriaTextOnnxConfig(MixtralOnnxConfig):
     """Aria's text model: further experts take all tokens."""
@@ -163,19 +64,9 @@ def _with_shared(layer: Any, hidden: torch.Tensor) -> torch.Tensor:
     return routed + layer.shared_experts(hidden)
 
 
-@register("minimax_m2", tasks=GENERATING_TASKS)
-class MiniMaxM2OnnxConfig(MixtralOnnxConfig):
-    """MiniMax-M2: rotary positions on a part of each head."""
-
-
 @register("ernie4_5_moe", tasks=GENERATING_TASKS)
 class Ernie45MoeOnnxConfig(RotatesByRepeating, MixtralOnnxConfig):
     """ERNIE 4.5 with experts: further ones take all tokens."""
-
-
-@register("hunyuan_v1_moe", tasks=DECODER_TASKS)
-class HunYuanMoEV1OnnxConfig(MixtralOnnxConfig):
-    """Hunyuan: queries and keys are normalised after their rotation."""
 
 
 @register("cohere2_moe", tasks=GENERATING_TASKS)
@@ -197,8 +88,35 @@ class DummyMiMoPastKeyValuesGenerator(DummyPastKeyValuesGenerator):
 
 
 @register("mimo_v2_flash", tasks=GENERATING_TASKS)
-class MiMoV2FlashOnnxConfig(Glm4MoeOnnxConfig):
+class MiMoV2FlashOnnxConfig(MixtralOnnxConfig):
     """MiMo-V2-Flash: windows with more heads and a learned sink, values smaller than keys."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(value_head_dim="v_head_dim")
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator, DummyMiMoPastKeyValuesGenerator)
+
+
+register_rows(
+    MixtralOnnxConfig,
+    Row("qwen3_moe", "Qwen3Moe", ANSWERING_TASKS, "norms of queries and keys"),
+    Row("qwen2_moe", "Qwen2Moe", ANSWERING_TASKS, "one more expert for all tokens, behind a gate"),
+    Row("gpt_oss", "GptOss", (*DECODER_TASKS, "token-classification"), "a sink, windows"),
+    Row("olmoe", "Olmoe", GENERATING_TASKS, "norms of queries and keys over all heads"),
+    Row("flex_olmo", "FlexOlmo", GENERATING_TASKS, "norms behind attention and experts"),
+    Row("phimoe", "Phimoe", DECODER_TASKS, "the second expert is chosen without the first"),
+    Row("granitemoe", "GraniteMoe", GENERATING_TASKS, "factors as in Granite"),
+    Row("granitemoeshared", "GraniteMoeShared", GENERATING_TASKS, "one more expert for all tokens"),
+    Row("granitemoe_swa", "GraniteMoeSWA", GENERATING_TASKS, "windows, positions in some layers"),
+    Row("glm4_moe", "Glm4Moe", GENERATING_TASKS, "experts are chosen from their best groups"),
+    Row("solar_open", "SolarOpen", GENERATING_TASKS, "GLM-4-MoE with experts in all layers"),
+    Row("dots1", "Dots1", GENERATING_TASKS, "GLM-4-MoE with windows in some layers"),
+    Row("exaone_moe", "ExaoneMoe", GENERATING_TASKS, "GLM-4-MoE, positions within windows only"),
+    Row("afmoe", "Afmoe", GENERATING_TASKS, "a gate, positions within windows only"),
+    Row("hy_v3", "HYV3", GENERATING_TASKS, "GLM-4-MoE, the share of each expert is scaled"),
+    Row("kolibri1", "Kolibri1", GENERATING_TASKS, "GLM-4-MoE, norms on both sides of each block"),
+    Row("beam", "Beam", GENERATING_TASKS, "GLM-4-MoE, residuals scaled by their depth"),
+    Row("laguna", "Laguna", GENERATING_TASKS, "more query heads in some layers, a gate"),
+    Row("mellum", "Mellum", GENERATING_TASKS, "other rotary positions within windows"),
+    Row("flint", "Flint", GENERATING_TASKS, "a learned sink, positions within windows only"),
+    Row("minimax_m2", "MiniMaxM2", GENERATING_TASKS, "rotary positions on a part of each head"),
+    Row("hunyuan_v1_moe", "HunYuanMoEV1", DECODER_TASKS, "norms of rotated queries and keys"),
+)

@@ -8,6 +8,7 @@ from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.roberta import NO_TOKEN_TYPES
 from harness.configs.middle_end import TextEncoderOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
@@ -25,21 +26,6 @@ class ModernBertOnnxConfig(TextEncoderOnnxConfig):
         text = self.normalized_config
         has_window = text.has_attribute("attention_window")
         return {"sequence_length": (text.attention_window + 1,) if has_window else ()}
-
-
-@register("ultrabert", tasks=(*TASKS, "question-answering"))
-class UltrabertOnnxConfig(ModernBertOnnxConfig):
-    """UltraBERT: ModernBERT's windows with grouped key-value heads."""
-
-
-@register("esmc", tasks=TASKS)
-class EsmcOnnxConfig(ModernBertOnnxConfig):
-    """ESM C: reads proteins, and has no windows."""
-
-
-@register("eurobert", tasks=TASKS)
-class EuroBertOnnxConfig(ModernBertOnnxConfig):
-    """EuroBERT: Llama's layers, seeing both ways."""
 
 
 @register("gte", tasks=TASKS)
@@ -61,3 +47,11 @@ class NomicBertOnnxConfig(ModernBertOnnxConfig):
     """Nomic BERT: rotary positions, and types of tokens as BERT has."""
 
     INPUT_NAMES = BertOnnxConfig.INPUT_NAMES
+
+
+register_rows(
+    ModernBertOnnxConfig,
+    Row("ultrabert", "Ultrabert", (*TASKS, "question-answering"), "grouped key-value heads"),
+    Row("esmc", "Esmc", TASKS, "reads proteins, and has no windows"),
+    Row("eurobert", "EuroBert", TASKS, "Llama's layers, seeing both ways"),
+)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS
-from harness.configs.tasks import register
 
-
-@register("modernbert-decoder", tasks=DECODER_TASKS)
-class ModernBertDecoderOnnxConfig(LlamaOnnxConfig):
-    """ModernBERT as a decoder: layer normalisation, most layers see half of `local_attention`."""
+register_rows(
+    LlamaOnnxConfig,
+    Row("modernbert-decoder", "ModernBertDecoder", DECODER_TASKS, "layer norms, windows"),
+)

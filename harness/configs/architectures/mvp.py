@@ -7,20 +7,25 @@ from harness.configs.architectures.bart import (
     BartOnnxConfig,
     BartReaderOnnxConfig,
 )
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
-from harness.configs.tasks import register
 
+register_rows(
+    BartOnnxConfig,
+    Row("mvp", "Mvp", SEQ2SEQ_TASKS, "layers may attend to learned keys and values"),
+)
 
-@register("mvp", tasks=SEQ2SEQ_TASKS)
-class MvpOnnxConfig(BartOnnxConfig):
-    """MVP: a BART whose layers may attend to prompts, keys and values that are learned."""
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("mvp", "MvpDecoder", CAUSAL_TASKS, "its decoder alone"),
+)
 
-
-@register("mvp", tasks=CAUSAL_TASKS)
-class MvpDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """MVP's decoder alone."""
-
-
-@register("mvp", tasks=("fill-mask", "question-answering", "text-classification"))
-class MvpReaderOnnxConfig(BartReaderOnnxConfig):
-    """MVP reading one text."""
+register_rows(
+    BartReaderOnnxConfig,
+    Row(
+        "mvp",
+        "MvpReader",
+        ("fill-mask", "question-answering", "text-classification"),
+        "reads one text",
+    ),
+)

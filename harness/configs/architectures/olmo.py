@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS
-from harness.configs.tasks import register
 
-
-@register("olmo", tasks=DECODER_TASKS)
-class OlmoOnnxConfig(LlamaOnnxConfig):
-    """OLMo: normalisations without weights, clipped queries, keys and values."""
-
-
-@register("olmo2", tasks=DECODER_TASKS)
-class Olmo2OnnxConfig(OlmoOnnxConfig):
-    """OLMo 2: normalised after each block; queries and keys over all heads at once."""
-
-
-@register("olmo3", tasks=DECODER_TASKS)
-class Olmo3OnnxConfig(Olmo2OnnxConfig):
-    """OLMo 3: most layers see a window."""
+register_rows(
+    LlamaOnnxConfig,
+    Row("olmo", "Olmo", DECODER_TASKS, "norms without weights, clipped projections"),
+    Row("olmo2", "Olmo2", DECODER_TASKS, "norms after blocks, and of queries and keys"),
+    Row("olmo3", "Olmo3", DECODER_TASKS, "OLMo 2 with windows in most layers"),
+)

@@ -10,6 +10,7 @@ from harness.configs.middle_end import (
     TextEncoderOnnxConfig,
 )
 from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -19,11 +20,6 @@ class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """OPT: embeddings narrower than the layers where configured so."""
 
     NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
-
-
-@register("biogpt", tasks=(*DECODER_TASKS, "token-classification"))
-class BioGptOnnxConfig(OPTOnnxConfig):
-    """BioGPT: an OPT with scaled embeddings."""
 
 
 @register("xglm", tasks=GENERATING_TASKS)
@@ -56,3 +52,9 @@ class BertGenerationEncoderOnnxConfig(TextEncoderOnnxConfig):
     """BERT for generation as an encoder, without types of tokens."""
 
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
+
+
+register_rows(
+    OPTOnnxConfig,
+    Row("biogpt", "BioGpt", (*DECODER_TASKS, "token-classification"), "scaled embeddings"),
+)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
@@ -14,18 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-@register("pegasus", tasks=SEQ2SEQ_TASKS)
-class PegasusOnnxConfig(BartOnnxConfig):
-    """PEGASUS: sinusoidal positions, norms before attention."""
-
-
-@register("pegasus", tasks=CAUSAL_TASKS)
-class PegasusDecoderOnnxConfig(BartDecoderOnnxConfig):
-    """PEGASUS's decoder alone."""
-
-
 @register("pegasus_x", tasks=SEQ2SEQ_TASKS)
-class PegasusXOnnxConfig(PegasusOnnxConfig):
+class PegasusXOnnxConfig(BartOnnxConfig):
     """PEGASUS-X: its encoder attends within blocks, and through global tokens."""
 
     @property
@@ -60,3 +51,14 @@ def _read_whole_blocks(encoder: nn.Module, *, size: int, pad_token_id: int) -> N
         return outputs
 
     encoder.forward = forward_whole_blocks
+
+
+register_rows(
+    BartOnnxConfig,
+    Row("pegasus", "Pegasus", SEQ2SEQ_TASKS, "sinusoidal positions, norms before attention"),
+)
+
+register_rows(
+    BartDecoderOnnxConfig,
+    Row("pegasus", "PegasusDecoder", CAUSAL_TASKS, "its decoder alone"),
+)

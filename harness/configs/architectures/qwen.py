@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS
-from harness.configs.tasks import register
 
-
-@register("qwen2", tasks=ANSWERING_TASKS)
-class Qwen2OnnxConfig(LlamaOnnxConfig):
-    """Qwen2: biases on queries, keys and values; layers from some depth on may see a window."""
-
-
-@register("qwen3", tasks=ANSWERING_TASKS)
-class Qwen3OnnxConfig(LlamaOnnxConfig):
-    """Qwen3: queries and keys are normalised for each head, whose size is free."""
+register_rows(
+    LlamaOnnxConfig,
+    Row("qwen2", "Qwen2", ANSWERING_TASKS, "biases, windows from some depth on"),
+    Row("qwen3", "Qwen3", ANSWERING_TASKS, "norms of queries and keys, heads of any size"),
+)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
@@ -36,44 +37,21 @@ class RobertaOnnxConfig(BertOnnxConfig):
     OMITTED_INPUTS: ClassVar[Mapping[str, str]] = NO_TOKEN_TYPES
 
 
-@register("xlm-roberta", tasks=ENCODER_TASKS)
-class XLMRobertaOnnxConfig(RobertaOnnxConfig):
-    """XLM-RoBERTa: RoBERTa over many languages."""
-
-
-@register("camembert", tasks=ENCODER_TASKS)
-class CamembertOnnxConfig(RobertaOnnxConfig):
-    """CamemBERT: RoBERTa over French."""
-
-
-@register("data2vec-text", tasks=ENCODER_TASKS)
-class Data2VecTextOnnxConfig(RobertaOnnxConfig):
-    """Data2Vec's text model: RoBERTa trained otherwise."""
-
-
-@register("roberta-prelayernorm", tasks=ENCODER_TASKS)
-class RobertaPreLayerNormOnnxConfig(RobertaOnnxConfig):
-    """RoBERTa that normalises before attention and feed-forward."""
-
-
-@register("xlm-roberta-xl", tasks=ENCODER_TASKS)
-class XLMRobertaXLOnnxConfig(RobertaOnnxConfig):
-    """XLM-RoBERTa-XL: normalises first, and not after its embeddings."""
-
-
-@register("xmod", tasks=ENCODER_TASKS)
-class XmodOnnxConfig(RobertaOnnxConfig):
-    """X-MOD: adapters of each language after every layer; the file has the default language's."""
-
-
-@register("ibert", tasks=ENCODER_TASKS)
-class IBertOnnxConfig(RobertaOnnxConfig):
-    """I-BERT in floating point, as its checkpoints are loaded."""
-
-
 @register("luke", tasks=ENCODER_TASKS)
 class LukeOnnxConfig(RobertaOnnxConfig):
     """LUKE reading words alone: the entities among them are left out, as forward allows."""
 
     INPUT_NAMES = BertOnnxConfig.INPUT_NAMES
     OMITTED_INPUTS = {}
+
+
+register_rows(
+    RobertaOnnxConfig,
+    Row("xlm-roberta", "XLMRoberta", ENCODER_TASKS, "many languages"),
+    Row("camembert", "Camembert", ENCODER_TASKS, "French"),
+    Row("data2vec-text", "Data2VecText", ENCODER_TASKS, "another training"),
+    Row("roberta-prelayernorm", "RobertaPreLayerNorm", ENCODER_TASKS, "norms before its blocks"),
+    Row("xlm-roberta-xl", "XLMRobertaXL", ENCODER_TASKS, "norms before its blocks"),
+    Row("xmod", "Xmod", ENCODER_TASKS, "adapters of each language, used for the default one"),
+    Row("ibert", "IBert", ENCODER_TASKS, "in floating point, as checkpoints are loaded"),
+)

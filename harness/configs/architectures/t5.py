@@ -8,6 +8,7 @@ from harness.configs.architectures.bart import BartReaderOnnxConfig
 from harness.configs.base import OnnxConfig
 from harness.configs.middle_end import TextEncoderOnnxConfig, TextSeq2SeqOnnxConfig
 from harness.configs.normalized_config import NormalizedSeq2SeqConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
@@ -55,31 +56,20 @@ class T5TokensOnnxConfig(TextEncoderOnnxConfig):
         return {"sequence_length": _bucket_ends(self)}
 
 
-@register("mt5", tasks=SEQ2SEQ_TASKS)
-class MT5OnnxConfig(T5OnnxConfig):
-    """mT5: a T5 with gates."""
+register_rows(
+    T5OnnxConfig,
+    Row("mt5", "MT5", SEQ2SEQ_TASKS, "gates in feed-forward layers"),
+    Row("umt5", "UMT5", SEQ2SEQ_TASKS, "mT5, relative positions in every layer"),
+)
 
+register_rows(
+    T5ReaderOnnxConfig,
+    Row("mt5", "MT5Reader", READER_TASKS, "reads one text"),
+    Row("umt5", "UMT5Reader", READER_TASKS, "reads one text"),
+)
 
-@register("mt5", tasks=READER_TASKS)
-class MT5ReaderOnnxConfig(T5ReaderOnnxConfig):
-    """mT5 reading one text."""
-
-
-@register("mt5", tasks=("token-classification",))
-class MT5TokensOnnxConfig(T5TokensOnnxConfig):
-    """mT5's encoder alone."""
-
-
-@register("umt5", tasks=SEQ2SEQ_TASKS)
-class UMT5OnnxConfig(MT5OnnxConfig):
-    """UMT5: an mT5 each of whose layers has relative positions of its own."""
-
-
-@register("umt5", tasks=READER_TASKS)
-class UMT5ReaderOnnxConfig(MT5ReaderOnnxConfig):
-    """UMT5 reading one text."""
-
-
-@register("umt5", tasks=("token-classification",))
-class UMT5TokensOnnxConfig(MT5TokensOnnxConfig):
-    """UMT5's encoder alone."""
+register_rows(
+    T5TokensOnnxConfig,
+    Row("mt5", "MT5Tokens", ("token-classification",), "its encoder alone"),
+    Row("umt5", "UMT5Tokens", ("token-classification",), "its encoder alone"),
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
@@ -56,6 +57,7 @@ class XLMOnnxConfig(BertOnnxConfig):
         return model
 
 
-@register("flaubert", tasks=ENCODER_TASKS)
-class FlaubertOnnxConfig(XLMOnnxConfig):
-    """FlauBERT: XLM over French. Eager refuses `pre_norm`, which no longer finds its cache."""
+register_rows(
+    XLMOnnxConfig,
+    Row("flaubert", "Flaubert", ENCODER_TASKS, "eager refuses `pre_norm`, which finds no cache"),
+)
