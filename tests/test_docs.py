@@ -37,6 +37,7 @@ def _without_its_classes() -> Iterator[None]:
 @pytest.mark.parametrize("path", [_runnable(path) for path in DOCUMENTS])
 def test_python_blocks_run(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [])
     document = Sybil([PythonCodeBlockParser()]).parse(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

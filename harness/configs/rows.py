@@ -47,6 +47,6 @@ def register_rows(like: type[OnnxConfig], *rows: Row) -> None:
                 f"{row.differs!r}, expected an identifier and how its model differs; correct it"
             )
         about = f"{row.architecture}, like {like.__name__}: {row.differs}."
-        content = {"__module__": module["__name__"], "__doc__": about}
-        made: type[OnnxConfig] = type(name, (like,), content)
+        home = module.get("__name__", "__main__")
+        made: type[OnnxConfig] = type(name, (like,), {"__module__": home, "__doc__": about})
         module[name] = register(row.architecture, tasks=row.tasks)(made)
