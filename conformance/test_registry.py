@@ -56,8 +56,8 @@ def test_every_input_has_a_dummy_input_generator(descriptions: list[OnnxConfig])
 
 
 def test_no_expectation_is_stale(pytestconfig: pytest.Config, registry: Registry) -> None:
-    files = pytestconfig.stash[CONTEXT].expectation_files
-    problems = examine_expectations(files, registry).problems
+    places = pytestconfig.stash[CONTEXT].expectation_places
+    problems = examine_expectations(places, registry).problems
     assert not problems, "\n".join(problems)
 
 

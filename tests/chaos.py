@@ -64,7 +64,7 @@ def play_round(seed: int, folder: Path) -> RoundResult:
     """Play one round in an empty folder."""
     chance = random.Random(seed)
     (folder / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
-    (folder / "none.toml").touch()
+    (folder / "known").mkdir()
     rules: list[Mapping[str, str]] = []
     lives, killed = 0, 0
     status: int | None = None
@@ -106,7 +106,13 @@ def _start(
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-p", "harness.pytest_plugin", "-n", "2"),
-                *("--config-module", "stub_judge", "--expectations=none.toml", *LIMITS, *chosen),
+                *(
+                    "--config-module",
+                    "stub_judge",
+                    "--expectations=known",
+                    *LIMITS,
+                    *chosen,
+                ),
                 *("--pyargs", "conformance.test_conformance"),
             ],
             cwd=folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,34 +17,35 @@ from harness.versions import installed_version
 if TYPE_CHECKING:
     from harness.matrix.expectation_checks import Examined, Known, VersionOf
     from harness.matrix.expectation_update import FileEdit
-    from harness.matrix.pairs import Matrix
+    from harness.matrix.full_matrix import FullMatrix
 
-COLUMNS = ("", "file", "entries", "active", "inactive", "pairs", "next expiry")
+COLUMNS = ("", "finding", "layer", "opsets", "cells", "expires")
 WRONG = 1
 
 expectations = typer.Typer(
     rich_markup_mode=None, help="Check the known failures, or update them from a run."
 )
 
-ExpectationFile = Annotated[
+KnownFailures = Annotated[
     Path | None,
     typer.Option(
-        "--expectations", metavar="FILE", help="Use this file instead of the committed files."
+        "--expectations",
+        metavar="PATH",
+        help="Use this folder, or this TOML file and its list, instead of the committed ones.",
     ),
 ]
 
 
 @expectations.command("check")
-def check(*, expectations: ExpectationFile = None, config_module: ConfigModules = None) -> int:
-    """Check every entry; exit 1 if one is wrong.
+def check(*, expectations: KnownFailures = None, config_module: ConfigModules = None) -> int:
+    """Check every finding and its list of cells; exit 1 if one is wrong.
 
-    Prints a table of the files, then the inactive entries and all problems.
+    Prints a table of the findings, then the inactive findings and all problems.
     """
     with clean_stdout() as stdout:
         load_descriptions(config_module)
-        files = _files(expectations)
-        examined, matrix = _examine(files, installed_version)
-        for line in _lines(files, examined, matrix):
+        examined, _ = _examine(expectations, installed_version)
+        for line in _lines(examined):
             typer.echo(line, file=stdout)
     return WRONG if examined.problems else 0
 
@@ -55,10 +55,10 @@ def update(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory or run file.")],
     *,
     write: Annotated[bool, typer.Option("--write", help="Write the files too.")] = False,
-    expectations: ExpectationFile = None,
+    expectations: KnownFailures = None,
     config_module: ConfigModules = None,
 ) -> int:
-    """Propose edits that make all outcomes of a run expected.
+    """Propose the lines and findings that make all outcomes of a run expected.
 
     Prints a diff of the files to stdout, and notes to stderr.
     """
@@ -68,8 +68,8 @@ def update(
         from harness.records import read_run
 
         found = read_run(run)
-        examined, matrix = _examine(_files(expectations), versions_of(found))
-        home = home_of if expectations is None else lambda _: expectations
+        examined, matrix = _examine(expectations, versions_of(found))
+        home = home_of if expectations is None else lambda _: _folder_of(expectations)
         proposed = propose_update(found, examined.require_sound(), matrix, home=home)
         for note in proposed.notes or ["nothing to change"]:
             typer.echo(note, err=True)
@@ -80,47 +80,43 @@ def update(
     return 0
 
 
-def _files(replacement: Path | None) -> tuple[Path, ...]:
-    from harness.matrix.expectation_files import committed_files
-
-    return committed_files() if replacement is None else (replacement,)
+def _folder_of(place: Path) -> Path:
+    return place if place.is_dir() else place.parent
 
 
-def _examine(files: Sequence[Path], version_of: VersionOf) -> tuple[Examined, Matrix]:
+def _examine(replacement: Path | None, version_of: VersionOf) -> tuple[Examined, FullMatrix]:
     from harness.matrix.expectation_checks import examine_expectations
-    from harness.matrix.pairs import Matrix
+    from harness.matrix.expectation_files import committed_folders
+    from harness.matrix.full_matrix import FullMatrix
     from harness.matrix.registry import read_registry
 
+    places = committed_folders() if replacement is None else (replacement,)
     registry = read_registry()
-    return examine_expectations(files, registry, version_of=version_of), Matrix(registry)
+    return examine_expectations(places, registry, version_of=version_of), FullMatrix.of(registry)
 
 
-def _lines(files: Sequence[Path], examined: Examined, matrix: Matrix) -> Iterator[str]:
-    """Yield a row for each file, then the inactive entries, then the problems."""
-    yield from table_lines(COLUMNS, (_row(path, examined, matrix) for path in files))
+def _lines(examined: Examined) -> Iterator[str]:
+    """Yield a row for each finding, then the inactive findings, then the problems."""
+    yield from table_lines(COLUMNS, (_row(one, examined.problems) for one in examined.known))
     for one in examined.known:
         if one.inactive:
-            yield f"inactive: {one.written.place.source} {one.inactive}"
+            yield f"inactive: {one.expectation.source} {one.inactive}"
     yield from examined.problems
     yield f"{len(examined.problems)} problems" if examined.problems else "no problems"
 
 
-def _row(path: Path, examined: Examined, matrix: Matrix) -> Sequence[str]:
-    known = [one for one in examined.known if one.written.place.path == path]
-    is_good = not any(problem.startswith(f"{path}:") for problem in examined.problems)
-    active = sum(not one.inactive for one in known)
-    covered = {pair for one in known for pair in matrix.pairs(one.expectation.box)}
+def _row(one: Known, problems: Sequence[str]) -> Sequence[str]:
+    written = one.written
+    files = tuple(f"{path}:" for path in (written.path, written.cells_path))
+    is_good = not any(problem.startswith(files) for problem in problems)
     return (
         GLYPHS[Outcome.PASSED if is_good else Outcome.FAILED],
-        path.name,
-        *map(str, (len(known), active, len(known) - active, len(covered))),
-        str(_next_expiry(known) or "none"),
+        written.path.stem,
+        written.entry.layer,
+        written.entry.opsets,
+        str(len(written.lines)),
+        str(written.entry.expires or "never"),
     )
-
-
-def _next_expiry(known: Sequence[Known]) -> date | None:
-    days = [one.written.entry.expires for one in known]
-    return min((day for day in days if day is not None), default=None)
 
 
 def _name(path: Path) -> str:
@@ -136,9 +132,12 @@ def _write(file: FileEdit) -> None:
 
     try:
         file.path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file.path, file.after)
+        if file.after:
+            write_atomically(file.path, file.after)
+        else:
+            file.path.unlink()
     except OSError as error:
         raise UsageError(
             f"{file.path}: cannot be written ({error.strerror}); make it writable"
         ) from error
-    typer.echo(f"wrote {file.path}", err=True)
+    typer.echo(f"{'wrote' if file.after else 'removed'} {file.path}", err=True)

@@ -29,7 +29,7 @@ from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.shared_work import SharedWork
 from harness.matrix.expectation_checks import load_expectations
-from harness.matrix.expectation_files import committed_files
+from harness.matrix.expectation_files import committed_folders
 from harness.matrix.expectations import Expectations
 from harness.matrix.registry import read_registry
 from harness.records import CellId, Outcome, Record, dump_line
@@ -78,8 +78,8 @@ class _CellServer:
     @cached_property
     def _expectations(self) -> Expectations:
         given = self._setup.expectations
-        files = committed_files() if given is None else tuple(map(Path, given))
-        return load_expectations(files, read_registry())
+        places = committed_folders() if given is None else tuple(map(Path, given))
+        return load_expectations(places, read_registry())
 
     @cached_property
     def _work(self) -> SharedWork:

@@ -30,11 +30,11 @@ class Message:
 class Setup(Message):
     """The settings of a run that a judge and its supervisor need.
 
-    `expectations` are expectation files, None for the committed ones. `process` is the name in
-    `started` lines, and `journals` the folder for the judge's journal. `mark` identifies the
-    judge and all processes that it starts: it is set in their environment. `parent` is the process
-    id of the supervisor's parent: if that parent ends, the supervisor ends too. It does not check
-    this if `parent` is None.
+    `expectations` are folders or files of known failures, None for the committed ones. `process`
+    is the name in `started` lines, and `journals` the folder for the judge's journal. `mark`
+    identifies the judge and all processes that it starts: it is set in their environment. `parent`
+    is the process id of the supervisor's parent: if that parent ends, the supervisor ends too. It
+    does not check this if `parent` is None.
     """
 
     profile: str

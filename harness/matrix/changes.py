@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -12,14 +10,12 @@ from typing import Any
 
 from harness.configs.left_out import FILE as LEFT_OUT
 from harness.configs.plugins import fixture_directories
-from harness.errors import UsageError
 from harness.matrix.changed_files import ChangedFile
 from harness.matrix.dependents import Dependents, exporter_at, read_dependents
 from harness.matrix.durations import FILE as DURATIONS
 from harness.matrix.durations import Durations
-from harness.matrix.expectation_files import TABLE
-from harness.matrix.names import select
-from harness.matrix.plan import Plan, select_models
+from harness.matrix.expectation_files import CELLS
+from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry
 from harness.matrix.smoke_set import RowSelector, select_rows, smoke_set
 
@@ -81,7 +77,7 @@ class _ChangeMapper:
         match relative.parts, relative.suffix:
             case ("models" | "regressions", _), ".json":
                 return self._of_architectures(file, {relative.stem.partition("~")[0]})
-            case ("expectations", _), ".toml":
+            case ("expectations", _), ".toml" | ".cells":
                 return self._of_expectations(file)
             case (name,), _ if name in {DURATIONS, LEFT_OUT}:
                 return None
@@ -104,28 +100,22 @@ class _ChangeMapper:
         return _change(file, models, (RowSelector(model=str(model)) for model in models))
 
     def _of_expectations(self, file: ChangedFile) -> Change | None:
-        """Select the rows of the expectations that were added, removed or edited."""
+        """Select the rows of the cells that a list gained or lost, or that a finding lists."""
         try:
-            before, after = _entries(file.before), _entries(file.after)
-            changed = [
-                entry
-                for text, entry in {**before, **after}.items()
-                if (text in before) != (text in after)
-            ]
-            selectors = {row for entry in changed for row in self._selectors_of(entry)}
-        except (ValueError, KeyError, TypeError, AttributeError):
+            changed = _changed_cells(file)
+            rows = {(id_.rpartition("/opset")[0], id_.rsplit("/", 1)[1]) for id_ in changed}
+        except (ValueError, IndexError):
             return self._of_engine(file)  # malformed; the error is reported when the file is loaded
+        selectors = [
+            RowSelector(model=str(model), task=task, exporter=exporter)
+            for model, tasks in self.registry.tasks.items()
+            for task in tasks
+            for exporter in self.registry.exporters
+            if (f"{model}/{task}", exporter) in rows
+        ]
         selected = {row.model for row in selectors}
         models = [model for model in self.registry.models if str(model) in selected]
         return _change(file, models, selectors)
-
-    def _selectors_of(self, entry: Mapping[str, Any]) -> list[RowSelector]:
-        try:
-            models = select_models(entry["architecture"], self.registry, subject="architecture")
-            exporters = select(entry["exporter"], self.registry.exporters, subject="exporter")
-        except UsageError:
-            return []  # names a model or an exporter that is no longer registered
-        return [RowSelector(model=str(m), exporter=name) for m in models for name in exporters]
 
     def _of_exporter(self, file: ChangedFile, exporter: str) -> Change:
         selectors = (
@@ -169,9 +159,19 @@ def _change(
     return Change(path=file.path, names=names, selectors=frozenset(selectors)) if names else None
 
 
-def _entries(content: bytes | None) -> dict[str, Mapping[str, Any]]:
-    tables = tomllib.loads((content or b"").decode()).get(TABLE, [])
-    return {json.dumps(table, sort_keys=True, default=repr): table for table in tables}
+def _changed_cells(file: ChangedFile) -> set[str]:
+    """Return the cells of changed lines of a list, or all cells of a changed finding.
+
+    The list of a removed finding is removed too, so it selects them.
+    """
+    if file.location.suffix == CELLS:
+        return _listed_cells(file.before) ^ _listed_cells(file.after)
+    path = file.location.with_suffix(CELLS)
+    return _listed_cells(path.read_bytes() if path.exists() else None)
+
+
+def _listed_cells(content: bytes | None) -> set[str]:
+    return {line.partition(" ")[0] for line in (content or b"").decode().splitlines()}
 
 
 def _in_fixtures(location: Path) -> PurePosixPath:

@@ -1,12 +1,9 @@
-"""Where the entries of expectation files stand, and reading them; what they mean is checked next.
-
-What is no TOML cannot be read at all. Everything else that is wrong is told, and reading goes on.
-"""
+"""Files of known failures: one TOML file a finding, and beside it the list of its cells."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,79 +12,82 @@ from harness.configs.plugins import fixture_directories
 from harness.errors import UsageError
 
 if TYPE_CHECKING:
-    from harness.matrix.expectation_schema import ExpectationEntry
+    from harness.matrix.expectation_schema import FindingEntry
 
-TABLE = "expectation"
 FOLDER = "expectations"
+FINDING, CELLS = ".toml", ".cells"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where an entry stands, for messages (`text`) and for records (`source`)."""
+class WrittenFinding:
+    """A finding of the right form as its two files state it; `lines` are the lines of its list."""
 
     path: Path
-    number: int
+    entry: FindingEntry
+    lines: tuple[str, ...]
 
     @property
-    def text(self) -> str:
-        return f"{self.path}: entry {self.number}:"
-
-    @property
-    def source(self) -> str:
-        return f"{self.path.name}, entry {self.number}"
+    def cells_path(self) -> Path:
+        return self.path.with_suffix(CELLS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """An entry of the right form, as it is written."""
-
-    place: Place
-    entry: ExpectationEntry
+def committed_folders() -> tuple[Path, ...]:
+    """Return the folder of known failures of every fixture folder, this project's last."""
+    folders = (directory / FOLDER for directory in fixture_directories())
+    return tuple(folder for folder in folders if folder.is_dir())
 
 
-def committed_files() -> tuple[Path, ...]:
-    """The expectation files of every fixture folder, ours last."""
-    return tuple(
-        path
-        for directory in fixture_directories()
-        for path in sorted((directory / FOLDER).glob("*.toml"))
-    )
+def read_findings(place: Path) -> Iterator[WrittenFinding | str]:
+    """Yield the findings of a folder, or of one TOML file, and a line for each error in them.
 
-
-def read_entries(path: Path) -> Iterator[Written | str]:
-    """The entries of a file in order, and in place of those of another form one line for each
-    thing that is wrong with them. Raises UsageError for what cannot be read as TOML.
+    Raises UsageError if a file cannot be read or is not TOML.
     """
+    if place.is_dir():
+        yield from _lists_without_finding(place)
+    for path in finding_paths(place):
+        yield from _read_finding(path)
+
+
+def finding_paths(place: Path) -> tuple[Path, ...]:
+    """Return the TOML files of a folder, sorted; the path itself if it is not a folder."""
+    return tuple(sorted(place.glob(f"*{FINDING}"))) if place.is_dir() else (place,)
+
+
+def _lists_without_finding(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob(f"*{CELLS}")):
+        finding = path.with_suffix(FINDING)
+        if not finding.exists():
+            yield f"{path}: {finding.name} is missing beside it; add it or remove the list"
+
+
+def _read_finding(path: Path) -> Iterator[WrittenFinding | str]:
     from harness.matrix.expectation_schema import DefectsError, parse_entry
 
-    content = _parse(read_source(path), path)
-    for key in sorted(set(content) - {TABLE}):
-        yield f"{path}: key {key!r} is not known; write [[{TABLE}]] tables only"
-    tables = content.get(TABLE, [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        yield f"{path}: {TABLE!r} is no array of tables; write [[{TABLE}]]"
+    cells = path.with_suffix(CELLS)
+    table = _parse(read_source(path), path)
+    if not cells.exists():
+        yield f"{path}: {cells.name} is missing beside it; write it with expectations update"
         return
-    for number, table in enumerate(tables, start=1):
-        place = Place(path=path, number=number)
-        try:
-            yield Written(place=place, entry=parse_entry(table))
-        except DefectsError as error:
-            yield from (f"{place.text} {defect}" for defect in error.defects)
+    lines = tuple(read_source(cells).splitlines())
+    try:
+        yield WrittenFinding(path=path, entry=parse_entry(table), lines=lines)
+    except DefectsError as error:
+        yield from (f"{path}: {defect}" for defect in error.defects)
 
 
 def read_source(path: Path) -> str:
-    """The text of a file, its line ends as they are; raises UsageError where it cannot be read."""
+    """Return the text of a file; raises UsageError if it cannot be read."""
     try:
         return path.read_bytes().decode("utf-8")
     except OSError as error:
         raise UsageError(
-            f"{path}: cannot be read ({error.strerror}); give an existing file"
+            f"{path}: cannot be read ({error.strerror}); give an existing file or folder"
         ) from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: is not TOML ({error}); save it as UTF-8") from error
+        raise UsageError(f"{path}: is not text ({error}); save it as UTF-8") from error
 
 
-def _parse(text: str, path: Path) -> Mapping[str, Any]:
+def _parse(text: str, path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -24,7 +24,7 @@ from harness.isolation.limits import Limits
 from harness.isolation.supervisor import CellJob, CellResult
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
-from harness.matrix.expectation_files import committed_files
+from harness.matrix.expectation_files import committed_folders
 from harness.matrix.expectations import Expectations
 from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.plan import Plan
@@ -198,15 +198,15 @@ class RunContext:
         return Fingerprints(max_examples=self.profile.max_examples, seed=self.seed)
 
     @property
-    def expectation_files(self) -> tuple[Path, ...]:
-        """The files of known failures: the given one, or all committed ones."""
+    def expectation_places(self) -> tuple[Path, ...]:
+        """The given folder or file of known failures, or all committed folders."""
         replacement = options.path_of(options.EXPECTATIONS, self.config)
-        return committed_files() if replacement is None else (replacement,)
+        return committed_folders() if replacement is None else (replacement,)
 
     @cached_property
     def expectations(self) -> Expectations:
         with usage_errors():
-            return load_expectations(self.expectation_files, self.registry)
+            return load_expectations(self.expectation_places, self.registry)
 
     @cached_property
     def seed(self) -> int:

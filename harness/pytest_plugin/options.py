@@ -75,7 +75,7 @@ CONFIG_MODULE = Option(
     "--config-module", "MODULES", "Modules that register architectures or exporters.", True
 )
 EXPECTATIONS = Option(
-    "--expectations", "FILE", "File of known failures, used instead of the committed files."
+    "--expectations", "PATH", "Folder or file of known failures, instead of the committed ones."
 )
 MAX_EXAMPLES = Option("--max-examples", "N", "Examples per cell, instead of the profile's number.")
 RESUME = Option("--resume", "RUN", "Continue the run in this folder: judge what has no record yet.")

@@ -127,7 +127,7 @@ def test_a_source_counts_for_the_cells_that_are_made_of_it(
         ("fixtures/regressions/bert.json", "[]", [BERT]),
         ("fixtures/regressions/gpt2.json", "[]", [GPT2, LARGE]),
         ("fixtures/durations.json", "{}", []),
-        ("fixtures/expectations/dynamo.toml", "", []),
+        ("fixtures/expectations/dynamo-opset17-pad.toml", "", []),
     ],
 )
 def test_a_fixture_counts_where_it_is_used(

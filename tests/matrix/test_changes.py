@@ -181,8 +181,8 @@ def test_a_row_selects_its_architecture(selected: Any, registry: Registry) -> No
         added("something.bin"),
         deleted(f"{ARCHITECTURES}/gone.py"),
         added("fixtures/unknown.json"),
-        edited("fixtures/expectations/dynamo.toml", ("[[expectation]]", "[[")),
-        edited("fixtures/expectations/dynamo.toml", ('architecture = "', 'name = "')),
+        added("fixtures/expectations/new.cells", "bert"),
+        ChangedFile(root=ROOT, path="fixtures/expectations/x.cells", before=None, after=b"\xff"),
     ],
     ids=lambda file: f"{file.path}",
 )
@@ -217,7 +217,7 @@ def test_the_engine_selects_the_smoke_set(
         edited(f"{ARCHITECTURES}/bert.py", ('"""', '"""Another docstring. ')),
         edited("fixtures/models/bert.json", ("{", "{\n\n")),
         edited("pyproject.toml", ("[project]", "# a comment\n[project]")),
-        edited("fixtures/expectations/dynamo.toml", ("# Known", "# All known")),
+        edited("fixtures/expectations/dynamo-opset17-pad.toml", ("exporter", "# c\nexporter")),
     ],
     ids=lambda file: f"{file.path}",
 )
@@ -247,37 +247,40 @@ def test_fixtures_select_their_architecture(
     assert rows(selected(file), registry) == every_row(registry, "gpt2")
 
 
-ENTRY = """
-[[expectation]]
-architecture = "{architecture}"
-task = "fill-mask"
-opsets = "18"
-exporter = "{exporter}"
-requirement = "checker"
-reason = "r"
-issue = "docs/findings/x.md"
-layer = "onnx"
-"""
+def cells(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
 
 
-def expectations(before: str, after: str) -> ChangedFile:
-    path = "fixtures/expectations/dynamo.toml"
-    return ChangedFile(root=ROOT, path=path, before=before.encode(), after=after.encode())
+def test_the_lines_that_a_list_gains_or_loses_select_their_rows(
+    selected: Any, registry: Registry
+) -> None:
+    kept = "vit/image-classification/opset18/dynamo"
+    changed = ("bert/fill-mask/opset18/dynamo", "distilbert/fill-mask/opset9/torchscript export")
+    gone = "removed/fill-mask/opset18/dynamo"
+    for before, after in ((cells(kept), cells(kept, *changed)), (cells(*changed, gone), None)):
+        path = "fixtures/expectations/some.cells"
+        found = selected(ChangedFile(root=ROOT, path=path, before=before, after=after))
+        assert names(found) == {"bert", "distilbert"}
+        assert rows(found, registry) == {
+            ("bert", "fill-mask", "dynamo"),
+            ("distilbert", "fill-mask", "torchscript"),
+        }
+    same = ChangedFile(root=ROOT, path=path, before=cells(kept), after=cells(f"{kept} export"))
+    assert names(selected(same)) == set()
 
 
-def test_an_expectation_selects_what_it_stands_for(selected: Any, registry: Registry) -> None:
-    kept = ENTRY.format(architecture="vit", exporter="*")
-    one = ENTRY.format(architecture="bert,distil*", exporter="dynamo")
-    every = every_row(registry, "bert", "distilbert")
-    of_dynamo = {row for row in every if row[2] == "dynamo"}
-    for before, after in ((kept, kept + one), (one + kept, kept)):
-        changes = selected(expectations(before, after))
-        assert rows(changes, registry) == of_dynamo
-        assert names(changes) == {"bert", "distilbert"}
-    gone = ENTRY.format(architecture="removed", exporter="dynamo")
-    assert names(selected(expectations(kept + gone, kept))) == set()
-    edited_reason = one.replace('"r"', '"better"')
-    assert rows(selected(expectations(one, edited_reason)), registry) == of_dynamo
+def test_a_finding_selects_the_rows_of_its_list(
+    selected: Any, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "expectations"
+    folder.mkdir()
+    (folder / "some.cells").write_text("bert/fill-mask/opset18/dynamo\n")
+    monkeypatch.setattr("harness.configs.plugins._fixture_directories", [tmp_path])
+    for before, after in ((b"reason = 'a'", b"reason = 'b'"), (None, b"reason = 'a'")):
+        file = ChangedFile(root=tmp_path, path="expectations/some.toml", before=before, after=after)
+        assert rows(selected(file), registry) == {("bert", "fill-mask", "dynamo")}
+    (folder / "some.cells").unlink()
+    assert names(selected(file)) == set()
 
 
 def test_an_exporter_selects_itself_on_the_smoke_set(selected: Any, registry: Registry) -> None:

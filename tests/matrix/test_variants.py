@@ -14,7 +14,6 @@ from harness.errors import UsageError
 from harness.evidence.fixtures import TinyModel, find_stored_atol, find_variants
 from harness.evidence.models import read_tiny
 from harness.judge.profiles import PROFILES
-from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.plan import Selection, make_plan
 from harness.matrix.registry import Registry, read_registry
 from harness.matrix.seeds import cell_seed
@@ -214,58 +213,6 @@ def test_a_misspelt_variant_is_met_with_the_nearest(registry: Registry) -> None:
 def test_a_variant_without_the_task_selects_no_cell(registry: Registry) -> None:
     with pytest.raises(UsageError, match=r"tasks of these architectures: fill-mask$"):
         selected(registry, "bert~tall", task="question-answering")
-
-
-ENTRY = """\
-[[expectation]]
-architecture = "{architecture}"
-task = "{task}"
-opsets = "18"
-exporter = "dynamo"
-requirement = "agreement"
-reason = "rounds twice"
-issue = "https://example.org/issues/1"
-layer = "onnxscript"
-"""
-
-
-@pytest.mark.parametrize(
-    ("architecture", "covered"),
-    [
-        ("bert", {"bert", "bert~tall", "bert~wide"}),
-        ("bert~tall", {"bert~tall"}),
-        ("*~*", {"bert~tall", "bert~wide"}),
-    ],
-)
-def test_an_expectation_of_an_architecture_covers_its_variants(
-    registry: Registry, tmp_path: Path, architecture: str, covered: set[str]
-) -> None:
-    path = tmp_path / "known.toml"
-    path.write_text(ENTRY.format(architecture=architecture, task="fill-mask"))
-    expectations = load_expectations((path,), registry)
-    found = {
-        str(model)
-        for model in registry.models
-        if expectations.find(CellId.parse(f"{model}/fill-mask/opset18/dynamo"), "agreement")
-    }
-    assert found == covered
-
-
-@pytest.mark.parametrize(
-    ("architecture", "task", "what"),
-    [
-        ("bert~tal", "fill-mask", "architecture 'bert~tal': matches none; did you mean bert~tall"),
-        ("bert~tall", "question-answering", "bert~tall has no task question-answering"),
-    ],
-)
-def test_an_expectation_that_matches_no_variant_is_refused(
-    registry: Registry, tmp_path: Path, architecture: str, task: str, what: str
-) -> None:
-    path = tmp_path / "known.toml"
-    path.write_text(ENTRY.format(architecture=architecture, task=task))
-    with pytest.raises(UsageError) as caught:
-        load_expectations((path,), registry)
-    assert what in str(caught.value)
 
 
 def test_a_variant_meets_the_examples_of_its_architecture() -> None:

@@ -29,7 +29,7 @@ def project(tmp_path: Path) -> Path:
     directory = tmp_path / "project"
     directory.mkdir()
     (directory / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
-    (directory / NO_EXPECTATIONS).touch()
+    (directory / NO_EXPECTATIONS).mkdir()
     return directory
 
 

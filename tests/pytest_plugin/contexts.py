@@ -14,7 +14,7 @@ from harness.pytest_plugin.context import WORKER_INPUT, RunContext
 def context_of(directory: Path, *options: str) -> RunContext:
     """Return the context of a controller that was started in `directory` with these options."""
     if not any(option.startswith("--expectations") for option in options):
-        (directory / NO_EXPECTATIONS).touch()
+        (directory / NO_EXPECTATIONS).mkdir(exist_ok=True)
         options = (*options, f"--expectations={directory / NO_EXPECTATIONS}")
     config: Any = _prepareconfig(
         ["-p", "harness.pytest_plugin", f"--rootdir={directory}", "-c/dev/null", *options]

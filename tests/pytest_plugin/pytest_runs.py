@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.records import Outcome, Run, read_run
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-NO_EXPECTATIONS = "no_expectations.toml"
+NO_EXPECTATIONS = "no_expectations"
 SUITE = ("--pyargs", "conformance.test_conformance")
 SMALL = (
     *("--architecture", "bert,vit", "--task", "fill-mask,image-*", "--opset", "14,18"),

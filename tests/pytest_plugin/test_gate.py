@@ -34,7 +34,7 @@ def checkout(tmp_path: Path) -> Path:
         else:
             shutil.copy(source, directory)
     (directory / ".gitignore").write_text("__pycache__/\nrun*/\n")
-    (directory / NO_EXPECTATIONS).touch()
+    (directory / NO_EXPECTATIONS).mkdir()
     git(directory, "init", "--initial-branch", "main")
     git(directory, "add", "--all")
     git(directory, "commit", "--message", "first")

@@ -11,22 +11,22 @@ import pytest
 from pytest_runs import CELL, LADDER, SMALL, Result, RunPytest, rule
 
 from harness.records import CellId, Outcome
+from tests.written_findings import write_finding
 
 INCREMENTAL = (*SMALL, "--incremental")
 VERIFY = (*SMALL, "--incremental=verify")
 FAILING = rule("failed", cell="vit*", requirement="weights")
-EXPECTED = """
-[[expectation]]
-architecture = "vit"
-task = "image-*"
-opsets = "14..18"
-exporter = "*"
-requirement = "weights"
-outcome = "failed"
-reason = "it is known"
-issue = "https://example.org/1"
-layer = "exporter"
-"""
+EXPECTED = {
+    "requirement": "weights",
+    "opsets": "14..18",
+    "exporter": "*",
+    "cells": [
+        f"vit/{task}/opset{opset}/{exporter}"
+        for task in ("feature-extraction", "image-classification", "masked-im")
+        for opset in (14, 18)
+        for exporter in ("dynamo", "torchscript")
+    ],
+}
 
 Again = Callable[..., Result]
 
@@ -131,25 +131,25 @@ def test_a_failure_is_reused_with_its_findings(again: Again) -> None:
 def test_a_changed_expectation_changes_the_outcome_and_nothing_is_judged(
     again: Again, project: Path
 ) -> None:
-    (project / "known.toml").write_text(EXPECTED)
+    write_finding(project, **EXPECTED)
     green = again(*INCREMENTAL, rules=[FAILING], expectations="known.toml")
     assert green.status == 0, green.output
     red = again(*INCREMENTAL)
     assert (red.status, judged(red)) == (1, set())
-    (project / "known.toml").write_text(EXPECTED.replace('"weights"', '"weights,cache"'))
+    write_finding(project, **{**EXPECTED, "requirement": "weights,cache"})
     both = again(*INCREMENTAL, expectations="known.toml")
     assert (both.status, judged(both)) == (1, set())
     record = both.run.records["vit/image-classification/opset18/dynamo", "cache"]
     assert record.outcome is Outcome.XPASSED
     assert record.reused == "run1"
-    (project / "known.toml").write_text(EXPECTED)
+    write_finding(project, **EXPECTED)
     assert again(*INCREMENTAL, expectations="known.toml").status == 0
 
 
 def test_what_passed_against_an_expectation_is_kept_as_it_was_judged(
     again: Again, project: Path
 ) -> None:
-    (project / "known.toml").write_text(EXPECTED)
+    write_finding(project, **EXPECTED)
     assert again(*INCREMENTAL, expectations="known.toml").status == 1
     plain = again(*INCREMENTAL)
     assert (plain.status, judged(plain)) == (0, set())
@@ -168,8 +168,7 @@ def test_what_ended_without_a_verdict_is_judged_again(again: Again, do: str) -> 
 
 
 def test_an_expected_crash_is_judged_again(again: Again, project: Path) -> None:
-    crash = EXPECTED.replace('"failed"', '"crashed"')
-    (project / "known.toml").write_text(crash)
+    write_finding(project, **EXPECTED, outcome="crashed")
     known = [rule("kill", cell="vit*", requirement="weights")]
     for _ in range(2):
         result = again(*INCREMENTAL, rules=known, expectations="known.toml")
@@ -283,7 +282,7 @@ def test_verify_finds_what_now_crashes_even_where_that_is_expected(
     again: Again, project: Path
 ) -> None:
     again(*INCREMENTAL, "--architecture", "vit")
-    (project / "known.toml").write_text(EXPECTED.replace('"failed"', '"crashed"'))
+    write_finding(project, **EXPECTED, outcome="crashed")
     crash = [rule("kill", cell="vit*", requirement="weights")]
     result = again(*VERIFY, "--architecture", "vit", rules=crash, expectations="known.toml")
     assert result.status == 1

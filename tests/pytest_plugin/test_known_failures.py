@@ -7,25 +7,14 @@ from pathlib import Path
 import pytest
 from pytest_runs import AFTER_CHECKER, CELL, SMALL, Rule, RunPytest, rule
 
-KNOWN = """\
-[[expectation]]
-architecture = "bert"
-task = "fill-mask"
-opsets = "18"
-exporter = "dynamo"
-requirement = "checker"
-outcome = "{outcome}"
-reason = "known since long"
-issue = "https://example.org/issues/1"
-layer = "onnx"
-"""
+from tests.written_findings import write_finding
+
+KEYS = {"requirement": "checker", "reason": "known since long", "cells": [CELL]}
 
 
 @pytest.fixture
 def known(project: Path) -> Path:
-    path = project / "known.toml"
-    path.write_text(KNOWN.format(outcome="failed"))
-    return path
+    return write_finding(project, **KEYS)
 
 
 @pytest.mark.parametrize("workers", ["0", pytest.param("2", marks=pytest.mark.gate)])
@@ -67,6 +56,28 @@ def test_anything_else_is_red(
     assert f"{CELL} {outcome}: " in result.output
 
 
+def test_the_expected_failure_with_another_message_is_red(
+    run_pytest: RunPytest, project: Path
+) -> None:
+    known = write_finding(project, **KEYS, message="got \\d{2}", example="got 12")
+    result = run_pytest(*SMALL, rules=[rule("failed")], expectations=str(known))
+    assert result.status == 1
+    assert "1 failed, 7 passed" in result.output
+    record = result.run.records[CELL, "checker"]
+    assert (record.outcome, record.expectation) == ("failed", None)
+    what = "known.toml lists this (known since long): got a message that its pattern does not"
+    assert what in record.message
+    assert what in result.output
+
+
+def test_a_folder_of_findings_may_be_given(run_pytest: RunPytest, project: Path) -> None:
+    write_finding(project / "folder", "one", **KEYS)
+    write_finding(project / "folder", "two", requirement="opset", cells=[CELL])
+    rules = [rule("failed"), rule("failed", requirement="opset")]
+    result = run_pytest(*SMALL, "-n", "2", rules=rules, expectations="folder")
+    assert result.status == 0, result.output
+
+
 def test_runxfail_shows_expected_failures(run_pytest: RunPytest, known: Path) -> None:
     arguments = (*SMALL, "--runxfail")
     result = run_pytest(*arguments, rules=[rule("failed")], expectations=str(known))
@@ -75,7 +86,8 @@ def test_runxfail_shows_expected_failures(run_pytest: RunPytest, known: Path) ->
 
 
 def test_an_expected_crash_is_xfailed_and_green(run_pytest: RunPytest, known: Path) -> None:
-    known.write_text(KNOWN.format(outcome="crashed"))
+    crash = {"outcome": "crashed", "message": "exit", "example": "got exit status 3"}
+    write_finding(known.parent, **KEYS, **crash)
     arguments = (*SMALL, "-n", "2")
     result = run_pytest(*arguments, rules=[rule("exit")], expectations=str(known))
     assert result.status == 0, result.output
@@ -83,9 +95,8 @@ def test_an_expected_crash_is_xfailed_and_green(run_pytest: RunPytest, known: Pa
     assert result.outcomes(CELL) == ["passed", "passed", "xfailed", *["skipped"] * AFTER_CHECKER]
 
 
-def test_a_config_module_brings_its_own(run_pytest: RunPytest, project: Path, known: Path) -> None:
-    (project / "theirs" / "expectations").mkdir(parents=True)
-    known.rename(project / "theirs" / "expectations" / "known.toml")
+def test_a_config_module_brings_its_own(run_pytest: RunPytest, project: Path) -> None:
+    write_finding(project / "theirs" / "expectations", **KEYS)
     (project / "their_configs.py").write_text(
         "from pathlib import Path\n"
         "from harness.configs.plugins import register_fixtures\n"

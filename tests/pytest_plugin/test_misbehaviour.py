@@ -9,6 +9,7 @@ from pytest_runs import AFTER_CHECKER, CELL, LADDER, SMALL, Result, RunPytest, r
 
 from harness.isolation.process_tree import processes_of_run
 from harness.records import Outcome, Record
+from tests.written_findings import write_finding
 
 LIMITS = ("--cell-timeout", "6", "--cell-memory", "400M")
 BAD = {
@@ -37,7 +38,7 @@ def result(
     """A run in which some cells misbehave, each in another way."""
     project = tmp_path_factory.mktemp("project")
     (project / "pytest.ini").write_text("[pytest]\naddopts = -p no:cacheprovider\n")
-    (project / "no_expectations.toml").touch()
+    (project / "no_expectations").mkdir()
     selection = ("--architecture", "bert", "--exporter", "dynamo", "--opset", "18..20")
     rules = [rule(do, cell=cell) for do, cell in zip((*BAD, *HARMLESS), cells, strict=True)]
     return RunPytest(project)(*selection, *LIMITS, "-n", request.param, rules=rules)
@@ -105,11 +106,7 @@ def record_of(result: Result, cell: str) -> Record:
 
 
 def test_an_expected_time_out_is_xfailed(run_pytest: RunPytest, project: Path) -> None:
-    (project / "known.toml").write_text(
-        "[[expectation]]\narchitecture='bert'\ntask='fill-mask'\nopsets='18'\nexporter='dynamo'\n"
-        "requirement='checker'\noutcome='timed_out'\nreason='slow'\n"
-        "issue='https://example.org/1'\nlayer='exporter'\n"
-    )
+    write_finding(project, cells=[CELL], requirement="checker", outcome="timed_out")
     result = run_pytest(
         *(*SMALL, "--cell-timeout", "3"), rules=[rule("hang")], expectations="known.toml"
     )

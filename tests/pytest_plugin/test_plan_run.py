@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from contextlib import nullcontext
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,6 +18,7 @@ from conformance import test_registry
 from harness.exporters import register_exporter
 from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.records import RunShard
+from tests.written_findings import write_finding
 
 
 class Elsewhere:
@@ -154,34 +156,18 @@ def test_changes_since_an_unknown_revision_are_one_line(
     assert line in str(caught.value)
 
 
-ENTRY = """
-[[expectation]]
-architecture = "{architecture}"
-task = "fill-mask"
-opsets = "18"
-exporter = "dynamo"
-requirement = "checker"
-reason = "a test"
-issue = "https://example.invalid/1"
-layer = "onnx"
-{more}
-"""
-
-
 @pytest.mark.parametrize(
-    ("architecture", "more", "problem"),
+    ("changes", "problem"),
     [
-        ("bert", "", ""),
-        ("bertt", "", "'bertt': matches none"),
-        ("bert", "expires = 2026-01-01", "expired on 2026-01-01"),
+        ({}, ""),
+        ({"cells": ["bertt/fill-mask/opset18/dynamo"]}, "did you mean bert/fill-mask"),
+        ({"expires": date(2026, 1, 1)}, "expired on 2026-01-01"),
     ],
 )
 def test_the_suite_refuses_a_stale_expectation(
-    tmp_path: Path, architecture: str, more: str, problem: str
+    tmp_path: Path, changes: dict[str, Any], problem: str
 ) -> None:
-    path = tmp_path / "known.toml"
-    path.write_text(ENTRY.format(architecture=architecture, more=more))
-    context = context_of(tmp_path, f"--expectations={path}")
+    context = context_of(tmp_path, f"--expectations={write_finding(tmp_path, **changes)}")
     config: Any = SimpleNamespace(stash={CONTEXT: context})
     with pytest.raises(AssertionError, match=problem) if problem else nullcontext():
         test_registry.test_no_expectation_is_stale(config, context.registry)

@@ -17,6 +17,7 @@ from harness.pytest_plugin.ending import crash_records, missing_records
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
 from harness.records import JOURNALS, CellId, Outcome, Record, Started, make_footer, read_run
+from tests.written_findings import write_finding
 
 DONE, PART, WAITING = (
     CellId.parse(f"{name}/opset{opset}/dynamo")
@@ -220,13 +221,10 @@ def test_a_crash_is_at_the_first_requirement_without_a_record(tmp_path: Path) ->
 
 
 def test_an_expected_crash_is_xfailed(tmp_path: Path) -> None:
-    (tmp_path / "known.toml").write_text(
-        "[[expectation]]\n"
-        'architecture = "bert"\ntask = "fill-mask"\nopsets = "18"\nexporter = "dynamo"\n'
-        'requirement = "opset"\noutcome = "crashed"\nlayer = "onnxruntime"\n'
-        'reason = "a test"\nissue = "https://example.invalid/1"\n'
-    )
-    context, run = begin(tmp_path, f"--expectations={tmp_path / 'known.toml'}")
+    crash = {"outcome": "crashed", "message": "death of the pytest process"}
+    example = "opset: got the death of the pytest process that ran the cell"
+    path = write_finding(tmp_path, requirement="opset", **crash, cells=[PART], example=example)
+    context, run = begin(tmp_path, f"--expectations={path}")
     start(run, PART)
     run.add(passed(PART, "export"))
     first, *_ = crash_records(run, PART, context)

@@ -51,7 +51,7 @@ class Hosts:
         work = home / "work"
         for folder in (work, home / "tmp"):
             folder.mkdir()
-        (work / NO_EXPECTATIONS).touch()
+        (work / NO_EXPECTATIONS).mkdir()
         return ("--tx", f"ssh={name}//python={home}/bin/python//chdir={work}")
 
 

@@ -6,6 +6,7 @@ import pytest
 from pytest_runs import CELL, LADDER, SMALL, Result, RunPytest, rule
 
 from harness.records import Outcome
+from tests.written_findings import write_finding
 
 OTHER = "bert/fill-mask/opset14/dynamo"
 
@@ -44,11 +45,8 @@ def test_more_failures_than_there_are_stop_nothing(run_pytest: RunPytest) -> Non
 
 
 def test_an_expected_crash_is_no_failure_to_stop_at(run_pytest: RunPytest) -> None:
-    (run_pytest.project / "known.toml").write_text(
-        "[[expectation]]\narchitecture = 'bert'\ntask = 'fill-mask'\nopsets = '18'\n"
-        "exporter = 'dynamo'\nrequirement = 'checker'\noutcome = 'crashed'\nreason = 'r'\n"
-        "issue = 'https://example.org/1'\nlayer = 'onnx'\n"
-    )
+    crash = {"outcome": "crashed", "message": "exit", "example": "got exit status 3"}
+    write_finding(run_pytest.project, requirement="checker", **crash)
     arguments = (*SMALL, "-x", "-n", "1")
     result = run_pytest(*arguments, rules=[rule("exit")], expectations="known.toml")
     assert result.status == 0, result.output

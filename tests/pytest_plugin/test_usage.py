@@ -8,6 +8,8 @@ import pytest
 from pytest_runs import SMALL, RunPytest
 from wrong_options import WRONG
 
+from tests.written_findings import write_finding
+
 
 @pytest.mark.parametrize(
     ("arguments", "line"), [WRONG[0], WRONG[10], WRONG[14]], ids=lambda value: str(value)[:40]
@@ -66,8 +68,8 @@ def test_the_default_run_folder_is_new_each_time(run_pytest: RunPytest, project:
 
 
 def test_a_stale_expectation_stops_the_run(run_pytest: RunPytest, project: Path) -> None:
-    (project / "known.toml").write_text("[[expectation]]\narchitecture = 'bert'\n")
+    write_finding(project, exporter=None)
     result = run_pytest(*SMALL, "-n", "2", expectations="known.toml")
     assert result.status == 4
     (error,) = result.error_lines
-    assert "known.toml: entry 1: key 'task' is missing; add it" in error
+    assert "known.toml: key 'exporter' is missing; add it" in error
