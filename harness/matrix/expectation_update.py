@@ -157,9 +157,9 @@ class _Changes:
     def notes(self) -> Iterator[str]:
         for path in sorted({*self._added, *self._removed}):
             counts = Counter(map(str, self._removed[path].values()))
-            ended = [f"{count} removed that {outcome}" for outcome, count in sorted(counts.items())]
-            added = [f"{len(self._added[path])} added"] if self._added[path] else []
-            yield f"{path.name}: pairs: {', '.join([*added, *ended])}"
+            ended = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
+            removed = f", {counts.total()} removed ({ended})" if counts else ""
+            yield f"{path.name}: {len(self._added[path])} pairs added{removed}"
         for folder, failures in sorted(self._new.items()):
             yield f"{folder}: {len(failures)} pairs in new findings, without reason and issue"
         for what, pairs in self._open.items():

@@ -127,7 +127,7 @@ def test_update_prints_a_diff_and_writes_nothing(
     assert result.status == 0
     assert contents(known) == before
     assert f" {CELLS[1]}\n-{CELLS[0]}\n+bert/fill-mask/opset11/torchscript\n" in result.out
-    assert "known.toml: pairs: 1 added, 1 removed that passed\n" in result.err
+    assert "known.toml: 1 pairs added, 1 removed (1 passed)\n" in result.err
     assert "this run was interrupted" in result.err
     subprocess.run(["git", "apply"], cwd=known.parent, input=result.out, text=True, check=True)
     applied = contents(known)

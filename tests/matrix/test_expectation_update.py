@@ -47,7 +47,7 @@ def test_a_failure_with_the_signature_of_a_finding_is_a_line_more(known: Path) -
     (file,) = update.files
     assert (file.path, file.before) == (known, known.read_text())
     assert file.after == f"{BERT}\n{TALL}\n{VIT}\n"
-    assert update.notes == ("known.toml: pairs: 2 added",)
+    assert update.notes == ("known.toml: 2 pairs added",)
 
 
 def test_a_cell_that_fails_some_of_the_requirements_names_them(known: Path) -> None:
@@ -63,7 +63,7 @@ def test_what_is_not_met_is_taken_off(known: Path, outcome: Outcome) -> None:
     (file,) = update.files
     assert file.after == f"{VIT}\n"
     ended = "passed" if outcome is Outcome.XPASSED else outcome
-    assert update.notes == (f"known.toml: pairs: 2 removed that {ended}",)
+    assert update.notes == (f"known.toml: 0 pairs added, 2 removed (2 {ended})",)
 
 
 @pytest.mark.parametrize("outcome", [None, Outcome.NOT_RUN, Outcome.SKIPPED, Outcome.XFAILED])

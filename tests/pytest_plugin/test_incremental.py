@@ -16,7 +16,7 @@ from tests.written_findings import write_finding
 INCREMENTAL = (*SMALL, "--incremental")
 VERIFY = (*SMALL, "--incremental=verify")
 FAILING = rule("failed", cell="vit*", requirement="weights")
-EXPECTED = {
+EXPECTED: dict[str, Any] = {
     "requirement": "weights",
     "opsets": "14..18",
     "exporter": "*",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_runs import AFTER_CHECKER, CELL, SMALL, Rule, RunPytest, rule
 
 from tests.written_findings import write_finding
 
-KEYS = {"requirement": "checker", "reason": "known since long", "cells": [CELL]}
+KEYS: dict[str, Any] = {"requirement": "checker", "reason": "known since long", "cells": [CELL]}
 
 
 @pytest.fixture
