@@ -223,7 +223,7 @@ def test_a_crash_is_at_the_first_requirement_without_a_record(tmp_path: Path) ->
 def test_an_expected_crash_is_xfailed(tmp_path: Path) -> None:
     crash = {"outcome": "crashed", "message": "death of the pytest process"}
     example = "opset: got the death of the pytest process that ran the cell"
-    path = write_finding(tmp_path, requirement="opset", **crash, cells=[PART], example=example)
+    path = write_finding(tmp_path, requirement="opset", **crash, cells=[str(PART)], example=example)
     context, run = begin(tmp_path, f"--expectations={path}")
     start(run, PART)
     run.add(passed(PART, "export"))
