@@ -44,7 +44,7 @@ def check(*, expectations: KnownFailures = None, config_module: ConfigModules = 
     """
     with clean_stdout() as stdout:
         load_descriptions(config_module)
-        examined, _ = _examine(expectations, installed_version)
+        examined, _ = _examine(expectations, installed_version, needs_cells=True)
         for line in _lines(examined):
             typer.echo(line, file=stdout)
     return WRONG if examined.problems else 0
@@ -68,7 +68,7 @@ def update(
         from harness.records import read_run
 
         found = read_run(run)
-        examined, matrix = _examine(expectations, versions_of(found))
+        examined, matrix = _examine(expectations, versions_of(found), needs_cells=False)
         home = home_of if expectations is None else lambda _: _folder_of(expectations)
         proposed = propose_update(found, examined.require_sound(), matrix, home=home)
         for note in proposed.notes or ["nothing to change"]:
@@ -84,7 +84,9 @@ def _folder_of(place: Path) -> Path:
     return place if place.is_dir() else place.parent
 
 
-def _examine(replacement: Path | None, version_of: VersionOf) -> tuple[Examined, FullMatrix]:
+def _examine(
+    replacement: Path | None, version_of: VersionOf, *, needs_cells: bool
+) -> tuple[Examined, FullMatrix]:
     from harness.matrix.expectation_checks import examine_expectations
     from harness.matrix.expectation_files import committed_folders
     from harness.matrix.full_matrix import FullMatrix
@@ -92,7 +94,10 @@ def _examine(replacement: Path | None, version_of: VersionOf) -> tuple[Examined,
 
     places = committed_folders() if replacement is None else (replacement,)
     registry = read_registry()
-    return examine_expectations(places, registry, version_of=version_of), FullMatrix.of(registry)
+    examined = examine_expectations(
+        places, registry, version_of=version_of, needs_cells=needs_cells
+    )
+    return examined, FullMatrix.of(registry)
 
 
 def _lines(examined: Examined) -> Iterator[str]:

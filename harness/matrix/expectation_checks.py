@@ -85,10 +85,12 @@ def examine_expectations(
     *,
     today: date | None = None,
     version_of: VersionOf = installed_version,
+    needs_cells: bool = True,
 ) -> Examined:
     """Read and check the findings of folders and TOML files.
 
-    Raises UsageError if a file cannot be read or is not TOML.
+    If `needs_cells` is false, a finding whose list is missing or empty is not a problem. Raises
+    UsageError if a file cannot be read or is not TOML.
     """
     matrix, day = FullMatrix.of(registry), today or datetime.now(UTC).date()
     known: list[Known] = []
@@ -97,15 +99,15 @@ def examine_expectations(
         if isinstance(found, str):
             problems.append(found)
             continue
-        wrong = [*_expiry(found, day), *_missing_page(found)]
+        problems += [*_expiry(found, day), *_missing_page(found)]
         try:
             known.append(_know(found, matrix, version_of))
         except UsageError as error:
-            wrong.append(f"{found.path}: {error}")
-        else:
-            lines = find_wrong_lines(found.lines, known[-1].expectation, matrix)
-            wrong += [f"{found.cells_path}: {line}" for line in lines]
-        problems += wrong
+            problems.append(f"{found.path}: {error}")
+            continue
+        if found.lines or needs_cells:
+            wrong = find_wrong_lines(found.lines, known[-1].expectation, matrix)
+            problems += [f"{found.cells_path}: {line}" for line in wrong]
     return Examined(known=tuple(known), problems=(*problems, *_conflicts(known)))
 
 

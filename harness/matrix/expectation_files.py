@@ -20,7 +20,10 @@ FINDING, CELLS = ".toml", ".cells"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrittenFinding:
-    """A finding of the right form as its two files state it; `lines` are the lines of its list."""
+    """A finding of the right form as its two files state it.
+
+    `lines` are the lines of its list, none if the list is missing.
+    """
 
     path: Path
     entry: FindingEntry
@@ -65,10 +68,7 @@ def _read_finding(path: Path) -> Iterator[WrittenFinding | str]:
 
     cells = path.with_suffix(CELLS)
     table = _parse(read_source(path), path)
-    if not cells.exists():
-        yield f"{path}: {cells.name} is missing beside it; write it with expectations update"
-        return
-    lines = tuple(read_source(cells).splitlines())
+    lines = tuple(read_source(cells).splitlines()) if cells.exists() else ()
     try:
         yield WrittenFinding(path=path, entry=parse_entry(table), lines=lines)
     except DefectsError as error:

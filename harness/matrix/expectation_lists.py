@@ -34,7 +34,7 @@ def find_wrong_lines(
 ) -> Iterator[str]:
     """Yield the number of each wrong line and what is wrong with it."""
     if not lines:
-        yield "has no cell; remove the finding"
+        yield "lists no cell; run expectations update on a run that meets it, or remove the finding"
     known, before = expectation.requirements, ""
     for number, line in enumerate(lines, start=1):
         cell, names = _split(line)

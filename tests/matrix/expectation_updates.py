@@ -56,7 +56,9 @@ def run_of(records: Iterable[Record], *, is_complete: bool = True, **versions: s
 
 def propose(run: Run, *folders: Path) -> Update:
     """Return the update of the folders; new files go to the first."""
-    examined = examine_expectations(folders, REGISTRY, version_of=versions_of(run))
+    examined = examine_expectations(
+        folders, REGISTRY, version_of=versions_of(run), needs_cells=False
+    )
     return propose_update(run, examined.require_sound(), MATRIX, home=lambda _: folders[0])
 
 

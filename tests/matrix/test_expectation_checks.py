@@ -44,6 +44,7 @@ def examine(place: Path, registry: Registry) -> Examined:
         ({"example": " "}, "key 'example' is ' ': string should have at least 1 character"),
         ({"reason": " "}, "key 'reason' is ' ': string should have at least 1 character"),
         ({"reason": None}, "key 'reason' is missing; add it"),
+        ({"expectation": [{"task": "*"}]}, "key 'expectation' is not known; "),
         ({"raeson": "x"}, "key 'raeson' is not known; did you mean reason?"),
         ({"layer": "pytorch"}, "key 'layer' is 'pytorch': input should be 'transformers'"),
         ({"outcome": "passed"}, "must be one of failed, inconclusive, errored, crashed, timed"),
@@ -94,7 +95,7 @@ def test_a_wrong_key_is_one_line(
         ([f"{BERT} opset,agreement"], "in this order, or none if all of them fail"),
         ([f"{BERT} opset,opset"], "names its requirements wrongly"),
         ([f"{BERT} "], "names its requirements wrongly"),
-        ([], "has no cell; remove the finding"),
+        ([], "lists no cell; run expectations update on a run that meets it, or remove the"),
     ],
 )
 def test_a_wrong_line_is_one_line(
@@ -117,7 +118,8 @@ def test_a_finding_needs_its_list_and_a_list_its_finding(
     cells.rename(tmp_path / "other.cells")
     assert examine(tmp_path, registry).problems == (
         f"{tmp_path / 'other.cells'}: other.toml is missing beside it; add it or remove the list",
-        f"{path}: known.cells is missing beside it; write it with expectations update",
+        f"{cells}: lists no cell; run expectations update on a run that meets it, or remove the "
+        "finding",
     )
 
 

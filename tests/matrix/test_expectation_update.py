@@ -78,6 +78,17 @@ def test_what_a_run_did_not_judge_stays(known: Path, outcome: Outcome | None) ->
     assert file.after == f"{BERT} agreement\n{VIT}\n"
 
 
+@pytest.mark.parametrize("is_empty", [True, False], ids=["empty list", "no list"])
+def test_a_finding_written_by_hand_gets_its_list(known: Path, is_empty: bool) -> None:
+    known.write_text("") if is_empty else known.unlink()
+    with pytest.raises(UsageError, match=r"known\.cells: lists no cell; run expectations update"):
+        load(known.parent)
+    assert not propose(run_of([record((TALL, "opset"), Outcome.PASSED)]), known.parent).files
+    write(propose(run_of([failed(TALL)]), known.parent))
+    assert known.read_text() == f"{TALL} agreement\n"
+    assert load(known.parent).listed
+
+
 def test_a_run_of_other_cells_changes_nothing(known: Path) -> None:
     elsewhere = record((TALL, "agreement"), Outcome.PASSED)
     assert propose(run_of([elsewhere]), known.parent) == Update(files=(), notes=())
