@@ -17,9 +17,9 @@ from rich.table import Table
 from benchmarks._cells import add_selection, selected_cells
 from benchmarks._measuring import Bar, make_console, make_parser, progress
 from benchmarks._plotting import add_plot, plot
-from harness.isolation.limits import GIB, Limits
-from harness.isolation.setup import Request, Setup
-from harness.isolation.supervised import SupervisedJudge
+from harness.isolation.child_process import ChildProcess, Ending
+from harness.isolation.setup import Reply, Request, Setup
+from harness.isolation.supervisor import JUDGE
 from harness.judge.profiles import get_profile
 from harness.records import CellId
 
@@ -29,7 +29,7 @@ ARCHITECTURES = "bert,gpt2~,llama,vit"
 WARM = 100
 """Number of cells after which every task has been judged and caches are full."""
 
-NEVER = Limits(seconds=600.0, memory=64 * GIB, retire=64 * GIB)
+SECONDS = 600.0
 MB = 10**6
 
 Sample = tuple[int, float]
@@ -45,6 +45,8 @@ class LastingJudge:
         journals = folder / "journals"
         journals.mkdir()
         setup = Setup(
+            run="memory",
+            seed=0,
             profile=profile,
             max_examples=self._profile.max_examples,
             process="main",
@@ -53,8 +55,8 @@ class LastingJudge:
             config_modules=[],
             expectations=None,
         )
-        self._judge = SupervisedJudge(setup, NEVER)
-        self._judge.wait_until_ready()
+        self._judge = ChildProcess(JUDGE, setup.dump(), mark=setup.mark)
+        self._await_reply("start")
         self.changes: Counter[str] = Counter()
         """Reasons for which a run would have replaced the process, with their counts."""
 
@@ -66,10 +68,19 @@ class LastingJudge:
             seed=seed,
             folder=str(self._folder / "cell"),
         )
-        ending = self._judge.request_cell(request)
-        if ending.outcome is not None:
-            raise SystemExit(f"{cell}: {ending.got}\n{ending.traceback}")
-        self.changes.update(filter(None, [ending.why_retired]))
+        self._judge.send(request.dump())
+        reply = self._await_reply(str(cell))
+        self.changes.update(reply.changed)
+
+    def _await_reply(self, subject: str) -> Reply:
+        answer = self._judge.next_line(SECONDS, memory=None)
+        if not isinstance(answer, Ending):
+            answer = Reply.load(answer)
+        if answer.got is not None:
+            raise SystemExit(f"{subject}: {answer.got}\n{answer.traceback}")
+        self._judge.kill_descendants()
+        assert isinstance(answer, Reply)
+        return answer
 
     @property
     def resident(self) -> float:

@@ -20,6 +20,7 @@ from harness.records import (
     Footer,
     Header,
     InterfaceValue,
+    JournalReader,
     Line,
     Meaning,
     Outcome,
@@ -287,12 +288,25 @@ def test_journals_of_an_interrupted_run_are_read(tmp_path: Path) -> None:
     assert run.records == {(BERT, "export"): EXPORTED}
 
 
-def test_a_corrupt_journal_is_named(tmp_path: Path) -> None:
+def test_a_corrupt_line_of_a_journal_costs_no_other_record(tmp_path: Path) -> None:
     write(tmp_path, HEADER)
     (tmp_path / JOURNALS / "life").mkdir(parents=True)
-    (tmp_path / JOURNALS / "life" / "gw3.jsonl").write_text("{nonsense\n", encoding="utf-8")
-    with pytest.raises(UsageError, match=r"gw3\.jsonl:1: "):
-        read_run(tmp_path)
+    lines = f"{{nonsense\n{dump_line(HEADER)}\n\n{dump_line(EXPORTED)}\n"
+    (tmp_path / JOURNALS / "life" / "gw3.jsonl").write_text(lines, encoding="utf-8")
+    assert read_run(tmp_path).records == {(BERT, "export"): EXPORTED}
+
+
+def test_a_growing_journal_is_read_piece_by_piece(tmp_path: Path) -> None:
+    reader = JournalReader(tmp_path, "gw0-*.jsonl")
+    journal = tmp_path / "gw0-1.jsonl"
+    (tmp_path / "gw1-1.jsonl").write_text(f"{dump_line(FULL)}\n", encoding="utf-8")
+    assert reader.read() == []
+    text = f"{dump_line(EXPORTED)}\n{dump_line(FULL)}\n"
+    journal.write_text(text[:-9], encoding="utf-8")
+    assert reader.lines() == [EXPORTED]
+    assert reader.read() == []
+    journal.write_text(text, encoding="utf-8")
+    assert reader.read() == [("gw0-1.jsonl", f"{dump_line(FULL)}\n")]
 
 
 def test_a_missing_run_file_is_named(tmp_path: Path) -> None:

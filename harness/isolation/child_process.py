@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn
@@ -34,12 +34,12 @@ _BOOT = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """The end of one cell in a child, in addition to the records that the child sent or wrote.
+    """The end of one cell in a child, in addition to the records that the child wrote.
 
     `outcome` is the outcome of the first requirement without a record, and `got` what happened
     instead of a verdict; both are None if the cell was judged without an error. `why_retired` says
     why this child must be replaced, None if it can judge the next cell. `peak` is its largest
-    memory so far in bytes, `raw` the lines of its records before expectations were applied.
+    memory so far in bytes.
     """
 
     outcome: Outcome | None = None
@@ -47,7 +47,6 @@ class Ending:
     traceback: str | None = None
     why_retired: str | None = None
     peak: int = 0
-    raw: Sequence[str] = ()
 
 
 class ChildProcess:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
 
 from harness.errors import UsageError
 from harness.isolation.child_process import ChildProcess, Ending
@@ -11,7 +15,7 @@ from harness.isolation.completion import make_missing_records, make_not_run_reco
 from harness.isolation.file_request import FileRequest, Finished, Raised, Refused, deliver
 from harness.isolation.limits import Limits
 from harness.judge.observer import Observer, Progress
-from harness.records import CellId, CellReport, Outcome, Record, Scope
+from harness.records import CellId, CellReport, JournalReader, Outcome, Record, Scope
 
 MODULE = "harness.isolation.file_judge_process"
 RETURNS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)}
@@ -47,13 +51,16 @@ def judge_files(
     JudgeProcessError for a defect of the harness; InterruptedJudgingError if a KeyboardInterrupt
     arrives after the plan is known, else that interrupt.
     """
-    collected = _Collected(on_progress)
-    child = ChildProcess(
-        MODULE,
-        request.dump(),
-        mark=f"onnx-conformance-{time.time_ns()}",
-        environment=RETURNS_MEMORY,
-    )
+    with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as journals:
+        request = dataclasses.replace(request, journals=journals)
+        return _judge(request, limits, Collected(Path(journals), on_progress), on_tick)
+
+
+def _judge(
+    request: FileRequest, limits: Limits, collected: Collected, on_tick: Callable[[], None]
+) -> CellReport:
+    mark = f"onnx-conformance-{time.time_ns()}"
+    child = ChildProcess(MODULE, request.dump(), mark=mark, environment=RETURNS_MEMORY)
     try:
         ending = _watch(child, limits, collected, on_tick)
     except KeyboardInterrupt:
@@ -70,7 +77,7 @@ def judge_files(
             defect.add_note(trace)
             raise defect
         case Finished():
-            return collected.report(())
+            return collected.report_ended(Ending())
         case Ending():
             return collected.report_ended(ending)
 
@@ -89,42 +96,35 @@ def _watch(
             return last
 
 
-class _Collected(Observer):
-    """The records and progress that the child has sent so far."""
+class Collected(Observer):
+    """What the child has sent so far, and its records in the folder `journals`."""
 
-    def __init__(self, on_progress: Callable[[Progress], None]) -> None:
+    def __init__(self, journals: Path, on_progress: Callable[[Progress], None]) -> None:
         self.cell: CellId | None = None
         self._on_progress = on_progress
         self._stage = "starting"
         self._planned: Sequence[str] = ()
-        self._records: dict[str, Record] = {}
+        self._journals = journals
         self._scope: Scope | None = None
 
     def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
-        self.cell, self._planned = cell, requirements
+        from harness.requirements import requirement_ids
+
+        self.cell = cell
+        self._planned = [name for name in requirement_ids() if name in requirements]
 
     def progress(self, progress: Progress) -> None:
         self._stage = progress.stage
         self._on_progress(progress)
 
-    def record(self, record: Record) -> None:
-        self._records[record.requirement] = record
-
     def scope(self, scope: Scope) -> None:
         self._scope = scope
-
-    def report(self, others: Sequence[Record]) -> CellReport:
-        """Return all records, those in `others` included, in the order of the plan."""
-        assert self.cell is not None
-        found = {**{record.requirement: record for record in others}, **self._records}
-        ordered = [found[name] for name in self._ladder_order()]
-        return CellReport(self.cell, tuple(ordered), self._scope)
 
     def report_interrupted(self) -> CellReport:
         """Return the records so far; the missing ones are `not_run`."""
         assert self.cell is not None
         message = f"the check was interrupted during {self._stage}"
-        return self.report(list(make_not_run_records(self.cell, self._missing(), message=message)))
+        return self._report(make_not_run_records(self.cell, self._missing, message=message))
 
     def report_ended(self, ending: Ending) -> CellReport:
         """Return the records so far; the missing ones say how the child ended.
@@ -138,18 +138,27 @@ class _Collected(Observer):
             raise UsageError(f"{self._stage}: got {got}, expected a verdict; give {hint}")
         missing = make_missing_records(
             self.cell,
-            self._missing(),
+            self._missing,
             outcome=ending.outcome or Outcome.ERRORED,
             got=got,
             seed=None,
             traceback=ending.traceback,
         )
-        return self.report(list(missing))
+        return self._report(missing)
 
+    def _report(self, missing: Iterable[Record]) -> CellReport:
+        """Return the records of the journal and the missing ones, in ladder order."""
+        assert self.cell is not None
+        found = {**self._records, **{record.requirement: record for record in missing}}
+        ordered = tuple(found[name] for name in self._planned)
+        return CellReport(self.cell, ordered, self._scope)
+
+    @property
     def _missing(self) -> list[str]:
-        return [name for name in self._ladder_order() if name not in self._records]
+        return [name for name in self._planned if name not in self._records]
 
-    def _ladder_order(self) -> list[str]:
-        from harness.requirements import requirement_ids
-
-        return [name for name in requirement_ids() if name in self._planned]
+    @cached_property
+    def _records(self) -> dict[str, Record]:
+        """The records of the journal when judging ended, by requirement."""
+        lines = JournalReader(self._journals).lines()
+        return {line.requirement: line for line in lines if isinstance(line, Record)}

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import faulthandler
-import os
-import signal
-import socket
 import sys
 import traceback
-import warnings
 from pathlib import Path
 
 from harness.errors import UsageError, one_line
@@ -21,26 +16,19 @@ from harness.isolation.file_request import (
     SendingObserver,
 )
 from harness.isolation.limits import limit_allocations
-from harness.isolation.process_tree import die_with_parent, raise_oom_score
-from harness.isolation.setup import STACK_SIGNAL
+from harness.isolation.setup import open_channel
 from harness.judge.observer import Observer, Progress
 from harness.judge.profiles import Profile, get_profile
 
 
 def main(request_text: str, channel_descriptor: int, parent: int) -> None:
-    """Judge what the request asks for, and send records and progress over the channel."""
-    die_with_parent(parent)
-    raise_oom_score()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends this process
-    # A copy of descriptor 2: exporters redirect 1 and 2 while they work.
-    stacks = os.fdopen(os.dup(2), "w")
-    faulthandler.enable(stacks)
-    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
-    warnings.simplefilter("ignore")  # exporters warn about every model they trace
-    channel = socket.socket(fileno=channel_descriptor)
-    with channel:
-        observer = SendingObserver(lambda line: channel.sendall(line.encode() + b"\n"))
-        observer.end(_answer(FileRequest.load(request_text), observer))
+    """Judge what the request asks for, write its records to a journal, and send progress."""
+    request = FileRequest.load(request_text)
+    with open_channel(channel_descriptor, parent) as channel:
+        observer = SendingObserver(
+            lambda line: channel.sendall(line.encode() + b"\n"), request.journals
+        )
+        observer.end(_answer(request, observer))
 
 
 def _answer(request: FileRequest, observer: Observer) -> Refused | Raised | Finished:

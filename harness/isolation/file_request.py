@@ -6,11 +6,16 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import Message
 from harness.judge.observer import Observer, Progress
-from harness.records import CellId, Record, Scope, dump_line, parse_line
+from harness.matrix.expectations import Expectations
+from harness.records import CellId, Record, Scope
+
+PROCESS = "files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,8 +23,9 @@ class FileRequest(Message):
     """Asks for a verdict on files.
 
     `place` is a file or folder to judge, or the folder to export to if `exporter` is given.
-    `memory` limits the memory of the process in bytes. The other fields are arguments of
-    `check_files` and `export_and_check`, or of their `FileOptions`.
+    `memory` limits the memory of the process in bytes. The records are written to a journal in the
+    folder `journals`. The other fields are arguments of `check_files` and `export_and_check`, or of
+    their `FileOptions`.
     """
 
     place: str
@@ -37,6 +43,7 @@ class FileRequest(Message):
     strict_domain: bool = False
     trust_remote_code: bool = False
     config_modules: list[str] = dataclasses.field(default_factory=list)
+    journals: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +73,14 @@ class Sender(Protocol):
 
 
 class SendingObserver(Observer):
-    """Sends everything that it observes as lines, which `deliver` reads."""
+    """Writes records to a journal in the folder `journals`, and sends all else as lines.
 
-    def __init__(self, send: Sender) -> None:
+    `deliver` reads the lines.
+    """
+
+    def __init__(self, send: Sender, journals: str) -> None:
         self._send = send
+        self._journal = Journal(journal_path(Path(journals), PROCESS), PROCESS, Expectations())
 
     def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
         self._send_value("plan", {"cell": str(cell), "requirements": list(requirements)})
@@ -78,7 +89,7 @@ class SendingObserver(Observer):
         self._send_value("progress", dataclasses.asdict(progress))
 
     def record(self, record: Record) -> None:
-        self._send_value("record", dump_line(record))
+        self._journal.record(record)
 
     def scope(self, scope: Scope) -> None:
         self._send_value("scope", scope.to_json())
@@ -101,10 +112,6 @@ def deliver(line: str, observer: Observer) -> Refused | Raised | Finished | None
             observer.plan(CellId.parse(value["cell"]), value["requirements"])
         case "progress":
             observer.progress(Progress(**value))
-        case "record":
-            record = parse_line(value, source="record")
-            assert isinstance(record, Record)
-            observer.record(record)
         case "scope":
             observer.scope(Scope.from_json(value))
         case "Refused":

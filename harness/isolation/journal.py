@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.files import LineFile
+from harness.matrix.expectations import Expectations
 from harness.records import CellId, Outcome, Record, Started, dump_line, parse_line
 
 
@@ -18,42 +19,45 @@ def journal_path(directory: Path, process: str) -> Path:
 
 
 class Journal:
-    """Appends lines to `path`, a new file in an existing folder.
+    """Appends lines to `path` in an existing folder; a new file, unless `is_new` is false.
 
     `process` is the name in `started` lines. Methods raise OSError if the line cannot be written,
     for example because the disk is full or another run has removed the folder.
     """
 
-    def __init__(self, path: Path, process: str) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, process: str, expectations: Expectations, *, is_new: bool = True
+    ) -> None:
         self._process = process
-        self._lines = LineFile(path)
+        self._expectations = expectations
+        self._lines = LineFile(path, is_new=is_new)
 
-    def start(self, cell: CellId) -> str:
+    def start(self, cell: CellId) -> None:
         """Write that this process begins a cell; readers use it to report a crash in that cell."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return self._append(dump_line(Started(cell=cell, process=self._process, time=now)))
+        self.append(dump_line(Started(cell=cell, process=self._process, time=now)))
 
     def record(self, record: Record) -> Record:
-        """Write a record and return it.
+        """Apply the expectations to a record, write it and return it.
 
         If its line could not be read back, an `errored` record is written and returned instead: one
         unreadable line would make the whole run unreadable.
         """
+        applied = self._expectations.apply(record)
         try:
-            text = dump_line(record)
+            text = dump_line(applied)
             parse_line(text, source="record")
         except (TypeError, ValueError, UsageError) as error:
             return self.record(_unwritable_record(record, error))
-        self._append(text)
-        return record
+        self.append(text)
+        return applied
+
+    def append(self, text: str) -> None:
+        """Write a line as it is."""
+        self._lines.append(text)
 
     def close(self) -> None:
         self._lines.close()
-
-    def _append(self, text: str) -> str:
-        self._lines.append(text)
-        return text
 
 
 def _unwritable_record(record: Record, error: Exception) -> Record:

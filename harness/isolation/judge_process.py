@@ -1,22 +1,18 @@
 """The judge: a child process that judges the requested cells until the parent closes the channel.
 
-`harness.isolation.supervised.SupervisedJudge` starts it. It writes each record to its own journal
-as soon as the record is known. After each cell it sends one reply over the channel.
+`harness.isolation.supervisor.Supervisor` starts it. It writes each record to its own journal as
+soon as the record is known. After each cell it sends one reply over the channel.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import faulthandler
 import os
 import resource
-import signal
-import socket
 import sys
 import tempfile
 import traceback
-import warnings
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -24,31 +20,25 @@ from pathlib import Path
 from harness.isolation.garbage import GarbageCollector
 from harness.isolation.global_state import State, differences, snapshot
 from harness.isolation.journal import Journal, journal_path
-from harness.isolation.process_tree import die_with_parent, raise_oom_score
-from harness.isolation.setup import STACK_SIGNAL, Ready, Reply, Request, Setup
+from harness.isolation.setup import Reply, Request, Setup, open_channel
 from harness.judge.profiles import Profile, get_profile
 from harness.judge.shared_work import SharedWork
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_folders
 from harness.matrix.expectations import Expectations
+from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.registry import read_registry
-from harness.records import CellId, Outcome, Record, dump_line
+from harness.matrix.results import ResultStore, StoredResult
+from harness.records import CellId, Outcome, Record
 
 
 def main(setup_text: str, channel_descriptor: int, parent: int) -> None:
     """Answer requests until the parent, whose process id is `parent`, closes the channel."""
-    die_with_parent(parent)
-    raise_oom_score()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor handles it and ends its judges
-    # A copy of descriptor 2: exporters redirect 1 and 2 while they work.
-    stacks = os.fdopen(os.dup(2), "w")
-    faulthandler.enable(stacks)
-    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
-    warnings.simplefilter("ignore")  # exporters warn about every model they trace
-    channel = socket.socket(fileno=channel_descriptor)
+    channel = open_channel(channel_descriptor, parent)
     with channel, channel.makefile("r", encoding="utf-8") as requests:
         server = _CellServer(Setup.load(setup_text))
-        channel.sendall(server.prepare().dump().encode() + b"\n")
+        server.prepare()
+        channel.sendall(Reply().dump().encode() + b"\n")
         for line in requests:
             channel.sendall(server.serve(Request.load(line)).dump().encode() + b"\n")
 
@@ -61,19 +51,19 @@ class _CellServer:
         self._state: State | None = None
         self._garbage = GarbageCollector()
 
-    def prepare(self) -> Ready:
-        """Import config modules and the judge, and create the journal."""
+    def prepare(self) -> None:
+        """Import config modules and the judge."""
         from harness import judge
         from harness.configs.config_modules import load_config_modules
 
         load_config_modules(self._setup.config_modules)
         judge.warm_up()
-        return Ready(journal=str(self._journal.path))
 
     @cached_property
     def _journal(self) -> Journal:
         setup = self._setup
-        return Journal(journal_path(setup.journal_folder, setup.process), setup.process)
+        path = journal_path(setup.journal_folder, setup.process)
+        return Journal(path, setup.process, self._expectations)
 
     @cached_property
     def _expectations(self) -> Expectations:
@@ -94,48 +84,87 @@ class _CellServer:
     def serve(self, request: Request) -> Reply:
         """Judge one cell and return the reply, also if judging raises any exception."""
         got, trace = None, None
-        raw: list[str] = []
+        cell = CellId.parse(request.cell)
+        records = _CellRecords(cell, request, self._setup, self._journal)
         with _inside(Path(request.folder)):
             before = snapshot(code_of=self._state)  # only judging runs third-party code
             try:
-                self._judge_cell(request, raw)
+                from harness.judge import judge_cell
+
+                self._journal.start(cell)
+                report = judge_cell(
+                    cell,
+                    requirements=request.requirements,
+                    profile=self._profile,
+                    seed=request.seed,
+                    on_record=records.keep,
+                    work=self._work,
+                    expected=self._expectations.expected_to_fail(cell, request.requirements),
+                )
+                for record in report.records:
+                    records.keep(record)
             except BaseException as error:  # an exporter may call sys.exit
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
             self._state = snapshot()
             changed = differences(before, self._state)
+        if got is None:
+            records.store()
         self._garbage.collect()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024, raw=raw)
+        return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024)
 
-    def _judge_cell(self, request: Request, raw: list[str]) -> None:
-        """Judge a cell and write each record to the journal as soon as it is known.
 
-        Appends to `raw` each record without expectations applied, except errored ones.
+class _CellRecords:
+    """Writes the records of one cell to the journal, and those to be reused later to the store."""
+
+    def __init__(self, cell: CellId, request: Request, setup: Setup, journal: Journal) -> None:
+        self._cell = cell
+        self._request = request
+        self._setup = setup
+        self._journal = journal
+        self._written = set(request.known)
+        self._verdicts: list[Record] = []
+        self._store = ResultStore()
+
+    def keep(self, record: Record) -> None:
+        """Write a record, unless its requirement has one.
+
+        A record that is not as the stored one, although nothing has changed, becomes `errored`.
         """
-        from harness.judge import judge_cell
+        if record.requirement in self._written:
+            return
+        self._written.add(record.requirement)
+        checked = self._stored.check(record) if self._stored else record
+        if checked is not record and self._is_current():
+            record = checked
+        if self._journal.record(record).outcome is not Outcome.ERRORED:
+            self._verdicts.append(record)
 
-        cell = CellId.parse(request.cell)
-        known = set(request.known)
+    def store(self) -> None:
+        """Store the records if each is a verdict, and nothing has changed since the run began."""
+        fingerprint = self._request.fingerprint
+        if fingerprint is None or not self._is_current():
+            return
+        result = StoredResult.of(self._setup.run, self._verdicts, self._request.requirements)
+        if result is None:
+            self._store.remove(fingerprint)
+        elif self._stored is None:
+            self._store.write(fingerprint, result)
 
-        def keep(record: Record) -> None:
-            if record.requirement not in known:
-                known.add(record.requirement)
-                written = self._journal.record(self._expectations.apply(record))
-                if written.outcome is not Outcome.ERRORED:
-                    raw.append(dump_line(record))
+    @cached_property
+    def _stored(self) -> StoredResult | None:
+        request = self._request
+        if request.fingerprint is None or not request.is_verified:
+            return None
+        return self._store.read(request.fingerprint, self._cell, request.requirements)
 
-        self._journal.start(cell)
-        report = judge_cell(
-            cell,
-            requirements=request.requirements,
-            profile=self._profile,
-            seed=request.seed,
-            on_record=keep,
-            work=self._work,
-            expected=self._expectations.expected_to_fail(cell, request.requirements),
-        )
-        for record in report.records:
-            keep(record)
+    def _is_current(self) -> bool:
+        """Whether the fingerprint of the cell is still the one at the start of the run.
+
+        If a file changed meanwhile, it is unknown which version was judged.
+        """
+        now = Fingerprints(max_examples=self._setup.max_examples, seed=self._setup.seed)
+        return now.of(self._cell, self._request.requirements) == self._request.fingerprint
 
 
 @contextlib.contextmanager

@@ -1,16 +1,35 @@
-"""Messages between the supervisor and its judge: the start settings, requests and replies."""
+"""Messages between the supervisor and its judge, and the start of a process that judges."""
 
 from __future__ import annotations
 
 import dataclasses
+import faulthandler
 import json
+import os
 import signal
+import socket
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from harness.isolation.process_tree import die_with_parent, raise_oom_score
+
 STACK_SIGNAL = signal.SIGUSR1
 """On this signal a judge prints the stacks of its threads, also while native code runs."""
+
+
+def open_channel(descriptor: int, parent: int) -> socket.socket:
+    """Prepare this process for judging, and return its channel to the process `parent`."""
+    die_with_parent(parent)
+    raise_oom_score()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it and ends its judges
+    # A copy of descriptor 2: exporters redirect 1 and 2 while they work.
+    stacks = os.fdopen(os.dup(2), "w")
+    faulthandler.enable(stacks)
+    faulthandler.register(STACK_SIGNAL, stacks, all_threads=True)
+    warnings.simplefilter("ignore")  # exporters warn about every model they trace
+    return socket.socket(fileno=descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +49,15 @@ class Message:
 class Setup(Message):
     """The settings of a run that a judge and its supervisor need.
 
-    `expectations` are folders or files of known failures, None for the committed ones. `process`
-    is the name in `started` lines, and `journals` the folder for the judge's journal. `mark`
-    identifies the judge and all processes that it starts: it is set in their environment. `parent`
-    is the process id of the supervisor's parent: if that parent ends, the supervisor ends too. It
-    does not check this if `parent` is None.
+    `run` is the name of the run and `seed` its seed. `expectations` are folders or files of known
+    failures, None for the committed ones. `process` is the name in `started` lines, and `journals`
+    the folder for the journals. `mark` identifies the judge and all processes that it starts: it is
+    set in their environment. `parent` is the process id of the supervisor's parent: if that parent
+    ends, the supervisor ends too. It does not check this if `parent` is None.
     """
 
+    run: str
+    seed: int
     profile: str
     max_examples: int
     process: str
@@ -56,7 +77,8 @@ class Request(Message):
     """Message that asks the judge process to judge one cell.
 
     `known` are requirements that have a record from an earlier run: the judge runs them again, but
-    writes no second record. `folder` is the cell's working directory.
+    writes no second record. `folder` is the cell's working directory. The records are stored under
+    `fingerprint` if that is given, or compared with the stored ones if `is_verified`.
     """
 
     cell: str
@@ -64,27 +86,20 @@ class Request(Message):
     known: list[str]
     seed: int
     folder: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ready(Message):
-    """The judge has finished its imports and waits for cells; it writes records to `journal`."""
-
-    journal: str
+    fingerprint: str | None = None
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply(Message):
-    """The judge has finished a cell.
+    """The judge has finished its imports and waits for cells, or it has finished a cell.
 
-    `got` describes the exception that stopped judging, None if it finished, and `traceback` is its
-    traceback. `changed` lists the global state that the cell changed. `peak` is the judge's largest
-    memory so far in bytes. `raw` has the lines of the cell's records before expectations were
-    applied.
+    The records are in its journal. `got` describes the exception that stopped judging, None if it
+    finished, and `traceback` is its traceback. `changed` lists the global state that the cell
+    changed. `peak` is the judge's largest memory so far in bytes.
     """
 
-    got: str | None
-    traceback: str | None
-    changed: list[str]
-    peak: int
-    raw: list[str]
+    got: str | None = None
+    traceback: str | None = None
+    changed: list[str] = dataclasses.field(default_factory=list)
+    peak: int = 0

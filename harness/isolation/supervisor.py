@@ -5,26 +5,24 @@ Every cell ends with a record for each planned requirement, whatever happens to 
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from harness.errors import UsageError
-from harness.files import write_atomically
-from harness.isolation.child_process import Ending
+from harness.isolation.child_process import ChildProcess, Ending
 from harness.isolation.completion import make_missing_records
 from harness.isolation.journal import Journal, journal_path
-from harness.isolation.limits import Limits
+from harness.isolation.limits import Limits, show_size
 from harness.isolation.process_tree import adopt_orphans, adopted_orphans, kill_all
-from harness.isolation.setup import Request, Setup
-from harness.isolation.supervised import SupervisedJudge
-from harness.records import CellId, Outcome, Record, dump_line, parse_line
+from harness.isolation.setup import Reply, Request, Setup
+from harness.matrix.expectations import Expectations
+from harness.matrix.results import ResultStore, StoredResult
+from harness.records import CellId, JournalReader, JournalText, Outcome, Record, parse_journal
 
-FinishRecord = Callable[[Record], Record]
-"""Changes a record of the supervisor before it is written: applies the expectations."""
+JUDGE = "harness.isolation.judge_process"
+START_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,61 +30,71 @@ class CellJob:
     """A cell to judge, and its planned requirements.
 
     `known` has records from an earlier run, by requirement; they are kept and not replaced. `seed`
-    draws the examples of the cell.
+    draws the examples of the cell. `fingerprint` is its fingerprint if the run reuses records;
+    `stored` are the records of an earlier run, to be reused, or to be compared with new ones if
+    `is_verified`.
     """
 
     cell: CellId
     requirements: Sequence[str]
     seed: int
     known: Mapping[str, Record] = field(default_factory=dict)
+    fingerprint: str | None = None
+    stored: StoredResult | None = None
+    is_verified: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CellResult:
-    """The result of one cell: its new journal lines, and one record for each requirement.
+    """The result of one cell: one record for each requirement, as they stand in the journals.
 
-    `notice` says why the judge was replaced, if it was. `output` is the end of the judge's printed
-    output, `peak` its largest memory so far in bytes. `raw` has the judge's records before
-    expectations were applied: fewer than `records` if the judge did not finish the cell.
+    `journals` has their new text. `notice` says why the judge was replaced, if it was.
+    `output` is the end of the judge's printed output, `peak` its largest memory so far in bytes.
     """
 
-    lines: Sequence[str]
     records: Mapping[str, Record]
+    journals: Sequence[JournalText]
     notice: str | None = None
     output: str = ""
     peak: int = 0
-    raw: Sequence[Record] = ()
 
 
 class Supervisor:
     """Owns one judge process at a time, started by the first cell.
 
-    Cells write temporary files in `scratch`, which is emptied after each cell. `finish` is applied
-    to the records that the supervisor makes for the judge.
+    Cells write temporary files in `scratch`, which is emptied after each cell. The records that the
+    supervisor makes for the judge go to a journal of its own.
     """
 
     def __init__(
-        self, setup: Setup, limits: Limits, *, scratch: Path, finish: FinishRecord
+        self, setup: Setup, limits: Limits, *, scratch: Path, expectations: Expectations
     ) -> None:
         self._setup = setup
         self._limits = limits
         self._scratch = scratch
-        self._finish = finish
-        self._judge: SupervisedJudge | None = None
-        self._journal_offset = 0
+        self._expectations = expectations
+        self._judge: ChildProcess | None = None
+        self._reader = JournalReader(setup.journal_folder, f"{setup.process}-*.jsonl")
         setup.journal_folder.mkdir(parents=True, exist_ok=True)
         adopt_orphans()
 
     def run_cell(self, job: CellJob) -> CellResult:
-        """Have the judge process judge one cell, and return a record for each requirement.
+        """Have a judge process judge one cell, or copy its stored records.
 
-        There is a record also if the judge crashes, hangs or exceeds its memory. Raises OSError if
-        the cell's folder cannot be created.
+        There is a record for each requirement also if the judge crashes, hangs or exceeds its
+        memory. Raises OSError if the cell's folder or a journal cannot be written.
         """
+        if job.stored and not job.is_verified:
+            return self._copy_stored(job, job.stored)
         folder = self._scratch / "cell"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            return self._run_in_judge(job, folder)
+            judge, ending = self._ready_judge()
+            if ending is None:
+                judge.forget_output()
+                judge.send(_request(job, folder).dump())
+                ending = self._await_reply(judge, self._limits.seconds, self._limits.memory)
+            return self._finish(job, ending, judge)
         except BaseException:  # usually an interrupt: the judge must not outlive it
             self._end_judge()
             raise
@@ -101,42 +109,75 @@ class Supervisor:
         if "_journal" in self.__dict__:
             self._journal.close()
 
-    def _run_in_judge(self, job: CellJob, folder: Path) -> CellResult:
-        judge, ending = self._ready_judge()
-        if ending is None:
-            ending = judge.request_cell(
-                Request(
-                    cell=str(job.cell),
-                    requirements=list(job.requirements),
-                    known=list(job.known),
-                    seed=job.seed,
-                    folder=str(folder),
-                )
-            )
-        texts = self._read_new_lines(judge)
-        found = _Lines.of(texts, job)
-        why_retired = ending.why_retired
-        if len(found.texts) < len(texts):
-            why_retired = why_retired or "its journal has lines that cannot be parsed"
-        if why_retired is not None:
-            self._end_judge()
-            _remove_bad_lines(judge.journal)
-        self._add_missing_records(found, job, ending)
-        return CellResult(
-            lines=found.texts,
-            records=found.records,
-            notice=why_retired and f"{job.cell}: its judge was replaced: {why_retired}",
-            output=judge.output,
-            peak=ending.peak,
-            raw=list(_records_in(ending.raw)),
-        )
+    def _copy_stored(self, job: CellJob, stored: StoredResult) -> CellResult:
+        self._journal.start(job.cell)
+        for record in stored.marked():
+            self._journal.record(record)
+        journals = self._reader.read()
+        return CellResult(records=_records_of(job, journals), journals=journals)
 
-    def _ready_judge(self) -> tuple[SupervisedJudge, Ending | None]:
+    def _ready_judge(self) -> tuple[ChildProcess, Ending | None]:
         """Return the live judge or start one; the ending says how starting failed, if it did."""
         if self._judge is not None:
             return self._judge, None
-        self._judge, self._journal_offset = SupervisedJudge(self._setup, self._limits), 0
-        return self._judge, self._judge.wait_until_ready()
+        setup = self._setup
+        self._judge = ChildProcess(JUDGE, setup.dump(), mark=setup.mark, parent=setup.parent)
+        ending = self._await_reply(self._judge, START_SECONDS, None)
+        return self._judge, ending if ending.outcome else None
+
+    def _await_reply(self, judge: ChildProcess, seconds: float, memory: int | None) -> Ending:
+        """Return how a request ended; kills the processes that the cell started."""
+        answer = judge.next_line(seconds, memory=memory)
+        if isinstance(answer, Ending):
+            return answer
+        judge.kill_descendants()
+        reply = Reply.load(answer)
+        why = [f"it left {change}" for change in reply.changed[:3]]
+        used = judge.resident
+        if used > self._limits.retire:
+            why.append(f"it holds {show_size(used)} of memory")
+        return Ending(
+            outcome=Outcome.ERRORED if reply.got is not None else None,
+            got=reply.got,
+            traceback=reply.traceback,
+            why_retired="; ".join(why) or None,
+            peak=reply.peak,
+        )
+
+    def _finish(self, job: CellJob, ending: Ending, judge: ChildProcess) -> CellResult:
+        """Return the result of a cell, after ending its judge if necessary."""
+        journals = self._reader.read()
+        why_retired = ending.why_retired
+        if any(len(parse_journal(text)) < text.count("\n") for _, text in journals):
+            why_retired = why_retired or "its journal has lines that cannot be parsed"
+        if why_retired is not None:
+            self._end_judge()
+        found = _records_of(job, journals)
+        if missing := [name for name in job.requirements if name not in found]:
+            self._write_missing(job, missing, ending)
+            journals += self._reader.read()
+        return CellResult(
+            records=_records_of(job, journals),
+            journals=journals,
+            notice=why_retired and f"{job.cell}: its judge was replaced: {why_retired}",
+            output=judge.output,
+            peak=ending.peak,
+        )
+
+    def _write_missing(self, job: CellJob, names: Sequence[str], ending: Ending) -> None:
+        """Write records of the requirements that the judge did not reach; none is reused later."""
+        missing = make_missing_records(
+            job.cell,
+            names,
+            outcome=ending.outcome or Outcome.ERRORED,
+            got=ending.got or "no record from the judge",
+            traceback=ending.traceback,
+            seed=job.seed,
+        )
+        for record in missing:
+            self._journal.record(job.stored.check(record) if job.stored else record)
+        if job.fingerprint is not None:
+            ResultStore().remove(job.fingerprint)
 
     def _end_judge(self) -> None:
         if self._judge is not None:
@@ -148,81 +189,31 @@ class Supervisor:
         judge = self._judge.pid if self._judge is not None else None
         kill_all(adopted_orphans(self._setup.mark, live_judge=judge))
 
-    def _read_new_lines(self, judge: SupervisedJudge) -> list[str]:
-        """Read the journal's lines since the last call, without an incomplete last line."""
-        if judge.journal is None or not judge.journal.is_file():
-            return []
-        with judge.journal.open("rb") as stream:
-            stream.seek(self._journal_offset)
-            data = stream.read()
-        whole = data[: data.rfind(b"\n") + 1]
-        self._journal_offset += len(whole)
-        return whole.decode("utf-8", errors="replace").splitlines()
-
-    def _add_missing_records(self, found: _Lines, job: CellJob, ending: Ending) -> None:
-        """Add records of the requirements that the judge did not reach."""
-        missing = make_missing_records(
-            job.cell,
-            [name for name in job.requirements if name not in found.records],
-            outcome=ending.outcome or Outcome.ERRORED,
-            got=ending.got or "no record from the judge",
-            traceback=ending.traceback,
-            seed=job.seed,
-        )
-        for record in map(self._finish, missing):
-            with contextlib.suppress(OSError):  # disk full: the item's report carries the line too
-                self._journal.record(record)
-            found.texts.append(dump_line(record))
-            found.records[record.requirement] = record
-
     @cached_property
     def _journal(self) -> Journal:
-        """The supervisor's own journal, for records that the judge could not write."""
+        """The supervisor's own journal, for records that no judge writes."""
         setup = self._setup
-        return Journal(journal_path(setup.journal_folder, setup.process), setup.process)
+        path = journal_path(setup.journal_folder, setup.process)
+        return Journal(path, setup.process, self._expectations)
 
 
-@dataclass(slots=True)
-class _Lines:
-    """The valid journal lines of one cell, and its records by requirement, known ones included."""
+def _request(job: CellJob, folder: Path) -> Request:
+    return Request(
+        cell=str(job.cell),
+        requirements=list(job.requirements),
+        known=list(job.known),
+        seed=job.seed,
+        folder=str(folder),
+        fingerprint=job.fingerprint,
+        is_verified=job.is_verified,
+    )
 
-    texts: list[str]
-    records: dict[str, Record]
 
-    @classmethod
-    def of(cls, texts: Sequence[str], job: CellJob) -> _Lines:
-        lines = cls([], dict(job.known))
-        for text in filter(_is_line, texts):
-            lines.texts.append(text)
-            line = parse_line(text, source="journal")
+def _records_of(job: CellJob, journals: Iterable[JournalText]) -> dict[str, Record]:
+    """Return the records of a cell by requirement, known ones included; the first one counts."""
+    records = dict(job.known)
+    for _, text in journals:
+        for line in parse_journal(text):
             if isinstance(line, Record) and line.cell == job.cell:
-                lines.records.setdefault(line.requirement, line)
-        return lines
-
-
-def _records_in(texts: Sequence[str]) -> Iterator[Record]:
-    for text in texts:
-        line = parse_line(text, source="judge")
-        if isinstance(line, Record):
-            yield line
-
-
-def _is_line(text: str) -> bool:
-    try:
-        parse_line(text, source="journal")
-    except UsageError:
-        return False
-    return True
-
-
-def _remove_bad_lines(journal: Path | None) -> None:
-    """Remove invalid lines from the journal of a judge that has ended.
-
-    One invalid line would make the whole run unreadable.
-    """
-    if journal is None or not journal.is_file():
-        return
-    texts = journal.read_text(encoding="utf-8", errors="replace").splitlines()
-    kept = [text for text in texts if _is_line(text)]
-    if len(kept) < len(texts):
-        write_atomically(journal, "".join(f"{text}\n" for text in kept))
+                records.setdefault(line.requirement, line)
+    return records

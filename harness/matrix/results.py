@@ -7,8 +7,9 @@ cell again.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,23 @@ class StoredResult:
         if any(record.outcome not in VERDICTS for record in records):
             return None
         return cls(run=run, records=tuple(found[name] for name in requirements))
+
+    def marked(self) -> Iterator[Record]:
+        """Yield the records, each with the run that judged it."""
+        for record in self.records:
+            yield dataclasses.replace(record, reused=self.run)
+
+    def check(self, fresh: Record) -> Record:
+        """Return a record of the cell, judged again; as `errored` if it differs from its own."""
+        kept = next(r for r in self.records if r.requirement == fresh.requirement)
+        found = first_difference(kept, fresh)
+        if found is None:
+            return fresh
+        message = (
+            f"{fresh.requirement}: judged again, got {found} of run {self.run} [{fresh.cell}]; "
+            "the fingerprint omits something that changes this result: report it"
+        )
+        return dataclasses.replace(fresh, outcome=Outcome.ERRORED, message=message)
 
 
 class ResultStore:

@@ -13,17 +13,21 @@ from harness.pytest_plugin.collection import pytest_generate_tests
 from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.pytest_plugin.controller import Controller
 from harness.pytest_plugin.options import add_options
-from harness.pytest_plugin.runner import assert_conforms, pytest_runtest_makereport
+from harness.pytest_plugin.runner import (
+    assert_conforms,
+    conformance_supervisor,
+    pytest_runtest_makereport,
+)
 from harness.pytest_plugin.scheduling import pytest_xdist_make_scheduler
 from harness.pytest_plugin.worker import Worker
 
 __all__ = [
     "assert_conforms",
+    "conformance_supervisor",
     "pytest_addoption",
     "pytest_configure",
     "pytest_generate_tests",
     "pytest_runtest_makereport",
-    "pytest_unconfigure",
     "pytest_xdist_make_scheduler",
 ]
 
@@ -37,9 +41,3 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[CONTEXT] = context
     role = Worker(context) if context.is_worker else Controller(context)
     config.pluginmanager.register(role, f"conformance-{type(role).__name__.lower()}")
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    context = config.stash.get(CONTEXT, None)
-    if context is not None:
-        context.close()

@@ -21,7 +21,8 @@ import pytest
 
 from harness.errors import HarnessError, one_line
 from harness.isolation.limits import Limits
-from harness.isolation.supervisor import CellJob, CellResult
+from harness.isolation.setup import Setup
+from harness.isolation.supervisor import CellJob
 from harness.matrix.durations import Durations, read_durations
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_folders
@@ -30,11 +31,11 @@ from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.plan import Plan
 from harness.matrix.registry import Registry, read_registry
 from harness.matrix.results import ResultStore
+from harness.matrix.seeds import cell_seed
 from harness.pytest_plugin import options
-from harness.pytest_plugin.lazy_supervisor import LazySupervisor
 from harness.pytest_plugin.planning import RunPlan, plan_run
 from harness.pytest_plugin.resuming import RecordsByCell, ResumedRun, read_resumed
-from harness.pytest_plugin.reusing import ReusePlan, ReusingJudge, plan_reuse, with_verified_sample
+from harness.pytest_plugin.reusing import ReusePlan, plan_reuse, with_verified_sample
 from harness.pytest_plugin.run_file import require_space
 from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_line
 from harness.versions import differing_version, versions
@@ -169,32 +170,24 @@ class RunContext:
             return None
         if "reuse" in self._shared:
             return ReusePlan.from_json(self._shared["reuse"])
-        reuse = plan_reuse(self.plan, self._fingerprints(), ResultStore())
+        reuse = plan_reuse(self.plan, self._fingerprints, ResultStore())
         if options.verifies_reuse(self.config):
             return with_verified_sample(reuse, cells=len(self.plan))
         return reuse
 
-    def judge_or_reuse(self, job: CellJob) -> CellResult:
-        """Reuse the stored records of a cell if they still hold, else judge it in a child."""
-        if self._reusing_judge is None:
-            return self.supervisor.judge_in_child(job)
-        return self._reusing_judge.judge_or_reuse(job)
+    def job_of(self, cell: CellId) -> CellJob:
+        """Return the job of a planned cell, with records of earlier runs."""
+        job = CellJob(
+            cell=cell,
+            requirements=self.plan[cell],
+            known=self.earlier_records.get(cell, {}),
+            seed=cell_seed(self.seed, cell),
+        )
+        return self.reuse_plan.add_stored(job, self._fingerprints) if self.reuse_plan else job
 
     @cached_property
-    def _reusing_judge(self) -> ReusingJudge | None:
-        if self.reuse_plan is None:
-            return None
-        return ReusingJudge(
-            reuse=self.reuse_plan,
-            fingerprints_at_start=self._fingerprints(),
-            take_fingerprints=self._fingerprints,
-            expectations=self.expectations,
-            run=self.run_directory.name,
-            process=self.process,
-            judge_in_child=lambda job: self.supervisor.judge_in_child(job),
-        )
-
     def _fingerprints(self) -> Fingerprints:
+        """The fingerprints of this process, each taken once."""
         return Fingerprints(max_examples=self.profile.max_examples, seed=self.seed)
 
     @property
@@ -261,19 +254,24 @@ class RunContext:
             return options.limits(self.config)
 
     @cached_property
-    def supervisor(self) -> LazySupervisor:
-        """Supervisor of the judge process; the first cell starts it."""
+    def shares_run_folder(self) -> bool:
+        """Whether this machine has the run folder; else the journals travel with the reports."""
+        return self.journals.is_dir()
+
+    def judge_setup(self, journals: Path) -> Setup:
+        """Return the settings of a judge that writes its journal in the folder `journals`."""
         replacement = options.path_of(options.EXPECTATIONS, self.config)
-        return LazySupervisor(
-            self.run_directory,
-            session_id=self.session_id,
+        return Setup(
+            run=self.run_directory.name,
+            seed=self.seed,
+            profile=self.profile.name,
+            max_examples=self.profile.max_examples,
             process=self.process,
-            is_worker=self.is_worker,
-            profile=self.profile,
-            config_modules=options.config_modules(self.config),
-            expectations_file=replacement,
-            expectations=self.expectations,
-            limits=self.limits,
+            mark=str(self.run_directory),
+            journals=str(journals),
+            parent=os.getppid() if self.is_worker else None,
+            config_modules=list(options.config_modules(self.config)),
+            expectations=None if replacement is None else [str(replacement)],
         )
 
     def resolve(self) -> None:
@@ -301,10 +299,6 @@ class RunContext:
                 for record in records.values()
             ]
         return json.dumps(data)
-
-    def close(self) -> None:
-        if "supervisor" in self.__dict__:
-            self.supervisor.close()
 
     @cached_property
     def _shared(self) -> dict[str, Any]:

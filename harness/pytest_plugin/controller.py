@@ -98,8 +98,7 @@ class Controller:
             return
         with self._exit_on_write_error():
             self._run.merge_journals()
-            for record in crash_records(self._run, cell, self._context):
-                self._run.add(record)
+            self._run.record_all(crash_records(self._run, cell))
         _show_crash(report, NonConformanceError(self._run.report(cell)))
         self._count_finished(cell, report)
 
@@ -113,7 +112,7 @@ class Controller:
             if name == PROPERTY:
                 report_data = json.loads(str(value))
                 with self._exit_on_write_error():
-                    self._run.add_texts(report_data["lines"], source=report.nodeid)
+                    self._run.merge_journals(report_data["journals"])
                     if report_data["notice"]:
                         self._run.log_notice(report_data["notice"])
                 self._peak = max(self._peak, report_data["peak"])
@@ -132,10 +131,9 @@ class Controller:
         interrupted = exitstatus == pytest.ExitCode.INTERRUPTED
         with usage_errors(), self._exit_on_write_error():
             self._run.merge_journals()
-            for record in missing_records(
-                self._run, self._context, finished=self._finished, interrupted=interrupted
-            ):
-                self._run.add(record)
+            self._run.record_all(
+                missing_records(self._run, finished=self._finished, interrupted=interrupted)
+            )
             is_bad = bool(self._run.planned) and not is_green(self._run.reports())
             if exitstatus == pytest.ExitCode.OK and is_bad:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -191,8 +189,9 @@ class Controller:
         directory = self._context.run_directory
         try:
             with usage_errors():
-                self._run = RunFile(directory, header, resumed=resumed)
-            self._context.journals.mkdir()  # workers that find it share this folder
+                self._run = RunFile(
+                    self._context.journals, header, self._context.expectations, resumed=resumed
+                )
         except OSError as error:
             raise pytest.UsageError(
                 f"{options.RUN_DIR.flag} {directory}: cannot be written ({error.strerror}); "

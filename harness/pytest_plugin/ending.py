@@ -6,28 +6,23 @@ from collections.abc import Container, Iterator
 
 from harness.isolation.completion import make_missing_records, make_not_run_records
 from harness.matrix.seeds import cell_seed
-from harness.pytest_plugin.context import RunContext
 from harness.pytest_plugin.run_file import RunFile
 from harness.records import CellId, Outcome, Record
 
 
-def crash_records(run: RunFile, cell: CellId, context: RunContext) -> Iterator[Record]:
-    """Yield `crashed` for the first requirement without a record, `skipped` for the others.
-
-    Expectations are applied.
-    """
-    records = make_missing_records(
+def crash_records(run: RunFile, cell: CellId) -> Iterator[Record]:
+    """Return `crashed` for the first requirement without a record, `skipped` for the others."""
+    return make_missing_records(
         cell,
         run.missing(cell),
         outcome=Outcome.CRASHED,
         got="the death of the pytest process that ran the cell",
-        seed=cell_seed(context.seed, cell),
+        seed=cell_seed(run.header.seed, cell),
     )
-    yield from map(context.expectations.apply, records)
 
 
 def missing_records(
-    run: RunFile, context: RunContext, *, finished: Container[CellId], interrupted: bool
+    run: RunFile, *, finished: Container[CellId], interrupted: bool
 ) -> Iterator[Record]:
     """Yield records for all planned pairs without one.
 
@@ -44,7 +39,7 @@ def missing_records(
             )
         elif cell in finished:
             lost = "no record from the process that finished the cell"
-            seed = cell_seed(context.seed, cell)
+            seed = cell_seed(run.header.seed, cell)
             yield from make_missing_records(
                 cell, missing, outcome=Outcome.ERRORED, got=lost, seed=seed
             )
@@ -53,4 +48,4 @@ def missing_records(
                 cell, missing, message="the run was interrupted before this was judged"
             )
         else:
-            yield from crash_records(run, cell, context)
+            yield from crash_records(run, cell)

@@ -9,8 +9,10 @@ from pathlib import Path
 import filelock
 
 from harness.errors import UsageError
-from harness.files import LineFile, write_atomically
+from harness.files import write_atomically
+from harness.isolation.journal import Journal
 from harness.isolation.limits import show_size
+from harness.matrix.expectations import Expectations
 from harness.pytest_plugin.resuming import ResumedRun
 from harness.records import (
     JOURNALS,
@@ -20,12 +22,11 @@ from harness.records import (
     CellReport,
     Footer,
     Header,
+    JournalReader,
+    JournalText,
     Line,
     Record,
-    Started,
     dump_line,
-    parse_line,
-    read_run,
     reports_of,
 )
 
@@ -35,15 +36,22 @@ NEEDED_SPACE = 64 << 20
 
 
 class RunFile:
-    """Appends each line once, though a line may arrive both by report and by journal.
+    """The run file in `directory`, with each line of the journals once, and of the controller.
+
+    `journals` is the folder of the journals of this session, `run folder/journals/session`.
 
     Raises OSError if the folder cannot be written, UsageError if another run writes there.
     """
 
     def __init__(
-        self, directory: Path, header: Header, *, resumed: ResumedRun | None = None
+        self,
+        journals: Path,
+        header: Header,
+        expectations: Expectations,
+        *,
+        resumed: ResumedRun | None = None,
     ) -> None:
-        self.directory = directory
+        self.directory = directory = journals.parents[1]
         self.header = header
         self.records: dict[tuple[str, str], Record] = {}
         self.started: set[str] = set()
@@ -53,41 +61,41 @@ class RunFile:
             _reset_for_resume(resumed)
             self.records = dict(resumed.run.records)
             self.started = {str(line.cell) for line in resumed.run.started}
-        (directory / JOURNALS).mkdir(exist_ok=True)
-        self._lines = LineFile(directory / RUN_FILE, is_new=resumed is None)
-        if resumed is None:
-            self._write(header)
+        self._journals = journals
+        self._reader = JournalReader(journals)
+        is_new = resumed is None
+        self._lines = Journal(directory / RUN_FILE, "main", expectations, is_new=is_new)
+        if is_new:
+            self._lines.append(dump_line(header))
+        journals.mkdir(parents=True)  # workers that find it share this folder
 
     @property
     def planned(self) -> dict[CellId, list[str]]:
         return {CellId.parse(cell): list(names) for cell, names in self.header.planned.items()}
 
-    def add(self, line: Started | Record) -> None:
-        """Append a line, unless the run file has it already."""
-        if isinstance(line, Record):
-            key = (str(line.cell), line.requirement)
-            if key in self.records:
-                return
-            self.records[key] = line
-        else:
-            if str(line.cell) in self.started:
-                return
-            self.started.add(str(line.cell))
-        self._write(line)
+    def merge_journals(self, received: Iterable[JournalText] = ()) -> None:
+        """Append the new lines of all journals; of two records of a pair, the first counts.
 
-    def add_texts(self, texts: Iterable[str], *, source: str) -> None:
-        """Append the lines of a pytest report."""
-        for text in texts:
-            line = parse_line(text, source=source)
-            if isinstance(line, (Started, Record)):
-                self.add(line)
+        `received` are journals of a machine without the run folder; they are put there first.
+        """
+        for name, text in received:
+            with (self._journals / Path(name).name).open("a", encoding="utf-8") as stream:
+                stream.write(text)
+        for line in self._reader.lines():
+            if isinstance(line, Record):
+                pair = (str(line.cell), line.requirement)
+                is_new = self.records.setdefault(pair, line) is line
+            else:
+                is_new = str(line.cell) not in self.started
+                self.started.add(str(line.cell))
+            if is_new:
+                self._lines.append(dump_line(line))
 
-    def merge_journals(self) -> None:
-        """Append lines that only journals have, because a process died and sent no report."""
-        run = read_run(self.directory)
-        lines: list[Started | Record] = [*run.started, *run.records.values()]
-        for line in lines:
-            self.add(line)
+    def record_all(self, records: Iterable[Record]) -> None:
+        """Append the controller's own records, of pairs that have none."""
+        for record in records:
+            written = self._lines.record(record)
+            self.records[str(written.cell), written.requirement] = written
 
     def missing(self, cell: CellId) -> list[str]:
         """Return the planned requirements of a cell that have no record yet."""
@@ -110,7 +118,7 @@ class RunFile:
 
     def finish(self, footer: Footer) -> None:
         """Write the footer, and remove the journals, whose lines are all in the run file."""
-        self._write(footer)
+        self._lines.append(dump_line(footer))
         self.close()
         for folder in (JOURNALS, SCRATCH):
             shutil.rmtree(self.directory / folder, ignore_errors=True)
@@ -120,9 +128,6 @@ class RunFile:
         self._lines.close()
         self._lock.release()
         (self.directory / LOCK).unlink(missing_ok=True)
-
-    def _write(self, line: Line) -> None:
-        self._lines.append(dump_line(line))
 
 
 def require_space(directory: Path, *, needed: int = NEEDED_SPACE) -> None:

@@ -2,46 +2,69 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Generator
+import os
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
-from harness.isolation.supervisor import CellJob, CellResult
-from harness.matrix.seeds import cell_seed
+from harness.isolation.supervisor import Supervisor
 from harness.pytest_plugin.context import CONTEXT, RunContext
 from harness.pytest_plugin.findings import NonConformanceError, reason_of
-from harness.records import CellId, CellReport, Outcome
+from harness.records import JOURNALS, SCRATCH, CellId, CellReport, Outcome
 
 PROPERTY = "conformance"
 
 
+@pytest.fixture(scope="session")
+def conformance_supervisor(pytestconfig: pytest.Config) -> Iterator[Supervisor]:
+    """Yield the supervisor of the judge process; the first cell that is judged starts the judge."""
+    context = pytestconfig.stash[CONTEXT]
+    with _judging_folder(context) as folder:
+        scratch = folder / SCRATCH / f"{context.process}-{os.getpid()}"
+        journals = folder / JOURNALS / context.session_id
+        supervisor = Supervisor(
+            context.judge_setup(journals),
+            context.limits,
+            scratch=scratch,
+            expectations=context.expectations,
+        )
+        yield supervisor
+        supervisor.close()
+
+
+@contextlib.contextmanager
+def _judging_folder(context: RunContext) -> Iterator[Path]:
+    """Yield the folder of journals and of files that cells write, a temporary one if need be."""
+    if context.shares_run_folder:
+        yield context.run_directory
+        return
+    with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture
-def assert_conforms(request: pytest.FixtureRequest) -> Callable[[CellId], None]:
+def assert_conforms(
+    request: pytest.FixtureRequest, conformance_supervisor: Supervisor
+) -> Callable[[CellId], None]:
     """Return a function that judges a cell and fails, xfails or skips the item accordingly."""
     context = request.config.stash[CONTEXT]
 
     def conform(cell: CellId) -> None:
-        judged = judge_planned_cell(cell, context)
+        judged = conformance_supervisor.run_cell(context.job_of(cell))
+        # The controller reads the journals, or gets them from another machine.
+        journals = () if context.shares_run_folder else judged.journals
         # One JSON string: xdist aborts a whole run over a property of another type.
-        report_data = {"lines": judged.lines, "notice": judged.notice, "peak": judged.peak}
+        report_data = {"journals": journals, "notice": judged.notice, "peak": judged.peak}
         request.node.user_properties.append((PROPERTY, json.dumps(report_data)))
         print(judged.output, end="")  # noqa: T201 - pytest shows it with a failure
         report = CellReport(cell, tuple(judged.records[name] for name in context.plan[cell]))
         raise_unless_passed(report, runxfail=request.config.option.runxfail)
 
     return conform
-
-
-def judge_planned_cell(cell: CellId, context: RunContext) -> CellResult:
-    """Judge one cell, or reuse its records. Every planned requirement has a record afterwards."""
-    job = CellJob(
-        cell=cell,
-        requirements=context.plan[cell],
-        known=context.earlier_records.get(cell, {}),
-        seed=cell_seed(context.seed, cell),
-    )
-    return context.judge_or_reuse(job)
 
 
 def raise_unless_passed(report: CellReport, *, runxfail: bool) -> None:

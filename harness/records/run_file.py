@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,19 +92,66 @@ def parse_line(text: str, *, source: str) -> Line:
         raise UsageError(f"{source}: not a line of a run file ({error!r})") from error
 
 
+JournalText = tuple[str, str]
+"""The name of a journal, and whole lines of it."""
+
+
+class JournalReader:
+    """Reads journals in a folder, each from where the last call ended.
+
+    `pattern` is a glob of their names. A journal may grow while it is read.
+    """
+
+    def __init__(self, folder: Path, pattern: str = "*.jsonl") -> None:
+        self._folder = folder
+        self._pattern = pattern
+        self._offsets: dict[str, int] = {}
+
+    def read(self) -> list[JournalText]:
+        """Return the new text of each journal that has any, without an incomplete last line."""
+        found = []
+        for path in sorted(self._folder.glob(self._pattern)):
+            offset = self._offsets.get(path.name, 0)
+            with path.open("rb") as stream:
+                stream.seek(offset)
+                data = stream.read()
+            whole = data[: data.rfind(b"\n") + 1]
+            if whole:
+                self._offsets[path.name] = offset + len(whole)
+                found.append((path.name, whole.decode("utf-8", errors="replace")))
+        return found
+
+    def lines(self) -> list[Started | Record]:
+        """Return the new lines of all journals."""
+        return [line for _, text in self.read() for line in parse_journal(text)]
+
+
+def parse_journal(text: str) -> list[Started | Record]:
+    """Return the lines of a journal.
+
+    A line that cannot be parsed counts as missing: the code of a cell can write into the journal of
+    its process, and one such line must not cost the records of others.
+    """
+    lines = []
+    for line in filter(None, text.split("\n")):
+        with contextlib.suppress(UsageError):
+            lines.append(parse_line(line, source="journal"))
+    return [line for line in lines if isinstance(line, Started | Record)]
+
+
 def read_run(location: Path) -> Run:
     """Read a run directory or a run file, with the journals that a killed run left behind.
 
     Raises UsageError if there is no run file, its header is missing or has another schema, a line
-    is corrupt, the run file has two records of one pair, or lines follow its footer. A half-written
-    last line is ignored, and so is a journal's record of a pair that the run file already has.
+    of the run file is corrupt, it has two records of one pair, or lines follow its footer. Its
+    half-written last line is ignored, and so is a journal's record of a pair that it already has.
     """
     path = location / RUN_FILE if location.is_dir() else location
     if not path.is_file():
         raise UsageError(f"{location}: no run file here; give a run directory or its {RUN_FILE}")
-    journals = sorted((path.parent / JOURNALS).glob("*/*.jsonl"))
     own = list(_read_lines(path))
-    lines = [*own, *(line for source in journals for line in _read_lines(source))]
+    folders = sorted((path.parent / JOURNALS).glob("*"))
+    lines: list[Line] = [*own, *(line for one in folders for line in JournalReader(one).lines())]
     headers = [line for line in lines if isinstance(line, Header)]
     if len(headers) != 1 or lines[0] is not headers[0]:
         raise UsageError(f"{path}: a run file starts with its one header, found {len(headers)}")

@@ -37,14 +37,17 @@ SCOPE = Scope(
 )
 CHILD = """
 import os, signal, socket, sys, time
-from harness.isolation.file_request import Finished, Raised, Refused, SendingObserver
+from harness.isolation.file_request import (
+    FileRequest, Finished, Raised, Refused, SendingObserver
+)
 from harness.isolation.limits import limit_allocations
 from harness.judge.observer import Progress
 from harness.records import CellId, LeftOutFile, Outcome, Record, Scope
 
 channel = socket.socket(fileno=int(sys.argv[2]))
 parent = int(sys.argv[3])
-sender = SendingObserver(lambda line: channel.sendall(line.encode() + b"\\n"))
+journals = FileRequest.load(sys.argv[1]).journals
+sender = SendingObserver(lambda line: channel.sendall(line.encode() + b"\\n"), journals)
 cell = CellId.parse("bert/fill-mask/opset18/file")
 
 def plan():

@@ -11,6 +11,7 @@ import pytest
 from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
 from harness.isolation.supervisor import CellJob, Supervisor
+from harness.matrix.expectations import Expectations
 from harness.records import CellId, Outcome
 
 CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
@@ -54,6 +55,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
 
     def begin(limits: Limits) -> Supervisor:
         setup = Setup(
+            run="run",
+            seed=0,
             profile="smoke",
             max_examples=1,
             process="main",
@@ -63,7 +66,8 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
             expectations=[],
         )
         scratch = tmp_path / "scratch"
-        started.append(Supervisor(setup, limits, scratch=scratch, finish=lambda record: record))
+        supervisor = Supervisor(setup, limits, scratch=scratch, expectations=Expectations())
+        started.append(supervisor)
         return started[-1]
 
     yield begin
@@ -99,7 +103,7 @@ def test_records_of_before_stand(start: Start) -> None:
     known = {"export": first.records["export"]}
     second = supervisor.run_cell(CellJob(cell=CELL, requirements=NAMES, seed=0, known=known))
     assert second.records["export"] is known["export"]
-    assert [line for line in second.lines if '"requirement":"export"' in line] == []
+    assert not any('"requirement":"export"' in text for _, text in second.journals)
     assert second.records["checker"].outcome is Outcome.PASSED
 
 

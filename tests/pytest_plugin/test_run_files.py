@@ -16,7 +16,7 @@ from harness.pytest_plugin.context import RunContext
 from harness.pytest_plugin.ending import crash_records, missing_records
 from harness.pytest_plugin.provenance import make_header
 from harness.pytest_plugin.run_file import RunFile
-from harness.records import JOURNALS, CellId, Outcome, Record, Started, make_footer, read_run
+from harness.records import JOURNALS, CellId, Outcome, Record, make_footer, read_run
 from tests.written_findings import write_finding
 
 DONE, PART, WAITING = (
@@ -37,9 +37,8 @@ def begin(directory: Path, *options: str) -> tuple[RunContext, RunFile]:
     """Open the run file of a new run in `directory`/run."""
     context = context_of(directory, *SMALL, f"--run-dir={directory / 'run'}", *options)
     context.resolve()
-    run = RunFile(context.run_directory, make_header(context, context.plan))
-    context.journals.mkdir(parents=True)
-    return context, run
+    header = make_header(context, context.plan)
+    return context, RunFile(context.journals, header, context.expectations)
 
 
 def resumed(directory: Path, *options: str) -> RunContext:
@@ -47,17 +46,21 @@ def resumed(directory: Path, *options: str) -> RunContext:
     return context
 
 
-def start(run: RunFile, cell: CellId) -> None:
-    run.add(Started(cell=cell, process="gw0", time="2026-01-01T00:00:00+00:00"))
+def judge(context: RunContext, run: RunFile, cell: CellId, *records: Record) -> None:
+    """Write a journal as a process that judged a cell, and merge it."""
+    journal = Journal(journal_path(context.journals, "gw0"), "gw0", context.expectations)
+    journal.start(cell)
+    for record in records:
+        journal.record(record)
+    journal.close()
+    run.merge_journals()
 
 
 def interrupted(directory: Path, *options: str) -> RunContext:
     """A run that judged `DONE`, began `PART`, and was killed."""
     context, run = begin(directory, *options)
     for cell, requirements in ((DONE, LADDER), (PART, LADDER[:2])):
-        start(run, cell)
-        for requirement in requirements:
-            run.add(passed(cell, requirement))
+        judge(context, run, cell, *(passed(cell, requirement) for requirement in requirements))
     run.close()
     return context
 
@@ -99,7 +102,7 @@ def test_not_run_is_judged_when_the_run_is_resumed(tmp_path: Path) -> None:
         for requirement in requirements:
             is_left = (cell, requirement) == (PART, "cache")
             outcome = Outcome.NOT_RUN if is_left else Outcome.PASSED
-            run.add(Record(cell=cell, requirement=requirement, outcome=outcome))
+            run.record_all([Record(cell=cell, requirement=requirement, outcome=outcome)])
     run.finish(make_footer(run.reports(), exit_status=2, ended="2026-01-01T00:00:00+00:00"))
     after = resumed(tmp_path)
     assert list(after.plan) == [PART]
@@ -124,8 +127,7 @@ def test_choices_of_the_first_life_are_refused(
 def test_a_complete_run_and_a_run_of_other_versions_are_not_resumed(tmp_path: Path) -> None:
     context, run = begin(tmp_path)
     for cell, requirements in context.plan.items():
-        for requirement in requirements:
-            run.add(passed(cell, requirement))
+        run.record_all(passed(cell, requirement) for requirement in requirements)
     run.finish(make_footer(run.reports(), exit_status=0, ended="2026-01-01T00:00:00+00:00"))
     with pytest.raises(pytest.UsageError, match="every planned pair has a record; start a new run"):
         resumed(tmp_path).resolve()
@@ -139,11 +141,10 @@ def test_a_complete_run_and_a_run_of_other_versions_are_not_resumed(tmp_path: Pa
 
 
 def test_lines_are_written_once_and_in_order(tmp_path: Path) -> None:
-    _, run = begin(tmp_path)
+    context, run = begin(tmp_path)
     for _ in range(2):
-        start(run, PART)
-        run.add(passed(PART, "export"))
-    run.add(Record(cell=PART, requirement="export", outcome=Outcome.FAILED))
+        judge(context, run, PART, passed(PART, "export"))
+    judge(context, run, PART, Record(cell=PART, requirement="export", outcome=Outcome.FAILED))
     run.close()
     lines = [json.loads(line) for line in (tmp_path / "run" / "run.jsonl").read_text().splitlines()]
     assert [line["type"] for line in lines] == ["header", "started", "record"]
@@ -152,7 +153,7 @@ def test_lines_are_written_once_and_in_order(tmp_path: Path) -> None:
 
 def test_journals_of_dead_processes_lose_nothing(tmp_path: Path) -> None:
     context, run = begin(tmp_path)
-    journal = Journal(journal_path(context.journals, "gw1"), "gw1")
+    journal = Journal(journal_path(context.journals, "gw1"), "gw1", context.expectations)
     journal.start(PART)
     journal.record(passed(PART, "export"))
     journal.close()
@@ -164,9 +165,9 @@ def test_journals_of_dead_processes_lose_nothing(tmp_path: Path) -> None:
 
 
 def test_two_runs_never_write_one_folder(tmp_path: Path) -> None:
-    _, run = begin(tmp_path)
+    context, run = begin(tmp_path)
     with pytest.raises(UsageError, match="another pytest run writes there"):
-        RunFile(run.directory, run.header)
+        RunFile(context.journals, run.header, context.expectations)
     run.close()
 
 
@@ -180,11 +181,8 @@ def test_a_run_without_a_footer_reads_as_interrupted_and_its_journals_stay(tmp_p
 def test_every_planned_pair_has_a_record_in_the_end(tmp_path: Path) -> None:
     context, run = begin(tmp_path)
     for cell, requirements in ((DONE, LADDER), (PART, LADDER[:2])):
-        start(run, cell)
-        for requirement in requirements:
-            run.add(passed(cell, requirement))
-    for record in missing_records(run, context, finished={DONE}, interrupted=True):
-        run.add(record)
+        judge(context, run, cell, *(passed(cell, requirement) for requirement in requirements))
+    run.record_all(missing_records(run, finished={DONE}, interrupted=True))
     assert outcomes(run, DONE) == ["passed"] * len(LADDER)
     assert outcomes(run, PART) == ["passed", "passed", *["not_run"] * (len(LADDER) - 2)]
     assert set(outcomes(run, WAITING)) == {"not_run"}
@@ -193,24 +191,17 @@ def test_every_planned_pair_has_a_record_in_the_end(tmp_path: Path) -> None:
 
 def test_a_cell_that_ended_without_a_record_is_errored(tmp_path: Path) -> None:
     context, run = begin(tmp_path)
-    start(run, PART)
-    for requirement in LADDER:
-        if requirement != "checker":
-            run.add(passed(PART, requirement))
-    (record,) = (
-        r
-        for r in missing_records(run, context, finished={PART}, interrupted=False)
-        if r.cell == PART
-    )
+    judge(context, run, PART, *(passed(PART, name) for name in LADDER if name != "checker"))
+    missing = missing_records(run, finished={PART}, interrupted=False)
+    (record,) = (r for r in missing if r.cell == PART)
     assert (record.requirement, record.outcome) == ("checker", Outcome.ERRORED)
     run.close()
 
 
 def test_a_crash_is_at_the_first_requirement_without_a_record(tmp_path: Path) -> None:
     context, run = begin(tmp_path)
-    start(run, PART)
-    run.add(passed(PART, "export"))
-    records = list(crash_records(run, PART, context))
+    judge(context, run, PART, passed(PART, "export"))
+    records = list(crash_records(run, PART))
     assert [record.requirement for record in records] == LADDER[1:]
     assert [str(record.outcome) for record in records] == [
         "crashed",
@@ -225,8 +216,7 @@ def test_an_expected_crash_is_xfailed(tmp_path: Path) -> None:
     example = "opset: got the death of the pytest process that ran the cell"
     path = write_finding(tmp_path, requirement="opset", **crash, cells=[str(PART)], example=example)
     context, run = begin(tmp_path, f"--expectations={path}")
-    start(run, PART)
-    run.add(passed(PART, "export"))
-    first, *_ = crash_records(run, PART, context)
-    assert first.outcome is Outcome.XFAILED
+    judge(context, run, PART, passed(PART, "export"))
+    run.record_all(crash_records(run, PART))
+    assert outcomes(run, PART)[:3] == ["passed", "xfailed", "skipped"]
     run.close()
