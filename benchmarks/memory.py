@@ -73,13 +73,11 @@ class LastingJudge:
         self.changes.update(reply.changed)
 
     def _await_reply(self, subject: str) -> Reply:
-        answer = self._judge.next_line(SECONDS, memory=None)
-        if not isinstance(answer, Ending):
-            answer = Reply.load(answer)
-        if answer.got is not None:
+        line = self._judge.next_line(SECONDS, memory=None)
+        answer = line if isinstance(line, Ending) else Reply.load(line)
+        if isinstance(answer, Ending) or answer.got is not None:
             raise SystemExit(f"{subject}: {answer.got}\n{answer.traceback}")
         self._judge.kill_descendants()
-        assert isinstance(answer, Reply)
         return answer
 
     @property

@@ -26,25 +26,6 @@ def read_json(path: Path) -> Any:
         raise UsageError(f"{path}: is not JSON ({error}); correct the file") from error
 
 
-class LineFile:
-    """A file to which lines are appended, each written when `append` returns.
-
-    Unbuffered: if a write fails, no text stays in a buffer to be written later. The file then has
-    whole lines and at most one incomplete last line. Raises OSError.
-    """
-
-    def __init__(self, path: Path, *, is_new: bool = True) -> None:
-        self._stream = path.open("xb" if is_new else "ab", buffering=0)
-
-    def append(self, text: str) -> None:
-        rest = memoryview(f"{text}\n".encode())
-        while rest:
-            rest = rest[self._stream.write(rest) or 0 :]
-
-    def close(self) -> None:
-        self._stream.close()
-
-
 def write_atomically(path: Path, text: str) -> None:
     """Write a temporary file, then rename it to `path`, so that readers never see half a file.
 

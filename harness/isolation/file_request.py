@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from harness.isolation.journal import Journal, journal_path
 from harness.isolation.setup import Message
@@ -66,19 +66,13 @@ class Finished:
     """The last message if every planned requirement has a record."""
 
 
-class Sender(Protocol):
-    """Sends one line."""
-
-    def __call__(self, line: str) -> None: ...
-
-
 class SendingObserver(Observer):
     """Writes records to a journal in the folder `journals`, and sends all else as lines.
 
     `deliver` reads the lines.
     """
 
-    def __init__(self, send: Sender, journals: str) -> None:
+    def __init__(self, send: Callable[[str], object], journals: str) -> None:
         self._send = send
         self._journal = Journal(journal_path(Path(journals), PROCESS), PROCESS, Expectations())
 

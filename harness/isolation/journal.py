@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import UsageError
-from harness.files import LineFile
 from harness.matrix.expectations import Expectations
 from harness.records import CellId, Outcome, Record, Started, dump_line, parse_line
 
@@ -30,7 +29,8 @@ class Journal:
     ) -> None:
         self._process = process
         self._expectations = expectations
-        self._lines = LineFile(path, is_new=is_new)
+        # Unbuffered: if a write fails, no text stays in a buffer to be written later.
+        self._stream = path.open("xb" if is_new else "ab", buffering=0)
 
     def start(self, cell: CellId) -> None:
         """Write that this process begins a cell; readers use it to report a crash in that cell."""
@@ -53,11 +53,13 @@ class Journal:
         return applied
 
     def append(self, text: str) -> None:
-        """Write a line as it is."""
-        self._lines.append(text)
+        """Write a line as it is; it is written when this returns."""
+        rest = memoryview(f"{text}\n".encode())
+        while rest:
+            rest = rest[self._stream.write(rest) or 0 :]
 
     def close(self) -> None:
-        self._lines.close()
+        self._stream.close()
 
 
 def _unwritable_record(record: Record, error: Exception) -> Record:

@@ -37,7 +37,7 @@ from harness.pytest_plugin.planning import RunPlan, plan_run
 from harness.pytest_plugin.resuming import RecordsByCell, ResumedRun, read_resumed
 from harness.pytest_plugin.reusing import ReusePlan, plan_reuse, with_verified_sample
 from harness.pytest_plugin.run_file import require_space
-from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_line
+from harness.records import JOURNALS, RUN_FILE, CellId, Line, Record, dump_line, parse_journal
 from harness.versions import differing_version, versions
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class RunContext:
     def earlier_records(self) -> RecordsByCell:
         """Records that the resumed run has of cells that it judged in part."""
         if "known" in self._shared:
-            return _by_cell(parse_line(t, source="controller") for t in self._shared["known"])
+            return _by_cell(parse_journal(self._shared["known"]))
         return {} if self.resumed is None else self.resumed.earlier_records
 
     @cached_property
@@ -293,11 +293,11 @@ class RunContext:
             data["versions"] = versions()
             if self.reuse_plan is not None:
                 data["reuse"] = self.reuse_plan.to_json()
-            data["known"] = [
-                dump_line(record)
+            data["known"] = "".join(
+                f"{dump_line(record)}\n"
                 for records in self.earlier_records.values()
                 for record in records.values()
-            ]
+            )
         return json.dumps(data)
 
     @cached_property

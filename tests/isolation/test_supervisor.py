@@ -12,7 +12,8 @@ from harness.isolation.limits import Limits
 from harness.isolation.setup import Setup
 from harness.isolation.supervisor import CellJob, Supervisor
 from harness.matrix.expectations import Expectations
-from harness.records import CellId, Outcome
+from harness.matrix.results import StoredResult
+from harness.records import CellId, JournalReader, Outcome, Record, Started
 
 CELL = CellId.parse("bert/fill-mask/opset18/dynamo")
 NAMES = ("export", "checker")
@@ -105,6 +106,34 @@ def test_records_of_before_stand(start: Start) -> None:
     assert second.records["export"] is known["export"]
     assert not any('"requirement":"export"' in text for _, text in second.journals)
     assert second.records["checker"].outcome is Outcome.PASSED
+
+
+def test_stored_records_are_copied_to_a_journal_and_no_judge_starts(
+    start: Start, tmp_path: Path
+) -> None:
+    (tmp_path / "which_judge.py").write_text("raise SystemError('no judge here')")
+    kept = (Record(cell=CELL, requirement=name, outcome=Outcome.PASSED) for name in NAMES)
+    stored = StoredResult(run="earlier", records=tuple(kept))
+    job = CellJob(cell=CELL, requirements=NAMES, seed=0, fingerprint="f", stored=stored)
+    result = start(Limits()).run_cell(job)
+    first, *written = JournalReader(tmp_path / "journals").lines()
+    assert isinstance(first, Started)
+    assert list(result.records.values()) == written == list(stored.marked())
+    assert {record.reused for record in result.records.values()} == {"earlier"}
+
+
+def test_a_line_of_the_cell_in_its_journal_costs_the_judge_and_no_record(
+    start: Start, tmp_path: Path
+) -> None:
+    spoil = "    from pathlib import Path\n" + (
+        f"    for path in Path({str(tmp_path / 'journals')!r}).iterdir():\n"
+        "        path.open('ab').write(b'nonsense\\n')\n"
+    )
+    text = JUDGE.replace("    return CellReport", f"{spoil}    return CellReport")
+    (tmp_path / "which_judge.py").write_text(text)
+    result = start(Limits()).run_cell(CellJob(cell=CELL, requirements=NAMES, seed=0))
+    assert {record.outcome for record in result.records.values()} == {Outcome.PASSED}
+    assert "its journal has lines that cannot be parsed" in (result.notice or "")
 
 
 def test_a_judge_that_cannot_start_is_reported_in_the_record(start: Start, tmp_path: Path) -> None:
