@@ -26,7 +26,6 @@ from harness.judge.shared_work import SharedWork
 from harness.matrix.expectation_checks import load_expectations
 from harness.matrix.expectation_files import committed_folders
 from harness.matrix.expectations import Expectations
-from harness.matrix.fingerprint import Fingerprints
 from harness.matrix.registry import read_registry
 from harness.matrix.results import ResultStore, StoredResult
 from harness.records import CellId, Outcome, Record
@@ -107,15 +106,14 @@ class _CellServer:
                 got, trace = f"{error!r} from the judge", traceback.format_exc()
             self._state = snapshot()
             changed = differences(before, self._state)
-        if got is None:
-            records.store()
+        records.store()
         self._garbage.collect()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Reply(got=got, traceback=trace, changed=changed, peak=peak * 1024)
 
 
 class _CellRecords:
-    """Writes the records of one cell to the journal, and those to be reused later to the store."""
+    """Writes the records of one cell to the journal, and offers them for later reuse."""
 
     def __init__(self, cell: CellId, request: Request, setup: Setup, journal: Journal) -> None:
         self._cell = cell
@@ -124,7 +122,6 @@ class _CellRecords:
         self._journal = journal
         self._written = set(request.known)
         self._verdicts: list[Record] = []
-        self._store = ResultStore()
 
     def keep(self, record: Record) -> None:
         """Write a record, unless its requirement has one.
@@ -135,36 +132,23 @@ class _CellRecords:
             return
         self._written.add(record.requirement)
         checked = self._stored.check(record) if self._stored else record
-        if checked is not record and self._is_current():
+        if checked is not record and self._setup.has_fingerprint(self._request):
             record = checked
         if self._journal.record(record).outcome is not Outcome.ERRORED:
             self._verdicts.append(record)
 
     def store(self) -> None:
-        """Store the records if each is a verdict, and nothing has changed since the run began."""
-        fingerprint = self._request.fingerprint
-        if fingerprint is None or not self._is_current():
-            return
+        """Put the records in the cell's folder if each is a verdict; the supervisor stores them."""
         result = StoredResult.of(self._setup.run, self._verdicts, self._request.requirements)
-        if result is None:
-            self._store.remove(fingerprint)
-        elif self._stored is None:
-            self._store.write(fingerprint, result)
+        if result and self._request.fingerprint:
+            ResultStore(Path(self._request.folder)).write(self._request.fingerprint, result)
 
     @cached_property
     def _stored(self) -> StoredResult | None:
         request = self._request
         if request.fingerprint is None or not request.is_verified:
             return None
-        return self._store.read(request.fingerprint, self._cell, request.requirements)
-
-    def _is_current(self) -> bool:
-        """Whether the fingerprint of the cell is still the one at the start of the run.
-
-        If a file changed meanwhile, it is unknown which version was judged.
-        """
-        now = Fingerprints(max_examples=self._setup.max_examples, seed=self._setup.seed)
-        return now.of(self._cell, self._request.requirements) == self._request.fingerprint
+        return ResultStore().read(request.fingerprint, self._cell, request.requirements)
 
 
 @contextlib.contextmanager

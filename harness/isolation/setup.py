@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from harness.isolation.process_tree import die_with_parent, raise_oom_score
+from harness.matrix.fingerprint import Fingerprints
+from harness.records import CellId
 
 STACK_SIGNAL = signal.SIGUSR1
 """On this signal a judge prints the stacks of its threads, also while native code runs."""
@@ -71,14 +73,23 @@ class Setup(Message):
     def journal_folder(self) -> Path:
         return Path(self.journals)
 
+    def has_fingerprint(self, request: Request) -> bool:
+        """Return whether a cell still has its fingerprint of the start of the run.
+
+        If a file changed meanwhile, it is unknown which version was judged.
+        """
+        now = Fingerprints(max_examples=self.max_examples, seed=self.seed)
+        return now.of(CellId.parse(request.cell), request.requirements) == request.fingerprint
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Message):
     """Message that asks the judge process to judge one cell.
 
     `known` are requirements that have a record from an earlier run: the judge runs them again, but
-    writes no second record. `folder` is the cell's working directory. The records are stored under
-    `fingerprint` if that is given, or compared with the stored ones if `is_verified`.
+    writes no second record. `folder` is the cell's working directory. If `fingerprint` is given,
+    the records are stored there without expectations; if `is_verified`, they are first compared
+    with the records of an earlier run.
     """
 
     cell: str

@@ -72,6 +72,7 @@ class Supervisor:
         self._setup = setup
         self._limits = limits
         self._scratch = scratch
+        self._cell_folder = scratch / "cell"
         self._expectations = expectations
         self._judge: ChildProcess | None = None
         self._reader = JournalReader(setup.journal_folder, f"{setup.process}-*.jsonl")
@@ -86,15 +87,19 @@ class Supervisor:
         """
         if job.stored and not job.is_verified:
             return self._copy_stored(job, job.stored)
-        folder = self._scratch / "cell"
+        folder = self._cell_folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
             judge, ending = self._ready_judge()
+            request = _request(job, folder)
             if ending is None:
                 judge.forget_output()
-                judge.send(_request(job, folder).dump())
+                judge.send(request.dump())
                 ending = self._await_reply(judge, self._limits.seconds, self._limits.memory)
-            return self._finish(job, ending, judge)
+            result = self._finish(job, ending, judge)
+            if job.fingerprint is not None and self._setup.has_fingerprint(request):
+                _update_store(job, job.fingerprint, ResultStore(folder))
+            return result
         except BaseException:  # usually an interrupt: the judge must not outlive it
             self._end_judge()
             raise
@@ -165,7 +170,7 @@ class Supervisor:
         )
 
     def _write_missing(self, job: CellJob, names: Sequence[str], ending: Ending) -> None:
-        """Write records of the requirements that the judge did not reach; none is reused later."""
+        """Write records of the requirements that the judge did not reach."""
         missing = make_missing_records(
             job.cell,
             names,
@@ -176,8 +181,8 @@ class Supervisor:
         )
         for record in missing:
             self._journal.record(job.stored.check(record) if job.stored else record)
-        if job.fingerprint is not None:
-            ResultStore().remove(job.fingerprint)
+        if job.fingerprint is not None:  # what the judge offers for reuse is not all
+            ResultStore(self._cell_folder).remove(job.fingerprint)
 
     def _end_judge(self) -> None:
         if self._judge is not None:
@@ -207,6 +212,18 @@ def _request(job: CellJob, folder: Path) -> Request:
         fingerprint=job.fingerprint,
         is_verified=job.is_verified,
     )
+
+
+def _update_store(job: CellJob, fingerprint: str, judged: ResultStore) -> None:
+    """Store what the judge offers for reuse; if that is nothing, remove what an earlier run stored.
+
+    The verdicts of an earlier run stay if they were confirmed.
+    """
+    fresh = judged.read(fingerprint, job.cell, job.requirements)
+    if fresh is None:
+        ResultStore().remove(fingerprint)
+    elif job.stored is None:
+        ResultStore().write(fingerprint, fresh)
 
 
 def _records_of(job: CellJob, journals: Iterable[JournalText]) -> dict[str, Record]:
