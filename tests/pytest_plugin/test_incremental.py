@@ -27,6 +27,7 @@ EXPECTED: dict[str, Any] = {
         for exporter in ("dynamo", "torchscript")
     ],
 }
+CRASH = {**EXPECTED, "outcome": "crashed", "message": "SIGKILL", "example": "got signal SIGKILL"}
 
 Again = Callable[..., Result]
 
@@ -168,11 +169,12 @@ def test_what_ended_without_a_verdict_is_judged_again(again: Again, do: str) -> 
 
 
 def test_an_expected_crash_is_judged_again(again: Again, project: Path) -> None:
-    write_finding(project, **EXPECTED, outcome="crashed")
+    write_finding(project, **CRASH)
     known = [rule("kill", cell="vit*", requirement="weights")]
     for _ in range(2):
         result = again(*INCREMENTAL, rules=known, expectations="known.toml")
         assert {CellId.parse(c).architecture for c in judged(result)} >= {"vit"}
+        assert result.status == 0, result.output
 
 
 @pytest.mark.parametrize(
@@ -282,7 +284,7 @@ def test_verify_finds_what_now_crashes_even_where_that_is_expected(
     again: Again, project: Path
 ) -> None:
     again(*INCREMENTAL, "--architecture", "vit")
-    write_finding(project, **EXPECTED, outcome="crashed")
+    write_finding(project, **CRASH)
     crash = [rule("kill", cell="vit*", requirement="weights")]
     result = again(*VERIFY, "--architecture", "vit", rules=crash, expectations="known.toml")
     assert result.status == 1

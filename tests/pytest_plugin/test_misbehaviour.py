@@ -106,7 +106,8 @@ def record_of(result: Result, cell: str) -> Record:
 
 
 def test_an_expected_time_out_is_xfailed(run_pytest: RunPytest, project: Path) -> None:
-    write_finding(project, cells=[CELL], requirement="checker", outcome="timed_out")
+    late = {"outcome": "timed_out", "message": "no verdict", "example": "got no verdict within 3 s"}
+    write_finding(project, cells=[CELL], requirement="checker", **late)
     result = run_pytest(
         *(*SMALL, "--cell-timeout", "3"), rules=[rule("hang")], expectations="known.toml"
     )
