@@ -21,6 +21,17 @@ NO_DEFECT = 0
 
 TIMEOUT_SECONDS = 900
 
+_ALONE = """
+import runpy, sys, traceback
+sys.modules["harness"] = None  # it may be installed
+try:
+    runpy.run_path(sys.argv[1], run_name="__main__")
+except Exception:
+    traceback.print_exc()
+    sys.exit(2)
+"""
+"""Program that runs a script. A script that raises an exception by itself reproduces nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenScript:
@@ -60,13 +71,16 @@ class ScriptCandidates:
 
 
 def run_script(script: str) -> ScriptRun:
-    """Run a script in a folder and with an import path that have no harness."""
+    """Run a script in a folder without the harness, which it cannot import either.
+
+    The status is 2 if the script raises an exception.
+    """
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as folder:
         path = Path(folder, "repro.py")
         path.write_text(script, encoding="utf-8")
         try:
             done = subprocess.run(
-                [sys.executable, "-I", "-W", "ignore", str(path)],
+                [sys.executable, "-I", "-W", "ignore", "-c", _ALONE, str(path)],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

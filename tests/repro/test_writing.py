@@ -114,6 +114,14 @@ def test_a_script_is_run_without_the_harness() -> None:
     assert result == ScriptRun(1, "['repro.py'] 1\n", "to stderr")
 
 
+@pytest.mark.parametrize("line", ["import harness", "import harness.records", "1 / 0"])
+def test_a_script_that_raises_an_exception_shows_nothing(case: ScriptCase, line: str) -> None:
+    result = run_script(f"{line}\n")
+    assert result.status == 2
+    assert "Error" in result.last_error
+    assert not result.shows(case)
+
+
 @pytest.mark.full
 def test_a_real_script_that_holds_is_written(case: ScriptCase) -> None:
     written = first_matching_script(ScriptCandidates([case], is_failing=False))
