@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import functools
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-_MODULES = ("standalone", "states", "showing")
+from harness.repro.imports import ImportedName, imported_names
+
+_MODULES = ("standalone", "states", "changed", "showing")
 
 
 @functools.cache
@@ -57,30 +58,24 @@ def constant_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def imports_for(code: str) -> str:
-    """Return the import statements that `code` needs: the standard library first, then others."""
-    used = used_names(code)
-    groups: tuple[set[str], set[str]] = (set(), set())
-    for node, source in _statements():
-        if isinstance(node, (ast.Import, ast.ImportFrom)) and _binds(node) & used:
-            groups[_package(node) not in sys.stdlib_module_names].add(source)
-    ordered = (sorted(group, key=lambda line: (line.startswith("from"), line)) for group in groups)
-    return "\n\n".join("\n".join(group) for group in ordered if group)
+@functools.cache
+def reserved_names() -> frozenset[str]:
+    """Return the names of all functions, classes and constants."""
+    return frozenset({*_definitions(), *constant_names()})
+
+
+def imports_for(code: str) -> Iterator[ImportedName]:
+    """Yield the names that `code` reads and that the modules import from other packages."""
+    used, own = used_names(code), {"__future__", "harness"}
+    for node, _ in _statements():
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            found = imported_names(node)
+            yield from (one for one in found if one.binds in used and one.package not in own)
 
 
 def used_names(code: str) -> frozenset[str]:
     """Return every name that occurs in `code`, except parameters and definitions."""
     return frozenset(_names(ast.parse(code)))
-
-
-def _package(node: ast.Import | ast.ImportFrom) -> str:
-    name = node.module or "" if isinstance(node, ast.ImportFrom) else node.names[0].name
-    return name.partition(".")[0]
-
-
-def _binds(node: ast.Import | ast.ImportFrom) -> set[str]:
-    bound = {alias.asname or alias.name.partition(".")[0] for alias in node.names}
-    return set() if _package(node) == "__future__" else bound
 
 
 def _names(node: ast.AST) -> Iterator[str]:

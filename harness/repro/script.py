@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.cache_layout import CacheKind
 from harness.exporters.dynamo import dim_bounds
+from harness.repro.changes import change_source
 from harness.repro.definitions import constant_names, definitions_for, imports_for, used_names
+from harness.repro.imports import import_lines
 from harness.repro.literals import WIDTH, dict_literal, tensors_literal
 
 if TYPE_CHECKING:
@@ -37,6 +40,7 @@ class ScriptCase:
     """Content of a script: a requirement, one part of a cell, and the feed that shows it.
 
     `settings` and `perturbation` define the tiny model; `notes` become comments at the top.
+    `is_prepared` says whether the exporter changes its copy of the model first.
     """
 
     cell: CellId
@@ -49,6 +53,7 @@ class ScriptCase:
     feed: Mapping[str, torch.Tensor]
     versions: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    is_prepared: bool = False
 
     def for_part(
         self, part: str, config: OnnxConfig, feed: Mapping[str, torch.Tensor]
@@ -59,17 +64,20 @@ class ScriptCase:
 
 def script_text(case: ScriptCase) -> str:
     """Return the text of the script. The same case gives the same text."""
-    call = _call(case)
+    changes = change_source(case.config, case.cell.exporter if case.is_prepared else None)
+    call = _call(case, change="changed_" if changes.blocks else "")
     functions = definitions_for(used_names(call) & _callable_names())
     values = _constants(case)
     body = "\n\n\n".join(functions.values())
-    needed = used_names(f"{body}\n{call}")
+    needed = used_names("\n".join([*changes.blocks, body, call])) & values.keys()
     constants = {name: values[name] for name in constant_names() if name in needed}
     has_bytes = any("decode_tensor(" in value for value in constants.values())
     decoder = definitions_for(["decode_tensor"])["decode_tensor"] if has_bytes else ""
     assigned = "\n".join(f"{name} = {value}" for name, value in constants.items())
-    imports = imports_for("\n".join([decoder, assigned, body, call]))
-    blocks = [imports, decoder, assigned, body, f'if __name__ == "__main__":\n    {call}']
+    code = "\n".join([decoder, assigned, body, call])
+    imports = import_lines([*imports_for(code), *changes.imports])
+    main = 'if __name__ == "__main__":\n' + textwrap.indent(call, "    ")
+    blocks = [imports, decoder, assigned, *changes.blocks, body, main]
     return "\n".join([*_preface(case), "", "\n\n\n".join(filter(None, blocks)), ""])
 
 
@@ -90,13 +98,13 @@ _WRAPPERS = (
     "ExportWrapperWithStates",
     "PartExportWrapper",
 )
-_MAKERS = ("make_model", "make_part")
+_MAKERS = ("make_model", "make_part", "make_changed_model", "make_changed_part")
 
 
-def _call(case: ScriptCase) -> str:
+def _call(case: ScriptCase, *, change: str) -> str:
     """Return the last line of the script: a call with the functions that the script needs."""
     config = case.config
-    make = "make_part" if config.call.module else "make_model"
+    kind = "part" if config.call.module else "model"
     wrapper, eager = "ExportWrapper", "run_eager"
     if config.call.arguments or config.call.results:
         wrapper, eager = "PartExportWrapper", "run_eager_part"
@@ -105,10 +113,13 @@ def _call(case: ScriptCase) -> str:
     elif config.use_past_in_inputs:
         wrapper, eager = "ExportWrapperWithPast", "run_eager_with_past"
     show = _SHOW_FUNCTIONS.get(case.requirement, "show_difference")
-    arguments = [show, make, wrapper]
+    arguments = [show, f"make_{change}{kind}", wrapper, EXPORTS[case.cell.exporter]]
     if show in ("show_difference", "show_padding"):
-        arguments.append(eager)
-    return f"run_and_exit({', '.join([*arguments, EXPORTS[case.cell.exporter]])})"
+        arguments += [eager, f"make_{kind}"]
+    line = f"run_and_exit({', '.join(arguments)})"
+    if len(line) + 4 <= WIDTH:
+        return line
+    return "\n".join(["run_and_exit(", *(f"    {name}," for name in arguments), ")"])
 
 
 def _constants(case: ScriptCase) -> dict[str, str]:
@@ -170,6 +181,4 @@ def _printable(text: str) -> str:
 
 
 def _wrapped(text: str) -> list[str]:
-    import textwrap
-
     return textwrap.wrap(text, WIDTH - 2, break_on_hyphens=False)

@@ -1,7 +1,8 @@
 """Functions of generated scripts: export a file, check it and print the result.
 
 See `harness.repro.standalone`. Each `show_...` function returns the script's exit status: 1 if the
-defect is reproduced, 0 if not.
+defect is reproduced, 0 if not. `make` returns the model to export and `make_eager` the model for
+eager PyTorch, a new one each time.
 """
 
 from __future__ import annotations
@@ -62,9 +63,9 @@ def outputs_agree(
     return all_agree
 
 
-def show_difference(make: Any, wrapper: Any, eager: Any, export: Any) -> int:
+def show_difference(make: Any, wrapper: Any, export: Any, eager: Any, make_eager: Any) -> int:
     """Compare the file in ONNX Runtime with eager PyTorch."""
-    expected = eager(make(), RUN_INPUTS)
+    expected = eager(make_eager(), RUN_INPUTS)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.onnx")
         export(wrapper(make()), path)
@@ -76,13 +77,13 @@ def show_difference(make: Any, wrapper: Any, eager: Any, export: Any) -> int:
     return 0 if outputs_agree(expected, got) else 1
 
 
-def show_padding(make: Any, wrapper: Any, eager: Any, export: Any) -> int:
+def show_padding(make: Any, wrapper: Any, export: Any, eager: Any, make_eager: Any) -> int:
     """Compare the file in ONNX Runtime with eager PyTorch, except at undefined positions.
 
     A position is undefined if eager PyTorch's own attention implementations differ there. They do
     where a position can attend to nothing but padding.
     """
-    expected, other = eager(make(), RUN_INPUTS), make()
+    expected, other = eager(make_eager(), RUN_INPUTS), make_eager()
     if hasattr(other, "set_attn_implementation"):
         other.set_attn_implementation("eager")
     other = eager(other, RUN_INPUTS)

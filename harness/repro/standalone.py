@@ -68,7 +68,12 @@ def make_model() -> Any:
 
 def make_part() -> Any:
     """Return the module of the tiny model that MODULE names."""
-    part = make_model()
+    return part_of(make_model())
+
+
+def part_of(model: Any) -> Any:
+    """Return the module or method of a model that MODULE names."""
+    part = model
     for step in MODULE.split("."):
         part = getattr(part, step.removesuffix("()"))
         part = part() if step.endswith("()") else part
@@ -253,8 +258,6 @@ def export_dynamo(wrapper: Any, path: Path) -> None:
 
 def export_torchscript(wrapper: Any, path: Path) -> None:
     """Export with torch.onnx.export(dynamo=False)."""
-    if OPSET < 14:  # torch.onnx cannot export scaled_dot_product_attention to these opsets
-        wrapper.model.set_attn_implementation("eager")
     with torch.no_grad():
         torch.onnx.export(
             wrapper,

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.configs.base import OnnxConfig
 from harness.configs.tasks import TasksManager
 from harness.errors import UsageError, suggest
 from harness.evidence.models import read_tiny, tiny_settings
@@ -16,11 +15,14 @@ from harness.evidence.tolerance import Origin
 from harness.files import write_atomically
 from harness.judge.cell import CellRequest, prepare_cell, why_not_applicable
 from harness.records import Outcome, Record
+from harness.repro.changes import change_source
+from harness.repro.copies import UncopyableError
 from harness.repro.script import EXPORTS, FILE_ONLY, ScriptCase, script_text
 from harness.repro.trial import ScriptCandidates, WrittenScript, first_matching_script
 from harness.versions import installed_version
 
 if TYPE_CHECKING:
+    from harness.configs.base import OnnxConfig
     from harness.judge.prepared_cell import PreparedCell
     from harness.repro.finding import PartFeed
 
@@ -37,7 +39,6 @@ def write_script(request: CellRequest, output: Path, *, part: str | None = None)
     _refuse_unsupported_cell(request)
     with prepare_cell(request) as prepared:
         _refuse_unsupported_parts(prepared, part)
-        _refuse_rewritten_rope(prepared)
         written = first_matching_script(_script_candidates(request, prepared, part))
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -65,30 +66,38 @@ def _refuse_unsupported_parts(prepared: PreparedCell, part: str | None) -> None:
         raise UsageError(
             f"part {part!r} is not one of the parts of {prepared.cell}; {suggest(part, parts)}"
         )
-    patched = {stem: config for stem, config in parts.items() if _is_patched(config)}
-    for stem in patched.keys() & {part or next(iter(patched), "")}:
-        others = [other for other in parts if other not in patched]
+    exporter = prepared.cell.exporter if _is_prepared(prepared) else None
+    reasons = {
+        stem: reason for stem, one in parts.items() if (reason := _why_uncopyable(one, exporter))
+    }
+    for stem in reasons.keys() & {part or next(iter(reasons), "")}:
+        others = [other for other in parts if other not in reasons]
         hint = f", or --part with one of {', '.join(others)}" if others else ""
         raise UsageError(
-            f"{prepared.cell}: {type(patched[stem]).__name__} patches the model for the export, "
-            f"which a script cannot do; use replay to show the cell{hint}"
+            f"{prepared.cell}: no script can contain {reasons[stem]}; use replay to show the "
+            f"cell{hint}"
         )
 
 
-def _is_patched(config: OnnxConfig) -> bool:
-    return type(config).patch_model_for_export is not OnnxConfig.patch_model_for_export
+def _why_uncopyable(config: OnnxConfig, exporter: str | None) -> str | None:
+    """Return why a script cannot contain what changes the model; None if it can."""
+    try:
+        change_source(config, exporter)
+    except UncopyableError as error:
+        return str(error)
+    return None
 
 
-def _refuse_rewritten_rope(prepared: PreparedCell) -> None:
+def _is_prepared(prepared: PreparedCell) -> bool:
+    """Whether the exporter of a cell changes its copy of the model: attention or positions."""
     from harness.exporters import get_exporter
     from harness.exporters._rotary import remembers_calls
+    from harness.exporters.torchscript import FIRST_OPSET_OF_SDPA
 
     types = getattr(get_exporter(prepared.cell.exporter), "rewritten_rope_types", ())
-    if any(remembers_calls(module, types) for module in prepared.evidence.model.modules()):
-        raise UsageError(
-            f"{prepared.cell}: its exporter rewrites rotary scaling that follows the length of a "
-            "call, which a script cannot do; use replay to show the cell"
-        )
+    return prepared.cell.opset < FIRST_OPSET_OF_SDPA or any(
+        remembers_calls(module, types) for module in prepared.evidence.model.modules()
+    )
 
 
 def _script_candidates(
@@ -137,6 +146,7 @@ def _case(prepared: PreparedCell, requirement: str, notes: tuple[str, ...]) -> S
         feed={},
         versions={name: installed_version(name) or "unknown" for name in _PACKAGES},
         notes=notes,
+        is_prepared=_is_prepared(prepared),
     )
 
 

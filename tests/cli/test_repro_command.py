@@ -115,9 +115,6 @@ def test_the_worst_part_shows_what_all_of_them_do_not(run_process: Any, tmp_path
 @pytest.mark.parametrize(
     ("words", "part"),
     [
-        (["bart/text-classification/opset18/torchscript"], "patches the model for the export"),
-        (["llava/image-text-to-text/opset18/torchscript"], "--part with one of embed_tokens"),
-        (["phi3~longrope/text-generation/opset18/torchscript"], "its exporter rewrites rotary"),
         (["bert/fill-mask/opset9/dynamo"], "dynamo does not honour opset 9"),
         ([DECODER, "--part", "decoder_model"], "part 'decoder_model' is not one of"),
         ([DECODER, "--requirement", "interface"], "is about the files themselves"),
@@ -133,6 +130,63 @@ def test_what_no_script_shows_is_refused_and_nothing_is_written(
 ) -> None:
     run("repro", *words, "-o", tmp_path / "repro.py").assert_refused(part)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(
+    ("cell", "options"),
+    [
+        ("bart/text-classification/opset18/torchscript", ()),
+        ("llava/image-text-to-text/opset18/torchscript", ("--part", "vision_encoder")),
+        ("phi3~longrope/text-generation/opset18/torchscript", ()),
+    ],
+)
+def test_what_changes_the_model_for_the_export_is_in_the_script(
+    run: Any, tmp_path: Path, cell: str, options: tuple[str, ...]
+) -> None:
+    script = tmp_path / "repro.py"
+    options = (*options, "--requirement", "agreement", "--axes", "batch_size=2")
+    result = run("repro", cell, *options, "-o", script)
+    assert result.status == 0, result.err
+    assert "no defect: agreement" in result.out
+    assert "CHANGES = [" in script.read_text(encoding="utf-8")
+    done = run_alone(script)
+    assert done.returncode == 0, done.stderr
+
+
+PATCHING = """
+from harness import BertOnnxConfig
+from harness.configs.architectures.llava import LlavaOnnxConfig
+from harness.configs.image_text import ImageEncoderPart
+import {package}
+def patched(self, model):
+    {package}.patch(model)
+    return model
+BertOnnxConfig.patch_model_for_export = patched
+class Part(ImageEncoderPart):
+    patch_model_for_export = patched
+LlavaOnnxConfig.VISION_PART_CLASS = Part
+"""
+
+
+@pytest.mark.parametrize(
+    ("cell", "part"),
+    [
+        ("bert/fill-mask/opset18/torchscript", "use replay to show the cell"),
+        (
+            "llava/image-text-to-text/opset18/torchscript",
+            "or --part with one of embed_tokens, decoder_model",
+        ),
+    ],
+)
+def test_a_patch_that_needs_another_package_is_refused(
+    run_process: Any, tmp_path: Path, cell: str, part: str
+) -> None:
+    (tmp_path / "mine.py").write_text(PATCHING.format(package="hypothesis"))
+    result = run_process("repro", cell, "-o", "x.py", "--config-module", "mine")
+    result.assert_refused("patch_model_for_export: it imports hypothesis")
+    assert part in result.err
+    assert not (tmp_path / "x.py").exists()
 
 
 def test_an_exporter_of_others_has_no_script(run_process: Any, tmp_path: Path) -> None:
