@@ -45,6 +45,9 @@ ENDINGS: Mapping[str, str] = {
     "change state": "passed",
     "corrupt journal": "passed",
 }
+NOT_STARTED = b"INTERNALERROR> EOFError: expected 1 bytes, got 0"
+"""The last output of pytest if a worker was killed while execnet started it."""
+
 SHARE = 0.4
 MOMENTS = (0.3, 6.0)
 MAX_LIVES = 40
@@ -75,6 +78,8 @@ def play_round(seed: int, folder: Path) -> RoundResult:
         killed += hit
         if not (folder / "run" / "run.jsonl").exists():
             status = None  # killed before the run began, so there is nothing to lose
+        if hit and (folder / "output.txt").read_bytes().rstrip().endswith(NOT_STARTED):
+            status = None  # execnet ended pytest before the harness took part: resume
     cells, problems = _find_problems(folder / "run", rules, status)
     left = [f"{process} is left" for process in processes_of_run(str(folder / "run"))]
     return RoundResult(lives, killed, cells, [*problems, *left])
