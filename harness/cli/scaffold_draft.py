@@ -6,6 +6,7 @@ import functools
 import inspect
 import re
 import types
+from abc import ABC
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +21,7 @@ from harness.errors import UsageError, suggest
 MAX_SHOWN = 40
 MOST_TRIED = 8
 WIDTH = "hidden_size"
-_EMPTY = vars(types.new_class("Empty", (OnnxConfig,))).keys()
+_EMPTY = frozenset(vars(types.new_class("Empty", (ABC,))))
 """The attributes of a class that a row makes."""
 DATA_INPUTS = ("input_ids", "pixel_values", "pixel_mask", "input_values", "input_features")
 """The inputs that carry text, images with their padding, and sound."""
