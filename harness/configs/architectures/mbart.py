@@ -1,18 +1,11 @@
-"""mBART, and PLBART, which is an mBART of programs."""
+"""mBART, and PLBART, which is an mBART of programs, as readers of one text."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from harness.configs.architectures.bart import (
-    BartDecoderOnnxConfig,
-    BartOnnxConfig,
-    BartReaderOnnxConfig,
-    DummyBartTextInputGenerator,
-)
+from harness.configs.architectures.bart import BartReaderOnnxConfig, DummyBartTextInputGenerator
 from harness.configs.feed_generators import Dims
-from harness.configs.rows import Row, register_rows
-from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -47,16 +40,3 @@ class MBartReaderOnnxConfig(BartReaderOnnxConfig):
     def first_decoder_tokens(self, tokens: torch.Tensor) -> torch.Tensor:
         count = tokens.ne(self.config.pad_token_id).sum(dim=1, keepdim=True)
         return tokens.gather(1, count - 1)
-
-
-register_rows(
-    BartOnnxConfig,
-    Row("plbart", "PLBart", SEQ2SEQ_TASKS, "source code in place of text"),
-    Row("mbart", "MBart", SEQ2SEQ_TASKS, "norms before attention, and behind the last layer"),
-)
-
-register_rows(
-    BartDecoderOnnxConfig,
-    Row("plbart", "PLBartDecoder", CAUSAL_TASKS, "its decoder alone"),
-    Row("mbart", "MBartDecoder", CAUSAL_TASKS, "its decoder alone"),
-)

@@ -54,4 +54,5 @@ register_rows(
     Row("xlm-roberta-xl", "XLMRobertaXL", ENCODER_TASKS, "norms before its blocks"),
     Row("xmod", "Xmod", ENCODER_TASKS, "adapters of each language, used for the default one"),
     Row("ibert", "IBert", ENCODER_TASKS, "in floating point, as checkpoints are loaded"),
+    Row("mpnet", "MPNet", ENCODER_TASKS, "relative positions in every layer"),
 )

@@ -1,13 +1,12 @@
-"""PEGASUS."""
+"""PEGASUS-X."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.bart import BartDecoderOnnxConfig, BartOnnxConfig
-from harness.configs.rows import Row, register_rows
-from harness.configs.task_table import CAUSAL_TASKS, SEQ2SEQ_TASKS
+from harness.configs.architectures.bart import BartOnnxConfig
+from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -51,14 +50,3 @@ def _read_whole_blocks(encoder: nn.Module, *, size: int, pad_token_id: int) -> N
         return outputs
 
     encoder.forward = forward_whole_blocks
-
-
-register_rows(
-    BartOnnxConfig,
-    Row("pegasus", "Pegasus", SEQ2SEQ_TASKS, "sinusoidal positions, norms before attention"),
-)
-
-register_rows(
-    BartDecoderOnnxConfig,
-    Row("pegasus", "PegasusDecoder", CAUSAL_TASKS, "its decoder alone"),
-)
