@@ -1,11 +1,11 @@
-"""GLM."""
+"""GLM, and decoders that rotate neighbouring pairs as it does."""
 
 from __future__ import annotations
 
 from harness.configs.architectures.interleaved import RotatesByRepeating
 from harness.configs.architectures.llama import LlamaOnnxConfig
 from harness.configs.rows import Row, register_rows
-from harness.configs.task_table import LABELLING_TASKS
+from harness.configs.task_table import GENERATING_TASKS, LABELLING_TASKS
 from harness.configs.tasks import register
 
 
@@ -17,4 +17,6 @@ class GlmOnnxConfig(RotatesByRepeating, LlamaOnnxConfig):
 register_rows(
     GlmOnnxConfig,
     Row("glm4", "Glm4", LABELLING_TASKS, "norms before and after each block"),
+    Row("ernie4_5", "Ernie4_5", GENERATING_TASKS, "whole heads are rotated, no dropout at all"),
+    Row("helium", "Helium", LABELLING_TASKS, "whole heads are rotated"),
 )
