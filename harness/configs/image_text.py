@@ -98,7 +98,6 @@ class TokenEmbeddingPart(OnnxConfig):
 class EmbeddingsDecoderPart(TextDecoderWithPositionIdsOnnxConfig):
     """The file that decodes from embeddings, after a past of any length."""
 
-    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyEmbeddingsGenerator,
         DummyTextInputGenerator,

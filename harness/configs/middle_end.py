@@ -18,6 +18,8 @@ from harness.configs.limits import decoder_ceilings, landmark_lengths, up_to_las
 from harness.configs.normalized_config import (
     NormalizedConfig,
     NormalizedTextAndVisionConfig,
+    NormalizedTextConfig,
+    NormalizedVisionConfig,
 )
 from harness.configs.normalized_pair import NormalizedEncoderDecoderConfig
 from harness.configs.seq2seq import OnnxSeq2SeqConfigWithPast
@@ -32,6 +34,7 @@ class TextEncoderOnnxConfig(OnnxConfig):
     """Bidirectional text models, such as BERT. A subclass lists its inputs in `INPUT_NAMES`."""
 
     MODALITY = "text"
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyTextInputGenerator,)
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask")
 
@@ -52,6 +55,7 @@ class TextDecoderOnnxConfig(OnnxConfigWithPast):
     """Causal text models whose positions follow from the mask or the past."""
 
     MODALITY = "text"
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyPastKeyValuesGenerator,
@@ -187,6 +191,7 @@ class VisionOnnxConfig(FixedLengthOnnxConfig):
     `DYNAMIC_PIXEL_AXES` of an architecture names those that it leaves open."""
 
     MODALITY = "vision"
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedVisionConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyVisionInputGenerator,)
     DYNAMIC_PIXEL_AXES: Mapping[int, str] = {0: "batch_size"}
 

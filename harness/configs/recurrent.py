@@ -16,6 +16,7 @@ from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator, DummyState
 from harness.configs.feed_generators import FeedGenerators
 from harness.configs.feeds import Feed, RunPart
 from harness.configs.limits import landmark_lengths, up_to_last_position
+from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
 from harness.configs.seq2seq import DECODER_PART, DECODER_WITH_PAST_PART
 from harness.configs.task_table import TASKS, WITH_PAST, Axes, base_task
 from harness.configs.text_inputs import DummyTextInputGenerator
@@ -30,6 +31,7 @@ class TextRecurrentDecoderOnnxConfig(OnnxConfigWithPast):
     """
 
     MODALITY = "text"
+    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
         DummyTextInputGenerator,
         DummyPastKeyValuesGenerator,

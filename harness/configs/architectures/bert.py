@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from harness.configs.middle_end import TextEncoderOnnxConfig
-from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
 
@@ -14,7 +12,6 @@ from harness.configs.tasks import register
 class BertOnnxConfig(TextEncoderOnnxConfig):
     """BERT: token ids, mask and token types."""
 
-    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
     INPUT_NAMES: tuple[str, ...] = ("input_ids", "attention_mask", "token_type_ids")
 
 

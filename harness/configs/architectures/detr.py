@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axis_space import AxisRange
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -78,7 +77,6 @@ class DetrOnnxConfig(VisionOnnxConfig):
     padding from the attention alone: convolutions read padded pixels, so the values there count.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyPaddedImageInputGenerator,)
     DIVIDED_AXES = frozenset({"height", "width"})
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from harness.configs.architectures.chunked_scans import ScansChunks
 from harness.configs.architectures.mixtral import RoutesExperts
 from harness.configs.cache_layout import CacheEntry, keys_and_values, state
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -16,7 +15,6 @@ from harness.configs.tasks import register
 class GraniteMoeHybridOnnxConfig(ScansChunks, RoutesExperts):
     """Granite 4 hybrid: a layer keeps states of a convolution and a recurrence, or attends."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     TAKES_POSITIONS = True
 
     @property

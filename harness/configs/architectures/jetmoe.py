@@ -6,7 +6,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.task_table import DECODER_TASKS
 from harness.configs.tasks import register
 
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 @register("jetmoe", tasks=DECODER_TASKS)
 class JetMoeOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """JetMoE: experts project the queries and the output of attention as well."""
-
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Multiply each token by the gathered weights of its experts, where tokens are sorted by

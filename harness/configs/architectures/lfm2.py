@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.configs.cache_layout import CacheEntry, keys_and_values, state
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
@@ -15,7 +14,6 @@ from harness.configs.tasks import register
 class Lfm2OnnxConfig(TextRecurrentDecoderOnnxConfig):
     """LFM2: a convolution keeps the last inputs of its kernel."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     TAKES_POSITIONS = True
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import (
     ANSWERING_TASKS,
@@ -17,8 +16,6 @@ from harness.configs.tasks import register
 @register("llama", tasks=DECODER_TASKS)
 class LlamaOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """Llama: rotary positions, grouped key-value heads."""
-
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
 
 register_rows(

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.cache_layout import CacheEntry, state
 from harness.configs.calls import PartCall
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
@@ -23,8 +22,6 @@ SCAN = "mamba_selective_scan"
 @register("mamba", tasks=GENERATING_TASKS)
 class MambaOnnxConfig(TextRecurrentDecoderOnnxConfig):
     """Mamba: each layer keeps the states of a convolution and of a recurrence, and no keys."""
-
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     @property
     def call(self) -> PartCall:

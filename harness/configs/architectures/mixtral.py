@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
 from harness.configs.base import OnnxConfig
 from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
-from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
@@ -37,8 +37,6 @@ class RoutesExperts(OnnxConfig):
 @register("mixtral", tasks=ANSWERING_TASKS)
 class MixtralOnnxConfig(RoutesExperts, TextDecoderWithPositionIdsOnnxConfig):
     """Mixtral: a Llama with experts, whose layers may see a window."""
-
-    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
 @register("aria_text", tasks=GENERATING_TASKS)

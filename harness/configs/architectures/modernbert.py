@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from harness.configs.architectures.bert import BertOnnxConfig
 from harness.configs.architectures.roberta import NO_TOKEN_TYPES
 from harness.configs.middle_end import TextEncoderOnnxConfig
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ENCODER_TASKS
 from harness.configs.tasks import register
@@ -18,8 +17,6 @@ TASKS = ("feature-extraction", "fill-mask", "text-classification", "token-classi
 @register("modernbert", tasks=ENCODER_TASKS)
 class ModernBertOnnxConfig(TextEncoderOnnxConfig):
     """ModernBERT: windowed layers, in which a token sees as many on either side."""
-
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:

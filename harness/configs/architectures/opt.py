@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from harness.configs.middle_end import (
     TextDecoderOnnxConfig,
     TextDecoderWithPositionIdsOnnxConfig,
     TextEncoderOnnxConfig,
 )
-from harness.configs.normalized_config import NormalizedConfig, NormalizedTextConfig
+from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
+
+WRITING_TASKS = ("text-generation", "text-generation-with-past")
 
 
 @register("opt", tasks=(*DECODER_TASKS, "question-answering"))
 class OPTOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     """OPT: embeddings narrower than the layers where configured so."""
-
-    NORMALIZED_CONFIG_CLASS: ClassVar[type[NormalizedConfig]] = NormalizedTextConfig
 
 
 @register("xglm", tasks=GENERATING_TASKS)
@@ -29,7 +27,7 @@ class XGLMOnnxConfig(OPTOnnxConfig):
     NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args(num_layers="num_layers")
 
 
-@register("trocr", tasks=("text-generation", "text-generation-with-past"))
+@register("trocr", tasks=WRITING_TASKS)
 class TrOCROnnxConfig(TextDecoderOnnxConfig):
     """TrOCR's decoder without the images that its layers may attend to."""
 
@@ -40,21 +38,13 @@ class TrOCROnnxConfig(TextDecoderOnnxConfig):
     )
 
 
-@register("bert-generation", tasks=("text-generation", "text-generation-with-past"))
-class BertGenerationOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
-    """BERT for generation as a decoder."""
-
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
-
-
 @register("bert-generation", tasks=("feature-extraction",))
 class BertGenerationEncoderOnnxConfig(TextEncoderOnnxConfig):
     """BERT for generation as an encoder, without types of tokens."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
-
 
 register_rows(
     OPTOnnxConfig,
+    Row("bert-generation", "BertGeneration", WRITING_TASKS, "BERT's layers as a decoder"),
     Row("biogpt", "BioGpt", (*DECODER_TASKS, "token-classification"), "scaled embeddings"),
 )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from harness.configs.base import NamedAxes
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextEncoderOnnxConfig
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
@@ -32,7 +31,6 @@ class PerceiverOnnxConfig(TextEncoderOnnxConfig):
     """Perceiver: a few latent vectors attend to the text. They fill the masks of all positions that
     the model knows, however long the text is."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyPerceiverTextInputGenerator,)
     INPUT_NAMES = ("inputs", "attention_mask")
 

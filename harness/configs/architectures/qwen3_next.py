@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.architectures.mixtral import RoutesExperts
 from harness.configs.cache_layout import CacheEntry, keys_and_values, state
-from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
@@ -28,7 +27,6 @@ CHUNK_SIZE = 64
 class Qwen3NextOnnxConfig(RoutesExperts, TextRecurrentDecoderOnnxConfig):
     """Qwen3-Next: a layer keeps the states of a convolution and of a delta rule, or attends."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedTextConfig
     TAKES_POSITIONS = True
 
     @property

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -27,7 +26,6 @@ class SwinOnnxConfig(VisionOnnxConfig):
     `masked-im`, which restores squares.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
     DIVIDED_AXES = frozenset({"height", "width"})
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.tasks import register
 
 
@@ -13,5 +12,3 @@ class ViTOnnxConfig(VisionOnnxConfig):
 
     `masked-im` takes pixels alone, as in Optimum, whose files are checked against this too.
     """
-
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig
