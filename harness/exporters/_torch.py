@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections import OrderedDict
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,21 @@ from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
 from harness.exporters import Artifact, exporters_that_honour, why_not_honoured
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import torch
     from torch import nn
 
     from harness.configs.base import OnnxConfig
+    from harness.configs.feed_generators import Tensors
     from harness.exporters._wrapper import FlatModel
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The file that an exporter writes: its description, its opset and its path."""
+
+    config: OnnxConfig
+    opset: int
+    path: Path
 
 
 class InProcessExporter(ABC):
@@ -48,13 +57,11 @@ class InProcessExporter(ABC):
         parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
         for stem, part in config.parts.items():
             threshold = config.external_data_threshold
-            self._export_part(model, part, opset, path=parts[stem], threshold=threshold)
+            self._export_part(model, Target(part, opset, parts[stem]), threshold)
         names = {stem: (list(c.inputs), list(c.outputs)) for stem, c in config.parts.items()}
         return Artifact(parts, names)
 
-    def _export_part(
-        self, model: nn.Module, config: OnnxConfig, opset: int, *, path: Path, threshold: int | None
-    ) -> None:
+    def _export_part(self, model: nn.Module, target: Target, threshold: int | None) -> None:
         import torch
 
         from harness.exporters._external_data import gather_weights, move_with_weights
@@ -62,13 +69,16 @@ class InProcessExporter(ABC):
         from harness.exporters._quiet import quiet
         from harness.exporters._wrapper import export_copy
 
+        config, path = target.config, target.path
         device = next(model.parameters()).device
         folder = Path(tempfile.mkdtemp(prefix=f".{path.stem}-", dir=path.parent))
         try:
             with quiet(), collector_paused(), torch.no_grad():
-                copied = config.patch_model_for_export(self.prepare(export_copy(model), opset))
+                copied = config.patch_model_for_export(
+                    self.prepare(export_copy(model), target.opset)
+                )
                 feed = {n: t.to(device) for n, t in config.generate_dummy_inputs().items()}
-                self.write_part(copied, feed, config=config, opset=opset, path=folder / path.name)
+                self.write_part(copied, feed, replace(target, path=folder / path.name))
             gather_weights(folder / path.name, threshold)
             move_with_weights(folder, path)
         except HarnessError:
@@ -84,22 +94,14 @@ class InProcessExporter(ABC):
 
         with quiet():
             feed = PROBE_CONFIG.generate_dummy_inputs()
-            self.write_part(probe_model(), feed, config=PROBE_CONFIG, opset=opset, path=path)
+            self.write_part(probe_model(), feed, Target(PROBE_CONFIG, opset, path))
 
     def prepare(self, model: nn.Module, opset: int) -> nn.Module:
         """Return the copy of the model, made exportable at this opset without changing results."""
         return model
 
     @abstractmethod
-    def write_part(
-        self,
-        model: nn.Module,
-        feed: Mapping[str, torch.Tensor],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write_part(self, model: nn.Module, feed: Tensors, target: Target) -> None:
         """Write one file with the declared names and axis names; `feed` has the export sizes."""
 
 
@@ -114,28 +116,11 @@ class TorchExporter(InProcessExporter):
 
         return without_rotary_memory(model, self.rewritten_rope_types)
 
-    def write_part(
-        self,
-        model: nn.Module,
-        feed: Mapping[str, torch.Tensor],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write_part(self, model: nn.Module, feed: Tensors, target: Target) -> None:
         from harness.exporters._wrapper import FlatModel
 
-        flat, tensors = FlatModel(model, config), tuple(feed.values())
-        self.write(flat, tensors, config=config, opset=opset, path=path)
+        self.write(FlatModel(model, target.config), tuple(feed.values()), target)
 
     @abstractmethod
-    def write(
-        self,
-        model: FlatModel,
-        tensors: tuple[torch.Tensor, ...],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write(self, model: FlatModel, tensors: tuple[torch.Tensor, ...], target: Target) -> None:
         """Write one file with the declared names and axis names."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace
 from harness.exporters._rotary import DYNAMIC
 from harness.exporters._sharing import SharedTracesMixin
-from harness.exporters._torch import TorchExporter
+from harness.exporters._torch import Target, TorchExporter
 
 if TYPE_CHECKING:
     import torch
@@ -28,16 +27,10 @@ class DynamoExporter(SharedTracesMixin, TorchExporter):
     name = "dynamo"
     rewritten_rope_types = (DYNAMIC,)  # longrope has no branch in Python
 
-    def write(
-        self,
-        model: FlatModel,
-        tensors: tuple[torch.Tensor, ...],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write(self, model: FlatModel, tensors: tuple[torch.Tensor, ...], target: Target) -> None:
         import torch
+
+        config = target.config
 
         def trace(traced: FlatModel) -> ExportedProgram:
             shapes = (dynamic_shapes(config),)
@@ -50,13 +43,13 @@ class DynamoExporter(SharedTracesMixin, TorchExporter):
                 dynamo=True,
                 input_names=model.input_names,
                 output_names=model.output_names,
-                opset_version=opset,
+                opset_version=target.opset,
                 # The declared axis texts, sums included; torch.export itself has only plain dims.
                 dynamic_shapes=[dict(axes) for axes in config.inputs.values()],
                 verbose=False,
             )
             assert exported is not None  # torch.onnx.export returns a program when dynamo is on
-            exported.save(path)
+            exported.save(target.path)
 
         if self._traces is None:
             lower(trace(model))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.exporters._rotary import DYNAMIC, LONGROPE
-from harness.exporters._torch import TorchExporter
+from harness.exporters._torch import Target, TorchExporter
 
 if TYPE_CHECKING:
     import torch
@@ -32,17 +32,10 @@ class TorchScriptExporter(TorchExporter):
         prepared = None if opset >= FIRST_OPSET_OF_SDPA else with_attention(model, "eager")
         return super().prepare(prepared or model, opset)
 
-    def write(
-        self,
-        model: FlatModel,
-        tensors: tuple[torch.Tensor, ...],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write(self, model: FlatModel, tensors: tuple[torch.Tensor, ...], target: Target) -> None:
         import torch
 
+        config, path = target.config, target.path
         torch.onnx.export(
             model,
             tensors,
@@ -51,7 +44,7 @@ class TorchScriptExporter(TorchExporter):
             input_names=model.input_names,
             output_names=model.output_names,
             dynamic_axes={**config.inputs, **config.outputs},
-            opset_version=opset,
+            opset_version=target.opset,
         )
         shapes = [tuple(tensor.shape) for tensor in model(*tensors)]
         _write_static_dims(path, dict(zip(model.output_names, shapes, strict=True)), config)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.exporters._sharing import SharedTraces, SharedTracesMixin
-from harness.exporters._torch import InProcessExporter
+from harness.exporters._torch import InProcessExporter, Target
 
 if TYPE_CHECKING:
     import onnx_ir
-    import torch
     from torch import nn
     from torch.export import ExportedProgram
     from transformers.exporters.exporter_onnx import OnnxExporter
 
-    from harness.configs.base import OnnxConfig
+    from harness.configs.feed_generators import Tensors
 
 EXTERNAL_DATA_LIMIT = 1536 * 2**20
 """Bytes of weights above which they are stored as external data, as torch.onnx does."""
@@ -33,34 +32,21 @@ class TransformersExporter(SharedTracesMixin, InProcessExporter):
 
     name = "transformers"
 
-    def write_part(
-        self,
-        model: nn.Module,
-        feed: Mapping[str, torch.Tensor],
-        *,
-        config: OnnxConfig,
-        opset: int,
-        path: Path,
-    ) -> None:
+    def write_part(self, model: nn.Module, feed: Tensors, target: Target) -> None:
         from transformers.exporters.exporter_onnx import OnnxExporter
 
         from harness.exporters._binding import Binding
 
         if self._traces is None:
-            program = _run_exporter(OnnxExporter(), model, feed, config=config, opset=opset)
+            program = _run_exporter(OnnxExporter(), model, feed, target)
         else:
-            program = _run_with_traces(self._traces, model, feed, config=config, opset=opset)
-        Binding(config).apply(program)
-        _save(program, path)
+            program = _run_with_traces(self._traces, model, feed, target)
+        Binding(target.config).apply(program)
+        _save(program, target.path)
 
 
 def _run_with_traces(
-    traces: SharedTraces,
-    model: nn.Module,
-    feed: Mapping[str, torch.Tensor],
-    *,
-    config: OnnxConfig,
-    opset: int,
+    traces: SharedTraces, model: nn.Module, feed: Tensors, target: Target
 ) -> onnx_ir.Model:
     from transformers.exporters.exporter_onnx import OnnxExporter
 
@@ -68,35 +54,33 @@ def _run_with_traces(
     from harness.exporters._wrapper import FlatModel
 
     def get_program(trace: Callable[[], ExportedProgram]) -> ExportedProgram:
-        flat, tensors = FlatModel(model, config), tuple(feed.values())
-        return traces.get_program(flat, tensors, config, lambda _: trace(), exporter=EXPORTER.name)
+        flat, tensors = FlatModel(model, target.config), tuple(feed.values())
+        return traces.get_program(
+            flat, tensors, target.config, lambda _: trace(), exporter=EXPORTER.name
+        )
 
     exporter = CachedTraceOnnxExporter(get_program)
     own = copy.deepcopy(model)  # a cached program holds its weights, which must not change
     try:
         with traces.registries.in_use():
-            return _run_exporter(exporter, own, feed, config=config, opset=opset)
+            return _run_exporter(exporter, own, feed, target)
     except Exception:  # caused by the model or by sharing: the plain call decides
-        return _run_exporter(OnnxExporter(), model, feed, config=config, opset=opset)
+        return _run_exporter(OnnxExporter(), model, feed, target)
 
 
 def _run_exporter(
-    exporter: OnnxExporter,
-    model: nn.Module,
-    feed: Mapping[str, torch.Tensor],
-    *,
-    config: OnnxConfig,
-    opset: int,
+    exporter: OnnxExporter, model: nn.Module, feed: Tensors, target: Target
 ) -> onnx_ir.Model:
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
     from harness.exporters._wrapper import call_keywords, exported_module
 
+    config = target.config
     keywords = call_keywords(feed, config.call, config.cache)
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
-    settings = Settings(dynamic_shapes=shapes, opset_version=opset)
+    settings = Settings(dynamic_shapes=shapes, opset_version=target.opset)
     program: onnx_ir.Model = exporter.export(
         exported_module(model, config), call, config=settings
     ).program

@@ -30,6 +30,7 @@ from harness import (
 from harness.configs.task_table import Axes
 from harness.evidence.reference import call_reference
 from harness.evidence.tolerance import Tolerance
+from harness.exporters._torch import Target
 from harness.exporters._wrapper import FlatModel, export_copy
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements.shared.comparison import compare
@@ -186,10 +187,10 @@ class _CrossingExporter(TorchScriptExporter):
     name = "crossing"
     opsets = (18,)
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
         if any(name.startswith("past") for name in model.input_names):
-            model = _CrossedCache(model.model, others["config"])
-        super().write(model, tensors, **others)
+            model = _CrossedCache(model.model, target.config)
+        super().write(model, tensors, target)
 
 
 def test_an_exporter_that_crosses_the_cache_of_the_encoder_is_refused() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from onnx import numpy_helper
 
 from harness import CellId, ExporterError, Outcome, T5OnnxConfig, judge_cell, register_exporter
 from harness.evidence.fixtures import TinyModel
+from harness.exporters._torch import Target
+from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.judge.profiles import Profile
 from harness.judge.proposals import SMALLEST, Tolerance, ToleranceReport, propose
@@ -93,11 +94,11 @@ class _Edited(TorchScriptExporter):
     def __init__(self, edit: Callable[[onnx.ModelProto], None]) -> None:
         self.edit = edit
 
-    def write(self, *arguments: Any, path: Path, **others: Any) -> None:
-        super().write(*arguments, path=path, **others)
-        model = onnx.load(path)
-        self.edit(model)
-        onnx.save(model, path)
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
+        super().write(model, tensors, target)
+        written = onnx.load(target.path)
+        self.edit(written)
+        onnx.save(written, target.path)
 
 
 def shift(model: onnx.ModelProto) -> None:

@@ -20,6 +20,7 @@ from harness import (
     judge_cell,
     register_exporter,
 )
+from harness.exporters._torch import Target
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 
@@ -108,8 +109,8 @@ class _FaultyExporter(TorchScriptExporter):
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
-        super().write(_Faulty(model, others["config"], self.fault), tensors, **others)
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
+        super().write(_Faulty(model, target.config, self.fault), tensors, target)
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from harness.evidence.execution import OPTIMISED
 from harness.evidence.session import CandidateError
 from harness.evidence.sides import PartEvidence
 from harness.evidence.tolerance import Tolerance
+from harness.exporters._torch import Target
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements._decode import GREEDY, compare_rows
@@ -188,10 +189,10 @@ class _WrongExporter(TorchScriptExporter):
         self.wrong = wrong
         self.takes = takes
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
         if self.takes in model.input_names:
-            model = self.wrong(model.model, others["config"])
-        super().write(model, tensors, **others)
+            model = self.wrong(model.model, target.config)
+        super().write(model, tensors, target)
 
 
 KEY = "past_key_values.0.key"

@@ -15,6 +15,7 @@ from onnx import helper, numpy_helper
 from harness import CellId, Outcome, Record, check, judge_cell, register_exporter
 from harness.evidence.cell_files import Source
 from harness.evidence.evidence import Evidence
+from harness.exporters._torch import Target
 from harness.exporters.torchscript import TorchScriptExporter
 from harness.requirements.dynamic_axes import examine
 from tests.faults.library import description_kinds as wrong
@@ -106,11 +107,11 @@ class _NamesImageAxes(TorchScriptExporter):
     name = "names-image-axes"
     opsets = (18,)
 
-    def write(self, model: Any, tensors: Any, *, path: Path, **others: Any) -> None:
-        super().write(model, tensors, path=path, **others)
-        written = onnx.load(path)
+    def write(self, model: Any, tensors: Any, target: Target) -> None:
+        super().write(model, tensors, target)
+        written = onnx.load(target.path)
         name_image_axes(written)
-        onnx.save(written, path)
+        onnx.save(written, target.path)
 
 
 def test_they_fail_our_own_exports() -> None:

@@ -15,6 +15,7 @@ import onnx
 import pytest
 
 from harness import CellId, Outcome, Record, check, judge_cell, register_exporter
+from harness.exporters._torch import Target
 from harness.exporters.torchscript import TorchScriptExporter
 
 SPEECH = ("wav2vec2", "feature-extraction")
@@ -32,11 +33,11 @@ class _WritesFrames(TorchScriptExporter):
     def __init__(self, text: str) -> None:
         self.text = text
 
-    def write(self, model: Any, tensors: Any, *, path: Path, **others: Any) -> None:
-        super().write(model, tensors, path=path, **others)
-        written = onnx.load(path)
+    def write(self, model: Any, tensors: Any, target: Target) -> None:
+        super().write(model, tensors, target)
+        written = onnx.load(target.path)
         written.graph.output[0].type.tensor_type.shape.dim[1].dim_param = self.text
-        onnx.save(written, path)
+        onnx.save(written, target.path)
 
 
 def judge(pair: tuple[str, str], text: str) -> Record:

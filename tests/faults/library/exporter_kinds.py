@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from harness import Artifact, ExporterError, OnnxConfig
+from harness.exporters._torch import Target
 from harness.exporters._wrapper import FlatModel
 from harness.exporters.torchscript import TorchScriptExporter
 from tests.faults.library.surgery import Edit
@@ -39,9 +40,9 @@ class Editing(WrongExporter):
         super().__init__(name)
         self._edit, self._part = edit, part
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
-        super().write(model, tensors, **others)
-        path: Path = others["path"]
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
+        super().write(model, tensors, target)
+        path: Path = target.path
         if path.stem == self._part:
             proto = onnx.load(path)
             self._edit(proto)
@@ -55,8 +56,8 @@ class Wrapping(WrongExporter):
         super().__init__(name)
         self._feed = feed
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
-        super().write(_Wrapper(model, self._feed), tensors, **others)
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
+        super().write(_Wrapper(model, self._feed), tensors, target)
 
 
 class Preparing(WrongExporter):
@@ -66,9 +67,9 @@ class Preparing(WrongExporter):
         super().__init__(name)
         self._change = change
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
         self._change(model.model)
-        super().write(model, tensors, **others)
+        super().write(model, tensors, target)
 
 
 class Spoiling(WrongExporter):
@@ -97,13 +98,13 @@ class Describing(WrongExporter):
         super().__init__(name)
         self._change = change
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
-        config, path = others["config"], others["path"]
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
+        config, path = target.config, target.path
         arguments = {
             "input_names": model.input_names,
             "output_names": model.output_names,
             "dynamic_axes": {name: dict(axes) for name, axes in config.inputs.items()},
-            "opset_version": others["opset"],
+            "opset_version": target.opset,
         }
         self._change(arguments)
         torch.onnx.export(model, tensors, str(path), dynamo=False, **arguments)
@@ -112,7 +113,7 @@ class Describing(WrongExporter):
 class Raising(WrongExporter):
     """Raises ExporterError."""
 
-    def write(self, model: FlatModel, tensors: Any, **others: Any) -> None:
+    def write(self, model: FlatModel, tensors: Any, target: Target) -> None:
         raise ExporterError("Unsupported: operator aten::missing")
 
 
