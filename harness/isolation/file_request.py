@@ -14,6 +14,7 @@ from harness.isolation.setup import Message
 from harness.judge.observer import Observer, Progress
 from harness.matrix.expectations import Expectations
 from harness.records import CellId, Record, Scope
+from harness.records.json_types import from_plain
 
 PROCESS = "files"
 
@@ -107,7 +108,7 @@ def deliver(line: str, observer: Observer) -> Refused | Raised | Finished | None
         case "progress":
             observer.progress(Progress(**value))
         case "scope":
-            observer.scope(Scope.from_json(value))
+            observer.scope(from_plain(Scope, value))
         case "Refused":
             return Refused(**value)
         case "Raised":

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 VALUES_LIMIT = 64
 TEXT_LIMIT = 160
@@ -50,13 +50,6 @@ class PartInterface:
         kept = [_limited(side) for side in sides]
         left_out = sum(map(len, sides)) - sum(map(len, kept))
         return cls(inputs=kept[0], outputs=kept[1], left_out=left_out)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        inputs, outputs = (
-            [InterfaceValue(**value) for value in data[side]] for side in ("inputs", "outputs")
-        )
-        return cls(**{**data, "inputs": inputs, "outputs": outputs})
 
 
 def _limited(values: Sequence[InterfaceValue]) -> list[InterfaceValue]:

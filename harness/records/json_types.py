@@ -1,18 +1,22 @@
-"""Values as JSON types, and the check that values read from JSON have the declared types."""
+"""Values as JSON types, and values of declared types from JSON."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
+
+_NOT_FINITE = ("nan", "inf", "-inf")
 
 
 def to_plain(value: Any) -> Any:
     """Convert to JSON types; NaN and infinities become strings that `float()` can read."""
+    if hasattr(value, "parse"):
+        return str(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
@@ -24,22 +28,35 @@ def to_plain(value: Any) -> Any:
     return str(value) if isinstance(value, StrEnum) else value
 
 
-def require_declared_types(value: Any) -> None:
-    """Raise TypeError if a field of a dataclass, or of a nested one, has another type."""
-    cls: Any = type(value)
-    for name, kind in _field_types(cls).items():
-        found = getattr(value, name)
-        if not _has_type(found, kind):
-            raise TypeError(f"{name} is {found!r:.80}, should be {kind}")
-        for inner in _nested_values(found):
-            if dataclasses.is_dataclass(inner):
-                require_declared_types(inner)
+def from_plain(kind: Any, value: Any, *, name: str = "value") -> Any:
+    """Convert JSON types to a value of the type `kind`: the opposite of `to_plain`.
+
+    A type with `parse` is written as text. Raises TypeError that begins with the name of the wrong
+    field, or ValueError, if `value` stands for no such value.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if origin is UnionType and value is None:
+        return None
+    if origin is UnionType:
+        return from_plain(next(k for k in arguments if k is not NoneType), value, name=name)
+    if origin is Mapping and isinstance(value, dict):
+        return {key: from_plain(arguments[1], item, name=name) for key, item in value.items()}
+    if origin in (list, tuple) and isinstance(value, list):
+        return origin(from_plain(arguments[0], item, name=name) for item in value)
+    if hasattr(kind, "parse"):
+        return kind.parse(value)
+    if dataclasses.is_dataclass(kind) and isinstance(value, dict):
+        return _from_fields(kind, value)
+    if _has_type(value, kind):
+        return kind(value)
+    raise TypeError(f"{name} is {value!r:.80}, should be {kind}")
 
 
-def _nested_values(found: Any) -> Iterable[Any]:
-    if isinstance(found, dict):
-        return found.values()
-    return found if isinstance(found, (list, tuple)) else (found,)
+def _from_fields(kind: Any, values: Mapping[str, Any]) -> Any:
+    kinds = _field_types(kind)
+    return kind(**{name: from_plain(kinds[name], one, name=name) for name, one in values.items()})
 
 
 @functools.cache
@@ -49,17 +66,10 @@ def _field_types(cls: Any) -> Mapping[str, Any]:
 
 
 def _has_type(value: Any, kind: Any) -> bool:
-    origin, arguments = get_origin(kind), get_args(kind)
-    if kind is Any:
-        return True
-    if origin is UnionType:
-        return any(_has_type(value, argument) for argument in arguments)
-    if origin is Mapping:
-        return isinstance(value, dict) and all(_has_type(v, arguments[1]) for v in value.values())
-    if origin is list:
-        return isinstance(value, list) and all(_has_type(item, arguments[0]) for item in value)
-    if origin is tuple:
-        return isinstance(value, tuple) and all(_has_type(item, arguments[0]) for item in value)
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if not isinstance(kind, type) or isinstance(value, bool):
+        return kind is bool and isinstance(value, bool)
+    if issubclass(kind, StrEnum):
+        return isinstance(value, str)
+    if kind is float:
+        return isinstance(value, (int, float)) or value in _NOT_FINITE
     return isinstance(value, kind)

@@ -153,33 +153,10 @@ class Record:
             "task": cell.task,
             "opset": cell.opset,
             "exporter": cell.exporter,
-            **{
-                f.name: to_plain(getattr(self, f.name))
-                for f in dataclasses.fields(self)
-                if f.name not in {"cell", "traceback"}
-            },
+            **{name: one for name, one in to_plain(self).items() if name != "traceback"},
             "traceback": self.traceback[-TRACEBACK_LIMIT:] if self.traceback else None,
         }
         return {k: v for k, v in data.items() if v or k not in _LEFT_OUT_IF_EMPTY}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data}
-        values["cell"] = CellId.parse(data["cell"])
-        values["outcome"] = Outcome(data["outcome"])
-        if values.get("worst"):
-            worst = dict(values["worst"])
-            for name in ("max_abs_diff", "atol", "error_ratio"):
-                worst[name] = float(worst[name])
-            values["worst"] = Worst(**worst)
-        for name in ("needed_atol", "tolerance"):
-            values[name] = {output: float(atol) for output, atol in values.get(name, {}).items()}
-        if values.get("failing"):
-            values["failing"] = FailingExample(**values["failing"])
-        parts = values.get("interface", {})
-        values["interface"] = {part: PartInterface.from_json(one) for part, one in parts.items()}
-        values["unreached"] = tuple(Unreached(**one) for one in values.get("unreached", ()))
-        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,16 +168,7 @@ class Started:
     time: str
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "type": "started",
-            "cell": str(self.cell),
-            "process": self.process,
-            "time": self.time,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(cell=CellId.parse(data["cell"]), process=data["process"], time=data["time"])
+        return {"type": "started", **to_plain(self)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,22 +223,6 @@ class Header:
         data = {"type": "header", **dataclasses.asdict(self)}
         return {k: v for k, v in data.items() if v or k not in {"shard", "not_registered"}}
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {
-            "requirements": {},
-            "max_examples": None,
-            "shard": None,
-            "not_registered": {},
-            **data,
-        }
-        meanings = {name: Meaning(**meaning) for name, meaning in values["requirements"].items()}
-        shard = None if values["shard"] is None else RunShard(**values["shard"])
-        fields = {f.name: values[f.name] for f in dataclasses.fields(cls)}
-        if fields["schema_version"] in READABLE_VERSIONS:  # what is written next has the newest
-            fields["schema_version"] = SCHEMA_VERSION
-        return cls(**{**fields, "requirements": meanings, "shard": shard})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Footer:
@@ -289,11 +241,6 @@ class Footer:
         if self.ended is None:
             del data["ended"]
         return data
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        values = {"ended": None, **data}
-        return cls(**{f.name: values[f.name] for f in dataclasses.fields(cls)})
 
 
 Line = Header | Started | Record | Footer

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from harness.records.json_types import to_plain
 from harness.records.lines import Record
@@ -66,18 +65,6 @@ class Scope:
     def to_json(self) -> dict[str, Any]:
         plain: dict[str, Any] = to_plain(self)
         return plain
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        return cls(
-            **{
-                **data,
-                "judged": tuple(data["judged"]),
-                "left_out": tuple(LeftOutFile(**one) for one in data["left_out"]),
-                "not_asked": tuple(data["not_asked"]),
-                "notes": tuple(data["notes"]),
-            }
-        )
 
 
 def reach_of(records: tuple[Record, ...]) -> tuple[Reach, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import json
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from harness import Outcome, Record, check
+from harness.records import dump_line, parse_line
 
 TASK = "fill-mask"
 
@@ -60,5 +61,7 @@ def test_it_survives_the_run_file(
 ) -> None:
     one = subject("bert", TASK)
     record = check(exported("bert", TASK), one.model, TASK, profile="smoke").record("export")
-    line = json.dumps({**record.to_json(), "needed_atol": {"logits": str(atol)}}, allow_nan=False)
-    assert Record.from_json(json.loads(line)).needed_atol == {"logits": atol}
+    measured = dataclasses.replace(record, needed_atol={"logits": atol})
+    read = parse_line(dump_line(measured), source="here")
+    assert isinstance(read, Record)
+    assert read.needed_atol == {"logits": atol}
