@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.errors import UsageError
 from harness.isolation.child_process import ChildProcess, Ending
 from harness.isolation.completion import make_missing_records, make_not_run_records
-from harness.isolation.file_request import FileRequest, Finished, Raised, Refused, deliver
+from harness.isolation.file_request import FileRequest, Last, deliver
 from harness.isolation.limits import Limits
 from harness.judge.observer import Observer, Progress
 from harness.records import CellId, CellReport, JournalReader, Outcome, Record, Scope
@@ -69,22 +69,20 @@ def _judge(
         raise InterruptedJudgingError(collected.report_interrupted()) from None
     finally:
         child.kill()
-    match ending:
-        case Refused(text):
-            raise UsageError(text)
-        case Raised(text, trace):
-            defect = JudgeProcessError(text)
-            defect.add_note(trace)
-            raise defect
-        case Finished():
-            return collected.report_ended(Ending())
-        case Ending():
-            return collected.report_ended(ending)
+    if isinstance(ending, Ending):
+        return collected.report_ended(ending)
+    if ending.refused is not None:
+        raise UsageError(ending.refused)
+    if ending.raised is not None:
+        defect = JudgeProcessError(ending.raised)
+        defect.add_note(ending.traceback)
+        raise defect
+    return collected.report_ended(Ending())
 
 
 def _watch(
     child: ChildProcess, limits: Limits, observer: Observer, on_tick: Callable[[], None]
-) -> Refused | Raised | Finished | Ending:
+) -> Last | Ending:
     """Pass on what the child sends until its last message, or until it has ended without one."""
     began = time.monotonic()
     while True:

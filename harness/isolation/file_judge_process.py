@@ -8,13 +8,7 @@ import traceback
 from pathlib import Path
 
 from harness.errors import UsageError, one_line
-from harness.isolation.file_request import (
-    FileRequest,
-    Finished,
-    Raised,
-    Refused,
-    SendingObserver,
-)
+from harness.isolation.file_request import FileRequest, Last, SendingObserver
 from harness.isolation.limits import limit_allocations
 from harness.isolation.setup import open_channel
 from harness.judge.observer import Observer, Progress
@@ -31,17 +25,18 @@ def main(request_text: str, channel_descriptor: int, parent: int) -> None:
         observer.end(_answer(request, observer))
 
 
-def _answer(request: FileRequest, observer: Observer) -> Refused | Raised | Finished:
+def _answer(request: FileRequest, observer: Observer) -> Last:
     """Judge the files of a request and return how that ended, also if an error is raised."""
     try:
         observer.progress(Progress(stage="importing torch and ONNX Runtime"))
         _prepare(request)
         judge_request(request, observer)
     except UsageError as error:
-        return Refused(str(error))
+        return Last(refused=str(error))
     except BaseException as error:  # an exporter may call sys.exit
-        return Raised(f"{type(error).__name__}: {one_line(error)}", traceback.format_exc())
-    return Finished()
+        raised = f"{type(error).__name__}: {one_line(error)}"
+        return Last(raised=raised, traceback=traceback.format_exc())
+    return Last()
 
 
 def _prepare(request: FileRequest) -> None:

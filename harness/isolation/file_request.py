@@ -47,24 +47,16 @@ class FileRequest(Message):
     journals: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """The last message if the input is bad; `text` is the message of the UsageError."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Last:
+    """The last message. `refused` is the message of a UsageError, `raised` any other error as text.
 
-    text: str
+    Both are None if every planned requirement has a record.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Raised:
-    """The last message if the harness has a defect: the error and its traceback, as text."""
-
-    text: str
-    traceback: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The last message if every planned requirement has a record."""
+    refused: str | None = None
+    raised: str | None = None
+    traceback: str = ""
 
 
 class SendingObserver(Observer):
@@ -89,15 +81,15 @@ class SendingObserver(Observer):
     def scope(self, scope: Scope) -> None:
         self._send_value("scope", scope.to_json())
 
-    def end(self, how: Refused | Raised | Finished) -> None:
+    def end(self, last: Last) -> None:
         """Send the last message."""
-        self._send_value(type(how).__name__, dataclasses.asdict(how))
+        self._send_value("last", dataclasses.asdict(last))
 
     def _send_value(self, kind: str, value: object) -> None:
         self._send(json.dumps([kind, value]))
 
 
-def deliver(line: str, observer: Observer) -> Refused | Raised | Finished | None:
+def deliver(line: str, observer: Observer) -> Last | None:
     """Pass what a line says to an observer; returns the last message, and None before it."""
     kind: str
     value: Any
@@ -109,10 +101,6 @@ def deliver(line: str, observer: Observer) -> Refused | Raised | Finished | None
             observer.progress(Progress(**value))
         case "scope":
             observer.scope(from_plain(Scope, value))
-        case "Refused":
-            return Refused(**value)
-        case "Raised":
-            return Raised(**value)
         case _:
-            return Finished()
+            return Last(**value)
     return None

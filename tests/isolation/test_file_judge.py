@@ -37,9 +37,7 @@ SCOPE = Scope(
 )
 CHILD = """
 import os, signal, socket, sys, time
-from harness.isolation.file_request import (
-    FileRequest, Finished, Raised, Refused, SendingObserver
-)
+from harness.isolation.file_request import FileRequest, Last, SendingObserver
 from harness.isolation.limits import limit_allocations
 from harness.judge.observer import Progress
 from harness.records import CellId, LeftOutFile, Outcome, Record, Scope
@@ -84,7 +82,7 @@ def test_records_scope_and_progress_arrive(judge: Callable[..., CellReport]) -> 
     script = (
         "print('noise')\nplan()\n"
         "for name in ('export', 'checker', 'agreement'): record(name, 'a\\nb')\n"
-        "sender.end(Finished())"
+        "sender.end(Last())"
     )
     report = judge(script, seen=seen)
     assert list(outcomes(report)) == ["export", "checker", "agreement"], "in ladder order"
@@ -96,12 +94,12 @@ def test_records_scope_and_progress_arrive(judge: Callable[..., CellReport]) -> 
 
 def test_bad_input_is_a_usage_error(judge: Callable[..., CellReport]) -> None:
     with pytest.raises(UsageError, match="no config"):
-        judge("sender.end(Refused('no config'))")
+        judge("sender.end(Last(refused='no config'))")
 
 
 def test_a_defect_carries_the_traceback_of_the_child(judge: Callable[..., CellReport]) -> None:
     with pytest.raises(JudgeProcessError, match="KeyError: 3") as raised:
-        judge("plan()\nsender.end(Raised('KeyError: 3', 'in line 7'))")
+        judge("plan()\nsender.end(Last(raised='KeyError: 3', traceback='in line 7'))")
     assert raised.value.__notes__ == ["in line 7"]
 
 
@@ -175,7 +173,7 @@ def test_an_allocation_beyond_the_limit_raises_and_the_child_goes_on(
         f"try:\n    kept = b'x' * {400 * MIB}\n"
         "except MemoryError:\n"
         "    for name in ('export', 'checker', 'agreement'): record(name)\n"
-        "    sender.end(Finished())\n"
+        "    sender.end(Last())\n"
     )
     assert judge(script, Limits(seconds=60, memory=350 * MIB)).conforms
 
@@ -200,6 +198,6 @@ plan()
 record('export', str(psutil.Process().memory_info().data - before))
 record('checker')
 record('agreement')
-sender.end(Finished())
+sender.end(Last())
 """
     assert int(judge(script).record("export").message) < 8 * MIB
