@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness.configs.architectures.interleaved import calling_instead
+from harness.configs.replaced_functions import calling_instead, replace_forward
 
 
 def scale(x: torch.Tensor) -> torch.Tensor:
@@ -47,3 +47,11 @@ def test_a_function_is_replaced_in_one_copy_alone(kind: type[torch.nn.Module]) -
     assert patched(ones).tolist() == [3.0, 3.0]
     assert model(ones).tolist() == [2.0, 2.0]
     assert scale(ones).tolist() == [2.0, 2.0]
+
+
+def test_a_class_has_another_forward_in_one_copy_alone() -> None:
+    model = torch.nn.Sequential(Plain(), Decorated())
+    patched = replace_forward(copy.deepcopy(model), "Plain", lambda module, x: x + 2)
+    ones = torch.ones(2)
+    assert patched(ones).tolist() == [6.0, 6.0]
+    assert model(ones).tolist() == [4.0, 4.0]

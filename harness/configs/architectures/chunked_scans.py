@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
+from harness.configs.replaced_functions import calling_instead
 
 if TYPE_CHECKING:
     import torch

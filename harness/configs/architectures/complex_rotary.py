@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.base import OnnxConfig
+from harness.configs.replaced_functions import calling_instead
 
 if TYPE_CHECKING:
     import torch

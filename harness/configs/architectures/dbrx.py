@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -37,10 +37,7 @@ class DbrxOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Multiply each token by the gathered weights of its experts: a loop over the experts that
         were met keeps those of the example."""
-        for module in model.modules():
-            if type(module).__name__ == "DbrxExperts":
-                vars(module)["forward"] = partial(_gathered, module)
-        return model
+        return replace_forward(model, "DbrxExperts", _gathered)
 
 
 def _gathered(

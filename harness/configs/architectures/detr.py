@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axis_space import AxisRange
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -117,12 +117,7 @@ class DetrOnnxConfig(VisionOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Pick the pixels of the small mask by index. `Resize` to a size divides by a rounded scale
         in ONNX Runtime 1.32: of 28 pixels for 4 positions it takes number 6 and not 7."""
-        from transformers.models.detr.modeling_detr import DetrConvEncoder
-
-        for module in model.modules():
-            if isinstance(module, DetrConvEncoder):
-                vars(module)["forward"] = functools.partial(_features_and_masks, module)
-        return model
+        return replace_forward(model, "DetrConvEncoder", _features_and_masks)
 
 
 def _features_and_masks(

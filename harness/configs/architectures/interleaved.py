@@ -7,11 +7,10 @@ they have, and refuses to concatenate them. Stacking a tensor on itself repeats 
 from __future__ import annotations
 
 import functools
-import inspect
-from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import OnnxConfig
+from harness.configs.replaced_functions import calling_instead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,28 +45,6 @@ class RotatesByRepeating(OnnxConfig):
 
 def _rotating_by_stacks(names: Mapping[str, Any]) -> Callable[..., Any]:
     return functools.partial(_rotated, rotate_half=names["rotate_half"])
-
-
-def calling_instead(
-    model: nn.Module, name: str, replacement: Callable[[Mapping[str, Any]], Any]
-) -> None:
-    """Replace a function that the `forward` of modules calls; other models stay unchanged.
-
-    `replacement` makes the new function from the global names that the `forward` sees. Decorators
-    of `forward`, such as the one that renames deprecated keywords, are left out.
-    """
-    for module in model.modules():
-        forward: Any = inspect.unwrap(type(module).forward)
-        if name in getattr(getattr(forward, "__code__", None), "co_names", ()):
-            names = forward.__globals__
-            calling = FunctionType(
-                forward.__code__,
-                {**names, name: replacement(names)},
-                forward.__name__,
-                forward.__defaults__,
-                forward.__closure__,
-            )
-            vars(module)["forward"] = MethodType(calling, module)
 
 
 def _angles(rotary: Any, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.interleaved import calling_instead
 from harness.configs.cache_layout import CacheEntry, state
 from harness.configs.calls import PartCall
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
+from harness.configs.replaced_functions import calling_instead
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
@@ -11,6 +10,7 @@ from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
@@ -48,10 +48,7 @@ class AriaTextOnnxConfig(MixtralOnnxConfig):
         strides are a minimum that torch.export asks about
         (docs/findings/export-collapsed-stride.md)."""
         patched = super().patch_model_for_export(model)
-        for module in patched.modules():
-            if type(module).__name__ == "AriaTextMoELayer":
-                vars(module)["forward"] = partial(_with_shared, module)
-        return patched
+        return replace_forward(patched, "AriaTextMoELayer", _with_shared)
 
 
 def _with_shared(layer: Any, hidden: torch.Tensor) -> torch.Tensor:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import types
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.m2m_100 import M2M100OnnxConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
@@ -27,12 +27,9 @@ class NllbMoeOnnxConfig(M2M100OnnxConfig):
         Where experts have room for all tokens, say so without counting those of the export. Convert
         routers before, and not at each call."""
         for module in model.modules():
-            kind = type(module).__name__
-            if kind == "NllbMoeExperts":
-                module.forward = types.MethodType(_forward_of_all_experts, module)
-            elif kind == "NllbMoeTop2Router":
+            if type(module).__name__ == "NllbMoeTop2Router":
                 _fix_router(module)
-        return model
+        return replace_forward(model, "NllbMoeExperts", _forward_of_all_experts)
 
 
 def _fix_router(router: Any) -> None:

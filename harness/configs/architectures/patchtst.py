@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.middle_end import SeriesOnnxConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.tasks import register
 from harness.errors import UsageError
 
@@ -43,10 +43,7 @@ class PatchTSTOnnxConfig(SeriesOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Cut patches along the last axis: TorchScript puts them on a wrong axis if `unfold` has a
         negative dimension."""
-        for module in model.modules():
-            if hasattr(module, "patch_stride"):
-                vars(module)["forward"] = functools.partial(_patches, module)
-        return model
+        return replace_forward(model, "PatchTSTPatchify", _patches)
 
 
 def _patches(patchifier: Any, past_values: torch.Tensor) -> torch.Tensor:

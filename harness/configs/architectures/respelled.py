@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.llama import LlamaOnnxConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.task_table import ANSWERING_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -20,12 +20,7 @@ class ApertusOnnxConfig(LlamaOnnxConfig):
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Write exp(x) - 1 by the hyperbolic tangent, for which TorchScript has an operator."""
-        from transformers.activations import XIELUActivation
-
-        for module in model.modules():
-            if isinstance(module, XIELUActivation):
-                vars(module)["forward"] = functools.partial(_xielu, module)
-        return model
+        return replace_forward(model, "XIELUActivation", _xielu)
 
 
 def _xielu(module: Any, x: torch.Tensor) -> torch.Tensor:
@@ -45,14 +40,9 @@ class DiffLlamaOnnxConfig(LlamaOnnxConfig):
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Spell out the normalisation of heads, for which TorchScript has no operator."""
-        from torch.nn import RMSNorm
-
-        for module in model.modules():
-            if isinstance(module, RMSNorm):
-                vars(module)["forward"] = functools.partial(_normalised, module.eps)
-        return model
+        return replace_forward(model, "RMSNorm", _normalised)
 
 
-def _normalised(eps: float, x: torch.Tensor) -> torch.Tensor:
+def _normalised(norm: Any, x: torch.Tensor) -> torch.Tensor:
     """`x` over its root mean square, without a weight."""
-    return x * (x.square().mean(-1, keepdim=True) + eps).rsqrt()
+    return x * (x.square().mean(-1, keepdim=True) + norm.eps).rsqrt()

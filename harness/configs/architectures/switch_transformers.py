@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import functools
-import types
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.t5 import T5OnnxConfig
+from harness.configs.replaced_functions import replace_forward
 from harness.configs.task_table import SEQ2SEQ_TASKS
 from harness.configs.tasks import register
 
@@ -25,13 +25,10 @@ class SwitchTransformersOnnxConfig(T5OnnxConfig):
         """Ask every expert about every token, where transformers loops over those that were chosen,
         a number that depends on the tokens. Convert routers before, and not at each call."""
         for module in model.modules():
-            kind = type(module).__name__
-            if kind == "SwitchTransformersExperts":
-                module.forward = types.MethodType(_forward_of_all_experts, module)
-            elif kind == "SwitchTransformersTop1Router":
+            if type(module).__name__ == "SwitchTransformersTop1Router":
                 classifier = module.classifier.to(module.dtype)
                 classifier.to = functools.partial(_converted, classifier)
-        return model
+        return replace_forward(model, "SwitchTransformersExperts", _forward_of_all_experts)
 
 
 def _converted(module: nn.Module, dtype: torch.dtype) -> nn.Module:
