@@ -24,6 +24,7 @@ LAYERS = (
     {"harness.evidence"},
     {"harness.requirements"},
     {"harness.judge"},
+    {"harness.inference"},
     {"harness.repro"},
     {"harness.matrix"},
     {"harness.isolation"},

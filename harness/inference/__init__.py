@@ -1,0 +1,1 @@
+"""What an installed transformers tells about an architecture by itself."""
