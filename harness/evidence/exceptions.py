@@ -7,12 +7,21 @@ refuse an exception that is not needed.
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 EXCEPTIONS = "exceptions"
 _KEYS = {"rule", "reason", "name", "tasks", "rounding"}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One rule that a tiny model does not keep, at a setting, buffer, input or output."""
+
+    rule: str
+    name: str = ""
+    details: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +53,28 @@ def read_exceptions(fixture: Mapping[str, Any]) -> tuple[RuleException, ...]:
         RuleException(**{**entry, "tasks": tuple(entry.get("tasks", ()))})
         for entry in fixture.get(EXCEPTIONS, ())
     )
+
+
+def unexcused(
+    violations: Iterable[Violation], exceptions: Iterable[RuleException], task: str = ""
+) -> list[str]:
+    """Return the violations without an exception, then the exceptions without a violation.
+
+    An exception that nothing needs is an error, so that no exception outlives its reason.
+    """
+    found, known = list(violations), list(exceptions)
+    open_ones = [
+        f"{v.rule} {v.name}: {v.details}"
+        for v in found
+        if not any(exception.covers(v.rule, v.name, task) for exception in known)
+    ]
+    needless = [
+        f"exception {e.rule} {e.name} is not needed; remove it"
+        for e in known
+        if (not e.tasks or task in e.tasks)
+        and not any(e.covers(v.rule, v.name, task) for v in found)
+    ]
+    return [*open_ones, *needless]
 
 
 def exception_problem(entries: Any) -> str | None:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from harness.configs.cache_layout import CacheSide, Place
+from harness.evidence.exceptions import Violation
 from harness.evidence.reference import call_reference
-from tests.tiny_models.violations import Violation
 
 Found = dict[tuple[CacheSide | None, int, Place], torch.Tensor]
 

@@ -20,9 +20,9 @@ from harness.configs.feeds import FeedKind, feed_kind, reach_number, seed_of
 from harness.errors import UsageError
 from harness.evidence.costs import DEFAULT_LIMITS
 from harness.evidence.example import Example
+from harness.evidence.exceptions import Violation
 from harness.judge.domain import Domain
 from harness.judge.examples import draw_examples
-from tests.tiny_models.violations import Violation
 
 DRAWN = 30
 LEAST_SHARE = 0.2

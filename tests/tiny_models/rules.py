@@ -1,7 +1,6 @@
 """The rules of tiny models: what makes each react to everything that a file could get wrong.
 
-A rule yields violations, each with the setting or buffer at fault. `unexcused` compares them with
-the exceptions in `fixtures/models`, in both directions: an exception nothing needs is an error.
+A rule yields violations, each with the setting or buffer at fault.
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ import torch
 
 from harness.configs.axes import AxisExpression
 from harness.configs.cache_layout import is_past
-from harness.evidence.exceptions import RuleException
+from harness.evidence.exceptions import RuleException, Violation
 from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
 from tests.tiny_models.cache_rules import violations_of_cache
 from tests.tiny_models.domain_rules import violations_of_domain
-from tests.tiny_models.violations import Violation
 
 MEGABYTE = 1 << 20
 STD = 0.3
@@ -40,25 +38,6 @@ NO_SIZE = (
     "chunk",
 )
 """Parts of names of integer settings that are no size of a tensor, or that the rules fix at 4."""
-
-
-def unexcused(
-    violations: Iterable[Violation], exceptions: Iterable[RuleException], task: str = ""
-) -> list[str]:
-    """Return the violations without an exception, then the exceptions without a violation."""
-    found, known = list(violations), list(exceptions)
-    open_ones = [
-        f"{v.rule} {v.name}: {v.details}"
-        for v in found
-        if not any(exception.covers(v.rule, v.name, task) for exception in known)
-    ]
-    needless = [
-        f"exception {e.rule} {e.name} is not needed; remove it"
-        for e in known
-        if (not e.tasks or task in e.tasks)
-        and not any(e.covers(v.rule, v.name, task) for v in found)
-    ]
-    return [*open_ones, *needless]
 
 
 CONFIGURATION_RULES = frozenset({"distinct-sizes", "matrix-std"})

@@ -11,17 +11,15 @@ import torch
 
 from harness import OnnxConfig, TasksManager
 from harness.configs.atol import atol_of_task
-from harness.evidence.exceptions import RuleException, read_exceptions
+from harness.evidence.exceptions import RuleException, Violation, read_exceptions, unexcused
 from harness.evidence.models import perturb, read_tiny
 from tests.faults.library import description_kinds as wrong
 from tests.tiny_models.rules import (
     CONFIGURATION_RULES,
     left_out_inputs,
-    unexcused,
     violations_of_fixture,
     violations_of_pair,
 )
-from tests.tiny_models.violations import Violation
 
 ARCHITECTURES = TasksManager.architectures()
 
