@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from typer.main import get_command
 
+from harness.cli.agreement import agreement
 from harness.cli.check import check
 from harness.cli.constraints import constraints
 from harness.cli.doctor import doctor
@@ -49,6 +50,7 @@ app.command("promote")(promote)
 app.command("durations")(durations)
 app.command("constraints")(constraints)
 app.command("scaffold")(scaffold)
+app.command("agreement")(agreement)
 app.command("tolerances")(tolerances)
 app.command("doctor")(doctor)
 app.add_typer(expectations, name="expectations")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 COMMANDS = [
+    "agreement",
     "list",
     "export",
     "check",

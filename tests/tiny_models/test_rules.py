@@ -13,6 +13,7 @@ from harness import OnnxConfig, TasksManager
 from harness.configs.atol import atol_of_task
 from harness.evidence.exceptions import RuleException, Violation, read_exceptions, unexcused
 from harness.evidence.models import perturb, read_tiny
+from harness.inference.agreement import RULES as AGREEMENT_RULES
 from tests.faults.library import description_kinds as wrong
 from tests.tiny_models.rules import (
     CONFIGURATION_RULES,
@@ -37,7 +38,7 @@ def test_a_tiny_model_keeps_the_rules(
 ) -> None:
     one = subject(architecture, task)
     known = read_exceptions(read_tiny(architecture))
-    exceptions = [e for e in known if e.rule not in CONFIGURATION_RULES]
+    exceptions = [e for e in known if e.rule not in CONFIGURATION_RULES | AGREEMENT_RULES]
     violations = violations_of_pair(one.model, one.config, exceptions)
     assert unexcused(violations, exceptions, task) == []
 
