@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +34,26 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
     The fixture's perturbation redraws the weights, so that outputs depend on all inputs: with the
     default initialisation, a mask has almost no effect. Equal fixtures give equal weights.
     """
+    return make_perturbed(
+        tiny_settings(architecture, task, variant),
+        task,
+        read_tiny(architecture, variant)["perturbation"],
+    )
+
+
+def make_perturbed(
+    settings: Mapping[str, Any], task: str, perturbation: Mapping[str, Any]
+) -> nn.Module:
+    """Build the model of settings with a `model_type`, and redraw its weights with `perturb`.
+
+    It is in eval mode. Raises UsageError if no class of the task has the model type.
+    """
     import torch
     from transformers import AutoConfig
 
-    settings = tiny_settings(architecture, task, variant)
-    config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    values = dict(settings)
+    architecture = values.pop("model_type")
+    config = AutoConfig.for_model(architecture, **values)
     state = torch.random.get_rng_state()
     try:
         model = TasksManager.make_model(task, config)
@@ -48,7 +63,7 @@ def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
         ) from error
     finally:
         torch.random.set_rng_state(state)
-    perturb(model, **read_tiny(architecture, variant)["perturbation"])
+    perturb(model, **perturbation)
     tiny: nn.Module = model.eval()
     return tiny
 
