@@ -1,0 +1,68 @@
+"""Call a model in eager mode, and compare the outputs of two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+
+from harness.evidence.fresh_state import fresh_state
+
+Outputs = Mapping[str, torch.Tensor]
+_NOISE = 1e-6
+"""The share of an output's largest value that two calls may differ by."""
+
+
+def call(model: Any, feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the tensors that a model gives for a feed, by their places in its outputs.
+
+    Caches and other objects are left out. Raises whatever the model raises.
+    """
+    with torch.no_grad(), fresh_state(model):
+        outputs = model(**{name: tensor.clone() for name, tensor in feed.items()})
+    return dict(_tensors(outputs, ""))
+
+
+def are_finite(outputs: Outputs) -> bool:
+    """Whether all values of all outputs are finite."""
+    return all(bool(torch.isfinite(t).all()) for t in outputs.values() if t.is_floating_point())
+
+
+def movement(before: Outputs, after: Outputs) -> float:
+    """Return the largest difference of two calls, as a share of the output's largest value.
+
+    An output of another shape, or integers that differ, count as 1. Values that are infinite or
+    not a number in one call only count as 1 as well.
+    """
+    return max((_moved(one, after.get(name)) for name, one in before.items()), default=0.0)
+
+
+def is_inert(moved: float, noise: float) -> bool:
+    """Whether a movement is not more than noise."""
+    return moved <= max(_NOISE, 2 * noise)
+
+
+def _moved(one: torch.Tensor, other: torch.Tensor | None) -> float:
+    if other is None or one.shape != other.shape:
+        return 1.0
+    if not one.is_floating_point():
+        return 0.0 if torch.equal(one, other) else 1.0
+    both = torch.isfinite(one) & torch.isfinite(other)
+    if not torch.equal(torch.isfinite(one), torch.isfinite(other)):
+        return 1.0
+    if not both.any():
+        return 0.0
+    difference = float((one[both] - other[both]).abs().max())
+    return difference / max(float(one[both].abs().max()), 1e-9)
+
+
+def _tensors(value: Any, path: str) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield path or "output", value
+    elif isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _tensors(one, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple):
+        for place, one in enumerate(value):
+            yield from _tensors(one, f"{path}.{place}" if path else str(place))

@@ -1,0 +1,198 @@
+"""Steps 1 and 2 together: a tiny configuration whose model runs on a feed, and what it lacks."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.inference.eager_calls import are_finite
+from harness.inference.failures import Failure
+from harness.inference.feed_search import RunningFeed, finished_feed, inert_inputs, running_feed
+from harness.inference.module_classes import (
+    classes_of_all_kinds,
+    classes_of_default,
+    module_classes,
+)
+from harness.inference.perturbations import perturbations
+from harness.inference.plans import LADDER, Plan
+from harness.inference.proposed_feed import ProposedFeed
+from harness.inference.setting_repairs import repaired
+from harness.inference.stops import InferenceStopped, Stop, shown, stopped
+from harness.inference.tiny_configuration import (
+    TinyConfiguration,
+    default_config,
+    measured,
+    tiny_configurations,
+)
+from harness.inference.width_repairs import width_repairs
+
+_MOST_SECONDS = 30.0
+"""CPU seconds after which no further plan is tried."""
+_MOST_REPAIRS = 8
+_LAYERS = (4, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A tiny configuration that runs and its feed; `inert` maps inputs to how little they move."""
+
+    tiny: TinyConfiguration
+    feed: ProposedFeed
+    inert: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    tiny: TinyConfiguration
+    model: Any
+    found: RunningFeed
+
+
+def propose(model_type: str, task: str) -> Proposal:
+    """Return the first proposal that runs; raises InferenceStopped if none does."""
+    running = _first_running(model_type, task)
+    required = _required_classes(model_type, task)
+    running = _with_all_classes(running, required)
+    feed = finished_feed(running.model, running.found, task)
+    tiny = replace(
+        running.tiny,
+        missing=_missing(running, required),
+        questions=_questions(running),
+    )
+    return Proposal(tiny=tiny, feed=feed, inert=inert_inputs(running.model, feed))
+
+
+def _first_running(model_type: str, task: str, plans: Sequence[Plan] = LADDER) -> _Running:
+    default = default_config(model_type)
+    deadline = time.process_time() + _MOST_SECONDS
+    first: InferenceStopped | None = None
+    last = ""
+    large: _Running | None = None
+    for tiny in tiny_configurations(model_type, task, plans):
+        try:
+            running = _running(tiny, default)
+        except InferenceStopped as error:
+            first = first or error
+            if error.details == last or time.process_time() > deadline:
+                break
+            last = error.details
+            continue
+        if running.tiny.is_small:
+            return running
+        large = _smaller(large, running)
+        if time.process_time() > deadline:
+            break
+    if large is not None:
+        return large
+    assert first is not None
+    raise first
+
+
+def _smaller(one: _Running | None, other: _Running) -> _Running:
+    return other if one is None or other.tiny.size < one.tiny.size else one
+
+
+def _running(tiny: TinyConfiguration, default: Any) -> _Running:
+    """Return the model of a configuration, or of a repaired one, with a feed that it accepts.
+
+    Rules for errors come first, of the feed and of the settings. Then feeds are varied.
+    """
+    waiting, tried = [tiny], [tiny]
+    first: InferenceStopped | None = None
+    for _ in range(_MOST_REPAIRS):
+        if not waiting:
+            break
+        one = waiting.pop(0)
+        try:
+            return _run(one, varies=False)
+        except InferenceStopped as error:
+            first = first or error
+            for other in _repaired(one, default, error):
+                if all(other.settings != known.settings for known in tried):
+                    tried.append(other)
+                    waiting.append(other)
+    assert first is not None
+    if first.stop is Stop.FORWARD:
+        return _run(tiny, varies=True)
+    raise first
+
+
+def _run(tiny: TinyConfiguration, *, varies: bool) -> _Running:
+    """Return a model that runs with finite outputs, its weights weaker if they are not finite."""
+    for perturbation in (tiny.perturbation, *perturbations(_built(tiny))[1:]):
+        one = tiny.with_perturbation(perturbation)
+        model = _built(one)
+        found = running_feed(model, tiny.task, varies=varies)
+        if are_finite(found.outputs):
+            return _Running(one, model, found)
+    raise InferenceStopped(Stop.NOT_FINITE, "with weights of any strength")
+
+
+def _built(tiny: TinyConfiguration) -> Any:
+    try:
+        return tiny.build()
+    except Exception as error:  # models refuse configurations with many kinds of errors
+        raise stopped(Stop.BUILD, error) from error
+
+
+def _repaired(
+    tiny: TinyConfiguration, default: Any, stop: InferenceStopped
+) -> Iterator[TinyConfiguration]:
+    """Yield the configurations that rules derive from an error of the model, once they build."""
+    error = stop.__cause__
+    if error is None:
+        return
+    known = repaired(default, tiny.settings, error)
+    others = [known] if known else []
+    others += width_repairs(_config(tiny), tiny.settings, Failure.of(error))
+    for settings, note in others:
+        repairs = (*tiny.repairs, f"{note}, after {shown(error)}")
+        with contextlib.suppress(Exception):  # a repair that does not build; the first error counts
+            yield measured(tiny.model_type, tiny.task, settings, plan=tiny.plan, repairs=repairs)
+
+
+def _config(tiny: TinyConfiguration) -> Any:
+    from transformers import AutoConfig
+
+    settings = tiny.config
+    return AutoConfig.for_model(settings.pop("model_type"), **settings)
+
+
+def _required_classes(model_type: str, task: str) -> frozenset[str]:
+    """Return the module classes of the default configuration, and of all kinds of layers.
+
+    Defaults that do not build ask for nothing.
+    """
+    return classes_of_default(model_type, task) | classes_of_all_kinds(model_type, task)
+
+
+def _missing(running: _Running, required: frozenset[str]) -> tuple[str, ...]:
+    return tuple(sorted(required - module_classes(running.model)))
+
+
+def _with_all_classes(running: _Running, required: frozenset[str]) -> _Running:
+    """Return a model with more layers if it has more of the classes then."""
+    best = running
+    tiny = running.tiny
+    for layers in _LAYERS:
+        if not _missing(best, required):
+            break
+        plans = [replace(tiny.plan, layers=layers)]
+        try:
+            other = _first_running(tiny.model_type, tiny.task, plans)
+        except InferenceStopped:
+            continue
+        if len(_missing(other, required)) < len(_missing(best, required)):
+            best = other
+    return best
+
+
+def _questions(running: _Running) -> tuple[str, ...]:
+    """Return what rules cannot decide, with the options."""
+    tiny = running.tiny
+    if tiny.is_small:
+        return ()
+    return (f"{tiny.size} bytes of weights are too many: which widths can be smaller?",)
