@@ -15,15 +15,17 @@ from harness.cli.common import ConfigModules, load_descriptions
 from harness.cli.output import DOES_NOT_CONFORM, clean_stdout, write_report
 from harness.cli.scaffold_draft import Draft, draft_like, nearest, require_new, with_one_width
 from harness.cli.scaffold_files import ScaffoldPaths, choose_paths, write_new
+from harness.cli.scaffold_report import summary_lines, survey, undescribed_pairs
 from harness.cli.scaffold_text import fixture_text, module_text
 from harness.configs.left_out import reasons_left_out
+from harness.errors import UsageError
 from harness.records import CellId, CellReport
 
 
 def scaffold(
     architecture: Annotated[
-        str, typer.Argument(metavar="ARCHITECTURE", help="Model type in transformers.")
-    ],
+        str | None, typer.Argument(metavar="ARCHITECTURE", help="Model type in transformers.")
+    ] = None,
     *,
     like: Annotated[
         str | None,
@@ -39,15 +41,38 @@ def scaffold(
             "--output", metavar="DIR", help="Write to this folder instead of the checkout."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Examine all architectures without a description instead, one line each.",
+        ),
+    ] = None,
+    sample: Annotated[
+        int | None, typer.Option("--sample", metavar="N", min=1, help="Examine N pairs only.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Chooses the order of the pairs.")] = 0,
     config_module: ConfigModules = None,
 ) -> int:
     """Describe a new architecture, then judge a cell of it.
 
     Writes the config class and the tiny model. Nothing is written if eager PyTorch does not agree
     with the description.
+
+    With `--report`, writes how far a tiny model and a feed are found by rules for each architecture
+    and task without a description. An interrupted report goes on where it ended.
     """
+    if (report is None) == (architecture is None):
+        raise UsageError("scaffold: give either an ARCHITECTURE or --report FILE")
     with clean_stdout() as stdout:
         load_descriptions(config_module)
+        if report is not None:
+            pairs = undescribed_pairs(sample, seed)
+            for text in summary_lines(list(survey(pairs, report))):
+                typer.echo(text, file=stdout)
+            return 0
+        assert architecture is not None
         require_new(architecture)
         paths = choose_paths(architecture, output)
         patterns = [like] if like else nearest(architecture)

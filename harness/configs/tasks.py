@@ -14,7 +14,7 @@ from harness.configs.base import OnnxConfig
 from harness.configs.left_out import explain_unregistered
 from harness.configs.plugins import load_entry_points
 from harness.configs.task_table import TASKS, base_task, map_from_synonym
-from harness.configs.transformers_mappings import class_of_task, model_types
+from harness.configs.transformers_mappings import class_of_task, classes_by_task, model_types
 from harness.errors import DescriptionError, UsageError, one_line, suggest
 
 ConfigClass = TypeVar("ConfigClass", bound=type[OnnxConfig])
@@ -177,8 +177,11 @@ class TasksManager:
     def make_model(cls, task: str, config: Any) -> Any:
         """Return a new model for a task, with random weights, from a configuration.
 
-        Raises UsageError if the task is unknown, ValueError if the Auto class lacks the model type.
+        If transformers has several classes for the model type, the first is taken, unless the
+        configuration names its class in `architectures`. Raises UsageError if the task is unknown,
+        ValueError if the Auto class lacks the model type.
         """
+        _name_architecture(config, base_task(map_from_synonym(task)))
         model_class = cls.get_model_class_for_task(task, config.model_type)
         return getattr(model_class, "from_config", model_class)(config)
 
@@ -206,6 +209,13 @@ class TasksManager:
                 "choose the task that it was saved for"
             )
         return model.eval()
+
+
+def _name_architecture(config: Any, task: str) -> None:
+    """Name the first of several classes in a configuration: an Auto class chooses by that name."""
+    classes = classes_by_task().get(task, {}).get(config.model_type, ())
+    if len(classes) > 1 and not config.architectures:
+        config.architectures = [classes[0]]
 
 
 def stated_model_class(task: str, model_type: str) -> str | None:

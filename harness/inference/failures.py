@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import linecache
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any, Self
 
 from harness.errors import one_line
@@ -14,12 +16,21 @@ _MODELS = "/models/"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A call on the way to the error: its line, its function, and its local values."""
+    """A call on the way to the error: its line, its function with its source, its local values."""
 
     line: str
     function: str
     values: Mapping[str, Any]
     is_model: bool
+    code: CodeType
+
+    @property
+    def source(self) -> str:
+        """The source of the function; no text if it has no file."""
+        try:
+            return inspect.getsource(self.code)
+        except OSError:
+            return ""
 
     @property
     def absent(self) -> frozenset[str]:
@@ -59,5 +70,5 @@ def _frames(error: BaseException) -> Iterator[Frame]:
         line = linecache.getline(code.co_filename, step.tb_lineno).strip()
         # A copy: the values of a frame change while an outer function still runs.
         values = dict(step.tb_frame.f_locals)
-        yield Frame(line, code.co_name, values, _MODELS in code.co_filename)
+        yield Frame(line, code.co_name, values, _MODELS in code.co_filename, code)
         step = step.tb_next

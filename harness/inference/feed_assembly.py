@@ -11,6 +11,7 @@ from harness.inference.feed_plan import FeedPlan, Subject
 from harness.inference.input_forms import TEXTS
 from harness.inference.proposed_feed import ProposedFeed
 from harness.inference.proposed_input import Placeholder, ProposedInput
+from harness.inference.settings import is_size
 from harness.inference.stops import InferenceStopped, Stop
 
 LENGTH = "sequence_length"
@@ -21,6 +22,7 @@ _DTYPES: Mapping[str, str] = {
     "box-points": "float32",
     "ones": "float32",
     "booleans": "bool",
+    "hidden": "bool",
     "some": "bool",
     "modalities": "int32",
 }
@@ -93,8 +95,7 @@ def _axis(text: str, subject: Subject, sizes: ConfiguredSizes) -> str | int:
     if text.isdigit():
         return int(text)
     setting = sizes.setting((text,)) if text.isidentifier() else None
-    is_stated = isinstance(setting, int) and text not in _NAMES
-    return int(setting) if is_stated else text
+    return setting if is_size(setting) and text not in _NAMES else text
 
 
 _NAMES = frozenset(

@@ -13,7 +13,7 @@ from harness.inference.feed_assembly import assemble
 from harness.inference.feed_plan import FeedPlan, Subject, first_plan, with_companions
 from harness.inference.feed_repairs import repaired_plans, varied_plans
 from harness.inference.forward_inputs import ForwardInputs
-from harness.inference.input_forms import ALTERNATIVES, OPTIONAL
+from harness.inference.input_forms import ALTERNATIVES, MODALITY_OF_INPUT, OPTIONAL
 from harness.inference.proposed_feed import ProposedFeed
 from harness.inference.redraws import redrawn
 from harness.inference.stops import InferenceStopped, Stop, shown
@@ -22,8 +22,6 @@ MOST_TRIES = 24
 MOST_SECONDS = 12.0
 """CPU seconds of one search."""
 _TRIES_OF_AN_INPUT = 6
-_REPLACED = frozenset({"mask", "booleans", "types", "modalities"})
-"""Kinds of inputs that another input may take the place of."""
 SEED = 0
 
 
@@ -111,10 +109,10 @@ def running_feed(model: Any, task: str, *, varies: bool = True) -> RunningFeed:
 def finished_feed(model: Any, found: RunningFeed, task: str) -> ProposedFeed:
     """Return a running feed with the optional inputs that move an output, and the others named."""
     subject = Subject(model, ForwardInputs.of(model), task)
-    omitted: dict[str, str] = {}
+    found, omitted = _without_inert(subject, found)
     needed = frozenset(found.plan.forms)
     for name in _optional(subject.inputs, found.plan):
-        if name in found.plan.forms:
+        if name in found.plan.forms or name in omitted:
             continue
         if name in ALTERNATIVES:
             omitted[name] = f"is taken instead of {ALTERNATIVES[name]}"
@@ -126,6 +124,21 @@ def finished_feed(model: Any, found: RunningFeed, task: str) -> ProposedFeed:
             found = other
     inputs = {n: replace(i, needed=n in needed) for n, i in found.feed.inputs.items()}
     return replace(found.feed, inputs=inputs, omitted=omitted)
+
+
+def _without_inert(subject: Subject, found: RunningFeed) -> tuple[RunningFeed, dict[str, str]]:
+    """Return the feed without what it was begun with and moves nothing, if eager agrees."""
+    omitted: dict[str, str] = {}
+    for name in found.feed.inputs:
+        moved = moved_by(subject.model, found, name)
+        if name in subject.inputs.required or not is_inert(moved, 0.0):
+            continue
+        plan = found.plan.without(name)
+        tokens = {m: n for m, n in plan.tokens.items() if m != MODALITY_OF_INPUT.get(name)}
+        other = _Search(subject, 0.0).run(replace(plan, tokens=tokens), tries=1, varies=False)
+        if other is not None:
+            found, omitted[name] = other, f"moves no output ({moved:.1g})"
+    return found, omitted
 
 
 def _optional(inputs: ForwardInputs, plan: FeedPlan) -> Sequence[str]:
@@ -155,9 +168,8 @@ def _needless(model: Any, found: RunningFeed, name: str) -> str:
     moved = moved_by(model, found, name)
     if is_inert(moved, 0.0):
         return f"moves no output ({moved:.1g})"
-    for other, one in found.feed.inputs.items():
-        may_be_replaced = one.kind in _REPLACED and other != name
-        if may_be_replaced and is_inert(moved_by(model, found, other), 0.0):
+    for other in found.feed.inputs:
+        if other != name and is_inert(moved_by(model, found, other), 0.0):
             return f"{other} moves no output beside it"
     return ""
 

@@ -178,6 +178,7 @@ MAKERS: Mapping[str, Maker] = {
     "floats": _floats,
     "mask": _ones,
     "booleans": _ones,
+    "hidden": _zeros,
     "ones": _ones,
     "zeros": _zeros,
     "twos": _twos,

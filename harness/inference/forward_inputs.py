@@ -97,7 +97,8 @@ class ForwardInputs:
             return "booleans"
         if "mask" in name:
             return "mask"
-        return "zeros" if "Long" in kind or "Int" in kind else "floats"
+        is_integer = "Long" in kind or "Int" in kind or name.endswith(("_ids", "_idx", "_index"))
+        return "zeros" if is_integer else "floats"
 
 
 def _arguments(kind: Any) -> dict[str, inspect.Parameter]:

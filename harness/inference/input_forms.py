@@ -84,7 +84,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "audio_mel": ("floats: batch_size, num_frames, @mel",),
     "input_features_mask": ("mask: batch_size, num_frames", "booleans: batch_size, num_frames"),
     "feature_attention_mask": ("mask: batch_size, num_frames", "booleans: batch_size, num_frames"),
-    "audio_mel_mask": ("booleans: batch_size, num_frames",),
+    "audio_mel_mask": ("hidden: batch_size, num_frames",),
     "input_values": (
         "floats: batch_size, num_samples",
         "floats: batch_size, @sound_channels, num_samples",

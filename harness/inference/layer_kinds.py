@@ -6,21 +6,25 @@ import ast
 import functools
 import importlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
-LAYER_KINDS = "layer_types"
+LAYER_KINDS: Mapping[str, str] = {
+    "layer_types": "ALLOWED_ATTN_LAYER_TYPES",
+    "mlp_layer_types": "ALLOWED_MLP_LAYER_TYPES",
+}
+"""Settings with a kind for each layer -> transformers' constant of the values that it allows."""
 _CONFIGURATION, _MODELING = "configuration_", "modeling_"
 
 
-def layer_kinds_of_source(config: Any) -> list[str]:
+def layer_kinds_of_source(config: Any, setting: str) -> list[str]:
     """Return the kinds of layers that the modules of a configuration and of its model name.
 
-    Kinds are the values of `layer_types` that transformers allows. A mapping from kinds to masks
+    Kinds are the values of `setting` that transformers allows. A mapping from kinds to masks
     counts as naming them: many models can have such layers.
     """
-    return _named(type(config).__module__)
+    return _named(type(config).__module__, LAYER_KINDS[setting])
 
 
 def modeling_module(config_module: str) -> ModuleType | None:
@@ -33,10 +37,10 @@ def modeling_module(config_module: str) -> ModuleType | None:
 
 
 @functools.cache
-def _named(config_module: str) -> list[str]:
+def _named(config_module: str, constant: str) -> list[str]:
     from transformers import configuration_utils
 
-    allowed = set(getattr(configuration_utils, "ALLOWED_LAYER_TYPES", ()))
+    allowed = set(getattr(configuration_utils, constant, ()))
     modules = (importlib.import_module(config_module), modeling_module(config_module))
     texts = [text for module in modules if module for text in _texts(module)]
     return [kind for kind in dict.fromkeys(texts) if kind in allowed]

@@ -16,6 +16,7 @@ _MISMATCH = re.compile(
     re.IGNORECASE,
 )
 _COUNTS = re.compile(r"(\d+)\s*(?:image )?tokens?.{0,80}?(\d+)\s*(?:image )?features")
+_VECTORS = re.compile(r"()(\d+) feature vectors for \d+ placeholder tokens")
 _FEATURES = re.compile(r"features|hidden_states|embeds?$|embeddings$|outputs?$")
 _EMBEDDED = ("inputs_embeds", "input_embeds", "hidden_states", "inputs_embeddings")
 _MOST = 600
@@ -23,7 +24,8 @@ _MOST = 600
 
 def placeholder_counts(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[FeedPlan]:
     """Yield attempts with as many placeholders as the error or the local values say."""
-    match = _MISMATCH.search(failure.text) or _COUNTS.search(failure.text)
+    text = failure.text
+    match = _MISMATCH.search(text) or _COUNTS.search(text) or _VECTORS.search(text)
     if not match or not plan.tokens:
         return
     modality = match[1].lower() if match.re is _MISMATCH and match[1] else ""

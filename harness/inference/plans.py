@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -53,35 +53,18 @@ class Plan:
         return "; ".join(parts)
 
 
+_LOOSE = Plan(adds_kinds=False, is_grouped=False, is_windowed=False)
+
 LADDER: tuple[Plan, ...] = (
     Plan(),
     Plan(adds_kinds=False),
-    Plan(widths=Widths.SCALED, adds_kinds=False),
-    Plan(adds_kinds=False, widths=Widths.UNIFORM, is_grouped=False, is_windowed=False),
-    Plan(
-        adds_kinds=False,
-        widths=Widths.UNIFORM,
-        hidden=32,
-        feed_forward=64,
-        heads=2,
-        is_grouped=False,
-    ),
-    Plan(adds_kinds=False, widths=Widths.UNIFORM, heads=8, is_windowed=False),
-    Plan(adds_kinds=False, widths=Widths.UNIFORM, image=128, is_grouped=False, is_windowed=False),
-    Plan(
-        adds_kinds=False,
-        widths=Widths.UNIFORM,
-        keeps_stages=True,
-        is_grouped=False,
-        is_windowed=False,
-    ),
-    Plan(
-        adds_kinds=False,
-        widths=Widths.UNIFORM,
-        hidden=128,
-        feed_forward=128,
-        layers=3,
-        is_windowed=False,
-    ),
+    _LOOSE,
+    replace(_LOOSE, widths=Widths.SCALED),
+    replace(_LOOSE, widths=Widths.UNIFORM),
+    replace(_LOOSE, widths=Widths.UNIFORM, hidden=32, feed_forward=64, heads=2),
+    replace(_LOOSE, widths=Widths.UNIFORM, heads=8),
+    replace(_LOOSE, widths=Widths.UNIFORM, image=128),
+    replace(_LOOSE, widths=Widths.UNIFORM, keeps_stages=True),
+    replace(_LOOSE, widths=Widths.UNIFORM, hidden=128, feed_forward=128, layers=4),
 )
 """The plans in order: the most provoking first, then plans that keep more of the defaults."""

@@ -33,6 +33,11 @@ def _hidden_end(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) ->
     return other
 
 
+def _hiding_end(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a mask of hidden places that hides the last third."""
+    return ~_hidden_end(feed, one, ~tensor)
+
+
 def _other_positions(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> torch.Tensor:
     return tensor + tensor // 2
 
@@ -62,6 +67,7 @@ _CHANGES: Mapping[str, Callable[[ProposedFeed, ProposedInput, torch.Tensor], tor
     "decoder-ids": _other_ids,
     "mask": _hidden_end,
     "booleans": _hidden_end,
+    "hidden": _hiding_end,
     "ones": _hidden_end,
     "positions": _other_positions,
     "modalities": _same,

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.inference.draft_repairs import repaired_drafts
 from harness.inference.eager_calls import are_finite
-from harness.inference.failures import Failure
 from harness.inference.feed_search import RunningFeed, finished_feed, inert_inputs, running_feed
 from harness.inference.module_classes import (
     classes_of_all_kinds,
@@ -19,20 +19,20 @@ from harness.inference.module_classes import (
 from harness.inference.perturbations import perturbations
 from harness.inference.plans import LADDER, Plan
 from harness.inference.proposed_feed import ProposedFeed
-from harness.inference.setting_repairs import repaired
-from harness.inference.stops import InferenceStopped, Stop, shown, stopped
+from harness.inference.stops import InferenceStopped, Stop, stopped
 from harness.inference.tiny_configuration import (
     TinyConfiguration,
     default_config,
     measured,
     tiny_configurations,
 )
-from harness.inference.width_repairs import width_repairs
 
 _MOST_SECONDS = 30.0
 """CPU seconds after which no further plan is tried."""
 _MOST_REPAIRS = 8
 _LAYERS = (4, 6)
+_SAME_ERRORS = 3
+"""How often plans may end with one error before the others are left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,16 +69,16 @@ def _first_running(model_type: str, task: str, plans: Sequence[Plan] = LADDER) -
     default = default_config(model_type)
     deadline = time.process_time() + _MOST_SECONDS
     first: InferenceStopped | None = None
-    last = ""
+    errors: list[str] = []
     large: _Running | None = None
     for tiny in tiny_configurations(model_type, task, plans):
         try:
             running = _running(tiny, default)
         except InferenceStopped as error:
             first = first or error
-            if error.details == last or time.process_time() > deadline:
+            errors.append(error.details)
+            if errors.count(error.details) >= _SAME_ERRORS or time.process_time() > deadline:
                 break
-            last = error.details
             continue
         if running.tiny.is_small:
             return running
@@ -145,20 +145,9 @@ def _repaired(
     error = stop.__cause__
     if error is None:
         return
-    known = repaired(default, tiny.settings, error)
-    others = [known] if known else []
-    others += width_repairs(_config(tiny), tiny.settings, Failure.of(error))
-    for settings, note in others:
-        repairs = (*tiny.repairs, f"{note}, after {shown(error)}")
+    for draft in repaired_drafts(default, tiny.draft, error):
         with contextlib.suppress(Exception):  # a repair that does not build; the first error counts
-            yield measured(tiny.model_type, tiny.task, settings, plan=tiny.plan, repairs=repairs)
-
-
-def _config(tiny: TinyConfiguration) -> Any:
-    from transformers import AutoConfig
-
-    settings = tiny.config
-    return AutoConfig.for_model(settings.pop("model_type"), **settings)
+            yield measured(tiny.model_type, tiny.task, draft, plan=tiny.plan)
 
 
 def _required_classes(model_type: str, task: str) -> frozenset[str]:
@@ -194,5 +183,8 @@ def _questions(running: _Running) -> tuple[str, ...]:
     """Return what rules cannot decide, with the options."""
     tiny = running.tiny
     if tiny.is_small:
-        return ()
-    return (f"{tiny.size} bytes of weights are too many: which widths can be smaller?",)
+        return tiny.questions
+    return (
+        *tiny.questions,
+        f"{tiny.size} bytes of weights are too many: which widths can be smaller?",
+    )

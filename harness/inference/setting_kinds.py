@@ -117,7 +117,7 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
         Kind.WIDTH,
         r"hidden_size|d_model|_dim$|^dim$|embed_dim|hidden_dim|n_embd|_size$|_units$|_channels$"
         r"|_channel$|num_filters|n_filters|_rank$|channels$|pos_feats|^width$|projection|_width$"
-        r"|_hidden$|filters$|_dimension$|features?$|_dims$|state_size",
+        r"|upsample_groups|_hidden$|filters$|_dimension$|features?$|_dims$|state_size",
         r"kernel|window|chunk|batch|merge|patch_size|image_size|block_size|context_size|buffer"
         r"|vocab|num_channels|audio_channels|input_channels|type_vocab|tubelet|stride|temporal"
         r"|context|conv_size|frame|step|sampling|(?<!down)(?<!up)sample_|factor|max_|feat_size"
@@ -144,6 +144,9 @@ LARGEST: Mapping[Kind, int] = {
 """The largest value of a kind in a tiny model. Smaller defaults stay."""
 
 LARGEST_OF_NAME: Mapping[str, int] = {
+    "codebook_size": 128,
+    "num_hash_buckets": 64,
+    "context_size": 16,
     "topk_group": 1,
     "num_kv_shared_layers": 0,
     "max_length": 64,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from harness.errors import one_line
+from harness.inference.drafts import Repair
 from harness.inference.settings import is_size, read
 from harness.inference.tiny_scans import scaled
 
@@ -19,7 +20,7 @@ _VALUE = 4
 _WINDOW = 4
 
 
-def repaired(default: Any, settings: Any, error: BaseException) -> tuple[Settings, str] | None:
+def repaired(default: Any, settings: Mapping[str, Any], error: BaseException) -> Repair | None:
     """Return other settings and what was changed; None if no rule knows the error."""
     text = one_line(error)
     for pattern, change in _RULES:
@@ -28,7 +29,7 @@ def repaired(default: Any, settings: Any, error: BaseException) -> tuple[Setting
             other = copy.deepcopy(dict(settings))
             note = change(default, other, match)
             if note is not None and other != settings:
-                return other, note
+                return Repair(other, note)
     return None
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 Path = tuple[str, ...]
@@ -52,6 +53,16 @@ def nodes(config: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     for name, value in own_settings(config).items():
         if is_configuration(value):
             yield from nodes(value, (*path, name))
+
+
+def changed(settings: Mapping[str, Any], path: Path, value: Any) -> dict[str, Any]:
+    """Return settings with another value at a path of nested settings."""
+    other = copy.deepcopy(dict(settings))
+    holder = other
+    for part in path[:-1]:
+        holder = holder.setdefault(part, {})
+    holder[path[-1]] = value
+    return other
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.inference.input_forms import TOKENS
 from harness.inference.layer_kinds import LAYER_KINDS
 from harness.inference.plans import Plan
 from harness.inference.setting_kinds import (
@@ -23,7 +24,7 @@ from harness.inference.setting_kinds import (
     Kind,
     kind_of,
 )
-from harness.inference.settings import are_sizes, is_configuration, is_size, own_settings
+from harness.inference.settings import are_sizes, is_configuration, is_size, own_settings, read
 from harness.inference.tiny_images import tiny_images, tiny_pinpoints
 from harness.inference.tiny_layers import tiny_layers
 from harness.inference.tiny_scans import tiny_rotary, tiny_scans
@@ -32,7 +33,8 @@ from harness.inference.tiny_widths import TinyWidths, tiny_tokens
 MODEL_TYPE = "model_type"
 _DROPOUT = 0.1
 _HEAD_SIZE = 16
-_DERIVED = ("stage_names", LAYER_KINDS, "out_indices", "_out_indices")
+_FIRST_STAGE, _HEAD_OF_STAGE = "embed_dim", 8
+_DERIVED = frozenset({"stage_names", "out_indices", "_out_indices", *LAYER_KINDS})
 """Settings that a nested configuration derives again from the smaller ones."""
 _HEADS_PER_STAGE = ("num_attention_heads", "num_heads", "num_attention_heads_per_stage")
 
@@ -72,6 +74,8 @@ class _Shrinking:
         heads = self.heads(values)
         tiny = _given(config) if is_nested else {}
         tiny |= self.changed(values, heads)
+        tiny |= self.first_stage(values)
+        tiny |= self.absent_tokens(values)
         tiny |= tiny_layers(config, self.plan).settings
         tiny |= tiny_scans(config, values, heads.tiny_hidden, self.plan)
         tiny |= tiny_images(config, values, self.plan)
@@ -83,6 +87,21 @@ class _Shrinking:
             tiny["image_grid_pinpoints"] = []
             tiny_pinpoints(tiny)
         return tiny
+
+    def first_stage(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """Return the width of the first stage, if its heads stand in a list and it does not."""
+        heads = next((n for name in _HEADS_PER_STAGE if are_sizes(n := values.get(name))), None)
+        width = values.get(_FIRST_STAGE)
+        if heads is None or not is_size(width) or width % heads[0] or self.plan.keeps_stages:
+            return {}
+        return {_FIRST_STAGE: heads[0] * _HEAD_OF_STAGE}
+
+    def absent_tokens(self, values: Mapping[str, Any]) -> dict[str, int]:
+        """Return ids of placeholder tokens that the default leaves open, after all others."""
+        names = [name for settings in TOKENS.values() for name in settings]
+        open_ones = [name for name in names if name in values and values[name] is None]
+        last = self.vocabulary - 1 - len(self.tokens)
+        return {name: last - place for place, name in enumerate(open_ones)}
 
     def heads(self, values: Mapping[str, Any]) -> _Heads:
         hidden = next((v for name in HIDDEN_NAMES if is_size(v := values.get(name))), None)
@@ -129,8 +148,10 @@ class _Shrinking:
                 return self.widths.width(name, value)
             case Kind.WINDOW if not self.plan.is_windowed:
                 return min(value, 16)
+            case None:
+                return value
             case _:
-                return min(value, LARGEST[kind]) if kind in LARGEST else value
+                return min(value, LARGEST.get(kind, value))
 
     def head_size(self, value: int, heads: _Heads) -> int:
         if heads.heads and value * heads.heads == heads.hidden and heads.tiny_heads:
@@ -152,7 +173,8 @@ class _Shrinking:
         if kind_of(name) is Kind.TOKEN:
             return [self.tokens.get(v, v) for v in value]
         if STAGE_DEPTHS.search(name):
-            return [min(v, 2) for v in value]
+            early = (len(value) + 1) // 2
+            return [min(v, 2 if place < early else 1) for place, v in enumerate(value)]
         is_wide = STAGE_WIDTHS.search(name) and max(value) >= 32
         if not is_wide or self.plan.keeps_stages:
             return None
@@ -178,6 +200,9 @@ def _given(config: Any) -> dict[str, Any]:
         if name in names and name not in _DERIVED and not is_configuration(names[name])
     }
     given = {n: list(v) if isinstance(v, tuple) else v for n, v in given.items()}
+    outputs, stages = read(config, "out_features"), read(config, "stage_names")
+    if outputs and stages and list(outputs) != [stages[-1]]:
+        given["out_features"] = list(outputs)
     return {**given, MODEL_TYPE: config.model_type} if config.model_type else given
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.evidence.models import make_perturbed
+from harness.inference.draft_repairs import repaired_drafts
+from harness.inference.drafts import Draft
 from harness.inference.module_classes import build_on_meta
 from harness.inference.perturbations import perturbations
 from harness.inference.plans import LADDER, Plan
-from harness.inference.setting_repairs import repaired
 from harness.inference.shrinking import MODEL_TYPE, shrink
-from harness.inference.stops import InferenceStopped, Stop, shown, stopped
+from harness.inference.stops import InferenceStopped, Stop, stopped
 
 MEGABYTE = 1 << 20
 LARGEST_TEXT, LARGEST_DEEP, LARGEST_TRIED = MEGABYTE, 4 * MEGABYTE, 12 * MEGABYTE
 """The size of weights in bytes: of text models, of models with convolutions or towers, of any."""
-_MOST_REPAIRS = 3
+_MOST_REPAIRS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,11 @@ class TinyConfiguration:
     def config(self) -> dict[str, Any]:
         """The settings as a fixture has them, with the model type first."""
         return {MODEL_TYPE: self.model_type, **copy.deepcopy(dict(self.settings))}
+
+    @property
+    def draft(self) -> Draft:
+        """The settings, to be repaired."""
+        return Draft(self.settings, self.repairs, self.questions)
 
     @property
     def is_small(self) -> bool:
@@ -100,34 +106,27 @@ def tiny_configurations(
 
 def _tiny(default: Any, task: str, plan: Plan) -> TinyConfiguration:
     """Return the tiny configuration of a plan, repaired until it builds."""
-    settings = shrink(default, plan)
-    repairs: tuple[str, ...] = ()
-    for _ in range(_MOST_REPAIRS):
+    waiting, tried = [Draft(shrink(default, plan))], 0
+    first: InferenceStopped | None = None
+    while waiting and tried < _MOST_REPAIRS:
+        draft, tried = waiting.pop(0), tried + 1
         try:
-            return measured(default.model_type, task, settings, plan=plan, repairs=repairs)
+            return measured(default.model_type, task, draft, plan=plan)
         except InferenceStopped:
             raise
-        except Exception as error:
-            repair = repaired(default, settings, error)
-            if repair is None:
-                raise stopped(Stop.BUILD, error) from error
-            settings, note = repair
-            repairs = (*repairs, f"{note}, after {shown(error)}")
-    raise InferenceStopped(Stop.BUILD, f"repairs did not end: {repairs[-1]}")
+        except Exception as error:  # models refuse configurations with many kinds of errors
+            first = first or stopped(Stop.BUILD, error)
+            waiting += repaired_drafts(default, draft, error)
+    assert first is not None
+    raise first
 
 
-def measured(
-    model_type: str,
-    task: str,
-    settings: Mapping[str, Any],
-    *,
-    plan: Plan,
-    repairs: tuple[str, ...] = (),
-) -> TinyConfiguration:
-    """Return the tiny configuration with these settings, once it builds on the meta device."""
+def measured(model_type: str, task: str, draft: Draft, *, plan: Plan) -> TinyConfiguration:
+    """Return the tiny configuration of a draft, once it builds on the meta device."""
     from transformers import AutoConfig
 
-    model = build_on_meta(task, AutoConfig.for_model(model_type, **copy.deepcopy(dict(settings))))
+    settings = copy.deepcopy(dict(draft.settings))
+    model = build_on_meta(task, AutoConfig.for_model(model_type, **settings))
     if type(model).forward is _no_forward():
         raise InferenceStopped(Stop.NO_FORWARD, type(model).__name__)
     size = sum(p.numel() * p.element_size() for p in model.parameters())
@@ -136,12 +135,13 @@ def measured(
     return TinyConfiguration(
         model_type=model_type,
         task=task,
-        settings=settings,
+        settings=draft.settings,
         plan=plan,
         perturbation=perturbations(model)[0],
         size=size,
         is_text=_is_text(model),
-        repairs=repairs,
+        repairs=draft.repairs,
+        questions=draft.questions,
     )
 
 

@@ -51,11 +51,11 @@ def tiny_layers(config: Any, plan: Plan) -> TinyLayers:
         lists = {name: v for name, v in lists.items() if len(v) == length}
         kept = _layers_of_each_kind(list(zip(*lists.values(), strict=True)), plan.layers)
         settings = {n: [v[i] for i in kept] for n, v in lists.items() if n in values}
-        if LAYER_KINDS in settings and plan.adds_kinds:
-            _add_kinds(settings, layer_kinds_of_source(config))
+        if plan.adds_kinds:
+            _add_kinds(config, settings)
         total = len(next(iter(settings.values()), kept))
         chosen.update({name: total for name, count in counts.items() if count == length})
-    settings.update(_windows(values, settings.get(LAYER_KINDS, ())))
+    settings.update(_windows(values, settings.get("layer_types", ())))
     _make_room(values, chosen, counts, lists)
     settings.update(_stages_out(config, chosen, counts))
     most, before = max(chosen.values()), max(counts.values())
@@ -104,12 +104,17 @@ def _kind(value: Any) -> Any:
     return value if isinstance(value, str | bool | type(None)) else value > 0
 
 
-def _add_kinds(settings: dict[str, Any], kinds: Sequence[str]) -> None:
+def _add_kinds(config: Any, settings: dict[str, Any]) -> None:
     """Let layers of added kinds come first; other lists repeat the item of the first layer."""
-    added = [kind for kind in kinds if kind not in settings[LAYER_KINDS]]
+    added = {
+        name: [kind for kind in layer_kinds_of_source(config, name) if kind not in settings[name]]
+        for name in LAYER_KINDS
+        if name in settings
+    }
+    most = max(map(len, added.values()), default=0)
     for name, value in settings.items():
-        first = added if name == LAYER_KINDS else [value[0]] * len(added)
-        settings[name] = [*first, *value[min(len(added), len(value) - 1) :]]
+        first = (added.get(name, []) + [value[0]] * most)[:most]
+        settings[name] = [*first, *value[min(most, len(value) - 1) :]]
 
 
 def _windows(values: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, int]:

@@ -105,7 +105,7 @@ def _is_width(name: str) -> bool:
 
 
 def _power_of_two(ratio: float) -> int:
-    return max(1, 2 ** round(math.log2(max(1.0, ratio))))
+    return 1 << round(math.log2(max(1.0, ratio)))
 
 
 def _divided(value: int, divisor: int) -> int:

@@ -6,16 +6,16 @@ setting. Some defaults do not fit each other, such as the widths of a tower and 
 
 from __future__ import annotations
 
-import copy
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 
+from harness.inference.drafts import Repair
 from harness.inference.failures import Failure
 from harness.inference.setting_kinds import Kind, kind_of
-from harness.inference.settings import Path, is_size, nodes, own_settings
+from harness.inference.settings import Path, changed, is_size, nodes, own_settings
 
 Pair = tuple[int, int]
 
@@ -32,10 +32,8 @@ _WIDTHS = frozenset({Kind.WIDTH, Kind.FEED_FORWARD})
 _MOST = 6
 
 
-def width_repairs(
-    config: Any, settings: Mapping[str, Any], failure: Failure
-) -> Iterator[tuple[dict[str, Any], str]]:
-    """Yield settings with one width changed to what an error asks for, and what was changed.
+def width_repairs(config: Any, settings: Mapping[str, Any], failure: Failure) -> Iterator[Repair]:
+    """Yield settings with one width changed to what an error asks for.
 
     `config` is the tiny configuration of the failing model.
     """
@@ -44,7 +42,7 @@ def width_repairs(
         for path, value in _widths(config):
             if value == got and found < _MOST:
                 found += 1
-                yield _changed(settings, path, wanted), f"{'.'.join(path)} is {wanted}"
+                yield Repair(changed(settings, path, wanted), f"{'.'.join(path)} is {wanted}")
 
 
 def _pairs(failure: Failure) -> Iterator[Pair]:
@@ -78,12 +76,3 @@ def _widths(config: Any) -> Iterator[tuple[Path, int]]:
         for name, value in own_settings(node).items():
             if is_size(value) and kind_of(name) in _WIDTHS:
                 yield (*path, name), value
-
-
-def _changed(settings: Mapping[str, Any], path: Path, value: int) -> dict[str, Any]:
-    changed = copy.deepcopy(dict(settings))
-    holder = changed
-    for part in path[:-1]:
-        holder = holder.setdefault(part, {})
-    holder[path[-1]] = value
-    return changed

@@ -110,17 +110,29 @@ def test_a_width_in_a_shape_error_names_the_settings_that_have_it() -> None:
     failure = Failure.of(
         RuntimeError(f"mat1 and mat2 shapes cannot be multiplied (8x{vision} and {text}x12)")
     )
-    changes = [note for _, note in width_repairs(tiny, settings, failure)]
-    assert f"vision_config.hidden_size is {text}" in changes
-    for changed, note in width_repairs(tiny, settings, failure):
-        if note.startswith("vision_config.hidden_size"):
-            assert AutoConfig.for_model("clip", **changed).vision_config.hidden_size == text
+    repairs = {repair.note: repair for repair in width_repairs(tiny, settings, failure)}
+    repair = repairs[f"vision_config.hidden_size is {text}"]
+    assert AutoConfig.for_model("clip", **repair.settings).vision_config.hidden_size == text
     assert settings["vision_config"]["hidden_size"] == vision, "the settings stay"
 
 
 def test_an_error_without_a_rule_repairs_nothing() -> None:
     default = AutoConfig.for_model("olmo3")
     assert repaired(default, {}, ValueError("something else")) is None
-    settings, note = repaired(default, {}, ValueError("no padding token is defined")) or ({}, "")
-    assert settings == {"pad_token_id": 0}
-    assert note == "pad_token_id is 0"
+    repair = repaired(default, {}, ValueError("no padding token is defined"))
+    assert repair is not None
+    assert repair.settings == {"pad_token_id": 0}
+    assert repair.note == "pad_token_id is 0"
+
+
+def test_a_setting_that_the_default_leaves_open_is_asked_about() -> None:
+    tiny = next(tiny_configurations("lfm2_moe", "feature-extraction"))
+    assert AutoConfig.for_model("lfm2_moe").layer_types is None
+    assert set(tiny.settings["layer_types"]) == {"conv", "full_attention"}
+    (question,) = tiny.questions
+    assert question.startswith("layer_types: which value do checkpoints have?")
+
+
+def test_the_first_of_several_classes_is_taken() -> None:
+    tiny = next(tiny_configurations("deit", "image-classification"))
+    assert type(tiny.build()).__name__ == "DeiTForImageClassification"
