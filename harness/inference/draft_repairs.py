@@ -6,6 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from harness.inference.borrowed_settings import borrowed
 from harness.inference.drafts import Draft, Repair
 from harness.inference.failures import Failure
 from harness.inference.open_settings import filled
@@ -26,6 +27,7 @@ def _repairs(default: Any, draft: Draft, error: BaseException) -> Iterator[Repai
     config = _config(default.model_type, draft)
     if config is None:
         return
+    yield from borrowed(config, draft.settings, error)
     failure = Failure.of(error)
     open_ones = filled(config, draft.settings, failure)
     if open_ones is not None:

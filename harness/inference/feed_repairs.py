@@ -55,6 +55,7 @@ _SIZES: tuple[dict[str, int], ...] = (
     {"sequence_length": 16},
     {"num_samples": 8000},
     {"grid_height": 8, "grid_width": 8},
+    {"grid_height": 6, "grid_width": 6},
     {"grid_height": 4, "grid_width": 4},
 )
 

@@ -27,7 +27,7 @@ from harness.inference.setting_kinds import (
 from harness.inference.settings import are_sizes, is_configuration, is_size, own_settings, read
 from harness.inference.tiny_images import tiny_images, tiny_pinpoints
 from harness.inference.tiny_layers import tiny_layers
-from harness.inference.tiny_scans import tiny_rotary, tiny_scans
+from harness.inference.tiny_scans import scaled, tiny_rotary, tiny_scans
 from harness.inference.tiny_widths import TinyWidths, tiny_tokens
 
 MODEL_TYPE = "model_type"
@@ -124,7 +124,7 @@ class _Shrinking:
         if is_size(value):
             return self.size(name, value, heads)
         if are_sizes(value):
-            return self.sizes(name, list(value), values)
+            return self.sizes(name, list(value), values, heads)
         if isinstance(value, dict):
             return tiny_rotary(name, value, values, heads.tiny_size)
         if isinstance(value, float):
@@ -169,7 +169,11 @@ class _Shrinking:
             return min(value, groups)
         return min(value, max(self.plan.heads, heads.tiny_heads))
 
-    def sizes(self, name: str, value: list[int], values: Mapping[str, Any]) -> list[int] | None:
+    def sizes(
+        self, name: str, value: list[int], values: Mapping[str, Any], heads: _Heads
+    ) -> list[int] | None:
+        if len(value) > 1 and sum(value) == heads.hidden and heads.tiny_hidden:
+            return scaled(value, heads.tiny_hidden)
         if kind_of(name) is Kind.TOKEN:
             return [self.tokens.get(v, v) for v in value]
         if STAGE_DEPTHS.search(name):
@@ -179,8 +183,8 @@ class _Shrinking:
         if not is_wide or self.plan.keeps_stages:
             return None
         counts = (values.get(other) for other in _HEADS_PER_STAGE)
-        heads = next((list(n) for n in counts if are_sizes(n) and len(n) == len(value)), None)
-        return self.widths.stages(value, heads)
+        of_stages = next((list(n) for n in counts if are_sizes(n) and len(n) == len(value)), None)
+        return self.widths.stages(value, of_stages)
 
 
 def _share(name: str, value: float) -> float | None:
