@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from harness.inference.eager_calls import Outputs, call, is_inert, movement
@@ -14,6 +15,7 @@ from harness.inference.feed_plan import FeedPlan, Subject, first_plan, with_comp
 from harness.inference.feed_repairs import repaired_plans, varied_plans
 from harness.inference.forward_inputs import ForwardInputs
 from harness.inference.input_forms import ALTERNATIVES, MODALITY_OF_INPUT, OPTIONAL
+from harness.inference.placeholder_fits import with_fitted_counts
 from harness.inference.proposed_feed import ProposedFeed
 from harness.inference.redraws import redrawn
 from harness.inference.stops import InferenceStopped, Stop, shown
@@ -123,7 +125,16 @@ def finished_feed(model: Any, found: RunningFeed, task: str) -> ProposedFeed:
         else:
             found = other
     inputs = {n: replace(i, needed=n in needed) for n, i in found.feed.inputs.items()}
-    return replace(found.feed, inputs=inputs, omitted=omitted)
+    feed = replace(found.feed, inputs=inputs, omitted=omitted)
+    return with_fitted_counts(subject, found.plan, feed, partial(_placeholders, subject))
+
+
+def _placeholders(subject: Subject, plan: FeedPlan) -> Mapping[str, int] | None:
+    """Return the placeholders with which eager accepts an attempt, all other inputs as they are."""
+    search = _Search(subject, time.process_time() + MOST_SECONDS / 4)
+    other = search.run(plan, tries=_TRIES_OF_AN_INPUT, varies=False)
+    is_same = other is not None and other.plan.sizes == plan.sizes
+    return other.plan.tokens if other is not None and is_same else None
 
 
 def _without_inert(subject: Subject, found: RunningFeed) -> tuple[RunningFeed, dict[str, str]]:

@@ -35,8 +35,8 @@ def test_a_text_has_as_many_placeholders_as_its_image_has_features() -> None:
     ids = feed.draw(feed.export_sizes, seed=0)["input_ids"]
     counts = (ids == model.config.image_token_id).sum(dim=-1)
     assert placeholder.token == model.config.image_token_id
-    assert set(counts.tolist()) == {int(placeholder.count)}
-    assert int(placeholder.count) > 0
+    assert set(counts.tolist()) == {4}
+    assert placeholder.count == "4 * num_images"
 
 
 def test_other_lengths_keep_the_placeholders_and_too_short_ones_are_refused() -> None:
@@ -45,6 +45,15 @@ def test_other_lengths_keep_the_placeholders_and_too_short_ones_are_refused() ->
     assert call(model, feed.draw(longer, seed=1))["logits"].shape[1] == longer["sequence_length"]
     with pytest.raises(UsageError, match="2 tokens do not hold 4 placeholders"):
         feed.draw({**feed.export_sizes, "sequence_length": 2}, seed=1)
+
+
+def test_placeholders_follow_the_sizes_of_images() -> None:
+    proposal = _proposed("qwen2_5_vl", "image-text-to-text")
+    feed = proposal.feed
+    assert {one.count for one in feed.placeholders} == {"(grid_height * grid_width) // 4"}
+    sizes = {"grid_height": 8, "grid_width": 2, "batch_size": 3, "sequence_length": 12}
+    tensors = feed.draw(sizes, seed=0)
+    assert call(proposal.tiny.build(), tensors)["logits"].shape[:2] == (3, 12)
 
 
 def test_a_feed_follows_its_seed_and_its_sizes() -> None:
