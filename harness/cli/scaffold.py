@@ -68,8 +68,7 @@ def scaffold(
     with clean_stdout() as stdout:
         load_descriptions(config_module)
         if report is not None:
-            pairs = undescribed_pairs(sample, seed)
-            for text in summary_lines(list(survey(pairs, report))):
+            for text in _report(report, sample, seed):
                 typer.echo(text, file=stdout)
             return 0
         assert architecture is not None
@@ -92,6 +91,17 @@ def scaffold(
             typer.echo(line, file=stdout)
         stdout.flush()
         return write_report(_judge_one_cell(draft, paths), stdout, as_json=False)
+
+
+def _report(path: Path, sample: int | None, seed: int) -> Iterator[str]:
+    """Examine all pairs without a description, and yield the lines of the summary."""
+    pairs = undescribed_pairs(sample, seed)
+    lines = []
+    for number, line in enumerate(survey(pairs, path), start=1):
+        pair = f"{line['architecture']} {line['task']}"
+        typer.echo(f"{number}/{len(pairs)} {pair}: {line['stage']}", err=True)
+        lines.append(line)
+    yield from summary_lines(lines)
 
 
 def _first_fitting_draft(architecture: str, patterns: Sequence[str]) -> tuple[Draft, list[str]]:

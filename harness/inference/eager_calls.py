@@ -14,12 +14,14 @@ _NOISE = 1e-6
 """The share of an output's largest value that two calls may differ by."""
 
 
-def call(model: Any, feed: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def call(model: Any, feed: Mapping[str, torch.Tensor], *, seed: int = 0) -> dict[str, torch.Tensor]:
     """Return the tensors that a model gives for a feed, by their places in its outputs.
 
-    Caches and other objects are left out. Raises whatever the model raises.
+    Caches and other objects are left out. Random numbers that the model draws follow the seed.
+    Raises whatever the model raises.
     """
-    with torch.no_grad(), fresh_state(model):
+    with torch.no_grad(), fresh_state(model), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
         outputs = model(**{name: tensor.clone() for name, tensor in feed.items()})
     return dict(_tensors(outputs, ""))
 
@@ -38,9 +40,14 @@ def movement(before: Outputs, after: Outputs) -> float:
     return max((_moved(one, after.get(name)) for name, one in before.items()), default=0.0)
 
 
-def is_inert(moved: float, noise: float) -> bool:
+def is_inert(moved: float) -> bool:
     """Whether a movement is not more than noise."""
-    return moved <= max(_NOISE, 2 * noise)
+    return moved <= _NOISE
+
+
+def draws_random_numbers(model: Any, feed: Mapping[str, torch.Tensor]) -> bool:
+    """Whether two calls with one feed differ, because the model draws random numbers."""
+    return not is_inert(movement(call(model, feed), call(model, feed, seed=1)))
 
 
 def _moved(one: torch.Tensor, other: torch.Tensor | None) -> float:

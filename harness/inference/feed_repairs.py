@@ -68,6 +68,8 @@ def repaired_plans(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterat
 
 def varied_plans(subject: Subject, plan: FeedPlan) -> Iterator[FeedPlan]:
     """Yield attempts with other forms, sizes and inputs, for errors that no rule knows."""
+    if "decoder_input_ids" in plan.forms and "input_ids" in plan.forms:
+        yield plan.without("decoder_input_ids")
     names = sorted(plan.forms, key=lambda n: (n not in (*subject.inputs.main, *_VARIED), n))
     for name in names:
         if name != "input_ids" or subject.sizes(plan).setting(_CODEBOOKS) is not None:

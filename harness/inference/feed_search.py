@@ -142,7 +142,7 @@ def _without_inert(subject: Subject, found: RunningFeed) -> tuple[RunningFeed, d
     omitted: dict[str, str] = {}
     for name in found.feed.inputs:
         moved = moved_by(subject.model, found, name)
-        if name in subject.inputs.required or not is_inert(moved, 0.0):
+        if name in subject.inputs.required or not is_inert(moved):
             continue
         plan = found.plan.without(name)
         tokens = {m: n for m, n in plan.tokens.items() if m != MODALITY_OF_INPUT.get(name)}
@@ -177,10 +177,10 @@ def _with_input(subject: Subject, found: RunningFeed, name: str) -> RunningFeed 
 def _needless(model: Any, found: RunningFeed, name: str) -> str:
     """Return why an input is not worth feeding: it moves nothing, or another one no longer does."""
     moved = moved_by(model, found, name)
-    if is_inert(moved, 0.0):
+    if is_inert(moved):
         return f"moves no output ({moved:.1g})"
     for other in found.feed.inputs:
-        if other != name and is_inert(moved_by(model, found, other), 0.0):
+        if other != name and is_inert(moved_by(model, found, other)):
             return f"{other} moves no output beside it"
     return ""
 
@@ -197,32 +197,23 @@ def _fitting_forms(subject: Subject, found: RunningFeed, name: str) -> list[int]
 def moved_by(model: Any, found: RunningFeed, name: str) -> float:
     """Return how far an input moves the outputs when it is redrawn.
 
-    An input that cannot be redrawn alone, such as a grid, is left out instead. Then a refusal
-    counts as a movement of 1.
+    An input that cannot be redrawn alone, such as a grid, is left out instead. A refusal counts as
+    a movement of 1: eager reads the input.
     """
     feed = found.feed.draw(found.feed.export_sizes, seed=SEED)
     other = redrawn(found.feed, feed, name)
+    changed = {n: tensor for n, tensor in feed.items() if n != name}
     if other is not None:
-        return _movement_of(model, found, {**feed, name: other}, refused=0.0)
-    rest = {n: tensor for n, tensor in feed.items() if n != name}
-    return _movement_of(model, found, rest, refused=1.0)
-
-
-def _movement_of(model: Any, found: RunningFeed, feed: Any, *, refused: float) -> float:
+        changed[name] = other
     try:
-        return movement(found.outputs, call(model, feed))
+        return movement(found.outputs, call(model, changed))
     except Exception:  # eager refuses feeds with many kinds of errors
-        return refused
+        return 1.0
 
 
 def inert_inputs(model: Any, feed: ProposedFeed) -> dict[str, float]:
-    """Return the inputs that move no output by more than noise, each with its movement.
-
-    Noise is the difference of two calls with the same feed.
-    """
-    tensors = feed.draw(feed.export_sizes, seed=SEED)
-    outputs = call(model, tensors)
-    noise = movement(outputs, call(model, tensors))
+    """Return the inputs that move no output by more than noise, each with its movement."""
+    outputs = call(model, feed.draw(feed.export_sizes, seed=SEED))
     found = RunningFeed(FeedPlan({}, {}), feed, outputs)
     moved = {name: moved_by(model, found, name) for name in feed.inputs}
-    return {name: far for name, far in moved.items() if is_inert(far, noise)}
+    return {name: far for name, far in moved.items() if is_inert(far)}

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 _SEED = 7
-_STRENGTHS = ((0.5, 0.3), (0.3, 0.3), (0.3, 0.1), (0.1, 0.1))
-"""Deviations of matrices and of vectors, in the order in which they are tried."""
-_KERNEL_GAIN = 1.0
+_STRENGTHS = ((0.5, 0.3, 1.0), (0.5, 0.3, 2.0), (0.3, 0.3, 1.0), (0.3, 0.1, 1.5), (0.1, 0.1, 1.0))
+"""Deviations of matrices and of vectors, and gains of kernels, in the order of trying."""
 
 
 def perturbations(model: Any) -> list[dict[str, Any]]:
@@ -18,13 +17,16 @@ def perturbations(model: Any) -> list[dict[str, Any]]:
     """
     from torch import nn
 
-    shared: dict[str, Any] = {"seed": _SEED}
-    extra: dict[str, Any] = {}
-    if any(isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d) for m in model.modules()):
-        extra["kernel_gain"] = _KERNEL_GAIN
-    if buffers := _moved_by_training(model):
-        extra["buffers"] = buffers
-    return [{**shared, "matrix_std": m, "vector_std": v, **extra} for m, v in _STRENGTHS]
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    has_kernels = any(isinstance(module, convolutions) for module in model.modules())
+    buffers = _moved_by_training(model)
+    found: list[dict[str, Any]] = []
+    for matrix_std, vector_std, gain in _STRENGTHS:
+        one: dict[str, Any] = {"seed": _SEED, "matrix_std": matrix_std, "vector_std": vector_std}
+        one |= {"kernel_gain": gain} if has_kernels else {}
+        one |= {"buffers": buffers} if buffers else {}
+        found += [one] if one not in found else []
+    return found
 
 
 def _moved_by_training(model: Any) -> list[str]:

@@ -59,6 +59,7 @@ LADDER: tuple[Plan, ...] = (
     Plan(),
     Plan(adds_kinds=False),
     _LOOSE,
+    replace(_LOOSE, heads=2),
     replace(_LOOSE, widths=Widths.SCALED),
     replace(_LOOSE, widths=Widths.UNIFORM),
     replace(_LOOSE, widths=Widths.UNIFORM, hidden=32, feed_forward=64, heads=2),

@@ -9,8 +9,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.inference.draft_repairs import repaired_drafts
-from harness.inference.eager_calls import are_finite
-from harness.inference.feed_search import RunningFeed, finished_feed, inert_inputs, running_feed
+from harness.inference.eager_calls import are_finite, draws_random_numbers
+from harness.inference.feed_search import (
+    SEED,
+    RunningFeed,
+    finished_feed,
+    inert_inputs,
+    moved_by,
+    running_feed,
+)
 from harness.inference.module_classes import (
     classes_of_all_kinds,
     classes_of_default,
@@ -31,6 +38,8 @@ _MOST_SECONDS = 30.0
 """CPU seconds after which no further plan is tried."""
 _MOST_REPAIRS = 8
 _LAYERS = (4, 6)
+_CLEAR = 1e-3
+"""The share of an output's largest value that a clear movement exceeds."""
 _SAME_ERRORS = 3
 """How often plans may end with one error before the others are left out."""
 
@@ -121,14 +130,32 @@ def _running(tiny: TinyConfiguration, default: Any) -> _Running:
 
 
 def _run(tiny: TinyConfiguration, *, varies: bool) -> _Running:
-    """Return a model that runs with finite outputs, its weights weaker if they are not finite."""
+    """Return a model that runs with finite outputs and reacts to its values.
+
+    Weights of other strengths are tried until it does. If it never reacts, the first finite one is
+    returned.
+    """
+    finite: _Running | None = None
     for perturbation in (tiny.perturbation, *perturbations(_built(tiny))[1:]):
         one = tiny.with_perturbation(perturbation)
         model = _built(one)
         found = running_feed(model, tiny.task, varies=varies)
-        if are_finite(found.outputs):
-            return _Running(one, model, found)
-    raise InferenceStopped(Stop.NOT_FINITE, "with weights of any strength")
+        if not are_finite(found.outputs):
+            continue
+        running = _Running(one, model, found)
+        if _reacts(running):
+            return running
+        finite = finite or running
+    if finite is None:
+        raise InferenceStopped(Stop.NOT_FINITE, "with weights of any strength")
+    return finite
+
+
+def _reacts(running: _Running) -> bool:
+    """Whether all inputs of real numbers move an output clearly."""
+    inputs = running.found.feed.inputs
+    names = [name for name, one in inputs.items() if one.kind == "floats"]
+    return all(moved_by(running.model, running.found, n) > _CLEAR for n in names)
 
 
 def _built(tiny: TinyConfiguration) -> Any:
@@ -181,10 +208,11 @@ def _with_all_classes(running: _Running, required: frozenset[str]) -> _Running:
 
 def _questions(running: _Running) -> tuple[str, ...]:
     """Return what rules cannot decide, with the options."""
-    tiny = running.tiny
-    if tiny.is_small:
-        return tiny.questions
-    return (
-        *tiny.questions,
-        f"{tiny.size} bytes of weights are too many: which widths can be smaller?",
-    )
+    tiny, feed = running.tiny, running.found.feed
+    questions = list(tiny.questions)
+    if not tiny.is_small:
+        size = f"{tiny.size} bytes of weights are too many"
+        questions.append(f"{size}: which widths can be smaller?")
+    if draws_random_numbers(running.model, feed.draw(feed.export_sizes, seed=SEED)):
+        questions.append("two calls differ: which setting stops the model from drawing numbers?")
+    return tuple(questions)

@@ -37,7 +37,7 @@ _TABLE: tuple[tuple[Kind, str, str], ...] = (
     (
         Kind.VOCABULARY,
         r"vocab_size|byte_group_vocab|codebook_size|num_embeddings|vocabulary_size|n_vocab"
-        r"|num_codevectors_per_group|bins$|token_count",
+        r"|num_codevectors_per_group|bins$|token_count|^num_\w+_labels$",
         r"^type_vocab_size$",
     ),
     (
@@ -187,6 +187,7 @@ LAYER_INDEXES = re.compile(
 LAST_LAYERS = re.compile(r"out_indices|out_layers|reassemble|feature_layer|extract|select")
 """Lists of layers of which each gives an output, the last ones in a tiny model."""
 ONE_LAYER = re.compile(r"fullatt|global|full_att|cross_attention_layers")
+FEATURE_LAYER = re.compile(r"feature_layers?$")
 STAGE_DEPTHS = re.compile(
     r"(depths|num_blocks|stage_num_blocks|blocks_per_stage|numb_of_layers|num_block_repeats"
     r"|layers_per_block)$"

@@ -9,13 +9,14 @@ from typing import Any
 
 from harness.errors import one_line
 from harness.inference.drafts import Repair
-from harness.inference.settings import is_size, read
+from harness.inference.settings import is_size, own_settings, read
 from harness.inference.tiny_scans import scaled
 
 Settings = dict[str, Any]
 Change = Callable[[Any, Settings, "re.Match[str]"], str | None]
 """Changes settings in place; returns what was done, None if there is nothing to do."""
 
+_ATTENTION = re.compile(r"att(entio)?n.*(ind(ex|ic)es|idxs?)")
 _VALUE = 4
 _WINDOW = 4
 
@@ -90,6 +91,14 @@ def _sections(default: Any, settings: Settings, match: re.Match[str]) -> str | N
     return f"mrope_section is {parts}"
 
 
+def _attention(default: Any, settings: Settings, match: re.Match[str]) -> str | None:
+    """Make the last layer one with attention, in settings that list such layers."""
+    names = [n for n, v in own_settings(default).items() if v is None and _ATTENTION.search(n)]
+    for name in names:
+        settings[name] = [settings.get("num_hidden_layers", 2) - 1]
+    return f"{', '.join(names)} is the last layer" if names else None
+
+
 def _holders(settings: Settings, name: str) -> Iterator[Settings]:
     """Yield the settings themselves, and the nested ones that have a setting `name`."""
     yield settings
@@ -102,6 +111,7 @@ _RULES: tuple[tuple[str, Change], ...] = (
     (r"sum exactly to (\d+) .*split_sizes=\[(\d+, \d+, \d+)\]", _sections),
     (r"`?(\w+)`? config needs to be specified", _specify),
     (r"no padding token|pad_token_id", _pad),
+    (r"only be called on Attention layers", _attention),
     (r"does not define the vocabulary size", _vocabulary),
     (r"out_indices to be a list of (\d) integers", _indices),
     (r"`sliding_window` argument", _window),

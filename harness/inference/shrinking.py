@@ -26,7 +26,7 @@ from harness.inference.setting_kinds import (
 )
 from harness.inference.settings import are_sizes, is_configuration, is_size, own_settings, read
 from harness.inference.tiny_images import tiny_images, tiny_pinpoints
-from harness.inference.tiny_layers import tiny_layers
+from harness.inference.tiny_layers import tiny_feature_layers, tiny_layers
 from harness.inference.tiny_scans import scaled, tiny_rotary, tiny_scans
 from harness.inference.tiny_widths import TinyWidths, tiny_tokens
 
@@ -76,6 +76,7 @@ class _Shrinking:
         tiny |= self.changed(values, heads)
         tiny |= self.first_stage(values)
         tiny |= self.absent_tokens(values)
+        tiny |= tiny_feature_layers(values)
         tiny |= tiny_layers(config, self.plan).settings
         tiny |= tiny_scans(config, values, heads.tiny_hidden, self.plan)
         tiny |= tiny_images(config, values, self.plan)
@@ -91,10 +92,13 @@ class _Shrinking:
     def first_stage(self, values: Mapping[str, Any]) -> dict[str, int]:
         """Return the width of the first stage, if its heads stand in a list and it does not."""
         heads = next((n for name in _HEADS_PER_STAGE if are_sizes(n := values.get(name))), None)
+        has_stages = any(STAGE_DEPTHS.search(n) and are_sizes(v) for n, v in values.items())
         width = values.get(_FIRST_STAGE)
-        if heads is None or not is_size(width) or width % heads[0] or self.plan.keeps_stages:
+        if not is_size(width) or self.plan.keeps_stages or not (heads or has_stages):
             return {}
-        return {_FIRST_STAGE: heads[0] * _HEAD_OF_STAGE}
+        if heads and width % heads[0]:
+            return {}
+        return {_FIRST_STAGE: (heads[0] if heads else 2) * _HEAD_OF_STAGE}
 
     def absent_tokens(self, values: Mapping[str, Any]) -> dict[str, int]:
         """Return ids of placeholder tokens that the default leaves open, after all others."""

@@ -15,7 +15,8 @@ _IMAGE = re.compile(
     r"[Ii]nput (?:image )?(?:height|size)[^0-9]*\(?(\d+)\*?(?:, )?(\d+)?\)?.{0,60}?"
     r"(?:match|than).{0,20}?\(?(\d+)(?:\*|, )?(\d+)?"
 )
-_MULTIPLE = re.compile(r"multiple of (\d+)")
+_MULTIPLE = re.compile(r"multiple of (?:`[^`]*` )?\(?(\d+)")
+_POOLED = re.compile(r"k=(\d+)\^2")
 _LENGTH = re.compile(r"of length (\d+)")
 _PRODUCT = re.compile(r"\((\d+)x(\d+) and (\d+)x(\d+)\)")
 _VIEW = re.compile(r"shape '\[-1, ([\d, ]+)\]' is invalid")
@@ -49,11 +50,13 @@ def lengths(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[Feed
     if match := _MULTIPLE.search(failure.text):
         size = int(match[1])
         yield plan.with_sizes(num_samples=2 * size)
-        yield plan.with_sizes(num_frames=2 * size)
+        yield from _with_frames(subject, plan, 2 * size)
         yield plan.with_sizes(height=2 * size, width=3 * size)
         yield plan.with_sizes(sequence_length=2 * size)
     if match := _LENGTH.search(failure.text):
-        yield plan.with_sizes(num_frames=int(match[1]))
+        yield from _with_frames(subject, plan, int(match[1]))
+    if match := _POOLED.search(failure.text):
+        yield plan.with_sizes(grid_height=2 * int(match[1]), grid_width=2 * int(match[1]))
     if _TOO_SMALL.search(failure.text):
         for samples in (8000, 24000):
             yield plan.with_sizes(num_samples=max(samples, plan.sizes["num_samples"]))
@@ -61,6 +64,14 @@ def lengths(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[Feed
             yield plan.with_sizes(num_frames=max(frames, plan.sizes["num_frames"]))
         for side in (128, 224):
             yield plan.with_sizes(height=side, width=side)
+
+
+def _with_frames(subject: Subject, plan: FeedPlan, frames: int) -> Iterator[FeedPlan]:
+    """Yield the attempt with this many frames, then with their axis at another place."""
+    longer = plan.with_sizes(num_frames=frames)
+    yield longer
+    for name in (name for name in _SOUNDS if name in plan.forms):
+        yield from (longer.with_form(name, f) for f in range(len(subject.inputs.forms(name))))
 
 
 def mel_bins(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[FeedPlan]:

@@ -13,6 +13,7 @@ from harness.inference.drafts import Draft
 from harness.inference.module_classes import build_on_meta
 from harness.inference.perturbations import perturbations
 from harness.inference.plans import LADDER, Plan
+from harness.inference.settings import nodes
 from harness.inference.shrinking import MODEL_TYPE, shrink
 from harness.inference.stops import InferenceStopped, Stop, stopped
 
@@ -20,6 +21,8 @@ MEGABYTE = 1 << 20
 LARGEST_TEXT, LARGEST_DEEP, LARGEST_TRIED = MEGABYTE, 4 * MEGABYTE, 12 * MEGABYTE
 """The size of weights in bytes: of text models, of models with convolutions or towers, of any."""
 _MOST_REPAIRS = 6
+_STAGES = 3
+"""As many convolutions over time are stages."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,10 +161,10 @@ def _largest(model: Any) -> str:
 
 
 def _is_text(model: Any) -> bool:
-    """Whether a model has no convolution over images or sound, and no towers."""
+    """Whether a model has neither stages of convolutions nor towers."""
     from torch import nn
 
-    from harness.inference.settings import nodes
-
-    has_convolutions = any(isinstance(m, nn.Conv2d | nn.Conv3d) for m in model.modules())
-    return not has_convolutions and len(list(nodes(model.config))) == 1
+    deep = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d)
+    has_images = any(isinstance(m, deep) for m in model.modules())
+    dense = [m for m in model.modules() if isinstance(m, nn.Conv1d) and m.groups == 1]
+    return not (has_images or len(dense) >= _STAGES or len(list(nodes(model.config))) > 1)

@@ -9,6 +9,7 @@ from typing import Any
 from harness.inference.layer_kinds import LAYER_KINDS, layer_kinds_of_source
 from harness.inference.plans import Plan
 from harness.inference.setting_kinds import (
+    FEATURE_LAYER,
     LARGEST,
     LAST_LAYERS,
     LAYER_INDEXES,
@@ -163,6 +164,23 @@ def _index_lists(
         if are_sizes(value) and LAYER_INDEXES.search(name) and name not in per_layer:
             found[name] = _tiny_indexes(name, list(value), layers, before)
     return found
+
+
+def tiny_feature_layers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return layers of a nested tower whose outputs are read: counted from either end, few stay."""
+    if any(is_size(v) and kind_of(name) is Kind.LAYERS for name, v in values.items()):
+        return {}
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if FEATURE_LAYER.search(name) and is_size(value):
+            found[name] = _within(value)
+        elif FEATURE_LAYER.search(name) and are_sizes(value):
+            found[name] = [_within(v) for v in value]
+    return found
+
+
+def _within(layer: int) -> int:
+    return max(layer, -2) if layer < 0 else min(layer, 1)
 
 
 def _tiny_indexes(name: str, value: list[int], layers: int, before: int) -> list[int]:

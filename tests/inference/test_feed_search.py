@@ -93,6 +93,19 @@ def test_an_input_that_moves_no_output_is_left_out_and_an_inert_one_is_named() -
     assert "moves no output" in propose_feed(model, "fill-mask").omitted["token_type_ids"]
 
 
+def test_random_numbers_of_a_model_do_not_hide_what_moves_it() -> None:
+    """VITS adds noise to what it speaks, also in eval mode."""
+    proposal = _proposed("vits", "text-to-audio")
+    assert proposal.inert == {}
+    assert any("two calls differ" in question for question in proposal.tiny.questions)
+
+
+def test_an_input_that_hides_another_is_left_out() -> None:
+    """A mask of ones over the frames of HuBERT replaces all of them."""
+    _, feed = _found("hubert", "feature-extraction")
+    assert feed.omitted["mask_time_indices"] == "input_values moves no output beside it"
+
+
 def test_choices_are_an_axis_of_texts() -> None:
     _, feed = _found("bert", "multiple-choice")
     assert feed.inputs["input_ids"].axes == ("batch_size", "num_choices", "sequence_length")

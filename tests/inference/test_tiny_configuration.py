@@ -116,6 +116,21 @@ def test_a_width_in_a_shape_error_names_the_settings_that_have_it() -> None:
     assert settings["vision_config"]["hidden_size"] == vision, "the settings stay"
 
 
+def test_outputs_of_layers_that_a_tower_no_longer_has_are_not_read() -> None:
+    default, tiny = AutoConfig.for_model("vipllava"), _tiny("vipllava")
+    assert min(default.vision_feature_layers) < -tiny.vision_config.num_hidden_layers - 1
+    assert set(tiny.vision_feature_layers) <= {-2, -1, 1}
+
+
+def test_a_part_that_needs_a_package_is_borrowed_and_asked_about() -> None:
+    if importlib.util.find_spec("timm") is not None:
+        pytest.skip("timm is installed")
+    tiny = next(tiny_configurations("conditional_detr", "object-detection"))
+    assert tiny.settings["backbone_config"]["model_type"] != "timm_backbone"
+    (question,) = tiny.questions
+    assert question.startswith("backbone_config: which one, since the default needs a package?")
+
+
 def test_an_error_without_a_rule_repairs_nothing() -> None:
     default = AutoConfig.for_model("olmo3")
     assert repaired(default, {}, ValueError("something else")) is None
