@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.configs.unregistered import not_registered
 from harness.errors import UsageError
-from harness.files import LineFile, write_atomically
+from harness.files import write_atomically
 
 Pair = tuple[str, str]
 
@@ -60,12 +60,12 @@ def survey(pairs: Sequence[Pair], path: Path) -> Iterator[dict[str, Any]]:
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in known.values()))
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([_CHILD])
-    file = LineFile(path, is_new=False)
     for pair in pairs:
         line = known.get(pair)
         if line is None:
             line = _examine(context, pair)
-            file.append(json.dumps(line))
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
         yield line
 
 
