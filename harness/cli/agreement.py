@@ -12,7 +12,7 @@ from harness.cli.output import DOES_NOT_CONFORM, clean_stdout
 from harness.evidence.fixtures import TinyModel
 
 if TYPE_CHECKING:
-    from harness.inference.agreement import PairAgreement
+    from harness.inference.comparison.agreement import PairAgreement
 
 DEFAULT_OPSET = 18
 
@@ -33,8 +33,8 @@ def agreement(
     with clean_stdout() as stdout:
         load_descriptions(config_module)
         pairs = _pairs(architecture, task)
-        from harness.inference.agreement import agreement_of_pair
-        from harness.inference.experiments import Budget
+        from harness.inference.comparison.agreement import agreement_of_pair
+        from harness.inference.experiments.experiment import Budget
 
         agreeing, red = 0, 0
         for model, name in pairs:

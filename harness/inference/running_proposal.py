@@ -8,9 +8,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.inference.draft_repairs import repaired_drafts
-from harness.inference.eager_calls import are_finite, draws_random_numbers
-from harness.inference.feed_search import (
+from harness.inference.configuration.draft_repairs import repaired_drafts
+from harness.inference.configuration.module_classes import (
+    classes_of_all_kinds,
+    classes_of_default,
+    module_classes,
+)
+from harness.inference.configuration.perturbations import perturbations
+from harness.inference.configuration.plans import LADDER, Plan
+from harness.inference.configuration.tiny_configuration import (
+    TinyConfiguration,
+    default_config,
+    measured,
+    tiny_configurations,
+)
+from harness.inference.feeds.eager_calls import are_finite, draws_random_numbers
+from harness.inference.feeds.feed_search import (
     SEED,
     RunningFeed,
     finished_feed,
@@ -18,21 +31,8 @@ from harness.inference.feed_search import (
     moved_by,
     running_feed,
 )
-from harness.inference.module_classes import (
-    classes_of_all_kinds,
-    classes_of_default,
-    module_classes,
-)
-from harness.inference.perturbations import perturbations
-from harness.inference.plans import LADDER, Plan
-from harness.inference.proposed_feed import ProposedFeed
+from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.stops import InferenceStopped, Stop, stopped
-from harness.inference.tiny_configuration import (
-    TinyConfiguration,
-    default_config,
-    measured,
-    tiny_configurations,
-)
 
 _MOST_SECONDS = 30.0
 """CPU seconds after which no further plan is tried."""

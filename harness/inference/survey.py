@@ -8,9 +8,9 @@ from typing import Any
 
 from harness.configs.transformers_mappings import classes_by_task
 from harness.errors import HarnessError
+from harness.inference.configuration.tiny_configuration import tiny_configurations
 from harness.inference.running_proposal import propose
 from harness.inference.stops import InferenceStopped, Stop, stopped
-from harness.inference.tiny_configuration import tiny_configurations
 
 NOTHING, BUILDS, RUNS, REACTS, COMPLETE = "nothing", "builds", "runs", "reacts", "complete"
 STAGES = (NOTHING, BUILDS, RUNS, REACTS, COMPLETE)

@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 
-from harness.inference.axes import infer_axes
-from harness.inference.described_feed import DescribedFeed
-from harness.inference.experiments import Experiment
-from harness.inference.inferred_axes import InferredAxes
-from harness.inference.landmarks import read_landmarks
+from harness.inference.comparison.described_feed import DescribedFeed
+from harness.inference.experiments.axes import infer_axes
+from harness.inference.experiments.experiment import Experiment
+from harness.inference.experiments.inferred_axes import InferredAxes
+from harness.inference.experiments.landmarks import read_landmarks
 
 
 @dataclass(frozen=True, slots=True)

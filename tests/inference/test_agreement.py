@@ -16,7 +16,7 @@ from harness import TasksManager
 from harness.configs.axis_space import AxisRange
 from harness.configs.task_table import Axes
 from harness.evidence.fixtures import TinyModel
-from harness.inference.agreement import agreement_of_pair, compare_with_inference
+from harness.inference.comparison.agreement import agreement_of_pair, compare_with_inference
 
 SEED = 23
 PAIRS = [

@@ -10,10 +10,10 @@ import torch
 
 from harness.configs.axes import AxisExpression
 from harness.evidence.reference import call_reference
-from harness.inference.axes import UnusableFeedError, infer_axes
-from harness.inference.described_feed import DescribedFeed
-from harness.inference.eager_model import EagerModel
-from harness.inference.experiments import Budget, Experiment, Place
+from harness.inference.comparison.described_feed import DescribedFeed
+from harness.inference.experiments.axes import UnusableFeedError, infer_axes
+from harness.inference.experiments.eager_model import EagerModel
+from harness.inference.experiments.experiment import Budget, Experiment, Place
 from tests.inference.small_experiments import axes_of, experiment_on, tied
 
 MOST_CALLS = 120

@@ -12,12 +12,12 @@ from torch import nn
 from harness.configs.architectures.gpt2 import GPT2OnnxConfig
 from harness.configs.cache_layout import CacheKind, CacheSide
 from harness.configs.task_table import Axes
-from harness.inference.axes import infer_axes
-from harness.inference.caches import FoundEntry, find_entries
-from harness.inference.described_feed import DescribedFeed
-from harness.inference.eager_model import EagerModel
-from harness.inference.experiments import Experiment
-from harness.inference.steps import InferredSteps, infer_steps
+from harness.inference.caches.entries import FoundEntry, find_entries
+from harness.inference.caches.steps import InferredSteps, infer_steps
+from harness.inference.comparison.described_feed import DescribedFeed
+from harness.inference.experiments.axes import infer_axes
+from harness.inference.experiments.eager_model import EagerModel
+from harness.inference.experiments.experiment import Experiment
 
 
 def _cache_of(model: Any, config: Any) -> tuple[dict[str, FoundEntry], InferredSteps]:

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from harness import UsageError
-from harness.inference.eager_calls import call
-from harness.inference.feed_search import inert_inputs, propose_feed
-from harness.inference.proposed_feed import ProposedFeed
+from harness.inference.configuration.tiny_configuration import tiny_configurations
+from harness.inference.feeds.eager_calls import call
+from harness.inference.feeds.feed_search import inert_inputs, propose_feed
+from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.running_proposal import Proposal, propose
-from harness.inference.tiny_configuration import tiny_configurations
 
 
 @functools.cache

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from harness.configs.axes import AxisExpression
-from harness.inference.fits import fit_axis
-from harness.inference.joint import AxisDomain, fit_axes
-from harness.inference.sizes import AdmittedSizes
+from harness.inference.experiments.fits import fit_axis
+from harness.inference.experiments.joint import AxisDomain, fit_axes
+from harness.inference.experiments.sizes import AdmittedSizes
 
 MOST_CALLS = 32
 

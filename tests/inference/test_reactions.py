@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.inference.described_feed import DescribedFeed
-from harness.inference.reactions import ProblemKind, infer_reactions
+from harness.inference.comparison.described_feed import DescribedFeed
+from harness.inference.experiments.reactions import ProblemKind, infer_reactions
 
 BERT = ("bert", "fill-mask")
 

@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 from transformers import AutoConfig
 
-from harness.inference.failures import Failure
-from harness.inference.module_classes import (
+from harness.inference.configuration.module_classes import (
     build_on_meta,
     classes_of_all_kinds,
     classes_of_default,
     module_classes,
 )
-from harness.inference.plans import LADDER, Plan
-from harness.inference.setting_repairs import repaired
-from harness.inference.shrinking import shrink
+from harness.inference.configuration.plans import LADDER, Plan
+from harness.inference.configuration.setting_repairs import repaired
+from harness.inference.configuration.shrinking import shrink
+from harness.inference.configuration.tiny_configuration import MEGABYTE, tiny_configurations
+from harness.inference.configuration.width_repairs import width_repairs
+from harness.inference.failures import Failure
 from harness.inference.stops import InferenceStopped, Stop
-from harness.inference.tiny_configuration import MEGABYTE, tiny_configurations
-from harness.inference.width_repairs import width_repairs
 
 
 def _tiny(model_type: str, plan: Plan = LADDER[0]) -> Any:

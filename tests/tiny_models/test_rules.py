@@ -13,7 +13,7 @@ from harness import OnnxConfig, TasksManager
 from harness.configs.atol import atol_of_task
 from harness.evidence.exceptions import RuleException, Violation, read_exceptions, unexcused
 from harness.evidence.models import perturb, read_tiny
-from harness.inference.agreement import RULES as AGREEMENT_RULES
+from harness.inference.comparison.agreement import RULES as AGREEMENT_RULES
 from tests.faults.library import description_kinds as wrong
 from tests.tiny_models.rules import (
     CONFIGURATION_RULES,

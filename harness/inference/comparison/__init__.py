@@ -1,0 +1,1 @@
+"""Compares registered descriptions with what inference finds."""

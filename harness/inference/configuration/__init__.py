@@ -1,0 +1,1 @@
+"""Step 1: a tiny configuration of any architecture."""
