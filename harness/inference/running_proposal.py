@@ -34,7 +34,7 @@ from harness.inference.feeds.feed_search import (
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.stops import InferenceStopped, Stop, stopped
 
-_MOST_SECONDS = 30.0
+_MOST_SECONDS = 20.0
 """CPU seconds after which no further plan is tried."""
 _MOST_REPAIRS = 8
 _LAYERS = (4, 6)
@@ -82,7 +82,7 @@ def _first_running(model_type: str, task: str, plans: Sequence[Plan] = LADDER) -
     large: _Running | None = None
     for tiny in tiny_configurations(model_type, task, plans):
         try:
-            running = _running(tiny, default)
+            running = _running(tiny, default, deadline)
         except InferenceStopped as error:
             first = first or error
             errors.append(error.details)
@@ -104,15 +104,16 @@ def _smaller(one: _Running | None, other: _Running) -> _Running:
     return other if one is None or other.tiny.size < one.tiny.size else one
 
 
-def _running(tiny: TinyConfiguration, default: Any) -> _Running:
+def _running(tiny: TinyConfiguration, default: Any, deadline: float) -> _Running:
     """Return the model of a configuration, or of a repaired one, with a feed that it accepts.
 
-    Rules for errors come first, of the feed and of the settings. Then feeds are varied.
+    Rules for errors come first, of the feed and of the settings. Then feeds are varied. After the
+    deadline (of `time.process_time`) nothing else is tried.
     """
     waiting, tried = [tiny], [tiny]
     first: InferenceStopped | None = None
     for _ in range(_MOST_REPAIRS):
-        if not waiting:
+        if not waiting or time.process_time() > deadline:
             break
         one = waiting.pop(0)
         try:
@@ -124,7 +125,7 @@ def _running(tiny: TinyConfiguration, default: Any) -> _Running:
                     tried.append(other)
                     waiting.append(other)
     assert first is not None
-    if first.stop is Stop.FORWARD:
+    if first.stop is Stop.FORWARD and time.process_time() < deadline:
         return _run(tiny, varies=True)
     raise first
 

@@ -21,7 +21,7 @@ from harness.inference.feeds.redraws import redrawn
 from harness.inference.stops import InferenceStopped, Stop, shown
 
 MOST_TRIES = 24
-MOST_SECONDS = 12.0
+MOST_SECONDS = 8.0
 """CPU seconds of one search."""
 _TRIES_OF_AN_INPUT = 6
 SEED = 0
