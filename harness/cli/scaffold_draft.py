@@ -1,48 +1,84 @@
-"""Drafts of `scaffold`: the description of a new architecture, copied from a registered one."""
+"""Drafts of `scaffold`: the description and the tiny model of an architecture, not written yet."""
 
 from __future__ import annotations
 
-import functools
-import inspect
 import re
-import types
-from abc import ABC
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from harness.configs.base import OnnxConfig
 from harness.configs.rows import SUFFIX
-from harness.configs.task_table import base_task
+from harness.configs.task_table import WITH_PAST, base_task
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import architectures_by_task, classes_by_task
 from harness.errors import UsageError, suggest
 
-MAX_SHOWN = 40
-MOST_TRIED = 8
-WIDTH = "hidden_size"
-_EMPTY = frozenset(vars(types.new_class("Empty", (ABC,))))
-"""The attributes of a class that a row makes."""
-DATA_INPUTS = ("input_ids", "pixel_values", "pixel_mask", "input_values", "input_features")
-"""The inputs that carry text, images with their padding, and sound."""
+if TYPE_CHECKING:
+    from harness.inference.comparison.likeness import Likeness
+    from harness.inference.description import FoundDescription
+    from harness.inference.proposal import Proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A config class and a tiny model that are not written yet.
+class Finding:
+    """What was found for a task: a registered description that holds, else tables."""
 
-    `like` is the registered architecture that the draft copies. `unreached` is how many positions
-    fewer eager accepts than the configuration declares. `notes` list settings and tasks in which
-    the two architectures differ.
-    """
+    proposal: Proposal
+    likeness: Likeness | None
+    tables: FoundDescription | None
+
+    @property
+    def task(self) -> str:
+        return self.proposal.task
+
+    @property
+    def like(self) -> Likeness | None:
+        """The registered description, if it holds for the task."""
+        return self.likeness if self.likeness is not None and self.likeness.tasks else None
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks to register, with a past if a registered description has the same cache."""
+        return self.like.tasks if self.like else (self.task,)
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """What must be decided before anything is written."""
+        tables = self.tables.problems if self.tables and not self.like else ()
+        return (*self.proposal.obstacles, *tables)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What a person should know about the description of this task."""
+        if self.proposal.entries and WITH_PAST not in "".join(self.tasks):
+            kinds = sorted({one.entry.kind.value for one in self.proposal.entries})
+            yield (
+                f"{self.task}{WITH_PAST} is left out: eager caches {' and '.join(kinds)}, and no "
+                "description with this cache was found; write one to add it"
+            )
+        for name, why in self.proposal.feed.omitted.items():
+            yield f"{self.task}: input {name} is left out: {why}"
+        if not self.like:
+            for name, why in self.proposal.left_out.items():
+                yield f"{self.task}: output {name} is left out: {why}"
+        for repair in self.proposal.tiny.repairs:
+            yield f"{self.task}: the tiny configuration was repaired: {repair}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """The findings of all tasks. `unreached` is how many positions fewer eager accepts than the
+    configuration declares."""
 
     architecture: str
-    like: str
-    parent: type[OnnxConfig]
-    tasks: tuple[str, ...]
-    fixture: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
+    findings: Sequence[Finding]
     unreached: int = 0
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        return tuple(task for one in self.findings for task in one.tasks)
 
     @property
     def title(self) -> str:
@@ -56,10 +92,49 @@ class Draft:
     def class_name(self) -> str:
         return f"{self.title}{SUFFIX}"
 
+    @property
+    def rows(self) -> Mapping[type[OnnxConfig], Sequence[Finding]]:
+        """Registered class -> the findings that it describes."""
+        found: dict[type[OnnxConfig], list[Finding]] = {}
+        for one in self.findings:
+            if one.like:
+                found.setdefault(one.like.described, []).append(one)
+        return found
+
+    @property
+    def tabled(self) -> Sequence[FoundDescription]:
+        """The tables of the tasks that no registered class describes."""
+        return [one.tables for one in self.findings if one.tables is not None and not one.like]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(note for one in self.findings for note in one.notes))
+
+    @cached_property
+    def fixture(self) -> dict[str, Any]:
+        """The tiny model: the settings of the first task, and what other tasks have otherwise."""
+        first = self.findings[0].proposal.tiny
+        special = {
+            base_task(one.task): other
+            for one in self.findings[1:]
+            if (other := _otherwise(first.config, one.proposal.tiny.config))
+        }
+        strongest = max((one.proposal.tiny.perturbation for one in self.findings), key=len)
+        fixture = {"config": first.config, "perturbation": dict(strongest)}
+        return {**fixture, "tasks": special} if special else fixture
+
     def settings(self, task: str) -> dict[str, Any]:
         """Return the configuration of the tiny model for a task."""
-        common: dict[str, Any] = self.fixture["config"]
-        return {**common, **self.fixture.get("tasks", {}).get(base_task(task), {})}
+        return {**self.fixture["config"], **self.fixture.get("tasks", {}).get(base_task(task), {})}
+
+
+def _otherwise(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a task that differ, with defaults for what only others state."""
+    from transformers import AutoConfig
+
+    defaults = AutoConfig.for_model(common["model_type"]).to_dict()
+    missing = {name: defaults[name] for name in common.keys() - own.keys() if name in defaults}
+    return {name: value for name, value in {**missing, **own}.items() if common.get(name) != value}
 
 
 def require_new(architecture: str) -> None:
@@ -77,215 +152,27 @@ def require_new(architecture: str) -> None:
         )
 
 
-def nearest(architecture: str) -> list[str]:
-    """Return registered architectures that a draft can follow, most similar first.
+def choose_tasks(architecture: str, wanted: Sequence[str], like: str | None) -> tuple[str, ...]:
+    """Return the tasks to infer, without pasts: the wanted ones, else all that transformers has.
 
-    They have one config class, share a task with this one, and take the same data there. Similar
-    are equal sets of tasks, then equal names of settings, by the Jaccard index. Raises UsageError
-    if no architecture is left.
+    With `like`, only tasks for which that is described. Raises UsageError for a task that
+    transformers lacks, and if no task is left.
     """
-    wanted, settings = _tasks_in_transformers(architecture), _setting_names(architecture)
-
-    def unlikeness(other: str) -> tuple[float, float, str]:
-        tasks = set(map(base_task, TasksManager.get_supported_tasks_for_model_type(other)))
-        return -_jaccard(wanted, tasks), -_jaccard(settings, _setting_names(other)), other
-
-    alike = [other for other in TasksManager.architectures() if _can_follow(architecture, other)]
-    if not alike:
-        taken = sorted(set().union(*_data_inputs(architecture).values()))
-        raise UsageError(
-            f"architecture {architecture!r}: nothing registered with one config class takes "
-            f"{' and '.join(taken) or 'its inputs'} alone in this way; name one with --like, or "
-            "write the description by hand (see CONTRIBUTING.md)"
-        )
-    return sorted(alike, key=unlikeness)[:MOST_TRIED]
-
-
-def _can_follow(architecture: str, other: str) -> bool:
-    constructors = TasksManager.get_supported_tasks_for_model_type(other).values()
-    taken, pattern = _data_inputs(architecture), _data_inputs(other)
-    shared = taken.keys() & pattern.keys() & {base_task(c.task) for c in constructors}
-    return (
-        len({constructor.resolve() for constructor in constructors}) == 1
-        and bool(shared)
-        and all(taken[task] == pattern[task] for task in shared)
-    )
-
-
-@functools.cache
-def _data_inputs(architecture: str) -> dict[str, frozenset[str]]:
-    """Return task -> the inputs of `DATA_INPUTS` that its model class takes."""
-    import transformers
-
-    return {
-        task: frozenset(DATA_INPUTS)
-        & inspect.signature(
-            getattr(transformers, members[architecture][0]).forward
-        ).parameters.keys()
-        for task, members in classes_by_task().items()
-        if architecture in members
-    }
-
-
-def _setting_names(architecture: str) -> set[str]:
-    return set(_default_config(architecture).to_dict())
-
-
-def _jaccard(first: set[str], second: set[str]) -> float:
-    return len(first & second) / len(first | second)
-
-
-def with_one_width(draft: Draft) -> Draft | None:
-    """Return the draft with the largest `hidden_size` in all of its nested configurations.
-
-    None if they have the same one already. Models without a projection between their parts need it.
-    """
-    nested = [value for value in draft.fixture["config"].values() if isinstance(value, dict)]
-    widths = {value[WIDTH] for value in nested if WIDTH in value}
-    if len(widths) < 2:
-        return None
-    note = f"Its parts have one {WIDTH}, because eager refuses the different ones of {draft.like}."
-    fixture = _set_width(draft.fixture, max(widths))
-    return replace(draft, fixture=fixture, notes=(*draft.notes, note))
-
-
-def _set_width(settings: Mapping[str, Any], width: int) -> dict[str, Any]:
-    return {
-        name: width
-        if name == WIDTH
-        else _set_width(value, width)
-        if isinstance(value, dict)
-        else value
-        for name, value in settings.items()
-    }
-
-
-def draft_like(architecture: str, like: str) -> Draft:
-    """Draft a config class and tiny model for `architecture`, copied from the registered `like`.
-
-    The tiny model keeps the settings that the configuration of `architecture` has too. Raises
-    UsageError if `like` is unknown, if its tasks have different config classes (one class is
-    copied), or if it has no task in common with the architecture.
-    """
-    constructors = TasksManager.get_supported_tasks_for_model_type(like)
-    available = _tasks_in_transformers(architecture)
-    tasks = tuple(task for task in constructors if base_task(task) in available)
-    if not tasks:
-        raise UsageError(
-            f"architecture {architecture!r} has no task of {like}; transformers has it for "
-            f"{', '.join(sorted(available))}"
-        )
-    parents = {constructor.resolve() for constructor in constructors.values()}
-    if len(parents) > 1:
-        names = ", ".join(sorted(parent.__name__ for parent in parents))
-        raise UsageError(
-            f"{like} has a class for each task ({names}); write the description by hand"
-        )
-    new_settings, pattern_settings = _default_config(architecture), _default_config(like)
-    return Draft(
-        architecture=architecture,
-        like=like,
-        parent=_with_content(parents.pop()),
-        tasks=tasks,
-        fixture=_fixture(architecture, like, tasks=tasks, defaults=new_settings),
-        notes=(
-            *_left_out(architecture, (task for task in constructors if task not in tasks)),
-            *_differences(
-                architecture,
-                like,
-                new_settings=new_settings.to_dict(),
-                pattern_settings=pattern_settings.to_dict(),
-            ),
-        ),
-    )
-
-
-def _with_content(described: type[OnnxConfig]) -> type[OnnxConfig]:
-    """Return the first class of the bases that says something; type checkers see no other."""
-    while len(described.__bases__) == 1 and vars(described).keys() <= _EMPTY:
-        (described,) = described.__bases__
-    return described
-
-
-def _tasks_in_transformers(architecture: str) -> set[str]:
-    return {task for task, members in architectures_by_task().items() if architecture in members}
-
-
-def _default_config(architecture: str) -> Any:
-    from transformers import AutoConfig
-
-    try:
-        return AutoConfig.for_model(architecture)
-    except ValueError as error:
-        raise UsageError(
-            f"architecture {architecture!r} has no configuration of its own in transformers; "
-            "scaffold the model that contains it"
-        ) from error
-
-
-def _fixture(
-    architecture: str, like: str, *, tasks: Iterable[str], defaults: Any
-) -> dict[str, Any]:
-    from harness.evidence.models import read_tiny
-
-    pattern = read_tiny(like)
-    bases = set(map(base_task, tasks))
-    special = {
-        task: known
-        for task, settings in pattern.get("tasks", {}).items()
-        if task in bases and (known := _known(settings, defaults))
-    }
-    fixture: dict[str, Any] = {
-        "config": {**_known(pattern["config"], defaults), "model_type": architecture},
-        "perturbation": {**pattern["perturbation"], "seed": _seed(architecture)},
-    }
-    return {**fixture, "tasks": special} if special else fixture
-
-
-def _known(settings: Mapping[str, Any], defaults: Any) -> dict[str, Any]:
-    """Return the settings that a configuration has by name, nested ones too."""
-    return {
-        name: _known(value, getattr(defaults, name))
-        if isinstance(value, dict) and hasattr(getattr(defaults, name), "model_type")
-        else value
-        for name, value in settings.items()
-        if hasattr(defaults, name)
-    }
-
-
-def _seed(architecture: str) -> int:
-    """Return a seed other than the copied architecture's, the same on every machine."""
-    from zlib import crc32
-
-    return crc32(architecture.encode()) % 10_000
-
-
-def _left_out(architecture: str, tasks: Iterable[str]) -> Iterable[str]:
-    if names := ", ".join(tasks):
-        yield f"Left out, because transformers has no {architecture} model for it: {names}."
-
-
-def _differences(
-    architecture: str,
-    like: str,
-    *,
-    new_settings: Mapping[str, Any],
-    pattern_settings: Mapping[str, Any],
-) -> Iterable[str]:
-    """Name settings that only the new architecture has, and that are on by default."""
-    own = [
-        _shown(name, value)
-        for name, value in new_settings.items()
-        if name not in pattern_settings and value
-    ]
-    if own:
-        yield (
-            f"Unlike {like}, {architecture} is configured by {', '.join(own)}. The tiny model "
-            "keeps the default, whose effect the examples may not reach: set a small value if you "
-            "can."
-        )
-
-
-def _shown(name: str, value: Any) -> str:
-    text = f"{name}={value!r}"
-    return text if len(text) <= MAX_SHOWN else name
+    available = [task for task, has in architectures_by_task().items() if architecture in has]
+    tasks = list(dict.fromkeys(base_task(TasksManager.map_from_synonym(task)) for task in wanted))
+    for task in tasks:
+        if task not in available:
+            raise UsageError(
+                f"task {task!r}: transformers has no {architecture} model for it; it has "
+                f"{', '.join(available)}"
+            )
+    tasks = tasks or available
+    if like is not None:
+        described = set(map(base_task, TasksManager.get_supported_tasks_for_model_type(like)))
+        tasks = [task for task in tasks if task in described]
+        if not tasks:
+            raise UsageError(
+                f"architecture {architecture!r} has no task of {like}; transformers has it for "
+                f"{', '.join(sorted(available))}"
+            )
+    return tuple(tasks)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import harness
 from harness.cli.scaffold_draft import Draft
+from harness.configs.axis_space import AxisRange
+from harness.configs.base import OnnxConfig
+from harness.configs.tabled import Setting, TabledInput
+
+if TYPE_CHECKING:
+    from harness.inference.description import FoundDescription
 
 WIDTH = 100
+_TABLED = "TabledOnnxConfig"
+_SHORT = 40
 
 
 def module_stem(architecture: str) -> str:
@@ -24,37 +33,58 @@ def fixture_text(draft: Draft) -> str:
 
 
 def module_text(draft: Draft, *, standalone: bool) -> str:
-    """Return the text of the module with the description: a row, or a class that says more.
+    """Return the text of the module with the description: rows, or a class that says more.
 
     A `standalone` module lives outside of this repository: it imports the public API and registers
     its own fixtures folder.
     """
-    head = f'"""{draft.title}, described like {draft.like}."""\n'
-    imports = "from __future__ import annotations\n\n" + _imports(draft, standalone=standalone)
+    body = "\n\n".join((*_rows(draft), *_classes(draft)))
+    names = {**_names(draft, standalone=standalone)}
+    used = {name: home for name, home in names.items() if re.search(rf"\b{name}\b", body)}
+    groups = _imports(used, standalone=standalone)
     setup = '\nregister_fixtures(Path(__file__).parent / "fixtures")\n' if standalone else ""
-    described = "".join(_comments(draft)) + (_class(draft) if draft.unreached else _table(draft))
-    return f"{head}\n{imports}{setup}\n\n{described}"
+    head = f'"""{draft.title}, as scaffold found it."""\n\nfrom __future__ import annotations\n\n'
+    return f"{head}{groups}{setup}\n\n{''.join(_comments(draft))}{body}"
 
 
-def _imports(draft: Draft, *, standalone: bool) -> str:
-    parent = draft.parent.__name__
-    means = ["register"] if draft.unreached else ["Row", "register_rows"]
+def _names(draft: Draft, *, standalone: bool) -> Mapping[str, str]:
+    """Return each name that a module may use, with the module to import it from."""
+    tabled = ("Setting", "TabledInput", "TaskTable", _TABLED)
+    found = dict.fromkeys(tabled, "harness.configs.tabled") | {
+        "AxisRange": "harness.configs.axis_space",
+        "DummyTextInputGenerator": "harness.configs.text_inputs",
+        "Mapping": "collections.abc",
+        "NormalizedTextConfig": "harness.configs.normalized_config",
+        "Row": "harness.configs.rows",
+        "register": "harness.configs.tasks",
+        "register_rows": "harness.configs.rows",
+    }
+    found |= {described.__name__: described.__module__ for described in draft.rows}
+    if not standalone:
+        return found
+    return {n: "harness" if _is_public(n, home) else home for n, home in found.items()}
+
+
+def _is_public(name: str, home: str) -> bool:
+    return home.startswith("harness.") and hasattr(harness, name)
+
+
+def _imports(used: Mapping[str, str], *, standalone: bool) -> str:
+    """Return the import lines, the standard library first."""
+    own = dict(used)
     if standalone:
-        public = {"harness": [*means, "register_fixtures"]}
-        home = "harness" if hasattr(harness, parent) else draft.parent.__module__
-    else:
-        public = {f"harness.configs.{'tasks' if draft.unreached else 'rows'}": means}
-        home = draft.parent.__module__
-    public.setdefault(home, []).append(parent)
-    first = ["from collections.abc import Mapping"] if draft.unreached else []
-    first += ["from pathlib import Path"] if standalone else []
-    groups = ["\n".join(first), "\n".join(_import_lines(public))]
-    return "\n\n".join(group for group in groups if group) + "\n"
+        own |= {"Path": "pathlib", "register_fixtures": "harness"}
+    homes: dict[str, list[str]] = {}
+    for name, home in own.items():
+        homes.setdefault(home, []).append(name)
+    lines = {home: f"from {home} import {_listed(names)}" for home, names in homes.items()}
+    first = [lines[home] for home in sorted(lines) if not home.startswith("harness")]
+    rest = [lines[home] for home in sorted(lines) if home.startswith("harness")]
+    return "\n\n".join("\n".join(group) for group in (first, rest) if group) + "\n"
 
 
-def _import_lines(names: Mapping[str, list[str]]) -> Iterator[str]:
-    for module, members in sorted(names.items()):
-        yield f"from {module} import {', '.join(sorted(members))}"
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names, key=lambda name: (name.islower(), name)))
 
 
 def _comments(draft: Draft) -> Iterator[str]:
@@ -63,29 +93,39 @@ def _comments(draft: Draft) -> Iterator[str]:
         yield "\n".join(lines) + "\n"
 
 
-def _table(draft: Draft) -> str:
-    phrase = f"another name of {draft.like}"
+def _rows(draft: Draft) -> Iterator[str]:
+    """Yield a row for each registered class that describes some tasks, or a class with its end."""
+    for number, (described, findings) in enumerate(draft.rows.items()):
+        tasks = tuple(dict.fromkeys(task for one in findings for task in one.tasks))
+        title = draft.title + ("" if number == 0 else _camel(tasks[0]))
+        like = findings[0].likeness.like if findings[0].likeness else ""
+        text = _ended if draft.unreached else _row
+        yield text(draft, described, title=title, tasks=tasks, like=like)
+
+
+def _row(
+    draft: Draft, described: type[OnnxConfig], *, title: str, tasks: Sequence[str], like: str
+) -> str:
     return (
         "register_rows(\n"
-        f"    {draft.parent.__name__},\n"
+        f"    {described.__name__},\n"
         "    Row(\n"
         f'        "{draft.architecture}",\n'
-        f'        "{draft.title}",\n'
-        f"        {_tasks(draft, indent=8)},\n"
-        f'        "{phrase}",\n'
+        f'        "{title}",\n'
+        f"        {_tuple(tasks, indent=8)},\n"
+        f'        "the same inputs, axes and outputs as {like} by experiment",\n'
         "    ),\n"
         ")\n"
     )
 
 
-def _class(draft: Draft) -> str:
+def _ended(
+    draft: Draft, described: type[OnnxConfig], *, title: str, tasks: Sequence[str], like: str
+) -> str:
     return (
-        "@register(\n"
-        f'    "{draft.architecture}",\n'
-        f"    tasks={_tasks(draft, indent=4)},\n"
-        ")\n"
-        f"class {draft.class_name}({draft.parent.__name__}):\n"
-        f'    """{draft.title} behaves like {draft.like}."""\n'
+        f"{_decorator(draft, tasks)}"
+        f"class {title}OnnxConfig({described.__name__}):\n"
+        f'    """{draft.title} behaves like {like}."""\n'
         "\n"
         "    @property\n"
         "    def axis_ceilings(self) -> Mapping[str, int]:\n"
@@ -95,7 +135,95 @@ def _class(draft: Draft) -> str:
     )
 
 
-def _tasks(draft: Draft, *, indent: int) -> str:
+def _decorator(draft: Draft, tasks: Sequence[str]) -> str:
+    return f'@register(\n    "{draft.architecture}",\n    tasks={_tuple(tasks, indent=4)},\n)\n'
+
+
+def _classes(draft: Draft) -> Iterator[str]:
+    """Yield the class of the tasks that tables describe."""
+    tables = draft.tabled
+    if not tables:
+        return
+    title = draft.title + (_camel(tables[0].task) if draft.rows else "")
+    members = "\n".join(_members(tables))
+    yield (
+        f"{_decorator(draft, [one.task for one in tables])}"
+        f"class {title}OnnxConfig({_TABLED}):\n"
+        f'    """{draft.title}. Numbers in expressions hold for the tiny configuration."""\n'
+        f"\n{textwrap.indent(members, '    ', lambda line: bool(line.strip()))}\n"
+    )
+
+
+def _members(tables: Sequence[FoundDescription]) -> Iterator[str]:
+    vocabulary = next((one.vocabulary for one in tables if one.vocabulary), None)
+    if vocabulary is not None:
+        yield "DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator,)"
+        names = f'vocab_size="{vocabulary.path}"'
+        yield f"NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args({names})"
+    divided = sorted({name for one in tables for name in one.divided})
+    if divided:
+        yield f"DIVIDED_AXES = frozenset({{{', '.join(map(_quoted, divided))}}})"
+    ranges = {name: one for table in reversed(tables) for name, one in table.ranges.items()}
+    if ranges:
+        yield _block("AXIS_RANGES = {", ((n, _range(one)) for n, one in sorted(ranges.items())))
+    ceilings = {axis: one for table in tables for axis, one in table.ceilings.items()}
+    if ceilings:
+        yield _block("CEILINGS = {", ((n, _size(one)) for n, one in sorted(ceilings.items())))
+    yield "TABLES = {\n" + "".join(_table(one) for one in tables) + "}"
+
+
+def _block(start: str, entries: Iterable[tuple[str, str]]) -> str:
+    lines = "".join(f"    {_quoted(name)}: {text},\n" for name, text in entries)
+    return f"{start}\n{lines}}}"
+
+
+def _table(one: FoundDescription) -> str:
+    inputs = [f"{_quoted(name)}: {_input(own)}" for name, own in one.table.inputs.items()]
+    outputs = [f"{_quoted(name)}: {_axes(own)}" for name, own in one.table.outputs.items()]
+    return (
+        f"    {_quoted(one.task)}: TaskTable(\n        {_braced(inputs)},\n"
+        f"        {_braced(outputs)},\n    ),\n"
+    )
+
+
+def _braced(entries: Iterable[str]) -> str:
+    lines = "".join(f"            {entry},\n" for entry in entries)
+    return f"{{\n{lines}        }}"
+
+
+def _input(own: TabledInput) -> str:
+    """Return an input on one line, or on several if it is long."""
+    axes = [_quoted(axis) if isinstance(axis, str) else _size(axis) for axis in own.axes]
+    comma = "," if len(axes) == 1 else ""
+    parts = [_quoted(own.kind), f"({', '.join(axes)}{comma})"]
+    parts += [_size(own.high)] if own.kind == "integers" else []
+    if sum(map(len, parts)) <= _SHORT:
+        return f"TabledInput({', '.join(parts)})"
+    return "TabledInput(" + "".join(f"\n{16 * ' '}{part}," for part in parts) + f"\n{12 * ' '})"
+
+
+def _axes(axes: Mapping[int, str]) -> str:
+    return "{" + ", ".join(f"{index}: {_quoted(text)}" for index, text in axes.items()) + "}"
+
+
+def _range(one: AxisRange) -> str:
+    step = f", step={one.step}" if one.step > 1 else ""
+    return f"AxisRange({one.low}, {one.high}, export={one.export}{step})"
+
+
+def _size(size: int | Setting) -> str:
+    return f"Setting({_quoted(size.path)})" if isinstance(size, Setting) else str(size)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def _camel(task: str) -> str:
+    return "For" + "".join(word.capitalize() for word in task.split("-"))
+
+
+def _tuple(tasks: Sequence[str], *, indent: int) -> str:
     edge = " " * indent
-    lines = "".join(f'{edge}    "{task}",\n' for task in draft.tasks)
+    lines = "".join(f'{edge}    "{task}",\n' for task in tasks)
     return f"(\n{lines}{edge})"

@@ -25,7 +25,6 @@ from harness.errors import DescriptionError, HarnessError, one_line
 if TYPE_CHECKING:
     import torch
 
-MAX_BYTES = 1 << 20
 # Longer position tables are not measured: attention takes memory quadratic in the length.
 MAX_LENGTH = 512
 
@@ -35,8 +34,6 @@ def try_on_eager(draft: Draft) -> tuple[Draft, list[str]]:
     positions that eager does not accept, and one line for each problem that was found."""
     from harness.evidence.session import single_thread
 
-    if too_heavy := _gather_problems(draft, _size_problems):
-        return draft, too_heavy
     with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as scratch, single_thread():
         _register_draft(draft, Path(scratch, "first"))
         draft = replace(draft, unreached=max(_unreached(draft, task) for task in draft.tasks))
@@ -51,26 +48,6 @@ def _gather_problems(draft: Draft, examine: Callable[[Draft, str], Iterator[str]
         for problem in examine(draft, task):
             tasks.setdefault(problem, []).append(task)
     return [f"{draft.architecture}/{','.join(found)}: {line}" for line, found in tasks.items()]
-
-
-def _size_problems(draft: Draft, task: str) -> Iterator[str]:
-    """Yield a problem if the model cannot be built or is not tiny, without allocating weights."""
-    import torch
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.for_model(**draft.settings(task))
-        with torch.device("meta"):
-            model = TasksManager.make_model(task, config)
-    except Exception as error:  # configurations and models may raise anything
-        yield f"the tiny model cannot be built: {_error_text(error)}"
-        return
-    size = sum(4 * parameter.numel() for parameter in model.parameters())
-    if size > MAX_BYTES:
-        yield (
-            f"{size / MAX_BYTES:.0f} MB of weights, a tiny model has less than 1: the settings of "
-            f"{draft.like} do not make it small"
-        )
 
 
 def _register_draft(draft: Draft, folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import types
+from abc import ABC
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +13,8 @@ from harness.configs.tasks import register
 from harness.errors import DescriptionError
 
 SUFFIX = "OnnxConfig"
+_EMPTY = frozenset(vars(types.new_class("Empty", (ABC,))))
+"""The attributes of a class that a row makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +54,13 @@ def register_rows(like: type[OnnxConfig], *rows: Row) -> None:
         home = module.get("__name__", "__main__")
         made: type[OnnxConfig] = type(name, (like,), {"__module__": home, "__doc__": about})
         module[name] = register(row.architecture, tasks=row.tasks)(made)
+
+
+def class_with_content(described: type[OnnxConfig]) -> type[OnnxConfig]:
+    """Return the first class of the bases that says something, which is not the class of a row.
+
+    Type checkers see no other.
+    """
+    while len(described.__bases__) == 1 and vars(described).keys() <= _EMPTY:
+        (described,) = described.__bases__
+    return described

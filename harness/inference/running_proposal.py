@@ -45,7 +45,7 @@ _SAME_ERRORS = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class RunningProposal:
     """A tiny configuration that runs and its feed; `inert` maps inputs to how little they move."""
 
     tiny: TinyConfiguration
@@ -60,7 +60,7 @@ class _Running:
     found: RunningFeed
 
 
-def propose(model_type: str, task: str) -> Proposal:
+def propose(model_type: str, task: str) -> RunningProposal:
     """Return the first proposal that runs; raises InferenceStopped if none does."""
     running = _first_running(model_type, task)
     required = _required_classes(model_type, task)
@@ -71,7 +71,7 @@ def propose(model_type: str, task: str) -> Proposal:
         missing=_missing(running, required),
         questions=_questions(running),
     )
-    return Proposal(tiny=tiny, feed=feed, inert=inert_inputs(running.model, feed))
+    return RunningProposal(tiny=tiny, feed=feed, inert=inert_inputs(running.model, feed))
 
 
 def _first_running(model_type: str, task: str, plans: Sequence[Plan] = LADDER) -> _Running:

@@ -1,79 +1,62 @@
-"""`scaffold` without `--like` proposes only architectures that it can follow."""
+"""`scaffold` follows a registered description only if an experiment finds the same."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from harness import TasksManager, UsageError
-from harness.cli.scaffold_draft import draft_like, nearest, with_one_width
-from harness.configs import plugins
+from harness.cli.scaffold_draft import choose_tasks
+from harness.configs.architectures.clip import CLIPOnnxConfig
+from harness.configs.speech import SpeechEncoderOnnxConfig
+from harness.errors import UsageError
+from harness.inference.comparison.likeness import find_like, most_similar
+from harness.inference.description import describe
+from harness.inference.proposal import infer
 
 
-@pytest.fixture(autouse=True)
-def _fixture_folders_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plugins, "_fixture_directories", list(plugins._fixture_directories))
-
-
-@pytest.mark.parametrize(
-    ("architecture", "first"),
-    [
-        ("siglip", "clip"),
-        ("dinov3_vit", "vit"),
-        ("canine", None),
-        ("qwen2_5_vl", None),
-        ("qwen3_5_moe_text", None),
-        ("zamba", None),
-    ],
-)
-def test_each_proposal_can_be_followed(architecture: str, first: str | None) -> None:
-    proposed = nearest(architecture)
-    assert first in {None, proposed[0]}
-    for like in proposed:
-        constructors = TasksManager.get_supported_tasks_for_model_type(like).values()
-        assert len({constructor.resolve() for constructor in constructors}) == 1, like
-        draft_like(architecture, like)  # raises if it cannot be followed
-
-
-def test_a_proposal_takes_the_same_data() -> None:
-    assert not {"vit", "bert"} & set(nearest("siglip")), "they take an image or a text alone"
-    assert not {"clip", "bert"} & set(nearest("dinov3_vit"))
-    assert not {"clip", "vit"} & set(nearest("canine"))
-
-
-@pytest.mark.parametrize("architecture", ["univnet", "wav2vec2-bert"])
-def test_if_no_registered_architecture_takes_the_data_it_says_so(
-    architecture: str, run: Any, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError, match="takes input_features alone in this way"):
-        nearest(architecture)
-    result = run("scaffold", architecture, "--output", tmp_path)
-    result.assert_refused(f"architecture {architecture!r}: nothing registered", "--like")
-
-
-def test_parts_without_a_projection_between_them_get_one_width() -> None:
-    from harness.cli.scaffold_trial import try_on_eager
-
-    draft, problems = try_on_eager(draft_like("siglip", "clip"))
-    assert "mat1 and mat2 shapes cannot be multiplied" in problems[0]
-    narrow = with_one_width(draft)
-    assert narrow is not None
-    settings = narrow.fixture["config"]
-    assert settings["text_config"]["hidden_size"] == settings["vision_config"]["hidden_size"]
-    assert "one hidden_size" in narrow.notes[-1]
-    assert try_on_eager(narrow)[1] == []
-    assert with_one_width(narrow) is None
-
-
-def test_what_was_tried_is_named_with_the_reason_why_it_is_left_out(
-    run: Any, tmp_path: Path
-) -> None:
-    result = run("scaffold", "recurrent_gemma", "--like", "llama", "--output", tmp_path)
-    assert result.status == 1
-    *_, reason, verdict = result.out.splitlines()
-    assert reason.startswith("recurrent_gemma is left out so far: some layers cache the state")
-    assert verdict.startswith(
-        "nothing was written: recurrent_gemma does not behave like llama; try another"
+def test_another_description_holds_if_the_experiment_finds_the_same() -> None:
+    found = find_like(infer("siglip", "feature-extraction"), "clip")
+    assert found is not None
+    assert (found.described, found.tasks, found.differences) == (
+        CLIPOnnxConfig,
+        ("feature-extraction",),
+        (),
     )
+
+
+def test_a_class_that_others_are_made_of_may_hold_where_they_do_not() -> None:
+    found = find_like(infer("hubert", "audio-classification"))
+    assert found is not None
+    assert found.described is SpeechEncoderOnnxConfig
+
+
+def test_each_difference_to_the_description_that_is_followed_is_explained() -> None:
+    found = find_like(infer("roberta", "fill-mask"), "distilbert")
+    assert found is not None
+    assert not found.tasks
+    assert found.differences == ("input token_type_ids: eager takes it; it is not declared",)
+
+
+def test_what_no_description_says_becomes_tables() -> None:
+    own = describe(infer("segformer", "semantic-segmentation"))
+    assert own.problems == ()
+    axes = own.table.inputs["pixel_values"].axes
+    assert (axes[0], *axes[2:]) == ("batch_size", "height", "width")
+    assert own.table.outputs["logits"] == {
+        0: "batch_size",
+        2: "ceil(height / 4)",
+        3: "ceil(width / 4)",
+    }
+    assert own.ranges["height"].export != own.ranges["width"].export
+
+
+def test_similar_architectures_come_first() -> None:
+    assert most_similar("siglip", "feature-extraction")[0] == "clip"
+    assert most_similar("falcon_h1", "text-generation")[0] == "granitemoehybrid"
+
+
+def test_tasks_are_those_of_transformers_that_the_other_one_has() -> None:
+    assert "text-generation" in choose_tasks("roberta", (), None)
+    assert "text-generation" not in choose_tasks("roberta", (), "bert")
+    assert choose_tasks("roberta", ("masked-lm",), None) == ("fill-mask",)
+    with pytest.raises(UsageError, match="image-classification"):
+        choose_tasks("roberta", ("image-classification",), None)

@@ -13,7 +13,7 @@ from harness.inference.configuration.tiny_configuration import tiny_configuratio
 from harness.inference.feeds.eager_calls import call
 from harness.inference.feeds.feed_search import inert_inputs, propose_feed
 from harness.inference.feeds.proposed_feed import ProposedFeed
-from harness.inference.running_proposal import Proposal, propose
+from harness.inference.running_proposal import RunningProposal, propose
 
 
 @functools.cache
@@ -25,7 +25,7 @@ def _found(model_type: str, task: str) -> tuple[Any, ProposedFeed]:
 
 
 @functools.cache
-def _proposed(model_type: str, task: str) -> Proposal:
+def _proposed(model_type: str, task: str) -> RunningProposal:
     return propose(model_type, task)
 
 

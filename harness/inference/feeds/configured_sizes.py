@@ -60,6 +60,11 @@ _TABLE: Mapping[str, tuple[tuple[str, ...], tuple[str, ...], int]] = {
 """Size -> the settings that may state it, the nested configurations where to look first, and its
 value if no setting states it."""
 
+SETTINGS_OF_SIZES = frozenset(
+    {"vocab_size", *(name for names, _, _ in _TABLE.values() for name in names)}
+)
+"""All settings that may state a size of an input."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredSizes:

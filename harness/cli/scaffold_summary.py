@@ -1,0 +1,102 @@
+"""The trial of a scaffolded architecture: measured tolerances, and one cell of each kind judged."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from harness.cli.common import load_descriptions
+from harness.cli.scaffold_draft import Draft
+from harness.cli.scaffold_files import ScaffoldPaths
+from harness.configs.task_table import WITH_PAST
+from harness.records import CellId, CellReport, Outcome
+
+if TYPE_CHECKING:
+    from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
+
+
+def register_written(paths: ScaffoldPaths) -> None:
+    """Register the description from the files that were written."""
+    importlib.invalidate_caches()
+    if paths.folder is None:
+        importlib.import_module(paths.import_name)
+    else:
+        sys.path.insert(0, str(paths.folder))
+        load_descriptions([paths.import_name])
+
+
+def store_tolerances(draft: Draft, opset: int) -> Iterator[str]:
+    """Measure the tolerance of each task, store it with the tiny model, and yield what was done."""
+    from harness.judge.proposals import ToleranceReport
+    from harness.judge.stored_tolerances import store_proposals
+    from harness.judge.tolerances import UnmeasuredCell
+
+    measured = [_measured(draft, task, opset) for task in draft.tasks]
+    report = ToleranceReport(cells=measured, is_complete=True)
+    _, written = store_proposals(report)
+    for path, atols in written.items():
+        yield f"stored in {path}: " + ", ".join(f"{task} {a:g}" for task, a in atols.items())
+    for one in measured:
+        if isinstance(one, UnmeasuredCell):
+            yield f"no tolerance of {one.cell.task} was measured: {one.message}"
+
+
+def _measured(draft: Draft, task: str, opset: int) -> MeasuredCell | UnmeasuredCell:
+    """Measure a task with the first exporter whose file runs; the quickest is tried first."""
+    from harness.exporters import exporters_that_honour
+    from harness.judge.tolerances import MeasuredCell, measure_cell
+
+    exporters = sorted(exporters_that_honour(opset), key=_QUICKEST.__ne__)
+    for exporter in exporters:
+        found = measure_cell(_cell(draft, task, opset, exporter), count=_EXAMPLES)
+        if isinstance(found, MeasuredCell):
+            break
+    return found
+
+
+def judge_kinds(draft: Draft, opset: int) -> Iterator[CellReport]:
+    """Judge one task of each kind, with and without a past, with each exporter of the opset."""
+    from harness.exporters import exporters_that_honour
+    from harness.judge import judge_cell
+
+    for task in kinds_of_tasks(draft.tasks):
+        for exporter in exporters_that_honour(opset):
+            yield judge_cell(_cell(draft, task, opset, exporter), profile="smoke")
+
+
+def kinds_of_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the first task without a past, and the first one with a past."""
+    firsts = (
+        next((task for task in tasks if task.endswith(WITH_PAST) is is_past), None)
+        for is_past in (False, True)
+    )
+    return tuple(task for task in firsts if task is not None)
+
+
+def summary_lines(reports: Sequence[CellReport]) -> Iterator[str]:
+    """Yield a line for each cell: green, or red and why."""
+    for report in reports:
+        if report.conforms:
+            yield f"green: {report.cell}"
+            continue
+        bad = [r for r in report.records if r.outcome not in _FINE]
+        first = bad[0]
+        message = first.message.splitlines()[0] if first.message else ""
+        yield f"red: {report.cell}: {first.requirement} {first.outcome.value}: {message}"
+
+
+_EXAMPLES = 60
+_QUICKEST = "torchscript"
+_FINE = {Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.SKIPPED}
+
+
+def conforms_somehow(reports: Sequence[CellReport]) -> bool:
+    """Whether each judged task conforms with some exporter."""
+    tasks = {report.cell.task for report in reports}
+    return tasks == {report.cell.task for report in reports if report.conforms}
+
+
+def _cell(draft: Draft, task: str, opset: int, exporter: str) -> CellId:
+    return CellId(architecture=draft.architecture, task=task, opset=opset, exporter=exporter)
