@@ -203,7 +203,11 @@ def _input(own: TabledInput) -> str:
 
 
 def _axes(axes: Mapping[int, str]) -> str:
-    return "{" + ", ".join(f"{index}: {_quoted(text)}" for index, text in axes.items()) + "}"
+    """Return the axes of an output on one line, or on several if they are long."""
+    parts = [f"{index}: {_quoted(text)}" for index, text in axes.items()]
+    if sum(map(len, parts)) <= _SHORT:
+        return f"{{{', '.join(parts)}}}"
+    return "{" + "".join(f"\n{16 * ' '}{part}," for part in parts) + f"\n{12 * ' '}}}"
 
 
 def _range(one: AxisRange) -> str:
@@ -224,6 +228,8 @@ def _camel(task: str) -> str:
 
 
 def _tuple(tasks: Sequence[str], *, indent: int) -> str:
+    if len(tasks) == 1:
+        return f'("{tasks[0]}",)'
     edge = " " * indent
     lines = "".join(f'{edge}    "{task}",\n' for task in tasks)
     return f"(\n{lines}{edge})"

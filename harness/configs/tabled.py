@@ -16,6 +16,7 @@ from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import DummyInputGenerator, dense_shape
 from harness.configs.feed_generators import Dims, SeededGenerator
 from harness.configs.task_table import Axes, base_task
+from harness.errors import DescriptionError
 
 if TYPE_CHECKING:
     import torch
@@ -115,8 +116,14 @@ class TabledOnnxConfig(OnnxConfig):
 
     @property
     def table(self) -> TaskTable:
-        """The table of the task."""
-        return self.TABLES[base_task(self.task)]
+        """The table of the task; raises DescriptionError if there is none."""
+        task = base_task(self.task)
+        if task not in self.TABLES:
+            raise DescriptionError(
+                f"{type(self).__name__}: TABLES has no {task!r}, got {', '.join(self.TABLES)}; "
+                "add the inputs and outputs of the task"
+            )
+        return self.TABLES[task]
 
     @property
     def inputs(self) -> Mapping[str, Axes]:

@@ -150,7 +150,9 @@ def _setting(size: int, found: Proposal) -> int | Setting:
 
     A size that several settings have stays a number.
     """
-    config = found.tiny.build().config
+    from transformers import AutoConfig
+
+    config = AutoConfig.for_model(**found.tiny.config)
     paths = {
         ".".join((*path, name))
         for path, node in nodes(config)

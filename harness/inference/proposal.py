@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.errors import HarnessError
 from harness.inference.caches.entries import FoundEntry, find_entries
 from harness.inference.caches.steps import InferredSteps, infer_steps, token_axis
 from harness.inference.configuration.tiny_configuration import TinyConfiguration
@@ -20,6 +21,7 @@ from harness.inference.experiments.opened_feed import OpenedFeed
 from harness.inference.experiments.reactions import ProblemKind, Reactions, infer_reactions
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.running_proposal import propose
+from harness.inference.stops import Stop, stopped
 
 if TYPE_CHECKING:
     from torch import nn
@@ -111,7 +113,7 @@ class Proposal:
 def infer(architecture: str, task: str, until: Step = Step.REACTIONS) -> Proposal:
     """Return what is found about an architecture for a task, up to a step.
 
-    Raises InferenceStopped if no tiny configuration runs on a feed, and UnusableFeedError.
+    Raises InferenceStopped if no tiny configuration runs on a feed, or if eager refuses a step.
     """
     *_, (_, last) = infer_by_steps(architecture, task, until)
     return last
@@ -131,10 +133,19 @@ def infer_by_steps(
     )
     for step in Step:
         if step not in {Step.CONFIGURATION, Step.FEED}:
-            found = _MADE[step](found, found.tiny.build())
+            found = _made(step, found)
         yield step, found
         if step is until:
             return
+
+
+def _made(step: Step, found: Proposal) -> Proposal:
+    try:
+        return _MADE[step](found, found.tiny.build())
+    except HarnessError:
+        raise
+    except Exception as error:  # eager may raise what it likes
+        raise stopped(Stop.FORWARD, error) from error
 
 
 def _with_axes(found: Proposal, model: nn.Module) -> Proposal:

@@ -7,6 +7,7 @@ if an input moves nothing.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -144,12 +145,18 @@ class _Trial:
         return outputs
 
     def _noise(self, feed: Tensors, outputs: Tensors) -> dict[str, float]:
-        """Return the distance of each output to float64, at least a share of its values."""
+        """Return the distance of each output to float64, at least a share of its values.
+
+        The share alone counts if eager in float64 is not finite where float32 is.
+        """
         with float64_by_default():
             exact = EagerModel(float64_copy(self.model))(to_float64(feed))
+        distances = {name: _distance(exact[name], tensor) for name, tensor in outputs.items()}
         return {
             name: max(
-                _distance(exact[name], tensor), LEAST_NOISE * _largest(tensor), LEAST_NOISE**2
+                distances[name] if math.isfinite(distances[name]) else 0.0,
+                LEAST_NOISE * _largest(tensor),
+                LEAST_NOISE**2,
             )
             for name, tensor in outputs.items()
         }
