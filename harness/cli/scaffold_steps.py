@@ -29,7 +29,7 @@ def _feed(found: Proposal) -> Iterator[str]:
         yield f"{name}: {one.kind} of {one.dtype} [{', '.join(map(str, one.axes))}]"
     for placeholder in found.feed.placeholders:
         yield f"placeholders of {placeholder.modality}: {placeholder.count} in each row"
-    yield from (f"left out: {name}, since {why}" for name, why in found.feed.omitted.items())
+    yield from (f"left out: {name}: {why}" for name, why in found.feed.omitted.items())
 
 
 def _axes(found: Proposal) -> Iterator[str]:

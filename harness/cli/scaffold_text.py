@@ -13,6 +13,7 @@ from harness.cli.scaffold_draft import Draft
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import OnnxConfig
 from harness.configs.tabled import Setting, TabledInput
+from harness.evidence.fixture_text import with_member
 
 if TYPE_CHECKING:
     from harness.inference.description import FoundDescription
@@ -29,7 +30,10 @@ def module_stem(architecture: str) -> str:
 
 def fixture_text(draft: Draft) -> str:
     """Return the text of the file of the tiny model."""
-    return json.dumps(draft.fixture, indent=2) + "\n"
+    text = '{\n  "config": {}\n}\n'
+    for name, value in draft.fixture.items():
+        text = with_member(text, name, value)
+    return text
 
 
 def module_text(draft: Draft, *, standalone: bool) -> str:
