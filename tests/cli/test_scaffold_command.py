@@ -154,7 +154,9 @@ def test_positions_that_eager_does_not_reach_are_not_declared(run: Any, tmp_path
     assert run(*ROBERTA, "--output", tmp_path).status == 0
     from transformers import RobertaConfig
 
-    constructor = TasksManager.get_exporter_config_constructor("onnx", model_type="roberta")
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type="roberta", task="fill-mask"
+    )
     described = constructor(RobertaConfig(max_position_embeddings=514))
     assert described.axis_ceilings == {"sequence_length": 512}
 

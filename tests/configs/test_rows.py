@@ -21,7 +21,7 @@ from harness import (
     register_rows,
 )
 from harness.configs import architectures
-from harness.configs.rows import SUFFIX
+from harness.configs.rows import SUFFIX, class_with_content
 
 TASKS = ("feature-extraction", "text-generation-with-past")
 TABLE = """
@@ -106,3 +106,13 @@ def test_a_row_that_makes_no_class_is_refused(row: Row, part: str) -> None:
     with pytest.raises(DescriptionError, match=part):
         register_rows(LlamaOnnxConfig, row)
     assert "mine" not in TasksManager.architectures()
+
+
+def test_the_class_of_a_row_says_nothing_beside_the_class_of_its_table() -> None:
+    row, table = (
+        TasksManager.get_supported_tasks_for_model_type(name)["fill-mask"].resolve()
+        for name in ("camembert", "roberta")
+    )
+    assert row is not table
+    assert class_with_content(row) is table
+    assert class_with_content(table) is table
