@@ -81,14 +81,19 @@ def _imports(used: Mapping[str, str], *, standalone: bool) -> str:
     homes: dict[str, list[str]] = {}
     for name, home in own.items():
         homes.setdefault(home, []).append(name)
-    lines = {home: f"from {home} import {_listed(names)}" for home, names in homes.items()}
+    lines = {home: _import(home, names) for home, names in homes.items()}
     first = [lines[home] for home in sorted(lines) if not home.startswith("harness")]
     rest = [lines[home] for home in sorted(lines) if home.startswith("harness")]
     return "\n\n".join("\n".join(group) for group in (first, rest) if group) + "\n"
 
 
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names, key=lambda name: (name.islower(), name)))
+def _import(home: str, names: Iterable[str]) -> str:
+    """Return an import, on a line for each name if it is long."""
+    ordered = sorted(names, key=lambda name: (name.islower(), name))
+    line = f"from {home} import {', '.join(ordered)}"
+    if len(line) <= WIDTH:
+        return line
+    return f"from {home} import (\n" + "".join(f"    {name},\n" for name in ordered) + ")"
 
 
 def _comments(draft: Draft) -> Iterator[str]:
