@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from harness.cli.scaffold_settings import with_read_settings
 from harness.configs.base import OnnxConfig
 from harness.configs.rows import SUFFIX
 from harness.configs.task_table import WITH_PAST, base_task
@@ -37,6 +38,16 @@ class Finding:
     def like(self) -> Likeness | None:
         """The registered description, if it holds for the task."""
         return self.likeness if self.likeness is not None and self.likeness.tasks else None
+
+    @property
+    def described(self) -> type[OnnxConfig]:
+        """The class that describes the task."""
+        from harness.inference.description import tabled_class
+
+        if self.like:
+            return self.like.described
+        assert self.tables is not None
+        return tabled_class(self.tables)
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -113,14 +124,16 @@ class Draft:
     @cached_property
     def fixture(self) -> dict[str, Any]:
         """The tiny model: the settings of the first task, and what other tasks have otherwise."""
-        first = self.findings[0].proposal.tiny
+        common = self.findings[0].proposal.tiny.config
         special = {
             base_task(one.task): other
             for one in self.findings[1:]
-            if (other := _otherwise(first.config, one.proposal.tiny.config))
+            if (other := _otherwise(common, one.proposal.tiny.config))
         }
         strongest = max((one.proposal.tiny.perturbation for one in self.findings), key=len)
-        fixture = {"config": first.config, "perturbation": dict(strongest)}
+        for one in self.findings:
+            common = with_read_settings(common, one.described, one.task)
+        fixture = {"config": common, "perturbation": dict(strongest)}
         return {**fixture, "tasks": special} if special else fixture
 
     def settings(self, task: str) -> dict[str, Any]:

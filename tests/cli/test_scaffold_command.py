@@ -233,6 +233,8 @@ def test_what_no_description_says_is_written_as_a_class(
     module = tmp_path / "segformer_onnx_config.py"
     assert "class SegformerOnnxConfig(TabledOnnxConfig):" in module.read_text()
     _assert_linted(module)
+    tiny = json.loads((tmp_path / "fixtures" / "models" / "segformer.json").read_text())
+    assert tiny["config"]["num_channels"] == 3, "the tables read it"
     assert outcomes("segformer") == {"image-classification": {Outcome.PASSED}}
 
 
