@@ -1,7 +1,8 @@
-"""wav2vec 2.0."""
+"""wav2vec 2.0, and models with the same feature encoder."""
 
 from __future__ import annotations
 
+from harness.configs.rows import Row, register_rows
 from harness.configs.speech import Convolutions, SpeechEncoderOnnxConfig
 from harness.configs.tasks import register
 
@@ -26,3 +27,14 @@ class Wav2Vec2OnnxConfig(SpeechEncoderOnnxConfig):
             return features
         adapter = (config.adapter_kernel_size, config.adapter_stride, 1)
         return (*features, *(adapter for _ in range(config.num_adapter_layers)))
+
+
+register_rows(
+    SpeechEncoderOnnxConfig,
+    Row(
+        "hubert",
+        "Hubert",
+        ("audio-classification", "automatic-speech-recognition", "feature-extraction"),
+        "trained to predict clusters of frames; without an adapter",
+    ),
+)
