@@ -45,6 +45,9 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for module in (folder / "harness" / "configs" / "architectures").glob("*.py"):
         if module.stem not in KEPT:
             module.unlink()
+    llama = folder / "harness" / "configs" / "architectures" / "llama.py"
+    rows = llama.read_text(encoding="utf-8").splitlines(keepends=True)
+    llama.write_text("".join(row for row in rows if '"mistral"' not in row), encoding="utf-8")
     for new in ("roberta", "mistral"):
         (folder / "fixtures" / "models" / f"{new}.json").unlink()
     return folder
