@@ -116,7 +116,7 @@ class TabledOnnxConfig(OnnxConfig):
 
     @property
     def table(self) -> TaskTable:
-        """The table of the task; raises DescriptionError if there is none."""
+        """Return the table of the task; raises DescriptionError if `TABLES` lacks it."""
         task = base_task(self.task)
         if task not in self.TABLES:
             raise DescriptionError(

@@ -74,7 +74,7 @@ def find_sizes(
     asked = sorted({size for size in (far, *above) if size > first})
     for size in asked:
         if not runs(size):
-            largest = _last(runs, accepted=accepted, refused=size, step=step)
+            largest = _outermost(runs, accepted=accepted, refused=size, step=step)
             break
         accepted = size
     reach = far if largest is None else min(far, largest)
@@ -102,19 +102,13 @@ def _least(runs: Runs, *, first: int, step: int) -> int:
     smallest = first % step or step
     if smallest >= first or runs(smallest):
         return min(smallest, first)
-    refused, accepted = smallest, first
-    while accepted - refused > step:
-        middle = refused + (accepted - refused) // step // 2 * step
-        if runs(middle):
-            accepted = middle
-        else:
-            refused = middle
-    return accepted
+    return _outermost(runs, accepted=first, refused=smallest, step=step)
 
 
-def _last(runs: Runs, *, accepted: int, refused: int, step: int) -> int:
-    while refused - accepted > step:
-        middle = accepted + (refused - accepted) // step // 2 * step
+def _outermost(runs: Runs, *, accepted: int, refused: int, step: int) -> int:
+    """Return the accepted size next to the refused ones, by bisection; they may be the smaller."""
+    while (distance := abs(refused - accepted)) > step:
+        middle = min(accepted, refused) + distance // step // 2 * step
         if runs(middle):
             accepted = middle
         else:
