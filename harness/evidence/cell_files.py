@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,6 +106,10 @@ class CellFiles:
         """File stem -> path, of the files that exist now: no exporter is called for them."""
         exported: Artifact | None = self.__dict__.get("artifact")
         return self.source.files if exported is None else exported.parts
+
+    def logged_errors(self, stem: str) -> Sequence[str]:
+        """Errors that the exporter logged for a part and did not raise; none for given files."""
+        return self.artifact.logged.get(stem, ()) if self.is_own_export else ()
 
     def _locate(self, stem: str) -> Path | None:
         return self.paths.get(stem)

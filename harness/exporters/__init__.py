@@ -9,8 +9,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """Files of one export: file stem -> path, and file stem -> (input names, output names)."""
+    """Files of one export: file stem -> path, and file stem -> (input names, output names).
+
+    `logged` holds the errors that the exporter logged and did not raise, by file stem.
+    """
 
     parts: OrderedDict[str, Path]
     names: Mapping[str, tuple[list[str], list[str]]]
+    logged: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Exporter(Protocol):

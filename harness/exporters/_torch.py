@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from harness.errors import ExporterError, HarnessError, UnsupportedOpsetError
 from harness.exporters import Artifact, exporters_that_honour, why_not_honoured
+from harness.exporters._logged import logged_errors
 
 if TYPE_CHECKING:
     import torch
@@ -55,11 +56,13 @@ class InProcessExporter(ABC):
             raise UnsupportedOpsetError(f"{reason}; exporters that honour {opset}: {others}")
         output.mkdir(parents=True, exist_ok=True)
         parts = OrderedDict((stem, output / f"{stem}.onnx") for stem in config.parts)
+        logged: dict[str, list[str]] = {}
         for stem, part in config.parts.items():
             threshold = config.external_data_threshold
-            self._export_part(model, Target(part, opset, parts[stem]), threshold)
+            with logged_errors() as logged[stem]:
+                self._export_part(model, Target(part, opset, parts[stem]), threshold)
         names = {stem: (list(c.inputs), list(c.outputs)) for stem, c in config.parts.items()}
-        return Artifact(parts, names)
+        return Artifact(parts, names, logged)
 
     def _export_part(self, model: nn.Module, target: Target, threshold: int | None) -> None:
         import torch

@@ -10,6 +10,7 @@ from harness.evidence.session import CandidateError, open_session
 from harness.requirements.shared.requirement import Finding, Requirement
 
 if TYPE_CHECKING:
+    from harness.evidence.cell_files import CellFiles
     from harness.evidence.evidence import Evidence
     from harness.evidence.sides import PartEvidence
 
@@ -18,21 +19,22 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
-        yield from _check_opset(part, evidence.files.source.opset)
+        yield from _check_opset(part, evidence.files)
         yield from _check_imports(part)
         yield from _check_domains(part)
         yield from _check_ir_version(part)
 
 
-def _check_opset(part: PartEvidence, requested: int | None) -> Iterator[Finding]:
-    got = default_opset(part.model_proto)
+def _check_opset(part: PartEvidence, files: CellFiles) -> Iterator[Finding]:
+    got, requested = default_opset(part.model_proto), files.source.opset
     if got is None:
         message = "opset_import: got no ai.onnx domain, expected one"
         yield Finding(message=message, part=part.stem, is_fatal=True)
     elif requested is not None and got != requested:
-        yield Finding(
-            message=f"opset_import of ai.onnx: got {got}, expected {requested}", part=part.stem
-        )
+        message = f"opset_import of ai.onnx: got {got}, expected {requested}"
+        for error in files.logged_errors(part.stem):
+            message += f"; the exporter logged {error}"
+        yield Finding(message=message, part=part.stem)
 
 
 def _check_imports(part: PartEvidence) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from harness import CellReport, Outcome
+from harness import CellId, CellReport, Outcome, judge_cell
 
 CheckEdited = Callable[..., CellReport]
 
@@ -48,3 +48,11 @@ def test_two_versions_of_one_domain_are_refused(
 def test_one_version_and_other_domains_are_accepted(edit: Any, check_edited: CheckEdited) -> None:
     record = check_edited(edit, requirements=["opset"]).record("opset")
     assert record.outcome is Outcome.PASSED
+
+
+def test_a_wrong_opset_is_reported_with_the_error_that_the_exporter_logged() -> None:
+    """torch.onnx cannot convert Pad to opset 17. It logs that, and saves the file at 18."""
+    cell = CellId.parse("convbert/feature-extraction/opset17/dynamo")
+    record = judge_cell(cell, profile="smoke", requirements=["opset"]).record("opset")
+    assert "opset_import of ai.onnx: got 18, expected 17; the exporter logged" in record.message
+    assert "No Adapter To Version $17 for Pad" in record.message
