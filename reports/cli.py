@@ -18,6 +18,7 @@ from reports.html import write_page
 from reports.merge import SourceRun, merge, write_run
 from reports.other_pages import diff_page, write_trend
 from reports.summary import summary_lines
+from reports.survey import NO_SURVEY, read_survey
 from reports.trend import to_json, trend_lines, trend_of
 
 EXIT_REGRESSED = 1
@@ -48,10 +49,19 @@ def html(
         Path,
         typer.Option("--output", "-o", metavar="DIR", help="Folder for the pages (index.html)."),
     ],
+    survey: Annotated[
+        Path | None,
+        typer.Option(
+            "--survey",
+            metavar="FILE",
+            help="A survey (`scaffold --report FILE`) of the tasks that are not registered.",
+        ),
+    ] = None,
 ) -> None:
     """Write the HTML pages of a run. They have the matrix and the details of every cell."""
     run_directory = run if run.is_dir() else run.parent
-    typer.echo(write_page(read_run(run), output, run_directory=run_directory))
+    found = NO_SURVEY if survey is None else read_survey(survey)
+    typer.echo(write_page(read_run(run), output, run_directory=run_directory, survey=found))
 
 
 @app.command("merge")

@@ -23,6 +23,7 @@ from reports.page.assets import InlineAsset, script, style_sheet_for
 from reports.page.facets import as_json
 from reports.page.index import index_of
 from reports.repro import scripts_in
+from reports.survey import NO_SURVEY, Survey
 from reports.text import visible
 
 PAGE_FILE = "index.html"
@@ -31,17 +32,21 @@ _OF_INDEX = (*_COMMON, "filters", "lookup")
 _OF_ARCHITECTURE = (*_COMMON, "explain")
 
 
-def write_page(run: Run, directory: Path, *, run_directory: Path | None = None) -> Path:
+def write_page(
+    run: Run, directory: Path, *, run_directory: Path | None = None, survey: Survey = NO_SURVEY
+) -> Path:
     """Write the pages of `run` to `directory` and return the path of the first page.
 
     `directory` is created if it does not exist. The same run gives the same bytes. Each file is
     replaced as a whole, and the first page is written last. Standalone scripts in `run_directory`
-    (default: `directory`) are copied and linked. Raises UsageError if a file cannot be written.
+    (default: `directory`) are copied and linked. `survey` says how far inference gets with tasks
+    that are not registered. Raises UsageError if a file cannot be written.
     """
     path = directory
     scripts = dict(scripts_in(run, run_directory or directory))
     try:
-        for name, content in (*_copied(scripts, directory), *render(run, frozenset(scripts))):
+        pages = render(run, frozenset(scripts), survey)
+        for name, content in (*_copied(scripts, directory), *pages):
             path = directory / name
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, content)
@@ -57,16 +62,18 @@ def _copied(scripts: Mapping[str, Path], directory: Path) -> Iterator[tuple[str,
             yield name, source.read_text(encoding="utf-8")
 
 
-def render(run: Run, scripts: Collection[str] = ()) -> Iterator[tuple[str, str]]:
+def render(
+    run: Run, scripts: Collection[str] = (), survey: Survey = NO_SURVEY
+) -> Iterator[tuple[str, str]]:
     """Yield the relative path and the HTML of each page, the first page last.
 
     `scripts` are the relative paths of the standalone scripts in the same folder.
     """
-    index = index_of(run)
+    index = index_of(run, survey)
     sheet = style_sheet_for(
         index.columns, (group for same in index.groups.values() for group in same)
     )
-    for page in architecture_pages(run, scripts):
+    for page in architecture_pages(run, scripts, survey):
         page_sheet = style_sheet_for(page.columns, page.groups)
         yield page.path, render_template("architecture", page_sheet, _OF_ARCHITECTURE, page=page)
     yield (

@@ -89,13 +89,17 @@ def _examine(context: ForkServerContext, pair: Pair) -> dict[str, Any]:
 
 
 def _lost(pair: Pair, status: int | None) -> dict[str, Any]:
+    from harness.inference.stops import Stop
+
+    details = f"the process ended with status {status}"
     return {
         "architecture": pair[0],
         "task": pair[1],
         "modality": "other",
         "stage": "nothing",
-        "stop": "RESOURCES",
-        "details": f"the process ended with status {status}",
+        "reason": f"{Stop.RESOURCES.value}: {details}",
+        "stop": Stop.RESOURCES.name,
+        "details": details,
         "seconds": SECONDS,
     }
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from harness.configs.transformers_mappings import classes_by_task
 from harness.errors import HarnessError
 from harness.inference.configuration.tiny_configuration import tiny_configurations
-from harness.inference.running_proposal import propose
+from harness.inference.running_proposal import RunningProposal, propose
 from harness.inference.stops import InferenceStopped, Stop, stopped
 
 NOTHING, BUILDS, RUNS, REACTS, COMPLETE = "nothing", "builds", "runs", "reacts", "complete"
@@ -64,14 +65,14 @@ def _line(model_type: str, task: str) -> dict[str, Any]:
         proposal = propose(model_type, task)
     except InferenceStopped as stop:
         stage = BUILDS if _builds(model_type, task, stop) else NOTHING
-        return {"stage": stage, "stop": stop.stop.name, "details": stop.details}
+        return _stopped(stage, stop)
     except HarnessError as error:
-        other = stopped(Stop.NO_CLASS, error)
-        return {"stage": NOTHING, "stop": other.stop.name, "details": other.details}
+        return _stopped(NOTHING, stopped(Stop.NO_CLASS, error))
     tiny, feed = proposal.tiny, proposal.feed
     is_complete = not (tiny.missing or tiny.questions)
     return {
         "stage": RUNS if proposal.inert else COMPLETE if is_complete else REACTS,
+        "reason": "; ".join(_open_points(proposal)),
         "inert": dict(proposal.inert),
         "missing": list(tiny.missing),
         "questions": list(tiny.questions),
@@ -84,6 +85,22 @@ def _line(model_type: str, task: str) -> dict[str, Any]:
         "export_sizes": dict(feed.export_sizes),
         "omitted": dict(feed.omitted),
     }
+
+
+def _stopped(stage: str, stop: InferenceStopped) -> dict[str, str]:
+    return {
+        "stage": stage,
+        "reason": str(stop),
+        "stop": stop.stop.name,
+        "details": stop.details,
+    }
+
+
+def _open_points(proposal: RunningProposal) -> Iterator[str]:
+    """Yield what keeps a description from being written, as `scaffold` words it."""
+    yield from (f"inert input {name}" for name in proposal.inert)
+    yield from (f"missing module class {name}" for name in proposal.tiny.missing)
+    yield from (f"question: {question}" for question in proposal.tiny.questions)
 
 
 def _builds(model_type: str, task: str, stop: InferenceStopped) -> bool:

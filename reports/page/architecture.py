@@ -23,6 +23,7 @@ from reports.page.provenance import provenance_of
 from reports.page.support import Support, support_of
 from reports.repro import script_path
 from reports.signs import SIGNS, Sign
+from reports.survey import NO_SURVEY, Survey
 from reports.text import file_part
 from reports.verdict import Verdict, verdict_of
 
@@ -73,7 +74,9 @@ class ArchitecturePage:
     drilldowns: tuple[Drilldown, ...]
 
 
-def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[ArchitecturePage]:
+def architecture_pages(
+    run: Run, scripts: Collection[str] = (), survey: Survey = NO_SURVEY
+) -> Iterator[ArchitecturePage]:
     """Yield the page of each planned architecture.
 
     `scripts` are the standalone scripts' paths, relative to the run's folder. Raises UsageError if
@@ -82,7 +85,7 @@ def architecture_pages(run: Run, scripts: Collection[str] = ()) -> Iterator[Arch
     reports = run.reports()
     columns = columns_of(reports)
     rows: dict[str, list[MatrixRow]] = {}
-    for row in rows_of(run, reports, columns):
+    for row in rows_of(run, reports, columns, survey):
         rows.setdefault(row.architecture, []).append(row)
     verdict, provenance = verdict_of(run, reports), provenance_of(run)
     badges = {badge.name: badge for badge in badges_of(run)}

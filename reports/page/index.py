@@ -23,6 +23,7 @@ from reports.page.matrix import (
 )
 from reports.page.provenance import provenance_of
 from reports.signs import SIGNS, Sign
+from reports.survey import NO_SURVEY, Progress, Survey
 from reports.tally import architecture_of, unexpected
 from reports.verdict import Verdict, verdict_of
 
@@ -49,10 +50,13 @@ class UnexpectedCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnregisteredArchitecture:
-    """An architecture of transformers without a registered description, and its tasks."""
+    """An architecture of transformers without a registered description, and its tasks.
+
+    Each task has its progress by a survey, or None if the survey has no line for it.
+    """
 
     architecture: str
-    tasks: tuple[str, ...]
+    tasks: tuple[tuple[str, Progress | None], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ class Index:
     provenance: tuple[Fact, ...]
     badges: tuple[Badge, ...]
     not_registered: tuple[UnregisteredArchitecture, ...]
+    surveyed: tuple[tuple[str, int], ...]
 
     @property
     def rows(self) -> tuple[MatrixRow, ...]:
@@ -85,11 +90,11 @@ class Index:
         return tuple(row for groups in self.groups.values() for g in groups for row in g.rows)
 
 
-def index_of(run: Run) -> Index:
+def index_of(run: Run, survey: Survey = NO_SURVEY) -> Index:
     """Return the values of the first page; raises UsageError if the plan has an invalid cell id."""
     reports = run.reports()
     columns = columns_of(reports)
-    groups = by_modality_and_task(rows_of(run, reports, columns))
+    groups = by_modality_and_task(rows_of(run, reports, columns, survey))
     outcomes = Counter(record.outcome for report in reports for record in report.records)
     judged = [r for r in unexpected(reports) if r.outcome is not Outcome.NOT_RUN]
     return Index(
@@ -117,7 +122,12 @@ def index_of(run: Run) -> Index:
         requirements=run.header.requirements,
         provenance=provenance_of(run),
         badges=tuple(badges_of(run)),
-        not_registered=_not_registered(run),
+        not_registered=_not_registered(run, survey),
+        surveyed=survey.counts(
+            (architecture, task)
+            for architecture, tasks in run.header.not_registered.items()
+            for task in tasks
+        ),
     )
 
 
@@ -145,11 +155,14 @@ def _unexpected_cell(report: CellReport) -> UnexpectedCell:
     )
 
 
-def _not_registered(run: Run) -> tuple[UnregisteredArchitecture, ...]:
+def _not_registered(run: Run, survey: Survey) -> tuple[UnregisteredArchitecture, ...]:
     """Return the architectures without any row in the matrix."""
     planned = {report.cell.architecture for report in run.reports()}
     return tuple(
-        UnregisteredArchitecture(architecture=architecture, tasks=tuple(tasks))
+        UnregisteredArchitecture(
+            architecture=architecture,
+            tasks=tuple((task, survey.progress(architecture, task)) for task in tasks),
+        )
         for architecture, tasks in run.header.not_registered.items()
         if architecture not in planned
     )

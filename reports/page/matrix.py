@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness.records import CellId, CellReport, Outcome, Run
 from reports.signs import SIGNS, Sign
+from reports.survey import NO_SURVEY, Progress, Survey
 from reports.tally import UNCLASSIFIED, architecture_of, modality_of
 from reports.text import file_part, visible
 
@@ -58,7 +59,7 @@ class MatrixRow:
     """One tiny model and task, with a square per column; None if that cell is not planned.
 
     Tasks that transformers has for the architecture, but that are not registered, have a row
-    without squares; its `is_registered` is false.
+    without squares; its `is_registered` is false, and `progress` says how far a survey got.
     """
 
     name: str
@@ -67,6 +68,7 @@ class MatrixRow:
     modality: str
     squares: tuple[Square | None, ...]
     is_registered: bool = True
+    progress: Progress | None = None
 
     @property
     def reports(self) -> list[CellReport]:
@@ -107,7 +109,9 @@ def columns_of(reports: Sequence[CellReport]) -> Columns:
     )
 
 
-def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[MatrixRow]:
+def rows_of(
+    run: Run, reports: Sequence[CellReport], columns: Columns, survey: Survey = NO_SURVEY
+) -> list[MatrixRow]:
     """Return all rows, by library (transformers first), architecture, variant and task."""
     cells: dict[tuple[str, str], list[CellReport]] = defaultdict(list)
     for report in sorted(reports, key=_order):
@@ -122,7 +126,7 @@ def rows_of(run: Run, reports: Sequence[CellReport], columns: Columns) -> list[M
         )
         for (name, task), same in cells.items()
     ]
-    return [*rows, *_not_registered(run, rows, columns)]
+    return [*rows, *_not_registered(run, rows, columns, survey)]
 
 
 def by_modality_and_task(rows: Iterable[MatrixRow]) -> dict[str, list[Group]]:
@@ -145,7 +149,9 @@ def _squares(reports: Iterable[CellReport], columns: Columns) -> tuple[Square | 
     return tuple(placed.get(place) for place in range(columns.count))
 
 
-def _not_registered(run: Run, rows: Sequence[MatrixRow], columns: Columns) -> Iterator[MatrixRow]:
+def _not_registered(
+    run: Run, rows: Sequence[MatrixRow], columns: Columns, survey: Survey
+) -> Iterator[MatrixRow]:
     modalities: Mapping[str, str] = {row.name: row.modality for row in rows}
     for architecture, tasks in run.header.not_registered.items():
         for task in tasks if architecture in modalities else ():
@@ -156,6 +162,7 @@ def _not_registered(run: Run, rows: Sequence[MatrixRow], columns: Columns) -> It
                 modality=modalities[architecture],
                 squares=(None,) * columns.count,
                 is_registered=False,
+                progress=survey.progress(architecture, task),
             )
 
 

@@ -18,7 +18,7 @@ STOPPING = ("bark", "text-to-audio")
 
 def test_a_line_has_the_tiny_configuration_and_the_inputs() -> None:
     line = survey_line(*COMPLETE)
-    assert (line["stage"], line["modality"]) == ("complete", "text")
+    assert (line["stage"], line["modality"], line["reason"]) == ("complete", "text", "")
     assert line["config"]["model_type"] == "funnel"
     assert line["inputs"]["input_ids"] == ["ids", ["batch_size", "sequence_length"]]
     assert json.loads(json.dumps(line)) == line
@@ -27,6 +27,7 @@ def test_a_line_has_the_tiny_configuration_and_the_inputs() -> None:
 def test_a_line_says_where_inference_stops() -> None:
     line = survey_line(*STOPPING)
     assert (line["stage"], line["stop"], line["details"]) == ("nothing", "NO_FORWARD", "BarkModel")
+    assert line["reason"] == "the model has no forward: BarkModel"
 
 
 def test_modalities_follow_from_the_arguments_of_the_class() -> None:
@@ -45,6 +46,7 @@ def test_an_interrupted_survey_goes_on_and_a_pair_that_takes_too_long_is_a_line(
     lines = list(survey([COMPLETE, STOPPING], path))
     assert lines[0] == known
     assert (lines[1]["stop"], lines[1]["architecture"]) == ("RESOURCES", "bark")
+    assert lines[1]["reason"].startswith("time or memory ran out: the process ended with status")
     written = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert written == lines
 

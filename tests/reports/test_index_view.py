@@ -11,6 +11,7 @@ from harness.records import Footer, Meaning, Outcome, RunShard, Worst
 from reports.page.index import index_of
 from reports.page.support import ranges
 from reports.signs import SIGNS
+from reports.survey import Progress, Survey
 
 BERT = "bert/fill-mask/opset18/dynamo"
 GPT2 = "gpt2/text-generation/opset17/torchscript"
@@ -141,9 +142,34 @@ def test_tasks_and_architectures_that_are_not_registered_are_listed(runs: Any) -
     (row,) = [row for row in index.rows if not row.is_registered]
     assert (row.name, row.task, row.modality) == ("bert", "next-sentence-prediction", "text")
     assert [(one.architecture, one.tasks) for one in index.not_registered] == [
-        ("roberta", ("fill-mask",))
+        ("roberta", (("fill-mask", None),))
     ]
+    assert index.surveyed == ()
     assert index.planned_cells == 1
+
+
+def test_a_survey_says_how_far_each_unregistered_task_gets(runs: Any) -> None:
+    missing = {"bert": ["next-sentence-prediction"], "roberta": ["fill-mask", "multiple-choice"]}
+    refused = Progress(stage="builds", reason="forward refuses every feed")
+    survey = Survey(
+        {
+            ("bert", "next-sentence-prediction"): refused,
+            ("roberta", "fill-mask"): Progress(stage="complete", reason=""),
+            ("described", "since"): Progress(stage="complete", reason=""),
+        }
+    )
+    index = index_of(runs.read(runs.header(BERT, not_registered=missing)), survey)
+    (row,) = [row for row in index.rows if not row.is_registered]
+    assert row.progress == refused
+    (roberta,) = index.not_registered
+    assert [(task, str(progress)) for task, progress in roberta.tasks] == [
+        ("fill-mask", "scaffold finds a description without a question"),
+        ("multiple-choice", "None"),
+    ]
+    assert index.surveyed == (
+        ("scaffold finds a description without a question", 1),
+        ("a tiny model builds", 1),
+    )
 
 
 def test_provenance_says_when_for_how_long_and_what_is_not_shown(runs: Any) -> None:
