@@ -12,7 +12,7 @@ from harness import GPT2OnnxConfig
 from harness.configs.cache_layout import CacheEntry, keys_and_values
 from harness.errors import DescriptionError
 from harness.evidence.cell_files import Source
-from harness.evidence.decoding import STEPS, Decoding
+from harness.evidence.decoding import STEPS, Decoding, step_name
 from harness.evidence.evidence import Evidence
 from harness.evidence.example import Example
 
@@ -50,6 +50,26 @@ def test_a_schedule_is_prefill_tokens_and_single_steps_up_to_the_last_position(
     assert shapes.pop("position_ids") == (3, length)
     assert {shape[2] for shape in shapes.values()} == {0}
     assert len(schedule.spans) > STEPS
+
+
+def test_a_cache_without_length_is_filled_by_the_tokens_and_continued_by_single_steps(
+    subject: Subjects,
+) -> None:
+    example = Example.of({"batch_size": 2, "sequence_length": 4}, 0)
+    assert _decoding(subject("mamba", TASK)).schedule_for(example).ends == (4, 5, 6, 7, 8, 9)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "name"),
+    [
+        (0, 1, "prefill of 1 token"),
+        (0, 3, "prefill of 3 tokens"),
+        (5, 6, "1 token after a past of 5"),
+        (5, 8, "3 tokens after a past of 5"),
+    ],
+)
+def test_a_step_is_named_by_its_tokens_and_its_past(start: int, end: int, name: str) -> None:
+    assert step_name(start, end) == name
 
 
 def test_an_encoder_decoder_has_such_a_schedule_too(subject: Subjects) -> None:

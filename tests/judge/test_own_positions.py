@@ -84,3 +84,31 @@ def test_a_file_that_lacks_another_input_too_is_refused(
     record = judge("llama", lose_the_mask, ["interface"]).record("interface")
     assert record.outcome is Outcome.FAILED
     assert "attention_mask, position_ids" in record.message
+
+
+def ignore_padding_in_single_steps(model: onnx.ModelProto) -> None:
+    """Attend to padding whenever the file is fed one token, as in each step of generation."""
+    for node in model.graph.node:
+        node.input[:] = ["seen" if name == "attention_mask" else name for name in node.input]
+    for name, value in (("zero", 0), ("one", 1)):
+        model.graph.initializer.append(onnx.helper.make_tensor(name, 7, [], [value]))
+    steps = [
+        ("Shape", ["input_ids"], "shape"),
+        ("Gather", ["shape", "one"], "tokens"),
+        ("Equal", ["tokens", "one"], "is_single"),
+        ("Mul", ["attention_mask", "zero"], "nothing"),
+        ("Add", ["nothing", "one"], "everything"),
+        ("Where", ["is_single", "everything", "attention_mask"], "seen"),
+    ]
+    nodes = [onnx.helper.make_node(kind, inputs, [output]) for kind, inputs, output in steps]
+    nodes += model.graph.node
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def test_a_file_that_is_wrong_only_in_a_step_after_a_padded_prompt_is_refused(
+    judge: Callable[..., CellReport],
+) -> None:
+    record = judge("llama", ignore_padding_in_single_steps, ["interface"]).record("interface")
+    assert record.outcome is Outcome.FAILED
+    assert "lost: position_ids" in record.message
