@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Workers share the cores: two threads of torch in each wait for one another, which made some
+    # tests ten times slower. torch reads this when it is imported, also in child processes.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     config.stash[GATE] = Gate(config.getoption("--gate-base"), config.rootpath)
 
 

@@ -30,7 +30,9 @@ def agreement(
 
     Exit 1 if a difference is neither repaired nor an exception in `fixtures/models`.
     """
-    with clean_stdout() as stdout:
+    from harness.evidence.session import single_thread
+
+    with clean_stdout() as stdout, single_thread():
         load_descriptions(config_module)
         pairs = _pairs(architecture, task)
         from harness.inference.comparison.agreement import agreement_of_pair

@@ -94,13 +94,16 @@ def scaffold(
         require_new(architecture)
         paths = choose_paths(architecture, output)
         tasks = choose_tasks(architecture, task or (), like)
+        from harness.evidence.session import single_thread
+
         status = 0
-        for line in _scaffold(architecture, tasks, like=like, last=last, paths=paths):
-            if isinstance(line, int):
-                status = line
-            else:
-                typer.echo(line, file=stdout)
-                stdout.flush()
+        with single_thread():  # two threads make a tiny model slower, and wait if a core is busy
+            for line in _scaffold(architecture, tasks, like=like, last=last, paths=paths):
+                if isinstance(line, int):
+                    status = line
+                else:
+                    typer.echo(line, file=stdout)
+                    stdout.flush()
         return status
 
 
