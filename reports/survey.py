@@ -12,7 +12,8 @@ from typing import Any
 from harness.errors import UsageError
 
 STAGES = {
-    "complete": "scaffold finds a description without a question",
+    "described": "scaffold writes a description without a question",
+    "complete": "a tiny model runs and reacts, with an axis, a cache or an input open",
     "reacts": "a tiny model runs and reacts, with a question open",
     "runs": "a tiny model runs",
     "builds": "a tiny model builds",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import random
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.context import ForkServerContext
@@ -17,7 +18,7 @@ from harness.files import write_atomically
 
 Pair = tuple[str, str]
 
-SECONDS = 60
+SECONDS = 120
 """CPU seconds of one pair."""
 _WAIT = 600
 """Seconds that a pair may take on a machine that is busy with other work."""
@@ -70,38 +71,37 @@ def survey(pairs: Sequence[Pair], path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _examine(context: ForkServerContext, pair: Pair) -> dict[str, Any]:
-    from harness.cli.survey_child import send_line
+    from harness.cli.survey_child import send_lines
 
     receiving, sending = context.Pipe(duplex=False)
     limits = {"seconds": SECONDS, "memory": _MEMORY}
-    child = context.Process(target=send_line, args=(*pair, sending), kwargs=limits)
+    child = context.Process(target=send_lines, args=(*pair, sending), kwargs=limits)
     child.start()
     sending.close()
-    try:
-        line: dict[str, Any] | None = (
-            json.loads(receiving.recv()) if receiving.poll(_WAIT) else None
-        )
-    except EOFError:
-        line = None
-    child.kill()
-    child.join()
-    return line or _lost(pair, child.exitcode)
-
-
-def _lost(pair: Pair, status: int | None) -> dict[str, Any]:
-    from harness.inference.stops import Stop
-
-    details = f"the process ended with status {status}"
-    return {
+    line: dict[str, Any] = {
         "architecture": pair[0],
         "task": pair[1],
         "modality": "other",
         "stage": "nothing",
-        "reason": f"{Stop.RESOURCES.value}: {details}",
-        "stop": Stop.RESOURCES.name,
-        "details": details,
         "seconds": SECONDS,
     }
+    deadline = time.monotonic() + _WAIT
+    try:
+        while receiving.poll(max(0.0, deadline - time.monotonic())):
+            line = json.loads(receiving.recv())
+        child.kill()
+    except EOFError:  # the child has ended
+        pass
+    child.join()
+    return line if child.exitcode == 0 else {**line, **_cut_off(child.exitcode)}
+
+
+def _cut_off(status: int | None) -> dict[str, str]:
+    from harness.inference.stops import Stop
+
+    details = f"the process ended with status {status}"
+    reason = f"{Stop.RESOURCES.value}: {details}"
+    return {"reason": reason, "stop": Stop.RESOURCES.name, "details": details}
 
 
 def summary_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:

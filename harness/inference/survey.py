@@ -1,22 +1,25 @@
-"""How far inference gets with an architecture and a task, as one line of a survey."""
+"""How far inference gets with an architecture and a task, as a line of a survey."""
 
 from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from harness.configs.transformers_mappings import classes_by_task
 from harness.errors import HarnessError
+from harness.inference.comparison.likeness import find_like
 from harness.inference.configuration.tiny_configuration import tiny_configurations
-from harness.inference.running_proposal import RunningProposal, propose
+from harness.inference.description import describe
+from harness.inference.proposal import Proposal, Step, infer_by_steps
 from harness.inference.stops import InferenceStopped, Stop, stopped
 
 NOTHING, BUILDS, RUNS, REACTS, COMPLETE = "nothing", "builds", "runs", "reacts", "complete"
-STAGES = (NOTHING, BUILDS, RUNS, REACTS, COMPLETE)
-"""How far a pair gets: a tiny model builds, runs on a feed, reacts to all inputs, and has all
-module classes and no open question."""
+DESCRIBED = "described"
+STAGES = (NOTHING, BUILDS, RUNS, REACTS, COMPLETE, DESCRIBED)
+"""How far a pair gets: a tiny model builds, runs on a feed, reacts to all inputs, has all module
+classes and no open question; experiments find a description that agrees with eager PyTorch."""
 
 _SOUND = frozenset({"input_features", "input_values", "audio_values", "audio_mel"})
 _IMAGE = frozenset({"pixel_values", "hidden_states", "prompt_pixel_values", "flattened_patches"})
@@ -27,22 +30,20 @@ _MODALITIES = (("text", _TEXT), ("image", _IMAGE | _VIDEO), ("sound", _SOUND), (
 """Modality -> inputs of `forward` that belong to it."""
 
 
-def survey_line(model_type: str, task: str) -> dict[str, Any]:
-    """Return how far a pair gets, why it stops there, and the CPU seconds that it took."""
+def survey_lines(model_type: str, task: str) -> Iterator[dict[str, Any]]:
+    """Yield how far a pair gets, why it stops there, and the CPU seconds that it took.
+
+    Each line replaces the one before it: the last one says what the experiments found as well.
+    """
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     started = time.process_time()
+    names = {"architecture": model_type, "task": task, "modality": modality(model_type, task)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        line = _line(model_type, task)
-    return {
-        "architecture": model_type,
-        "task": task,
-        "modality": modality(model_type, task),
-        **line,
-        "seconds": round(time.process_time() - started, 2),
-    }
+        for line in _lines(model_type, task):
+            yield {**names, **line, "seconds": round(time.process_time() - started, 2)}
 
 
 def modality(model_type: str, task: str) -> str:
@@ -60,20 +61,51 @@ def modality(model_type: str, task: str) -> str:
     return ", ".join(name for name, inputs in _MODALITIES if inputs & arguments) or "other"
 
 
-def _line(model_type: str, task: str) -> dict[str, Any]:
+def _lines(model_type: str, task: str) -> Iterator[dict[str, Any]]:
+    found: Proposal | None = None
     try:
-        proposal = propose(model_type, task)
+        for step, found in infer_by_steps(model_type, task):
+            if step is Step.FEED:
+                yield _found_line(found, _stage(found), found.obstacles)
+        assert found is not None
+        yield _described(found)
     except InferenceStopped as stop:
-        stage = BUILDS if _builds(model_type, task, stop) else NOTHING
-        return _stopped(stage, stop)
+        if found is None:
+            stage = BUILDS if _builds(model_type, task, stop) else NOTHING
+            yield {"stage": stage, **_stopped(stop)}
+        else:
+            yield {**_found_line(found, _stage(found), ()), **_stopped(stop)}
     except HarnessError as error:
-        return _stopped(NOTHING, stopped(Stop.NO_CLASS, error))
-    tiny, feed = proposal.tiny, proposal.feed
-    is_complete = not (tiny.missing or tiny.questions)
+        yield {"stage": NOTHING, **_stopped(stopped(Stop.NO_CLASS, error))}
+
+
+def _stopped(stop: InferenceStopped) -> dict[str, str]:
+    return {"reason": str(stop), "stop": stop.stop.name, "details": stop.details}
+
+
+def _stage(found: Proposal) -> str:
+    """Return how far the tiny model and its feed get, before the experiments."""
+    is_complete = not (found.tiny.missing or found.tiny.questions)
+    return RUNS if found.inert else COMPLETE if is_complete else REACTS
+
+
+def _described(found: Proposal) -> dict[str, Any]:
+    """Return the line of a pair after all steps: described if nothing is open."""
+    if found.obstacles:
+        return _found_line(found, _stage(found), found.obstacles)
+    likeness = find_like(found)
+    if likeness is not None and likeness.tasks:
+        return {**_found_line(found, DESCRIBED, ()), "like": likeness.described.__name__}
+    problems = describe(found).problems
+    return _found_line(found, COMPLETE if problems else DESCRIBED, problems)
+
+
+def _found_line(found: Proposal, stage: str, reasons: Sequence[str]) -> dict[str, Any]:
+    tiny, feed = found.tiny, found.feed
     return {
-        "stage": RUNS if proposal.inert else COMPLETE if is_complete else REACTS,
-        "reason": "; ".join(_open_points(proposal)),
-        "inert": dict(proposal.inert),
+        "stage": stage,
+        "reason": "; ".join(reasons),
+        "inert": dict(found.inert),
         "missing": list(tiny.missing),
         "questions": list(tiny.questions),
         "size": tiny.size,
@@ -85,22 +117,6 @@ def _line(model_type: str, task: str) -> dict[str, Any]:
         "export_sizes": dict(feed.export_sizes),
         "omitted": dict(feed.omitted),
     }
-
-
-def _stopped(stage: str, stop: InferenceStopped) -> dict[str, str]:
-    return {
-        "stage": stage,
-        "reason": str(stop),
-        "stop": stop.stop.name,
-        "details": stop.details,
-    }
-
-
-def _open_points(proposal: RunningProposal) -> Iterator[str]:
-    """Yield what keeps a description from being written, as `scaffold` words it."""
-    yield from (f"inert input {name}" for name in proposal.inert)
-    yield from (f"missing module class {name}" for name in proposal.tiny.missing)
-    yield from (f"question: {question}" for question in proposal.tiny.questions)
 
 
 def _builds(model_type: str, task: str, stop: InferenceStopped) -> bool:

@@ -10,22 +10,24 @@ import pytest
 
 from harness.cli import scaffold_report
 from harness.cli.scaffold_report import summary_lines, survey, undescribed_pairs
-from harness.inference.survey import modality, survey_line
+from harness.inference.survey import modality, survey_lines
 
 COMPLETE = ("funnel", "token-classification")
 STOPPING = ("bark", "text-to-audio")
 
 
-def test_a_line_has_the_tiny_configuration_and_the_inputs() -> None:
-    line = survey_line(*COMPLETE)
-    assert (line["stage"], line["modality"], line["reason"]) == ("complete", "text", "")
-    assert line["config"]["model_type"] == "funnel"
-    assert line["inputs"]["input_ids"] == ["ids", ["batch_size", "sequence_length"]]
-    assert json.loads(json.dumps(line)) == line
+def test_lines_have_the_tiny_configuration_and_the_inputs_and_then_the_description() -> None:
+    running, last = survey_lines(*COMPLETE)
+    assert (running["stage"], running["modality"], running["reason"]) == ("complete", "text", "")
+    for line in (running, last):
+        assert line["config"]["model_type"] == "funnel"
+        assert line["inputs"]["input_ids"] == ["ids", ["batch_size", "sequence_length"]]
+        assert json.loads(json.dumps(line)) == line
+    assert (last["stage"], last["reason"]) == ("described", "")
 
 
 def test_a_line_says_where_inference_stops() -> None:
-    line = survey_line(*STOPPING)
+    (line,) = survey_lines(*STOPPING)
     assert (line["stage"], line["stop"], line["details"]) == ("nothing", "NO_FORWARD", "BarkModel")
     assert line["reason"] == "the model has no forward: BarkModel"
 
@@ -61,7 +63,7 @@ def test_the_summary_counts_how_many_get_at_least_as_far() -> None:
     lines = [{"modality": "text", "stage": stage} for stage in stages]
     lines[0]["stop"] = "PACKAGE"
     table = list(summary_lines(lines))
-    assert table[-2].split() == ["all", "4", "75%", "50%", "25%", "25%"]
+    assert table[-2].split() == ["all", "4", "75%", "50%", "25%", "25%", "0%"]
     assert table[-1].split() == ["1", "stop", "at", "PACKAGE"]
 
 

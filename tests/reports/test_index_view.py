@@ -154,8 +154,8 @@ def test_a_survey_says_how_far_each_unregistered_task_gets(runs: Any) -> None:
     survey = Survey(
         {
             ("bert", "next-sentence-prediction"): refused,
-            ("roberta", "fill-mask"): Progress(stage="complete", reason=""),
-            ("described", "since"): Progress(stage="complete", reason=""),
+            ("roberta", "fill-mask"): Progress(stage="described", reason=""),
+            ("described", "since"): Progress(stage="described", reason=""),
         }
     )
     index = index_of(runs.read(runs.header(BERT, not_registered=missing)), survey)
@@ -163,11 +163,11 @@ def test_a_survey_says_how_far_each_unregistered_task_gets(runs: Any) -> None:
     assert row.progress == refused
     (roberta,) = index.not_registered
     assert [(task, str(progress)) for task, progress in roberta.tasks] == [
-        ("fill-mask", "scaffold finds a description without a question"),
+        ("fill-mask", "scaffold writes a description without a question"),
         ("multiple-choice", "None"),
     ]
     assert index.surveyed == (
-        ("scaffold finds a description without a question", 1),
+        ("scaffold writes a description without a question", 1),
         ("a tiny model builds", 1),
     )
 
