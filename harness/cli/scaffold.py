@@ -18,9 +18,11 @@ from harness.cli.scaffold_text import fixture_text, module_text
 from harness.configs.base import OnnxConfig
 from harness.configs.left_out import reasons_left_out
 from harness.errors import HarnessError, UsageError, one_line
+from harness.matrix.names import select
 from harness.records import CellReport
 
 if TYPE_CHECKING:
+    from harness.cli.scaffold_summary import Trial
     from harness.inference.proposal import Step
 
 OPSET = OnnxConfig.DEFAULT_ONNX_OPSET
@@ -48,6 +50,10 @@ def scaffold(
         typer.Option(
             "--output", metavar="DIR", help="Write to this folder instead of the checkout."
         ),
+    ] = None,
+    exporter: Annotated[
+        str | None,
+        typer.Option("--exporter", metavar="E", help="Exporters to judge: globs, comma-separated."),
     ] = None,
     until: Annotated[
         str | None,
@@ -94,11 +100,17 @@ def scaffold(
         require_new(architecture)
         paths = choose_paths(architecture, output)
         tasks = choose_tasks(architecture, task or (), like)
+        from harness.cli.scaffold_summary import Trial
         from harness.evidence.session import single_thread
+        from harness.exporters import exporters_that_honour
 
         status = 0
         with single_thread():  # two threads make a tiny model slower, and wait if a core is busy
-            for line in _scaffold(architecture, tasks, like=like, last=last, paths=paths):
+            honouring = exporters_that_honour(OPSET)
+            trial = Trial(OPSET, select(exporter, honouring, subject="exporter"))
+            for line in _scaffold(
+                architecture, tasks, like=like, last=last, paths=paths, trial=trial
+            ):
                 if isinstance(line, int):
                     status = line
                 else:
@@ -125,6 +137,7 @@ def _scaffold(
     like: str | None,
     last: Step | None,
     paths: ScaffoldPaths,
+    trial: Trial,
 ) -> Iterator[str | int]:
     """Yield the lines of all steps, and the exit status at last."""
     findings: list[Finding] = []
@@ -144,7 +157,7 @@ def _scaffold(
         yield from _refusal_lines(architecture, [t for t in tasks if t not in _tasks(clear)], clear)
         yield DOES_NOT_CONFORM
         return
-    yield from _write_and_try(Draft(architecture=architecture, findings=clear), paths)
+    yield from _write_and_try(Draft(architecture=architecture, findings=clear), paths, trial)
 
 
 def _tasks(findings: Sequence[Finding]) -> list[str]:
@@ -175,7 +188,7 @@ def _find(
     return Finding(proposal=found, likeness=likeness, tables=tables)
 
 
-def _write_and_try(draft: Draft, paths: ScaffoldPaths) -> Iterator[str | int]:
+def _write_and_try(draft: Draft, paths: ScaffoldPaths, trial: Trial) -> Iterator[str | int]:
     from harness.cli.scaffold_summary import (
         conforms_somehow,
         judge_kinds,
@@ -199,9 +212,9 @@ def _write_and_try(draft: Draft, paths: ScaffoldPaths) -> Iterator[str | int]:
     )
     yield from _next_steps(draft, paths)
     register_written(paths)
-    yield from store_tolerances(draft, OPSET)
+    yield from store_tolerances(draft, trial)
     reports: list[CellReport] = []
-    for report in judge_kinds(draft, OPSET):
+    for report in judge_kinds(draft, trial):
         reports.append(report)
         yield from summary_lines([report])
     yield from _to_read(draft, paths, reports)

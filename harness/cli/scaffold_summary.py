@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from harness.cli.common import load_descriptions
@@ -17,6 +18,14 @@ if TYPE_CHECKING:
     from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The opset and the exporters with which cells are judged."""
+
+    opset: int
+    exporters: Sequence[str]
+
+
 def register_written(paths: ScaffoldPaths) -> None:
     """Register the description from the files that were written."""
     importlib.invalidate_caches()
@@ -27,13 +36,13 @@ def register_written(paths: ScaffoldPaths) -> None:
         load_descriptions([paths.import_name])
 
 
-def store_tolerances(draft: Draft, opset: int) -> Iterator[str]:
+def store_tolerances(draft: Draft, trial: Trial) -> Iterator[str]:
     """Measure the tolerance of each task, store it with the tiny model, and yield what was done."""
     from harness.judge.proposals import ToleranceReport
     from harness.judge.stored_tolerances import store_proposals
     from harness.judge.tolerances import UnmeasuredCell
 
-    measured = [_measured(draft, task, opset) for task in draft.tasks]
+    measured = [_measured(draft, task, trial) for task in draft.tasks]
     report = ToleranceReport(cells=measured, is_complete=True)
     _, written = store_proposals(report)
     for path, atols in written.items():
@@ -43,27 +52,24 @@ def store_tolerances(draft: Draft, opset: int) -> Iterator[str]:
             yield f"no tolerance of {one.cell.task} was measured: {one.message}"
 
 
-def _measured(draft: Draft, task: str, opset: int) -> MeasuredCell | UnmeasuredCell:
+def _measured(draft: Draft, task: str, trial: Trial) -> MeasuredCell | UnmeasuredCell:
     """Measure a task with the first exporter whose file runs; the quickest is tried first."""
-    from harness.exporters import exporters_that_honour
     from harness.judge.tolerances import MeasuredCell, measure_cell
 
-    exporters = sorted(exporters_that_honour(opset), key=_QUICKEST.__ne__)
-    for exporter in exporters:
-        found = measure_cell(_cell(draft, task, opset, exporter), count=_EXAMPLES)
+    for exporter in sorted(trial.exporters, key=_QUICKEST.__ne__):
+        found = measure_cell(_cell(draft, task, trial.opset, exporter), count=_EXAMPLES)
         if isinstance(found, MeasuredCell):
             break
     return found
 
 
-def judge_kinds(draft: Draft, opset: int) -> Iterator[CellReport]:
-    """Judge one task of each kind, with and without a past, with each exporter of the opset."""
-    from harness.exporters import exporters_that_honour
+def judge_kinds(draft: Draft, trial: Trial) -> Iterator[CellReport]:
+    """Judge one task of each kind, with and without a past, with each exporter of the trial."""
     from harness.judge import judge_cell
 
     for task in kinds_of_tasks(draft.tasks):
-        for exporter in exporters_that_honour(opset):
-            yield judge_cell(_cell(draft, task, opset, exporter), profile="smoke")
+        for exporter in trial.exporters:
+            yield judge_cell(_cell(draft, task, trial.opset, exporter), profile="smoke")
 
 
 def kinds_of_tasks(tasks: Sequence[str]) -> tuple[str, ...]:

@@ -16,9 +16,11 @@ import pytest
 from harness import TasksManager
 from harness.configs import config_modules, plugins
 from harness.records import Outcome, read_run
+from tests.gate import full
 
 ROOT = Path(__file__).parents[2]
-ROBERTA = ("scaffold", "roberta", "--like", "bert", "--task", "fill-mask")
+ONE_EXPORTER = ("--exporter", "torchscript")
+ROBERTA = ("scaffold", "roberta", "--like", "bert", "--task", "fill-mask", *ONE_EXPORTER)
 KEPT = ("__init__", "bert", "llama", "vit")
 """The modules of a checkout in which RoBERTa and Mistral are new."""
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "*~*.json", "*.toml", "*.cells")
@@ -116,7 +118,7 @@ def test_its_cells_run_without_an_edit(
     checkout: Path,
     tmp_path: Path,
 ) -> None:
-    arguments = ("scaffold", architecture, "--like", like, "--task", task)
+    arguments = ("scaffold", architecture, "--like", like, "--task", task, *ONE_EXPORTER)
     result = run_process(*arguments, "--output", tmp_path, PYTHONPATH=str(checkout))
     assert result.status == 0, result.out + result.err
     module, fixture = f"{architecture}_onnx_config.py", f"fixtures/models/{architecture}.json"
@@ -182,6 +184,7 @@ def test_nothing_is_overwritten(existing: str, run: Any, tmp_path: Path) -> None
         (["distilbert", "--like", "bert"], "registered already"),
         (["trocr", "--like", "bert"], "text-generation"),
         (["roberta", "--like", "bert", "--config-module", "no_such_module"], "no_such_module"),
+        (["roberta", "--like", "bert", "--exporter", "dynam"], "did you mean dynamo"),
         ([], "ARCHITECTURE"),
     ],
 )
@@ -225,12 +228,18 @@ def test_a_step_alone_is_shown_and_nothing_is_written(run: Any, tmp_path: Path) 
     run("scaffold", "segformer", "--until", "fed", "--output", tmp_path).assert_refused("--until")
 
 
+@pytest.mark.parametrize("exporters", [ONE_EXPORTER, pytest.param((), marks=full, id="all")])
 def test_what_no_description_says_is_written_as_a_class(
-    run_process: Any, outcomes: Any, checkout: Path, tmp_path: Path
+    exporters: tuple[str, ...], run_process: Any, outcomes: Any, checkout: Path, tmp_path: Path
 ) -> None:
     task = ("--task", "image-classification")
     result = run_process(
-        "scaffold", "segformer", *task, "--output", tmp_path, PYTHONPATH=str(checkout)
+        "scaffold",
+        "segformer",
+        *(*task, *exporters),
+        "--output",
+        tmp_path,
+        PYTHONPATH=str(checkout),
     )
     assert result.status == 0, result.out + result.err
     module = tmp_path / "segformer_onnx_config.py"
