@@ -18,8 +18,9 @@ from harness.errors import one_line
 from harness.evidence.float64 import float64_by_default, float64_copy
 from harness.evidence.reference import calling, to_float64
 from harness.inference.experiments.cache_tensors import Held, is_cache_output, tensors_of
-from harness.inference.experiments.eager_model import EagerModel, cache_in, tensor_outputs
+from harness.inference.experiments.eager_model import EagerModel, cache_in
 from harness.inference.experiments.inferred_axes import InferredAxes, InferredAxis
+from harness.inference.tensor_outputs import tensor_outputs
 
 if TYPE_CHECKING:
     import torch

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from harness.inference.experiments.cache_tensors import (
     name_of,
     tensors_of,
 )
+from harness.inference.tensor_outputs import tensor_outputs
 
 if TYPE_CHECKING:
     import torch
@@ -65,21 +66,3 @@ def cache_in(result: Any) -> Any | None:
     """Return the cache among the fields of a result, or None."""
     values = result.values() if hasattr(result, "values") else ()
     return next((value for value in values if is_cache(value)), None)
-
-
-def tensor_outputs(result: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
-    """Yield name and tensor of each field of a result, nested ones as `outer.inner`.
-
-    Names are the fields of transformers' ModelOutput; elements of tuples have their number.
-    Caches are left out.
-    """
-    import torch
-
-    if isinstance(result, torch.Tensor):
-        yield name or "output", result
-    elif isinstance(result, Mapping):
-        for field, value in result.items():
-            yield from tensor_outputs(value, f"{name}.{field}" if name else str(field))
-    elif isinstance(result, (list, tuple)):
-        for number, value in enumerate(result):
-            yield from tensor_outputs(value, f"{name}.{number}" if name else str(number))

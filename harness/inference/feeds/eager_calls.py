@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 
 from harness.evidence.fresh_state import fresh_state
+from harness.inference.tensor_outputs import tensor_outputs
 
 Outputs = Mapping[str, torch.Tensor]
 _NOISE = 1e-6
@@ -23,7 +24,7 @@ def call(model: Any, feed: Mapping[str, torch.Tensor], *, seed: int = 0) -> dict
     with torch.no_grad(), fresh_state(model), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         outputs = model(**{name: tensor.clone() for name, tensor in feed.items()})
-    return dict(_tensors(outputs, ""))
+    return dict(tensor_outputs(outputs))
 
 
 def are_finite(outputs: Outputs) -> bool:
@@ -62,14 +63,3 @@ def _moved(one: torch.Tensor, other: torch.Tensor | None) -> float:
         return 0.0
     difference = float((one[both] - other[both]).abs().max())
     return difference / max(float(one[both].abs().max()), 1e-9)
-
-
-def _tensors(value: Any, path: str) -> Iterator[tuple[str, torch.Tensor]]:
-    if isinstance(value, torch.Tensor):
-        yield path or "output", value
-    elif isinstance(value, Mapping):
-        for name, one in value.items():
-            yield from _tensors(one, f"{path}.{name}" if path else str(name))
-    elif isinstance(value, list | tuple):
-        for place, one in enumerate(value):
-            yield from _tensors(one, f"{path}.{place}" if path else str(place))
