@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from harness.configs.dummy_inputs import DummyVisionInputGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextAndVisionOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
@@ -39,9 +40,10 @@ class DummyCLIPTextInputGenerator(DummyTextInputGenerator):
         return tensor
 
 
-@register(
-    "clip", tasks=("feature-extraction", "image-classification", "zero-shot-image-classification")
-)
+TASKS = ("feature-extraction", "image-classification", "zero-shot-image-classification")
+
+
+@register("clip", tasks=TASKS)
 class CLIPOnnxConfig(TextAndVisionOnnxConfig):
     """CLIP. Eager refuses any image that is not `image_size` squared, so of the axes of
     `pixel_values` only the batch is dynamic.
@@ -52,3 +54,9 @@ class CLIPOnnxConfig(TextAndVisionOnnxConfig):
     """
 
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyCLIPTextInputGenerator, DummyVisionInputGenerator)
+
+
+register_rows(
+    CLIPOnnxConfig,
+    Row("siglip", "Siglip", TASKS, "pools a text at its last token, an image by attention"),
+)
