@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.cache_layout import CacheEntry, state
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.replaced_functions import calling_instead
 
@@ -21,7 +22,18 @@ class ScansChunks(TextRecurrentDecoderOnnxConfig):
     @property
     def chunk_size(self) -> int:
         """Tokens of a chunk."""
-        return int(self.config.chunk_size)
+        return int(self.config.mamba_chunk_size)
+
+    def states(self, layer: int) -> Iterator[CacheEntry]:
+        """Yield the states of a layer: of its convolution and of its recurrence.
+
+        Their sizes are the settings `mamba_...`, as in models that have other layers too.
+        """
+        config = self.config
+        heads = (config.mamba_n_heads, config.mamba_d_head)
+        channels = heads[0] * heads[1] + 2 * config.mamba_n_groups * config.mamba_d_state
+        yield state(layer, "conv", "conv_states[0]", (channels, config.mamba_d_conv))
+        yield state(layer, "recurrent", "recurrent_states[0]", (*heads, config.mamba_d_state))
 
     @property
     def axis_landmarks(self) -> Mapping[str, Sequence[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.configs.architectures.chunked_scans import ScansChunks
-from harness.configs.cache_layout import CacheEntry, keys_and_values, state
+from harness.configs.cache_layout import CacheEntry, keys_and_values
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
@@ -17,15 +17,7 @@ class FalconH1OnnxConfig(ScansChunks):
     TAKES_POSITIONS = True
 
     @property
-    def chunk_size(self) -> int:
-        return int(self.config.mamba_chunk_size)
-
-    @property
     def layers_cache(self) -> Iterator[CacheEntry]:
-        config = self.config
-        heads = (config.mamba_n_heads, config.mamba_d_head)
-        channels = heads[0] * heads[1] + 2 * config.mamba_n_groups * config.mamba_d_state
-        for layer in range(config.num_hidden_layers):
+        for layer in range(self.config.num_hidden_layers):
             yield from keys_and_values(layer, {0: "batch_size", 2: self.past_axis})
-            yield state(layer, "conv", "conv_states[0]", (channels, config.mamba_d_conv))
-            yield state(layer, "recurrent", "recurrent_states[0]", (*heads, config.mamba_d_state))
+            yield from self.states(layer)
