@@ -84,8 +84,8 @@ def scaffold(
     class. Nothing is written while a question is open, an input moves nothing, or eager PyTorch
     does not agree with the description.
 
-    With `--report`, writes how far a tiny model and a feed are found by rules for each architecture
-    and task without a description. An interrupted report goes on where it ended.
+    With `--report`, writes how far the steps get for each architecture and task without a
+    description, and what stops them. An interrupted report goes on where it ended.
     """
     if (report is None) == (architecture is None):
         raise UsageError("scaffold: give either an ARCHITECTURE or --report FILE")

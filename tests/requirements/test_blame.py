@@ -21,6 +21,7 @@ from harness.requirements._module_comparison import ModuleComparison
 from harness.requirements._node_comparison import VANISHES, NodeComparison
 from tests.faults.library import description_kinds as wrong
 from tests.faults.library.runtime import REAL
+from tests.requirements.changed_weights import change_weight
 
 BERT, GPT2 = ("bert", "text-classification"), ("gpt2", "text-generation-with-past")
 NEITHER_AGREES = (
@@ -150,14 +151,6 @@ def test_no_kernel_is_blamed_if_the_declared_input_shape_is_wrong(
     assert "Got invalid dimensions for input" in record.message
     assert record.blame == "exporter"
     assert NEITHER_AGREES in record.message.splitlines()
-
-
-def change_weight(model: onnx.ModelProto) -> None:
-    """Reverse the biases of the last layer."""
-    name = "layer.1.output.dense.bias"
-    weight = next(tensor for tensor in model.graph.initializer if tensor.name.endswith(name))
-    reverse = numpy_helper.to_array(weight)[::-1].copy()
-    weight.CopyFrom(numpy_helper.from_array(reverse, weight.name))
 
 
 def test_the_exporter_is_blamed_if_no_evaluation_is_right(

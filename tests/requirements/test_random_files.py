@@ -5,24 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import onnx
 import pytest
 import torch
-from onnx import numpy_helper
 
 from harness import CellReport, Outcome
 from harness.evidence.sides import PartEvidence
 from harness.requirements.shared.blame import NOT_DETERMINISTIC
+from tests.requirements.changed_weights import change_weight
 
 CheckEdited = Callable[..., CellReport]
 Arrays = Mapping[str, np.ndarray]
-
-
-def reverse_biases(model: onnx.ModelProto) -> None:
-    name = "layer.1.output.dense.bias"
-    weight = next(tensor for tensor in model.graph.initializer if tensor.name.endswith(name))
-    reverse = numpy_helper.to_array(weight)[::-1].copy()
-    weight.CopyFrom(numpy_helper.from_array(reverse, weight.name))
 
 
 def test_no_module_is_named_if_a_second_run_agrees(
@@ -38,7 +30,7 @@ def test_no_module_is_named_if_a_second_run_agrees(
         return part.eager({name: torch.from_numpy(array) for name, array in feed.items()})
 
     monkeypatch.setattr(PartEvidence, "run", run_wrongly_once)
-    report = check_edited(reverse_biases, requirements=["agreement"], profile="smoke")
+    report = check_edited(change_weight, requirements=["agreement"], profile="smoke")
     (record,) = report.records
     assert record.outcome is Outcome.FAILED
     assert record.blame == NOT_DETERMINISTIC.layer
