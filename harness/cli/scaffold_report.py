@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from harness.cli.survey_processes import Pair, examine
 from harness.configs.unregistered import not_registered
 from harness.errors import UsageError
 from harness.files import write_atomically
-
-Pair = tuple[str, str]
-
-SECONDS = 120
-"""CPU seconds of one pair."""
-_WAIT = 600
-"""Seconds that a pair may take on a machine that is busy with other work."""
-_MEMORY = 6 << 30
-_CHILD = "harness.cli.survey_child"
 
 
 def undescribed_pairs(sample: int | None, seed: int) -> list[Pair]:
@@ -53,55 +42,17 @@ def known_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def survey(pairs: Sequence[Pair], path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the line of each pair: from the file if it is there, else examined and appended.
+    """Yield the lines of pairs: first the ones in the file, then each other one when it is ready.
 
-    Each pair is examined in a process of its own, so that it may hang or run out of memory.
+    The file has each line as soon as it is yielded.
     """
     known = {(line["architecture"], line["task"]): line for line in known_lines(path)}
     write_atomically(path, "".join(json.dumps(line) + "\n" for line in known.values()))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([_CHILD])
-    for pair in pairs:
-        line = known.get(pair)
-        if line is None:
-            line = _examine(context, pair)
-            with path.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(line) + "\n")
+    yield from (known[pair] for pair in pairs if pair in known)
+    for line in examine([pair for pair in pairs if pair not in known]):
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line) + "\n")
         yield line
-
-
-def _examine(context: ForkServerContext, pair: Pair) -> dict[str, Any]:
-    from harness.cli.survey_child import send_lines
-
-    receiving, sending = context.Pipe(duplex=False)
-    limits = {"seconds": SECONDS, "memory": _MEMORY}
-    child = context.Process(target=send_lines, args=(*pair, sending), kwargs=limits)
-    child.start()
-    sending.close()
-    line: dict[str, Any] = {
-        "architecture": pair[0],
-        "task": pair[1],
-        "modality": "other",
-        "stage": "nothing",
-        "seconds": SECONDS,
-    }
-    deadline = time.monotonic() + _WAIT
-    try:
-        while receiving.poll(max(0.0, deadline - time.monotonic())):
-            line = json.loads(receiving.recv())
-        child.kill()
-    except EOFError:  # the child has ended
-        pass
-    child.join()
-    return line if child.exitcode == 0 else {**line, **_cut_off(child.exitcode)}
-
-
-def _cut_off(status: int | None) -> dict[str, str]:
-    from harness.inference.stops import Stop
-
-    details = f"the process ended with status {status}"
-    reason = f"{Stop.RESOURCES.value}: {details}"
-    return {"reason": reason, "stop": Stop.RESOURCES.name, "details": details}
 
 
 def summary_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from harness.cli import scaffold_report
+from harness.cli import survey_processes
 from harness.cli.scaffold_report import summary_lines, survey, undescribed_pairs
 from harness.inference.survey import modality, survey_lines
 
@@ -44,7 +44,7 @@ def test_an_interrupted_survey_goes_on_and_a_pair_that_takes_too_long_is_a_line(
     path = tmp_path / "survey.jsonl"
     known: dict[str, Any] = {"architecture": COMPLETE[0], "task": COMPLETE[1], "stage": "runs"}
     path.write_text(json.dumps(known) + "\n" + '{"architecture": "cut off', encoding="utf-8")
-    monkeypatch.setattr(scaffold_report, "_WAIT", 0.0)
+    monkeypatch.setattr(survey_processes, "_WAIT", 0.0)
     lines = list(survey([COMPLETE, STOPPING], path))
     assert lines[0] == known
     assert (lines[1]["stop"], lines[1]["architecture"]) == ("RESOURCES", "bark")
