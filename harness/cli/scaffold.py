@@ -22,7 +22,6 @@ from harness.matrix.names import select
 from harness.records import CellReport
 
 if TYPE_CHECKING:
-    from harness.cli.scaffold_summary import Trial
     from harness.inference.proposal import Step
 
 OPSET = OnnxConfig.DEFAULT_ONNX_OPSET
@@ -100,16 +99,14 @@ def scaffold(
         require_new(architecture)
         paths = choose_paths(architecture, output)
         tasks = choose_tasks(architecture, task or (), like)
-        from harness.cli.scaffold_summary import Trial
         from harness.evidence.session import single_thread
-        from harness.exporters import exporters_that_honour
+        from harness.exporters import exporter_names
 
+        chosen = select(exporter, exporter_names(), subject="exporter")
         status = 0
         with single_thread():  # two threads make a tiny model slower, and wait if a core is busy
-            honouring = exporters_that_honour(OPSET)
-            trial = Trial(OPSET, select(exporter, honouring, subject="exporter"))
             for line in _scaffold(
-                architecture, tasks, like=like, last=last, paths=paths, trial=trial
+                architecture, tasks, like=like, last=last, paths=paths, exporters=chosen
             ):
                 if isinstance(line, int):
                     status = line
@@ -137,7 +134,7 @@ def _scaffold(
     like: str | None,
     last: Step | None,
     paths: ScaffoldPaths,
-    trial: Trial,
+    exporters: Sequence[str],
 ) -> Iterator[str | int]:
     """Yield the lines of all steps, and the exit status at last."""
     findings: list[Finding] = []
@@ -157,7 +154,7 @@ def _scaffold(
         yield from _refusal_lines(architecture, [t for t in tasks if t not in _tasks(clear)], clear)
         yield DOES_NOT_CONFORM
         return
-    yield from _write_and_try(Draft(architecture=architecture, findings=clear), paths, trial)
+    yield from _write_and_try(Draft(architecture=architecture, findings=clear), paths, exporters)
 
 
 def _tasks(findings: Sequence[Finding]) -> list[str]:
@@ -188,8 +185,11 @@ def _find(
     return Finding(proposal=found, likeness=likeness, tables=tables)
 
 
-def _write_and_try(draft: Draft, paths: ScaffoldPaths, trial: Trial) -> Iterator[str | int]:
+def _write_and_try(
+    draft: Draft, paths: ScaffoldPaths, exporters: Sequence[str]
+) -> Iterator[str | int]:
     from harness.cli.scaffold_summary import (
+        Trial,
         conforms_somehow,
         judge_kinds,
         register_written,
@@ -198,6 +198,7 @@ def _write_and_try(draft: Draft, paths: ScaffoldPaths, trial: Trial) -> Iterator
     )
     from harness.cli.scaffold_trial import try_on_eager
 
+    trial = Trial.of(OPSET, exporters)
     draft, problems = try_on_eager(draft)
     if problems:
         yield from problems

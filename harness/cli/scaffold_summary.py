@@ -12,6 +12,7 @@ from harness.cli.common import load_descriptions
 from harness.cli.scaffold_draft import Draft
 from harness.cli.scaffold_files import ScaffoldPaths
 from harness.configs.task_table import WITH_PAST
+from harness.errors import UsageError
 from harness.records import CellId, CellReport, Outcome
 
 if TYPE_CHECKING:
@@ -24,6 +25,22 @@ class Trial:
 
     opset: int
     exporters: Sequence[str]
+
+    @classmethod
+    def of(cls, opset: int, exporters: Sequence[str]) -> Trial:
+        """Return the trial with the exporters that honour the opset.
+
+        Raises UsageError if none of them does.
+        """
+        from harness.exporters import get_exporter
+
+        honouring = tuple(name for name in exporters if opset in get_exporter(name).opsets)
+        if not honouring:
+            raise UsageError(
+                f"--exporter: none of {', '.join(exporters)} honours opset {opset} with the "
+                "installed versions; choose another"
+            )
+        return cls(opset, honouring)
 
 
 def register_written(paths: ScaffoldPaths) -> None:
