@@ -31,6 +31,7 @@ def test_rotary_without_position_ids_is_refused_at_batch_2() -> None:
     ) in agreement.message
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "cell", ["llama/text-classification/opset18/dynamo", "llama/text-generation/opset23/dynamo"]
 )

@@ -28,7 +28,13 @@ T5 = "t5/text2text-generation-with-past/opset18/torchscript"
 FEW = 5
 
 
-@pytest.fixture(scope="module", params=[BERT, T5], ids=["one part", "three parts"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(BERT, id="one part"),
+        pytest.param(T5, id="three parts", marks=pytest.mark.full),
+    ],
+)
 def measured(request: pytest.FixtureRequest) -> MeasuredCell:
     found = measure_cell(CellId.parse(request.param), count=FEW, seed=3)
     assert isinstance(found, MeasuredCell)
