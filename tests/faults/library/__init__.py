@@ -18,6 +18,7 @@ from tests.faults.library import (
     equivalents,
     exporters,
     runtime,
+    vision,
 )
 from tests.faults.library.core import Benign, Family, Fault, first_refusal, judge_fault
 from tests.faults.library.subjects import Bench, Subject
@@ -48,6 +49,7 @@ FAULTS: tuple[Fault, ...] = (
     *exporters.FAULTS,
     *descriptions.FAULTS,
     *runtime.FAULTS,
+    *vision.FAULTS,
     *equivalents.FAULTS,
 )
 BENIGN: tuple[Benign, ...] = benign.BENIGN

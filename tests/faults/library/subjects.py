@@ -46,6 +46,8 @@ T5 = Subject("t5", "text2text-generation-with-past")
 VIT = Subject("vit", "image-classification")
 WHISPER = Subject("whisper", "automatic-speech-recognition-with-past")
 CLIP = Subject("clip", "feature-extraction")
+SWIN = Subject("swin", "feature-extraction")
+DETR = Subject("detr", "object-detection")
 LONGROPE = Subject("phi3", GENERATION, variant="longrope")
 DYNAMIC = Subject("llama", GENERATION, variant="dynamic")
 
