@@ -1,10 +1,12 @@
-"""PatchTST."""
+"""PatchTST, and PatchTSMixer, which mixes the same patches without attention."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from harness.configs.base import NamedAxes
 from harness.configs.middle_end import SeriesOnnxConfig
 from harness.configs.replaced_functions import replace_forward
 from harness.configs.tasks import register
@@ -30,20 +32,36 @@ class PatchTSTOnnxConfig(SeriesOnnxConfig):
     MODEL_CLASSES: ClassVar[Mapping[str, str]] = {
         "time-series-forecasting": "PatchTSTForPrediction"
     }
+    PATCHIFIER: ClassVar[str] = "PatchTSTPatchify"
+    """The class of the module that cuts a series into patches."""
 
     def __init__(self, config: Any, task: str = "feature-extraction") -> None:
         super().__init__(config, task)
         loss = getattr(config, "loss", "mse")
         if self.task in _HEADS and loss != "mse":
             raise UsageError(
-                f"patchtst with loss={loss!r}: {self.task} returns the parameters of a "
+                f"{config.model_type} with loss={loss!r}: {self.task} returns the parameters of a "
                 "distribution, several tensors under one name; expected loss='mse'"
             )
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Cut patches along the last axis: TorchScript puts them on a wrong axis if `unfold` has a
         negative dimension."""
-        return replace_forward(model, "PatchTSTPatchify", _patches)
+        return replace_forward(model, self.PATCHIFIER, _patches)
+
+
+@register("patchtsmixer", tasks=("feature-extraction", "time-series-classification", *_HEADS))
+class PatchTSMixerOnnxConfig(PatchTSTOnnxConfig):
+    """PatchTSMixer. Its classifier returns its logits under the name of a forecast."""
+
+    MODEL_CLASSES = {"time-series-forecasting": "PatchTSMixerForPrediction"}
+    PATCHIFIER = "PatchTSMixerPatchify"
+
+    @property
+    def outputs(self) -> NamedAxes:
+        if self.task == "time-series-classification":
+            return OrderedDict(prediction_outputs={0: "batch_size"})
+        return super().outputs
 
 
 def _patches(patchifier: Any, past_values: torch.Tensor) -> torch.Tensor:
