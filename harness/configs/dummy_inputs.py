@@ -180,11 +180,12 @@ class DummyVisionInputGenerator(DummyInputGenerator):
     MODALITY = "vision"
 
     def generate(self, name: str, dims: Dims) -> torch.Tensor:
-        height, width = self.normalized_config.image_height_width
-        channels = self.normalized_config.num_channels
-        return self._normal(
-            (dims[0], dims.get(1, channels), dims.get(2, height), dims.get(3, width))
-        )
+        config = self.normalized_config
+        channels = dims.get(1, config.num_channels)
+        if {2, 3} <= dims.keys():  # then a configuration may well state no size
+            return self._normal((dims[0], channels, dims[2], dims[3]))
+        height, width = config.image_height_width
+        return self._normal((dims[0], channels, dims.get(2, height), dims.get(3, width)))
 
 
 class DummySeriesInputGenerator(DummyInputGenerator):
