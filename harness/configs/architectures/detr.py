@@ -1,4 +1,4 @@
-"""DETR."""
+"""DETR and its relatives that attend to one feature map."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axis_space import AxisRange
+from harness.configs.base import NamedAxes
+from harness.configs.block_images import draw_blocks
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
 from harness.configs.replaced_functions import replace_forward
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -17,10 +20,13 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-_BLOCK = 8
-"""Height and width of a block of one colour, in pixels."""
-
 _STAGES = range(4)
+_CONV_ENCODERS = ("DetrConvEncoder", "ConditionalDetrConvEncoder", "TableTransformerConvEncoder")
+"""Classes that return the features of a backbone and their masks."""
+
+_PIXELS_OF_MASK = 4
+"""Pixels of a place of a mask, whose size is that of the first stage of the backbone."""
+
 _LEARNED_POSITIONS = 50
 """Rows of the table of learned positions (`DetrLearnedPositionEmbedding`)."""
 
@@ -46,14 +52,9 @@ class DummyPaddedImageInputGenerator(FeedGenerator):
         return {"pixel_values": self._pixels(request), "pixel_mask": mask}
 
     def _pixels(self, request: FeedRequest) -> torch.Tensor:
-        """Return blocks of colour with noise: convolutions would average noise alone away."""
         batch, height, width = self._shape(request)
         channels = self.normalized_config.num_channels
-        blocks = self._normal((batch, channels, height // _BLOCK + 1, width // _BLOCK + 1))
-        for axis in (2, 3):
-            blocks = blocks.repeat_interleave(_BLOCK, dim=axis)
-        noise = self._normal((batch, channels, height, width))
-        return 2 * blocks[:, :, :height, :width] + noise
+        return draw_blocks(self._normal, (batch, channels, height, width))
 
     def _mask(self, request: FeedRequest) -> torch.Tensor:
         import torch
@@ -69,7 +70,7 @@ class DummyPaddedImageInputGenerator(FeedGenerator):
         return dims[0], dims[2], dims[3]
 
 
-@register("detr", tasks=("feature-extraction", "object-detection"))
+@register("detr", tasks=("feature-extraction", "image-segmentation", "object-detection"))
 class DetrOnnxConfig(VisionOnnxConfig):
     """DETR: a fixed number of queries looks for objects in images of any size.
 
@@ -86,6 +87,14 @@ class DetrOnnxConfig(VisionOnnxConfig):
             "pixel_values": {0: "batch_size", 2: "height", 3: "width"},
             "pixel_mask": {0: "batch_size", 1: "height", 2: "width"},
         }
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        for axis, name in ((2, "height"), (3, "width")):
+            if "pred_masks" in outputs:
+                outputs["pred_masks"][axis] = f"ceil({name} / {_PIXELS_OF_MASK})"
+        return outputs
 
     @property
     def stride(self) -> int:
@@ -117,7 +126,26 @@ class DetrOnnxConfig(VisionOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Pick the pixels of the small mask by index. `Resize` to a size divides by a rounded scale
         in ONNX Runtime 1.32: of 28 pixels for 4 positions it takes number 6 and not 7."""
-        return replace_forward(model, "DetrConvEncoder", _features_and_masks)
+        for kind in _CONV_ENCODERS:
+            replace_forward(model, kind, _features_and_masks)
+        return model
+
+
+register_rows(
+    DetrOnnxConfig,
+    Row(
+        "conditional_detr",
+        "ConditionalDetr",
+        ("feature-extraction", "object-detection"),
+        "queries have a reference point, whose sines the cross-attention sees apart from contents",
+    ),
+    Row(
+        "table-transformer",
+        "TableTransformer",
+        ("feature-extraction", "object-detection"),
+        "norms come before attention, and a last one follows the encoder",
+    ),
+)
 
 
 def _features_and_masks(
