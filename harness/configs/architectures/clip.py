@@ -1,13 +1,17 @@
-"""CLIP."""
+"""CLIP and its relatives: dual encoders of texts and images."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from harness.configs.architectures.roberta import NO_TOKEN_TYPES, NormalizedRobertaConfig
 from harness.configs.dummy_inputs import DummyVisionInputGenerator
-from harness.configs.feed_generators import Dims
+from harness.configs.feed_generators import Dims, FeedGenerators
 from harness.configs.middle_end import TextAndVisionOnnxConfig
+from harness.configs.normalized_config import NormalizedTextAndVisionConfig, NormalizedTextConfig
 from harness.configs.rows import Row, register_rows
+from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
@@ -40,6 +44,7 @@ class DummyCLIPTextInputGenerator(DummyTextInputGenerator):
         return tensor
 
 
+SCORING_TASKS = ("feature-extraction", "zero-shot-image-classification")
 TASKS = ("feature-extraction", "image-classification", "zero-shot-image-classification")
 
 
@@ -53,10 +58,40 @@ class CLIPOnnxConfig(TextAndVisionOnnxConfig):
     of `zero-shot-image-classification` the other.
     """
 
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyCLIPTextInputGenerator, DummyVisionInputGenerator)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (
+        DummyCLIPTextInputGenerator,
+        DummyVisionInputGenerator,
+    )
 
 
 register_rows(
     CLIPOnnxConfig,
+    Row("metaclip_2", "MetaClip2", TASKS, "pools at the end token, also where its id is 2"),
     Row("siglip", "Siglip", TASKS, "pools a text at its last token, an image by attention"),
 )
+
+
+@register("chinese_clip", tasks=SCORING_TASKS)
+class ChineseCLIPOnnxConfig(TextAndVisionOnnxConfig):
+    """Chinese-CLIP: a BERT reads the texts, and its first token stands for a text."""
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        inputs = super().inputs
+        return {**inputs, "token_type_ids": dict(inputs["input_ids"])}
+
+
+class NormalizedAltCLIPConfig(NormalizedTextAndVisionConfig):
+    """AltCLIP: its texts have the positions of RoBERTa."""
+
+    @property
+    def text_config(self) -> NormalizedTextConfig:
+        return NormalizedRobertaConfig(super().text_config.config)
+
+
+@register("altclip", tasks=SCORING_TASKS)
+class AltCLIPOnnxConfig(TextAndVisionOnnxConfig):
+    """AltCLIP: an XLM-RoBERTa reads the texts, and its first token stands for a text."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedAltCLIPConfig
+    OMITTED_INPUTS = NO_TOKEN_TYPES
