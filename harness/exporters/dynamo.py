@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace
+from harness.exporters._derived_axes import names_of_derived_axes
 from harness.exporters._rotary import DYNAMIC
 from harness.exporters._sharing import SharedTracesMixin
 from harness.exporters._torch import Target, TorchExporter
@@ -49,6 +50,9 @@ class DynamoExporter(SharedTracesMixin, TorchExporter):
                 verbose=False,
             )
             assert exported is not None  # torch.onnx.export returns a program when dynamo is on
+            derived = names_of_derived_axes(exported.model.graph.outputs, config)
+            if derived:
+                exported.rename_axes(derived)
             exported.save(target.path)
 
         if self._traces is None:
