@@ -16,15 +16,12 @@ import pytest
 from harness import TasksManager
 from harness.configs import config_modules, plugins
 from harness.records import Outcome, read_run
+from tests.cli.small_checkout import copy_small_checkout
 from tests.gate import full
 
 ROOT = Path(__file__).parents[2]
 ONE_EXPORTER = ("--exporter", "torchscript")
 ROBERTA = ("scaffold", "roberta", "--like", "bert", "--task", "fill-mask", *ONE_EXPORTER)
-KEPT = ("__init__", "bert", "llama", "vit")
-"""The modules of a checkout in which RoBERTa and Mistral are new."""
-LEFT_OUT = shutil.ignore_patterns("__pycache__", "*~*.json", "*.toml", "*.cells")
-"""Expectations are left out: they name architectures that the small checkout lacks."""
 REGISTERED = frozenset({"bert", "distilbert", "gpt2", "llama", "t5", "vit"})
 
 
@@ -39,20 +36,7 @@ def _few_are_registered() -> None:
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout with few architectures. Tests that write to it copy it first."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in ("harness", "reports", "conformance", "fixtures"):
-        shutil.copytree(ROOT / name, folder / name, ignore=LEFT_OUT)
-    for name in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / name, folder)
-    for module in (folder / "harness" / "configs" / "architectures").glob("*.py"):
-        if module.stem not in KEPT:
-            module.unlink()
-    llama = folder / "harness" / "configs" / "architectures" / "llama.py"
-    rows = llama.read_text(encoding="utf-8").splitlines(keepends=True)
-    llama.write_text("".join(row for row in rows if '"mistral"' not in row), encoding="utf-8")
-    for new in ("roberta", "mistral"):
-        (folder / "fixtures" / "models" / f"{new}.json").unlink()
-    return folder
+    return copy_small_checkout(tmp_path_factory.mktemp("checkout"))
 
 
 @pytest.fixture(autouse=True)
