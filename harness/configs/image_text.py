@@ -30,7 +30,7 @@ from harness.configs.normalized_config import (
     NormalizedTextConfig,
 )
 from harness.configs.seq2seq import DECODER_PART
-from harness.configs.task_table import WITH_PAST, Axes
+from harness.configs.task_table import WITH_PAST, Axes, base_task
 from harness.configs.text_inputs import DummyTextInputGenerator
 
 VISION_PART = "vision_encoder"
@@ -130,7 +130,8 @@ class ImageTextOnnxConfig(OnnxConfig):
     def parts(self) -> OrderedDict[str, OnnxConfig]:
         text = self.normalized_config.of_modality("text").config
         past = WITH_PAST if self._has_past else ""
-        decoder = self.DECODER_PART_CLASS(text, f"text-generation{past}")
+        base = "feature-extraction" if self._has_no_head else "text-generation"
+        decoder = self.DECODER_PART_CLASS(text, f"{base}{past}")
         return OrderedDict(
             {
                 VISION_PART: self._as_part(self.VISION_PART_CLASS(self.config)),
@@ -142,6 +143,10 @@ class ImageTextOnnxConfig(OnnxConfig):
     @property
     def _has_past(self) -> bool:
         return self.task.endswith(WITH_PAST)
+
+    @property
+    def _has_no_head(self) -> bool:
+        return base_task(self.task) == "feature-extraction"
 
     def _as_part(self, part: P) -> P:
         """Give a part the tolerance and the axis ranges of the whole."""
@@ -170,7 +175,11 @@ class ImageTextOnnxConfig(OnnxConfig):
 
     @property
     def outputs(self) -> NamedAxes:
-        return OrderedDict(logits={0: "batch_size", 1: self.token_axis})
+        return OrderedDict({self._output: {0: "batch_size", 1: self.token_axis}})
+
+    @property
+    def _output(self) -> str:
+        return "last_hidden_state" if self._has_no_head else "logits"
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
@@ -212,7 +221,7 @@ class ImageTextOnnxConfig(OnnxConfig):
         decoder = parts[DECODER_PART]
         known = {**feed, "inputs_embeds": embeddings, **_empty_cache(decoder, rows=len(ids))}
         steps = compose_steps(decoder, known, lambda _, step: run(DECODER_PART, step), ends)
-        return {"logits": steps["logits"]}
+        return {self._output: steps[self._output]}
 
 
 def _empty_cache(decoder: OnnxConfig, *, rows: int) -> Feed:

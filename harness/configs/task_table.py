@@ -230,3 +230,10 @@ SEQ2SEQ_TASKS = (
     "text2text-generation-with-past",
 )
 """Tasks of encoder-decoders from text to text."""
+
+IMAGE_TEXT_TASKS = (
+    "feature-extraction",
+    "image-text-to-text",
+    "image-text-to-text-with-past",
+)
+"""Tasks of decoders that read images beside text."""

@@ -9,6 +9,7 @@ from harness.configs.image_text import (
     ImageTextOnnxConfig,
     NormalizedImageTextConfig,
 )
+from harness.configs.task_table import IMAGE_TEXT_TASKS
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class LlavaImageEncoderPart(ImageEncoderPart):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Return the features of all images as one tensor: a list would have a fixed length."""
         inner: Any = model
-        inner.get_image_features = _BatchedFeatures(inner.model)
+        inner.get_image_features = _BatchedFeatures(inner.base_model)
         return model
 
 
@@ -55,7 +56,7 @@ class _BatchedFeatures:
         return BaseModelOutputWithPooling(pooler_output=features)
 
 
-@register("llava", tasks=("image-text-to-text", "image-text-to-text-with-past"))
+@register("llava", tasks=IMAGE_TEXT_TASKS)
 class LlavaOnnxConfig(ImageTextOnnxConfig):
     """LLaVA. Its towers take images of `image_size` squared only."""
 

@@ -13,7 +13,7 @@ from harness.configs.feed_generators import Dims, FeedGenerator, FeedRequest, Te
 from harness.configs.image_text import EmbeddingsDecoderPart, ImageTextOnnxConfig
 from harness.configs.image_text_inputs import DummyImageTextGenerator
 from harness.configs.normalized_config import NormalizedTextAndVisionConfig
-from harness.configs.task_table import Axes
+from harness.configs.task_table import IMAGE_TEXT_TASKS, Axes
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
 
@@ -175,7 +175,7 @@ class Qwen2VLImageEncoderPart(OnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Attend within each frame by a mask: eager splits the patches by a list of lengths."""
         whole: Any = model
-        visual = whole.model.visual
+        visual = whole.base_model.visual
         whole.get_image_features = functools.partial(_image_features, visual)
         for block in visual.blocks:
             block.attn.forward = functools.partial(_attend_within_frames, block.attn)
@@ -247,7 +247,7 @@ class Qwen2VLDecoderPart(EmbeddingsDecoderPart):
         return {**super().fixed_sizes, "position_ids": {0: DIRECTIONS}}
 
 
-@register("qwen2_vl", tasks=("image-text-to-text", "image-text-to-text-with-past"))
+@register("qwen2_vl", tasks=IMAGE_TEXT_TASKS)
 class Qwen2VLOnnxConfig(ImageTextOnnxConfig):
     """Qwen2-VL with images. The caller gives positions, as `get_rope_index` counts them."""
 
