@@ -1,19 +1,19 @@
-"""Swin."""
+"""Swin and its relatives, which attend within windows."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.configs.architectures.swin_windows import decide_by_arithmetic
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
 
@@ -64,9 +64,15 @@ class SwinOnnxConfig(VisionOnnxConfig):
         return self._positions if self.takes_any_size else None
 
     @property
+    def least_size(self) -> int:
+        """The smallest height and width in pixels, at which the last stage has a whole window."""
+        size, window = self.pixels_of_position, int(self.normalized_config.window_size)
+        return size * (window - 1) + 1
+
+    @property
     def axis_ranges(self) -> Mapping[str, AxisRange]:
         size, window = self.pixels_of_position, int(self.normalized_config.window_size)
-        low, high = size * (window - 1) + 1, size * (3 * window - 1)
+        low, high = self.least_size, size * (3 * window - 1)
         height = AxisRange(low, high, export=size * (window + 1) + 1)
         width = AxisRange(low, high, export=size * (2 * window) - 1)
         return {"height": height, "width": width, **super().axis_ranges}
@@ -80,103 +86,71 @@ class SwinOnnxConfig(VisionOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Decide paddings and shifts by arithmetic. In transformers they are branches in Python,
         which an export takes as for its own image; some keep their decision for later images."""
-        from transformers.models.swin import modeling_swin as swin
-
-        replaced: Mapping[type[Any], Mapping[str, Any]] = {
-            swin.SwinPatchEmbeddings: {"maybe_pad": _pad_to_patches},
-            swin.SwinPatchMerging: {"maybe_pad": _pad_to_pairs},
-            swin.SwinLayer: {
-                "cyclic_shift": _roll,
-                "get_attn_mask": _mask_of_regions,
-                "maybe_pad": _pad_to_windows,
-                "set_shift_and_window_size": _keep_shift_and_window,
-            },
-        }
-        for module in model.modules():
-            for name, function in replaced.get(type(module), {}).items():
-                vars(module)[name] = functools.partial(function, module)
-        return model
+        return decide_by_arithmetic(model)
 
 
-def _pad_to_patches(module: Any, pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Pad an image [batch, channels, height, width] to whole patches."""
-    from torch.nn.functional import pad
+class PaddedSwinOnnxConfig(SwinOnnxConfig):
+    """A Swin whose layers have the same shift for all images, and pad any image to whole windows.
 
-    rows, columns = module.patch_size
-    return pad(pixels, (0, _missing(width, columns), 0, _missing(height, rows)))
-
-
-def _pad_to_pairs(module: Any, features: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Pad features [batch, height, width, channels] to even sizes."""
-    from torch.nn.functional import pad
-
-    return pad(features, (0, 0, 0, _missing(width, 2), 0, _missing(height, 2)))
-
-
-def _pad_to_windows(
-    module: Any, features: torch.Tensor, height: int, width: int
-) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Pad features [batch, height, width, channels] to whole windows.
-
-    Also return a padding that is never 0, for the layer that asks whether to cut it off again.
+    The shift follows from `image_size` alone, so images of one pixel are read too.
     """
-    from torch.nn.functional import pad
 
-    window = module.window_size
-    padded = pad(features, (0, 0, 0, _missing(width, window), 0, _missing(height, window)))
-    return padded, (0, 0, 0, 1, 0, 1)
-
-
-def _missing(size: int, multiple: int) -> int:
-    return (size + multiple - 1) // multiple * multiple - size
+    @property
+    def least_size(self) -> int:
+        return 1
 
 
-def _keep_shift_and_window(module: Any, input_resolution: tuple[int, int]) -> None:
-    """Do nothing: eager refuses images that need a smaller window, and `_shift` knows the rest."""
+@register("swin2sr", tasks=("feature-extraction", "image-to-image"))
+class Swin2SROnnxConfig(PaddedSwinOnnxConfig):
+    """Swin2SR: enlarges images. No stage halves them, and its features are an image again.
 
-
-def _shift(module: Any, height: int, width: int) -> torch.Tensor:
-    """Return the shift of a layer as a tensor, for padded sizes: 0 for a single row of windows."""
-    import torch
-
-    last = torch.minimum(torch.arange(height)[-1], torch.arange(width)[-1])
-    return torch.where(last >= module.window_size, module.shift_size, 0)
-
-
-def _roll(module: Any, features: torch.Tensor, reverse: bool = False) -> torch.Tensor:
-    """Roll features [batch, height, width, channels] by the shift of the layer."""
-    import torch
-
-    if module.shift_size == 0:
-        return features
-    _, height, width, _ = features.shape
-    shift = _shift(module, height, width)
-    for axis, size in ((1, height), (2, width)):
-        places = torch.arange(size) + (-shift if reverse else shift)
-        places = torch.where(places >= size, places - size, places)
-        places = torch.where(places < 0, places + size, places)
-        features = features.index_select(axis, places)
-    return features
-
-
-def _mask_of_regions(
-    module: Any, height: int, width: int, dtype: torch.dtype, device: torch.device
-) -> torch.Tensor | None:
-    """Return -100 for pairs of positions in a window that rolling brought together, else 0.
-
-    The shape is [windows, positions, positions]. Without a shift, regions end where windows end.
+    It computes the size of the features before it pads the image, so eager refuses images that are
+    not whole windows; the processor pads them. A patch is one pixel for the same reason.
     """
-    import torch
-    from transformers.models.swin.modeling_swin import window_partition
 
-    if module.shift_size == 0:
-        return None
-    shift, window = _shift(module, height, width), module.window_size
-    rows, columns = (
-        (torch.arange(size) >= size - window).long() + (torch.arange(size) >= size - shift).long()
-        for size in (height, width)
-    )
-    regions = (3 * rows[:, None] + columns).to(dtype)[None, :, :, None]
-    of_windows = window_partition(regions, window).view(-1, window * window)
-    is_other = of_windows[:, None, :] != of_windows[:, :, None]
-    return torch.where(is_other, -100.0, 0.0).to(dtype)
+    @property
+    def pixels_of_position(self) -> int:
+        return 1
+
+    @property
+    def outputs(self) -> NamedAxes:
+        axes = {0: "batch_size", 2: "height", 3: "width"}
+        if self.task == "feature-extraction":
+            return NamedAxes(last_hidden_state=axes)
+        upscale = int(self.normalized_config.upscale)
+        enlarged = {axis: f"{upscale} * {axes[axis]}" for axis in (2, 3)}
+        return NamedAxes(reconstruction={**axes, **enlarged})
+
+    @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        window = int(self.normalized_config.window_size)
+        low, high = window, 6 * window
+        height = AxisRange(low, high, export=3 * window, step=window)
+        width = AxisRange(low, high, export=5 * window, step=window)
+        return {**super().axis_ranges, "height": height, "width": width}
+
+
+register_rows(
+    SwinOnnxConfig,
+    Row(
+        "donut-swin",
+        "DonutSwin",
+        ("feature-extraction", "image-classification"),
+        "the encoder of Donut, without a norm after the last stage",
+    ),
+)
+register_rows(
+    PaddedSwinOnnxConfig,
+    Row(
+        "maskformer-swin",
+        "MaskFormerSwin",
+        ("feature-extraction",),
+        "the backbone of MaskFormer; it never shrinks its windows to small images",
+    ),
+    Row(
+        "swinv2",
+        "Swinv2",
+        ("feature-extraction", "image-classification", "masked-im"),
+        "attention is by cosines, a small network computes its position bias, norms come last",
+    ),
+)
