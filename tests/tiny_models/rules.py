@@ -112,13 +112,19 @@ def _dropout(model: Any, config: Any) -> Iterator[Violation]:
     state = torch.random.get_rng_state()
     try:
         with torch.no_grad():
-            outputs = [model.train(mode)(**feed).to_tuple()[0] for mode in (False, True)]
+            outputs = [_first_tensor(model.train(mode)(**feed)) for mode in (False, True)]
     finally:
         model.eval()
         torch.random.set_rng_state(state)
     difference = float((outputs[0] - outputs[1]).abs().max())
     if not difference > 100 * config.atol:
         yield Violation("dropout", details=f"train mode differs by {difference:.3g}")
+
+
+def _first_tensor(outputs: Any) -> torch.Tensor:
+    """Return the first output, or the first map of a backbone."""
+    first = outputs.to_tuple()[0]
+    return first if isinstance(first, torch.Tensor) else first[0]
 
 
 def _feeds(config: Any) -> Iterator[Violation]:
