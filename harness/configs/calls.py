@@ -30,12 +30,18 @@ class Join(enum.Enum):
 class Result:
     """Where the result of a call holds an output.
 
-    `held` is a field of the result, or empty for the result itself. A list of tensors is joined
-    along the first axis by `join`.
+    `held` is a field of the result, or empty for the result itself; `logits.0` is the first member
+    of the field `logits`. A list of tensors is joined along the first axis by `join`.
     """
 
     held: str = ""
     join: Join = Join.CONCATENATE
+
+    @property
+    def path(self) -> tuple[str | int, ...]:
+        """The field, and the number of the member in it."""
+        steps = self.held.split(".") if self.held else ()
+        return tuple(int(step) if step.isdecimal() else step for step in steps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

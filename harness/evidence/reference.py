@@ -202,7 +202,9 @@ def _result(outputs: Any, result: Result) -> torch.Tensor:
     """Return the tensor that a result of a call holds, with lists joined."""
     import torch
 
-    value = getattr(outputs, result.held) if result.held else outputs
+    value = outputs
+    for step in result.path:
+        value = value[step] if isinstance(step, int) else getattr(value, step)
     if isinstance(value, torch.Tensor):
         return value
     join = {Join.CONCATENATE: torch.cat, Join.STACK: torch.stack}[result.join]

@@ -46,7 +46,9 @@ class FlatModel(nn.Module):
             if entry.present == name:
                 return _cached(outputs[self.call.cache], entry)
         result = self.call.results.get(name, Result(held=name))
-        value: Any = outputs[result.held] if result.held else outputs
+        value: Any = outputs
+        for step in result.path:
+            value = value[step]
         if isinstance(value, torch.Tensor):
             return value
         parts = list(value)

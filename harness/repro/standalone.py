@@ -95,7 +95,9 @@ def output_of(outputs: Any, name: str) -> torch.Tensor:
     """Return the model output that the ONNX file calls `name`, such as `present.0.key`."""
     if not name.startswith("present."):
         held, join = RESULTS.get(name, (name, "cat"))
-        value: Any = outputs[held] if held else outputs
+        value: Any = outputs
+        for step in filter(None, held.split(".")):
+            value = value[int(step) if step.isdecimal() else step]
         return value if torch.is_tensor(value) else getattr(torch, join)(list(value))
     _, index, *side, part = name.split(".")
     cache = outputs.past_key_values

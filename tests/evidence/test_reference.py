@@ -34,6 +34,18 @@ def _flat_outputs(one: Any, feed: dict[str, torch.Tensor]) -> dict[str, np.ndarr
     return {name: t.numpy() for name, t in zip(flat.output_names, tensors, strict=True)}
 
 
+def test_wrapper_and_reference_take_members_of_a_tuple_by_number(
+    subject: Callable[..., Any],
+) -> None:
+    one = subject("mgp-str", "feature-extraction")
+    feed = one.config.generate_dummy_inputs()
+    expected = call_reference(one.model, one.config, feed)
+    with torch.no_grad():
+        logits = one.model(**feed).logits
+    assert [tuple(t.shape) for t in expected.values()] == [tuple(t.shape) for t in logits]
+    assert not compare(expected, _flat_outputs(one, feed), Tolerance.stated(1e-6)).findings
+
+
 @pytest.mark.parametrize("past", [0, 1, 6])
 def test_wrapper_and_reference_agree_when_both_are_right(
     past: int, subject: Callable[..., Any]

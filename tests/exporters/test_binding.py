@@ -52,6 +52,12 @@ def test_inputs_of_a_decoder(path: str, name: str, subject: Callable[..., Any]) 
     assert Binding(decoder).input_name(path) == name
 
 
+def test_members_of_a_tuple_of_outputs(subject: Callable[..., Any]) -> None:
+    binding = Binding(subject("mgp-str", "feature-extraction").config)
+    assert binding.output_name("output.logits.1") == "bpe_logits"
+    assert binding.output_name("logits.3") == "logits.3"  # has three
+
+
 def test_outputs_of_a_decoder(subject: Callable[..., Any]) -> None:
     binding = Binding(subject("t5", T5).config.parts["decoder_with_past_model"])
     path = "past_key_values.cross_attention_cache.layers.1.keys"
