@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from harness.configs import rotary_scaling
@@ -167,13 +167,20 @@ class NormalizedSeq2SeqConfig(NormalizedTextConfig):
 
 
 class NormalizedVisionConfig(NormalizedConfig):
-    """An image model: channels and image size, an integer or (height, width)."""
+    """An image model: channels, and sizes of images and patches, an integer or (height, width)."""
 
     @property
     def image_height_width(self) -> tuple[int, int]:
-        size = self.image_size
-        height, width = size if isinstance(size, (list, tuple)) else (size, size)
-        return int(height), int(width)
+        return _height_width(self.image_size)
+
+    @property
+    def patch_height_width(self) -> tuple[int, int]:
+        return _height_width(self.patch_size)
+
+
+def _height_width(size: int | Sequence[int]) -> tuple[int, int]:
+    height, width = size if isinstance(size, (list, tuple)) else (size, size)
+    return int(height), int(width)
 
 
 class NormalizedTextAndVisionConfig(NormalizedConfig):
