@@ -71,7 +71,8 @@ class PaddedFeed:
         """Lay out one flag per mask row for an output; False if the output has no such rows."""
         import numpy as np
 
-        placed = _align(of_rows, _axis_names(self.axes)[:-1], axes, rank)
+        names, sizes = _factors(_axis_names(self.axes)[:-1], of_rows.shape, self.example.axes)
+        placed = _align(of_rows.reshape(sizes), names, axes, rank)
         return np.array(False) if placed is None else placed
 
 
@@ -178,6 +179,21 @@ def _spans(text: str, sizes: Mapping[str, int]) -> dict[str, slice]:
             spans[name] = slice(start, start + sizes[name])
             start += sizes[name]
     return spans
+
+
+def _factors(
+    names: Sequence[str], shape: Sequence[int], sizes: Mapping[str, int]
+) -> tuple[list[str], list[int]]:
+    """Return the names of axes and their sizes, with each product of axes as its factors.
+
+    The rows of `batch_size * num_queries` belong to the queries of a batch.
+    """
+    found: dict[str, int] = {}
+    for name, size in zip(names, shape, strict=True):
+        factors = name.split(" * ")
+        is_product = len(factors) > 1 and set(factors) <= set(sizes)
+        found |= {n: sizes[n] for n in factors} if is_product else {name: size}
+    return list(found), list(found.values())
 
 
 def _in_order(expression: AxisExpression) -> list[str]:

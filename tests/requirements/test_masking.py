@@ -52,3 +52,17 @@ def test_a_mask_that_hides_only_ends_has_no_other_rows(subject: Callable[..., An
     shown = mask.sum(dim=1).tolist()
     assert shown[::2] == [9, 9]
     assert all(5 <= count < 9 for count in shown[1::2])
+
+
+def test_rows_of_a_product_of_axes_are_the_places_of_its_factors(
+    subject: Callable[..., Any],
+) -> None:
+    config = subject("owlvit", "zero-shot-object-detection").config
+    sizes = {"batch_size": 4, "num_queries": 3, "sequence_length": 6}
+    feed = padded_feed(config, "attention_mask", Example.of(sizes, 3))
+    queries = feed.example.axes["num_queries"]
+    rows = feed.rows("ones", config.outputs["logits"], 3)
+    assert rows.shape == (feed.example.axes["batch_size"], 1, queries)
+    of_texts = feed.tensors["attention_mask"].all(dim=1).reshape(-1, queries).numpy()
+    assert (rows[:, 0] == of_texts).all()
+    assert not feed.rows("ones", config.outputs["pred_boxes"], 3).any(), "has no rows of texts"
