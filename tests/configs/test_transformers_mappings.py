@@ -264,7 +264,7 @@ def test_a_type_of_transformers_is_explained_with_its_reason() -> None:
         assert part in line
 
 
-@pytest.mark.parametrize("architecture", ["siglip2", "qwen2_5_vl", "wavlm", "dinov3_vit"])
+@pytest.mark.parametrize("architecture", ["sam2", "qwen2_5_vl", "wavlm", "dinov3_vit"])
 def test_a_type_without_a_reason_of_its_own_is_one_that_awaits_its_description(
     architecture: str,
 ) -> None:
@@ -286,8 +286,8 @@ def test_a_type_of_remote_code_is_explained() -> None:
 def test_a_typed_name_gets_similar_ones_unless_transformers_has_it() -> None:
     with pytest.raises(UsageError, match="'brt' is not registered; did you mean bert"):
         TasksManager.get_supported_tasks_for_model_type("brt")
-    with pytest.raises(UsageError, match=r"'siglip2': transformers .* has it") as caught:
-        TasksManager.get_supported_tasks_for_model_type("siglip2")
+    with pytest.raises(UsageError, match=r"'sam2': transformers .* has it") as caught:
+        TasksManager.get_supported_tasks_for_model_type("sam2")
     assert "did you mean" not in str(caught.value)
 
 
