@@ -15,6 +15,7 @@ import torch
 from harness.configs.axes import AxisExpression
 from harness.configs.cache_layout import is_past
 from harness.evidence.exceptions import RuleException, Violation
+from harness.inference.tensor_outputs import tensor_outputs
 from harness.judge.rounding import UnmeasurableError, eager_roundings, largest_allowed_atol
 from tests.tiny_models.cache_rules import violations_of_cache
 from tests.tiny_models.domain_rules import violations_of_domain
@@ -112,19 +113,14 @@ def _dropout(model: Any, config: Any) -> Iterator[Violation]:
     state = torch.random.get_rng_state()
     try:
         with torch.no_grad():
-            outputs = [_first_tensor(model.train(mode)(**feed)) for mode in (False, True)]
+            results = [model.train(mode)(**feed) for mode in (False, True)]
     finally:
         model.eval()
         torch.random.set_rng_state(state)
+    outputs = [next(tensor for _, tensor in tensor_outputs(result)) for result in results]
     difference = float((outputs[0] - outputs[1]).abs().max())
     if not difference > 100 * config.atol:
         yield Violation("dropout", details=f"train mode differs by {difference:.3g}")
-
-
-def _first_tensor(outputs: Any) -> torch.Tensor:
-    """Return the first output, or the first map of a backbone."""
-    first = outputs.to_tuple()[0]
-    return first if isinstance(first, torch.Tensor) else first[0]
 
 
 def _feeds(config: Any) -> Iterator[Violation]:
