@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness.configs.architectures.roberta import NO_TOKEN_TYPES, NormalizedRobertaConfig
+from harness.configs.axis_space import AxisRange
 from harness.configs.dummy_inputs import DummyVisionInputGenerator
 from harness.configs.feed_generators import Dims, FeedGenerators
 from harness.configs.middle_end import TextAndVisionOnnxConfig
@@ -44,6 +45,21 @@ class DummyCLIPTextInputGenerator(DummyTextInputGenerator):
         return tensor
 
 
+def sizes_of_images(vision: Any) -> dict[str, AxisRange]:
+    """Return the sizes of images that a model cuts into patches: some are no whole patches."""
+    patch = int(vision.patch_size)
+    return {
+        "height": AxisRange(patch, 7 * patch, export=3 * patch + 1),
+        "width": AxisRange(patch, 7 * patch, export=5 * patch - 1),
+    }
+
+
+def patches_of_image(vision: Any) -> str:
+    """Return the number of patches of an image. Pixels beyond the last whole patch are ignored."""
+    patch = int(vision.patch_size)
+    return f"(height // {patch}) * (width // {patch})"
+
+
 SCORING_TASKS = ("feature-extraction", "zero-shot-image-classification")
 TASKS = ("feature-extraction", "image-classification", "zero-shot-image-classification")
 
@@ -66,6 +82,8 @@ class CLIPOnnxConfig(TextAndVisionOnnxConfig):
 
 register_rows(
     CLIPOnnxConfig,
+    Row("aimv2", "Aimv2", ("feature-extraction",), "pools an image by attention"),
+    Row("groupvit", "GroupViT", ("feature-extraction",), "sorts patches into groups, in stages"),
     Row("metaclip_2", "MetaClip2", TASKS, "pools at the end token, also where its id is 2"),
     Row("siglip", "Siglip", TASKS, "pools a text at its last token, an image by attention"),
 )
@@ -95,3 +113,24 @@ class AltCLIPOnnxConfig(TextAndVisionOnnxConfig):
 
     NORMALIZED_CONFIG_CLASS = NormalizedAltCLIPConfig
     OMITTED_INPUTS = NO_TOKEN_TYPES
+
+
+@register("clipseg", tasks=SCORING_TASKS)
+class CLIPSegOnnxConfig(CLIPOnnxConfig):
+    """CLIPSeg: resizes its positions to each image, so height and width are dynamic."""
+
+    DIVIDED_AXES = frozenset({"height", "width"})
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        inputs = dict(super().inputs)
+        inputs["pixel_values"] = {**inputs["pixel_values"], 2: "height", 3: "width"}
+        return inputs
+
+    @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        return {**sizes_of_images(self.config.vision_config), **super().axis_ranges}
+
+    @property
+    def attended_positions(self) -> str:
+        return f"{patches_of_image(self.config.vision_config)} + 1"

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from harness.configs.architectures.clip import DummyCLIPTextInputGenerator
+from harness.configs.architectures.clip import (
+    DummyCLIPTextInputGenerator,
+    patches_of_image,
+    sizes_of_images,
+)
+from harness.configs.architectures.vit import ViTOnnxConfig
+from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.feed_generators import FeedGenerators
 from harness.configs.middle_end import TextEncoderOnnxConfig, VisionOnnxConfig
 from harness.configs.rows import Row, register_rows
+from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
 TOWER_TASKS = ("feature-extraction",)
@@ -45,6 +53,59 @@ register_rows(
         "has weights for Chinese texts",
     ),
 )
+
+
+register_rows(
+    ViTOnnxConfig,
+    Row(
+        "sam_vision_model",
+        "SamVisionModel",
+        TOWER_TASKS,
+        "attends within windows, and keeps the features of patches in a grid",
+    ),
+)
+
+
+@register("aimv2_vision_model", tasks=TOWER_TASKS)
+class Aimv2VisionModelOnnxConfig(CLIPVisionModelOnnxConfig):
+    """AIMv2's vision tower. If it computes its positions, height and width are dynamic."""
+
+    DIVIDED_AXES = frozenset({"height", "width"})
+
+    @property
+    def takes_any_size(self) -> bool:
+        """Whether height and width are free."""
+        return bool(self.config.is_native)
+
+    @property
+    def tokens_besides_patches(self) -> int:
+        """The positions that stand for no patch."""
+        return 0
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        sizes = {2: "height", 3: "width"} if self.takes_any_size else {}
+        return {"pixel_values": {0: "batch_size", **sizes}}
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.takes_any_size:
+            outputs["last_hidden_state"][1] = self.positions
+        return outputs
+
+    @property
+    def positions(self) -> str:
+        """The number of positions of an image."""
+        return f"{patches_of_image(self.config)} + {self.tokens_besides_patches}"
+
+    @property
+    def attended_positions(self) -> str | None:
+        return self.positions if self.takes_any_size else None
+
+    @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        return {**sizes_of_images(self.config), **super().axis_ranges}
 
 
 @register("clip_text_model", tasks=TOWER_TASKS)
