@@ -14,7 +14,7 @@ from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from harness import TasksManager
-from harness.configs.architectures.detr import _shrunk
+from harness.configs.architectures.detr import shrunk_mask
 from harness.evidence.models import tiny_settings
 from harness.evidence.reference import call_reference
 
@@ -113,7 +113,7 @@ def test_masks_are_shrunk_as_by_transformers() -> None:
     wide = torch.arange(300)[None, None] + 1
     for size, places in ((28, 4), (62, 2), (35, 5), (31, 1), (299, 10)):
         mask = wide[:, :, :size]
-        got = _shrunk(mask, (1, places))
+        got = shrunk_mask(mask, (1, places))
         expected = torch.nn.functional.interpolate(mask[None].float(), size=(1, places))[0]
         assert torch.equal(got, expected.long())
 

@@ -154,10 +154,10 @@ def _features_and_masks(
     """Return the features of each stage [batch, channels, height, width] and their mask."""
     found = module.model(pixel_values)
     features = found["feature_maps"] if isinstance(found, dict) else found
-    return [(one, _shrunk(pixel_mask, one.shape[-2:]).bool()) for one in features]
+    return [(one, shrunk_mask(pixel_mask, one.shape[-2:]).bool()) for one in features]
 
 
-def _shrunk(mask: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
+def shrunk_mask(mask: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
     """Return a mask [batch, height, width] of other sizes, by the nearest pixel before each place.
 
     The step is rounded to float32, as in `torch.nn.functional.interpolate`.
