@@ -111,11 +111,6 @@ class DINOv3ViTOnnxConfig(AnySizeViTOnnxConfig):
         return 1 + int(self.normalized_config.num_register_tokens)
 
 
-@register("mlcd_vision_model", tasks=("feature-extraction",))
-class MLCDVisionOnnxConfig(AnySizeViTOnnxConfig):
-    """MLCD: rotary positions, which count patches, and one that is learned for the class token."""
-
-
 def _positions(module: Any, embeddings: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """Return the positions [1, 1 + patches, hidden size] of an image of this size, in pixels."""
     import torch

@@ -108,6 +108,19 @@ class Aimv2VisionModelOnnxConfig(CLIPVisionModelOnnxConfig):
         return {**sizes_of_images(self.config), **super().axis_ranges}
 
 
+@register("mlcd_vision_model", tasks=TOWER_TASKS)
+class MLCDVisionModelOnnxConfig(Aimv2VisionModelOnnxConfig):
+    """MLCD: rotates queries and keys by their places, so height and width are dynamic."""
+
+    @property
+    def takes_any_size(self) -> bool:
+        return True
+
+    @property
+    def tokens_besides_patches(self) -> int:
+        return 1
+
+
 @register("clip_text_model", tasks=TOWER_TASKS)
 class CLIPTextModelOnnxConfig(TextEncoderOnnxConfig):
     """CLIP's text tower: causal, and pooled where a text ends."""
