@@ -10,6 +10,7 @@ from harness.configs.base import NamedAxes
 from harness.configs.block_images import draw_blocks
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.replaced_functions import replace_forward
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 
 
 _STAGES = range(4)
-_CONV_ENCODERS = ("DetrConvEncoder", "ConditionalDetrConvEncoder", "TableTransformerConvEncoder")
+_CONV_ENCODERS = tuple(
+    f"{name}ConvEncoder"
+    for name in ("Detr", "ConditionalDetr", "DabDetr", "DeformableDetr", "TableTransformer")
+)
 """Classes that return the features of a backbone and their masks."""
 
 _PIXELS_OF_MASK = 4
@@ -131,18 +135,76 @@ class DetrOnnxConfig(VisionOnnxConfig):
         return model
 
 
+_TASKS = ("feature-extraction", "object-detection")
+
+
+@register("dab-detr", tasks=_TASKS)
+class DabDetrOnnxConfig(DetrOnnxConfig):
+    """DAB-DETR. A query is a box, and positions are sines alone."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
+        num_channels="backbone_config.num_channels"
+    )
+
+    @property
+    def axis_ceilings(self) -> Mapping[str, int]:
+        return {}
+
+
+@register("deformable_detr", tasks=_TASKS)
+class DeformableDetrOnnxConfig(DetrOnnxConfig):
+    """Deformable DETR. A query reads a few points of each level of a pyramid."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Compute the sizes of levels as tensors, of which eager makes constants, and centres of
+        places without `linspace`, whose step TorchScript divides by zero for a single place."""
+        replace_forward(model, "DeformableDetrMultiscaleDeformableAttention", _with_sizes)
+        for module in model.modules():
+            if type(module).__name__ == "DeformableDetrEncoder":
+                vars(module)["get_reference_points"] = _centres
+        return super().patch_model_for_export(model)
+
+
+def _with_sizes(
+    module: Any, *args: Any, spatial_shapes: Any = None, spatial_shapes_list: Any, **kwargs: Any
+) -> Any:
+    """Return the result of an attention whose sizes of levels [levels, 2] follow the images."""
+    import torch
+
+    ends = [[torch.arange(size)[-1] for size in level] for level in spatial_shapes_list]
+    sizes = torch.stack([torch.stack(level) for level in ends]) + 1
+    shapes = {"spatial_shapes": sizes, "spatial_shapes_list": spatial_shapes_list}
+    return type(module).forward(module, *args, **shapes, **kwargs)
+
+
+def _centres(
+    spatial_shapes_list: Sequence[Sequence[Any]], valid_ratios: torch.Tensor, device: torch.device
+) -> torch.Tensor:
+    """Return the centre (x, y) of each place of all levels, as a share of the image, for each level
+    [batch, places, levels, 2]. `valid_ratios` [batch, levels, 2] are the shares that are shown."""
+    import torch
+
+    centres = []
+    for level, sizes in enumerate(spatial_shapes_list):
+        rows, columns = (torch.arange(size, device=device) + 0.5 for size in sizes)
+        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).flatten(0, 1)
+        ends = torch.stack([columns[-1], rows[-1]]) + 0.5
+        centres.append(grid[None] / (valid_ratios[:, None, level] * ends))
+    return torch.cat(centres, 1)[:, :, None] * valid_ratios[:, None]
+
+
 register_rows(
     DetrOnnxConfig,
     Row(
         "conditional_detr",
         "ConditionalDetr",
-        ("feature-extraction", "object-detection"),
+        _TASKS,
         "queries have a reference point, whose sines the cross-attention sees apart from contents",
     ),
     Row(
         "table-transformer",
         "TableTransformer",
-        ("feature-extraction", "object-detection"),
+        _TASKS,
         "norms come before attention, and a last one follows the encoder",
     ),
 )

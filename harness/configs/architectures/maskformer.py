@@ -1,0 +1,90 @@
+"""MaskFormer: queries, of which each has a class and a mask."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from harness.configs.architectures.swin_windows import decide_by_arithmetic
+from harness.configs.axis_space import AxisRange
+from harness.configs.base import NamedAxes
+from harness.configs.block_images import DummyBlockImageInputGenerator
+from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.task_table import Axes
+from harness.configs.tasks import register
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_TASKS = ("feature-extraction", "image-segmentation")
+_PIXELS_OF_FIRST_STAGE = 4
+"""Of a backbone without patches, such as ResNet."""
+
+
+@register("maskformer", tasks=_TASKS)
+class MaskFormerOnnxConfig(VisionOnnxConfig):
+    """MaskFormer. Each stage of the backbone rounds up, so images have any size.
+
+    A mask of pixels is not an input: the model does not use it.
+    """
+
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
+        num_channels="backbone_config.num_channels"
+    )
+    DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
+    DIVIDED_AXES = frozenset({"height", "width"})
+
+    @property
+    def inputs(self) -> Mapping[str, Axes]:
+        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
+
+    @property
+    def outputs(self) -> NamedAxes:
+        batch = {0: "batch_size"}
+        if self.task == "image-segmentation":
+            return NamedAxes(
+                class_queries_logits=dict(batch), masks_queries_logits=batch | self.size_of_masks
+            )
+        return NamedAxes(
+            encoder_last_hidden_state=batch | _sizes(self.pixels_of_last_stage),
+            pixel_decoder_last_hidden_state=batch | self.size_of_masks,
+            transformer_decoder_last_hidden_state=dict(batch),
+        )
+
+    @property
+    def size_of_masks(self) -> Axes:
+        """The dynamic axes of the height and width of a mask: those of the first stage."""
+        return _sizes(self.pixels_of_first_stage)
+
+    @property
+    def pixels_of_first_stage(self) -> int:
+        """Height and width, in pixels, of a place of the first stage of the backbone."""
+        backbone = self.normalized_config.backbone_config
+        return int(getattr(backbone, "patch_size", _PIXELS_OF_FIRST_STAGE))
+
+    @property
+    def pixels_of_last_stage(self) -> int:
+        """Height and width, in pixels, of a place of the last stage: each stage halves them."""
+        stages = len(self.normalized_config.backbone_config.depths)
+        return int(self.pixels_of_first_stage * 2 ** (stages - 1))
+
+    @property
+    def attended_positions(self) -> str | None:
+        height, width = _sizes(self.pixels_of_last_stage).values()
+        return f"{height} * {width}"
+
+    @property
+    def axis_ranges(self) -> Mapping[str, AxisRange]:
+        half, high = self.pixels_of_last_stage // 2, 6 * self.pixels_of_last_stage
+        height = AxisRange(1, high, export=5 * half)
+        width = AxisRange(1, high, export=9 * half)
+        return {"height": height, "width": width, **super().axis_ranges}
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Decide paddings and shifts of a Swin by arithmetic."""
+        return decide_by_arithmetic(model)
+
+
+def _sizes(pixels: int) -> Axes:
+    return {2: f"ceil(height / {pixels})", 3: f"ceil(width / {pixels})"}
