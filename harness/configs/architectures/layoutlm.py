@@ -27,7 +27,7 @@ READER_TASKS = (
 )
 
 
-@register("layoutlm", tasks=TASKS)
+@register("layoutlm", tasks=(*TASKS, "document-question-answering"))
 class LayoutLMOnnxConfig(BertOnnxConfig):
     """LayoutLM: BERT that adds the corners and the size of each word's box."""
 
