@@ -162,7 +162,7 @@ class Decoding:
             message = f"{place}: got {error} from ONNX Runtime, expected it to run"
             raise DecodingError(part.stem, message) from error
         self.calls.append(Call(part, feed, outputs))
-        for problem in _problems(part.config, outputs, sizes):
+        for problem in _problems(part.config, outputs, sizes | part.config.derived_sizes(feed)):
             raise DecodingError(part.stem, f"{place}: {problem}")
         return outputs
 
