@@ -11,7 +11,7 @@ from torch.nn.functional import pad
 
 
 def _named(model: nn.Module, name: str) -> Iterator[Any]:
-    """Yield the modules of a class, by its name; raises LookupError if there is none."""
+    """Yield the modules of a class, by its name; raises LookupError if no module has it."""
     found = [module for module in model.modules() if type(module).__name__ == name]
     if not found:
         raise LookupError(f"no module of the class {name}")
