@@ -264,7 +264,7 @@ def test_a_type_of_transformers_is_explained_with_its_reason() -> None:
         assert part in line
 
 
-@pytest.mark.parametrize("architecture", ["sam2", "qwen2_5_vl", "wavlm", "dinov3_vit"])
+@pytest.mark.parametrize("architecture", ["sam2", "qwen2_5_vl", "wavlm", "beit"])
 def test_a_type_without_a_reason_of_its_own_is_one_that_awaits_its_description(
     architecture: str,
 ) -> None:
