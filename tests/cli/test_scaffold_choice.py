@@ -50,7 +50,7 @@ def test_what_no_description_says_becomes_tables() -> None:
 
 
 def test_similar_architectures_come_first() -> None:
-    assert most_similar("siglip", "feature-extraction")[0] == "clip"
+    assert most_similar("siglip", "feature-extraction")[0] == "siglip2"
     assert most_similar("falcon_h1", "text-generation")[0] == "granitemoehybrid"
 
 
