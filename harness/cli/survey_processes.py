@@ -43,7 +43,7 @@ class _Examination:
         return True
 
     def end(self) -> dict[str, Any]:
-        """Return the line of the pair; it says so if the process was killed or died."""
+        """End the process and return the last line that it sent."""
         self.child.kill()
         self.child.join()
         self.receiving.close()

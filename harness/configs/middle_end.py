@@ -200,6 +200,13 @@ class VisionOnnxConfig(FixedLengthOnnxConfig):
         return {"pixel_values": dict(self.DYNAMIC_PIXEL_AXES)}
 
 
+class AnySizeVisionOnnxConfig(VisionOnnxConfig):
+    """Image models that take images of any height and width, which they divide by strides."""
+
+    DYNAMIC_PIXEL_AXES = {0: "batch_size", 2: "height", 3: "width"}
+    DIVIDED_AXES = frozenset({"height", "width"})
+
+
 class SeriesOnnxConfig(FixedLengthOnnxConfig):
     """Time series of a fixed length and a fixed number of channels, all of whose values are known.
 

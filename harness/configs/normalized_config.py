@@ -178,6 +178,12 @@ class NormalizedVisionConfig(NormalizedConfig):
         return _height_width(self.patch_size)
 
 
+NormalizedBackboneConfig = NormalizedVisionConfig.with_args(
+    num_channels="backbone_config.num_channels"
+)
+"""An image model whose backbone states the channels."""
+
+
 def _height_width(size: int | Sequence[int]) -> tuple[int, int]:
     height, width = size if isinstance(size, (list, tuple)) else (size, size)
     return int(height), int(width)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
-from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
 from harness.configs.task_table import Axes
-
-PIXEL_AXES: Mapping[int, str] = {0: "batch_size", 2: "height", 3: "width"}
 
 _EXPORT_POSITIONS = (2, 3)
 _MOST_POSITIONS = (5, 7)
@@ -35,6 +33,15 @@ class Grid:
         added = 2 * padding - kernel + stride
         return Grid(self.stride * stride, self.offset + self.stride * added)
 
+    def through(
+        self, kernels: Iterable[int], strides: Iterable[int], paddings: Iterable[int]
+    ) -> Grid:
+        """Return the grid after several convolutions, whose settings are listed in order."""
+        grid = self
+        for kernel, stride, padding in zip(kernels, strides, paddings, strict=True):
+            grid = grid.then(kernel=kernel, stride=stride, padding=padding)
+        return grid
+
     def divided(self, stride: int) -> Grid:
         """Return the grid after a division that rounds up: the padding is half of the kernel."""
         return self.then(kernel=1, stride=stride)
@@ -51,16 +58,14 @@ class Grid:
         return max(1, positions * self.stride - self.offset)
 
 
-class StridedVisionOnnxConfig(VisionOnnxConfig):
+class StridedVisionOnnxConfig(AnySizeVisionOnnxConfig):
     """Image models of any height and width, whose last stage has the positions of `grid`.
 
     The features are a map [batch, channels, height, width], or a sequence of the positions if
-    `FEATURES_ARE_SEQUENCE`. `POOLED_AXES` are those of `pooler_output`; None if the model returns
-    none.
+    `FEATURES_ARE_SEQUENCE`. `POOLED_AXES` are the axes of `pooler_output`; None if the model
+    returns no such output.
     """
 
-    DYNAMIC_PIXEL_AXES = PIXEL_AXES
-    DIVIDED_AXES = frozenset({"height", "width"})
     FEATURES_ARE_SEQUENCE: ClassVar[bool] = False
     POOLED_AXES: ClassVar[Axes | None] = None
 

@@ -16,10 +16,9 @@ import pytest
 from harness import TasksManager
 from harness.configs import config_modules, plugins
 from harness.records import Outcome, read_run
-from tests.cli.small_checkout import copy_small_checkout
+from tests.cli.small_checkout import ROOT, copy_small_checkout
 from tests.gate import full
 
-ROOT = Path(__file__).parents[2]
 ONE_EXPORTER = ("--exporter", "torchscript")
 ROBERTA = ("scaffold", "roberta", "--like", "bert", "--task", "fill-mask", *ONE_EXPORTER)
 REGISTERED = frozenset({"bert", "distilbert", "gpt2", "llama", "t5", "vit"})

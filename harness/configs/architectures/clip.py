@@ -99,8 +99,8 @@ class ChineseCLIPOnnxConfig(TextAndVisionOnnxConfig):
         return {**inputs, "token_type_ids": dict(inputs["input_ids"])}
 
 
-class NormalizedAltCLIPConfig(NormalizedTextAndVisionConfig):
-    """AltCLIP: its texts have the positions of RoBERTa."""
+class NormalizedRobertaAndVisionConfig(NormalizedTextAndVisionConfig):
+    """A model of text and images whose texts have the positions of RoBERTa."""
 
     @property
     def text_config(self) -> NormalizedTextConfig:
@@ -111,7 +111,7 @@ class NormalizedAltCLIPConfig(NormalizedTextAndVisionConfig):
 class AltCLIPOnnxConfig(TextAndVisionOnnxConfig):
     """AltCLIP: an XLM-RoBERTa reads the texts, and its first token stands for a text."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedAltCLIPConfig
+    NORMALIZED_CONFIG_CLASS = NormalizedRobertaAndVisionConfig
     OMITTED_INPUTS = NO_TOKEN_TYPES
 
 

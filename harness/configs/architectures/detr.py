@@ -10,7 +10,7 @@ from harness.configs.base import NamedAxes
 from harness.configs.block_images import draw_blocks
 from harness.configs.feed_generators import FeedGenerator, FeedRequest
 from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.replaced_functions import replace_forward
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
@@ -142,9 +142,7 @@ _TASKS = ("feature-extraction", "object-detection")
 class DabDetrOnnxConfig(DetrOnnxConfig):
     """DAB-DETR. A query is a box, and positions are sines alone."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
-        num_channels="backbone_config.num_channels"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:

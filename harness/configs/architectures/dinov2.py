@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
-from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -18,15 +18,12 @@ if TYPE_CHECKING:
 CLASSIFYING_TASKS = ("feature-extraction", "image-classification")
 
 
-class AnySizeViTOnnxConfig(VisionOnnxConfig):
+class AnySizeViTOnnxConfig(AnySizeVisionOnnxConfig):
     """ViTs for images of any size in whole patches. Only pre-training masks patches."""
-
-    DYNAMIC_PIXEL_AXES: Mapping[int, str] = {0: "batch_size", 2: "height", 3: "width"}
-    DIVIDED_AXES = frozenset({"height", "width"})
 
     @property
     def prefix_tokens(self) -> int:
-        """Number of tokens before those of the patches: by default the class token alone."""
+        """Number of tokens before the tokens of patches: by default the class token alone."""
         return 1
 
     @property

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
-from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
 from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.replaced_functions import calling_instead
 from harness.configs.task_table import Axes
@@ -30,19 +30,13 @@ def _patches(size: int, height: str, width: str) -> str:
     return f"({height} // {size}) * ({width} // {size})"
 
 
-class PatchedDepthOnnxConfig(VisionOnnxConfig):
+class PatchedDepthOnnxConfig(AnySizeVisionOnnxConfig):
     """Models that estimate depth from the tokens of patches, for images of any size.
 
     Pixels that do not fill a patch are left out. An export takes an odd number of patches each way:
     with an even one, the features of two stages have the same size, and the export would keep the
     branch that does not resize them.
     """
-
-    DIVIDED_AXES = frozenset({"height", "width"})
-
-    @property
-    def inputs(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
 
     @property
     def outputs(self) -> NamedAxes:

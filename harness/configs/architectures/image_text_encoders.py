@@ -7,9 +7,13 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.architectures.clip import patches_of_image, sizes_of_images
+from harness.configs.architectures.clip import (
+    NormalizedRobertaAndVisionConfig,
+    patches_of_image,
+    sizes_of_images,
+)
 from harness.configs.architectures.detr import DummyPaddedImageInputGenerator, shrunk_mask
-from harness.configs.architectures.roberta import NO_TOKEN_TYPES, NormalizedRobertaConfig
+from harness.configs.architectures.roberta import NO_TOKEN_TYPES
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes, OnnxConfig
 from harness.configs.dummy_inputs import DummyVisionInputGenerator
@@ -80,14 +84,6 @@ class FlavaOnnxConfig(ImageTextEncoderOnnxConfig):
         )
 
 
-class NormalizedBridgeTowerConfig(NormalizedTextAndVisionConfig):
-    """BridgeTower: its texts have the positions of RoBERTa."""
-
-    @property
-    def text_config(self) -> NormalizedTextConfig:
-        return NormalizedRobertaConfig(super().text_config.config)
-
-
 @register("bridgetower", tasks=("feature-extraction",))
 class BridgeTowerOnnxConfig(ImageTextEncoderOnnxConfig):
     """BridgeTower: layers across both towers read each of their last layers.
@@ -95,7 +91,7 @@ class BridgeTowerOnnxConfig(ImageTextEncoderOnnxConfig):
     The model takes a mask of pixels and does not read it.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedBridgeTowerConfig
+    NORMALIZED_CONFIG_CLASS = NormalizedRobertaAndVisionConfig
     OMITTED_INPUTS = NO_TOKEN_TYPES
 
     @property

@@ -9,8 +9,8 @@ from harness.configs.architectures.swin_windows import decide_by_arithmetic
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.block_images import DummyBlockImageInputGenerator
-from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
+from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -23,21 +23,14 @@ _PIXELS_OF_FIRST_STAGE = 4
 
 
 @register("maskformer", tasks=_TASKS)
-class MaskFormerOnnxConfig(VisionOnnxConfig):
+class MaskFormerOnnxConfig(AnySizeVisionOnnxConfig):
     """MaskFormer. Each stage of the backbone rounds up, so images have any size.
 
     A mask of pixels is not an input: the model does not use it.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
-        num_channels="backbone_config.num_channels"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
-    DIVIDED_AXES = frozenset({"height", "width"})
-
-    @property
-    def inputs(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
 
     @property
     def outputs(self) -> NamedAxes:
@@ -54,7 +47,7 @@ class MaskFormerOnnxConfig(VisionOnnxConfig):
 
     @property
     def size_of_masks(self) -> Axes:
-        """The dynamic axes of the height and width of a mask: those of the first stage."""
+        """The axes of height and width of a mask: it has the size of the first stage."""
         return _sizes(self.pixels_of_first_stage)
 
     @property

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @register("mobilenet_v1", tasks=("feature-extraction", "image-classification"))
 class MobileNetV1OnnxConfig(StridedVisionOnnxConfig):
-    """MobileNet V1, which halves five times. Paddings are those of TensorFlow if `tf_padding`:
-    whatever is missing to whole strides, so sizes are rounded up either way."""
+    """MobileNet V1, which halves five times. If `tf_padding`, it pads as TensorFlow does:
+    whatever is missing to whole strides. Sizes are rounded up either way."""
 
     POOLED_AXES = {0: "batch_size"}
 
@@ -58,7 +58,7 @@ class MobileNetV2OnnxConfig(MobileNetV1OnnxConfig):
 
 @register("efficientnet", tasks=("feature-extraction", "image-classification"))
 class EfficientNetOnnxConfig(StridedVisionOnnxConfig):
-    """EfficientNet. Blocks that halve round down, except those of `depthwise_padding`.
+    """EfficientNet. Blocks that halve round down, except the blocks in `depthwise_padding`.
 
     It pools by windows of `hidden_dim` positions, of which there must be a single one.
     """

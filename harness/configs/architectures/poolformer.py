@@ -15,11 +15,8 @@ class PoolFormerOnnxConfig(StridedVisionOnnxConfig):
 
     @property
     def grid(self) -> Grid:
-        config, grid = self.normalized_config, Grid()
-        stages = zip(config.patch_sizes, config.strides, config.padding, strict=True)
-        for kernel, stride, padding in stages:
-            grid = grid.then(kernel=kernel, stride=stride, padding=padding)
-        return grid
+        config = self.normalized_config
+        return Grid().through(config.patch_sizes, config.strides, config.padding)
 
 
 @register("cvt", tasks=_TASKS)
@@ -28,11 +25,8 @@ class CvtOnnxConfig(StridedVisionOnnxConfig):
 
     @property
     def grid(self) -> Grid:
-        config, grid = self.normalized_config, Grid()
-        stages = zip(config.patch_sizes, config.patch_stride, config.patch_padding, strict=True)
-        for kernel, stride, padding in stages:
-            grid = grid.then(kernel=kernel, stride=stride, padding=padding)
-        return grid
+        config = self.normalized_config
+        return Grid().through(config.patch_sizes, config.patch_stride, config.patch_padding)
 
     @property
     def outputs(self) -> NamedAxes:

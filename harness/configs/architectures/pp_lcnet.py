@@ -9,9 +9,8 @@ from typing import ClassVar
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.block_images import DummyBlockImageInputGenerator
-from harness.configs.middle_end import VisionOnnxConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
 from harness.configs.normalized_config import NormalizedVisionConfig
-from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
 _STRIDE = 3
@@ -25,7 +24,7 @@ class ThreeChannelsConfig(NormalizedVisionConfig):
 
 
 @register("pp_lcnet", tasks=("image-classification",))
-class PPLCNetOnnxConfig(VisionOnnxConfig):
+class PPLCNetOnnxConfig(AnySizeVisionOnnxConfig):
     """PP-LCNet: depthwise convolutions and a mean over all places, for images of any size.
 
     Its scores of classes have the name `last_hidden_state`.
@@ -33,11 +32,6 @@ class PPLCNetOnnxConfig(VisionOnnxConfig):
 
     NORMALIZED_CONFIG_CLASS = ThreeChannelsConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
-    DIVIDED_AXES = frozenset({"height", "width"})
-
-    @property
-    def inputs(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
 
     @property
     def outputs(self) -> NamedAxes:

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.block_images import DummyBlockImageInputGenerator
-from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
-from harness.configs.task_table import Axes
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
+from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.tasks import register
 
 _STEM = 4
@@ -17,22 +16,15 @@ _STEM = 4
 
 
 @register("pp_ocrv5_server_det", tasks=("object-detection",))
-class PPOCRV5ServerDetOnnxConfig(VisionOnnxConfig):
+class PPOCRV5ServerDetOnnxConfig(AnySizeVisionOnnxConfig):
     """PP-OCRv5's server detector: how likely each pixel is text, under `last_hidden_state`.
 
     Height and width are multiples of the stride of the last stage, since features of all stages
     are enlarged onto each other by whole factors.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
-        num_channels="backbone_config.num_channels"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
-    DIVIDED_AXES = frozenset({"height", "width"})
-
-    @property
-    def inputs(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
 
     @property
     def outputs(self) -> NamedAxes:

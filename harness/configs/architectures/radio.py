@@ -30,7 +30,7 @@ class RadioOnnxConfig(AnySizeViTOnnxConfig):
 
     @property
     def outputs(self) -> NamedAxes:
-        """The chosen class tokens, the hidden states of the patches, and those of all tokens."""
+        """The chosen class tokens, and the hidden states of the patches and of all tokens."""
         height, width = self.normalized_config.patch_height_width
         patches = f"(height // {height}) * (width // {width})"
         return NamedAxes(

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from harness.configs.axis_space import AxisRange
 from harness.configs.block_images import DummyBlockImageInputGenerator
 from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
@@ -26,9 +26,7 @@ class RTDetrOnnxConfig(VisionOnnxConfig):
     does not use them.
     """
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
-        num_channels="backbone_config.num_channels"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
     DIVIDED_AXES = frozenset({"height", "width"})
 

@@ -9,10 +9,9 @@ from harness.configs.architectures.swin_windows import decide_by_arithmetic
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.block_images import DummyBlockImageInputGenerator
-from harness.configs.middle_end import VisionOnnxConfig
-from harness.configs.normalized_config import NormalizedVisionConfig
+from harness.configs.middle_end import AnySizeVisionOnnxConfig
+from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.replaced_functions import replace_forward
-from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
@@ -25,18 +24,11 @@ _STEM = 4
 
 
 @register("upernet", tasks=("semantic-segmentation",))
-class UperNetOnnxConfig(VisionOnnxConfig):
+class UperNetOnnxConfig(AnySizeVisionOnnxConfig):
     """UperNet: pools the last stage of a backbone at several scales, for images of any size."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
-        num_channels="backbone_config.num_channels"
-    )
+    NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
     DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
-    DIVIDED_AXES = frozenset({"height", "width"})
-
-    @property
-    def inputs(self) -> Mapping[str, Axes]:
-        return {"pixel_values": {0: "batch_size", 2: "height", 3: "width"}}
 
     @property
     def outputs(self) -> NamedAxes:
