@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,17 @@ def draw(survey: Path, count: int, seed: int) -> list[Pair]:
 
 
 def results(pairs: Sequence[Pair], path: Path, workers: int) -> Iterator[dict[str, Any]]:
-    """Yield the result of each pair, from the file if it is there, else measured and appended."""
+    """Yield the results in the file, then each other one when it is ready and appended."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     known = [json.loads(line) for line in text.splitlines()]
     done = {(one["architecture"], one["task"]): one for one in known}
     yield from (done[pair] for pair in pairs if pair in done)
     with ThreadPoolExecutor(workers) as pool, path.open("a", encoding="utf-8") as stream:
-        for found in pool.map(measure, [pair for pair in pairs if pair not in done]):
-            stream.write(json.dumps(found) + "\n")
+        started = [pool.submit(measure, pair) for pair in pairs if pair not in done]
+        for one in as_completed(started):
+            stream.write(json.dumps(one.result()) + "\n")
             stream.flush()
-            yield found
+            yield one.result()
 
 
 def measure(pair: Pair) -> dict[str, Any]:
