@@ -252,12 +252,27 @@ class AxisSpace:
         for expression, size in self.landmarks:
             yield from self._rows_at(expression, (size - 1, size, size + 1))
             yield self._row_by_all_axes(expression, 3 * size)
+        yield from self._landmarks_together()
         for expression, limit in self.ceilings:
             yield from self._rows_at(expression, (limit // 2, limit - 1, limit))
             if len(expression.names) > 1:
                 yield self._row_by_all_axes(expression, limit)
         for name, size in self._lengths_without_bound():
             yield {**dict.fromkeys(self.ranges, 2), name: size}
+
+    def _landmarks_together(self) -> Iterator[dict[str, int]]:
+        """Yield rows with all axes at a landmark of their own, if several axes have any.
+
+        Only an image of the configured height and width needs no interpolation of positions.
+        """
+        marks: dict[str, list[int]] = {}
+        for expression, size in self.landmarks:
+            if expression.is_plain:
+                marks.setdefault(expression.text, []).append(size)
+        if len(marks) > 1:
+            for number in range(max(map(len, marks.values()))):
+                own = {name: sizes[min(number, len(sizes) - 1)] for name, sizes in marks.items()}
+                yield {**dict.fromkeys(self.ranges, 2), **own}
 
     def _lengths_without_bound(self) -> Iterator[tuple[str, int]]:
         """Yield each length that nothing bounds, with the largest size that a description gives."""

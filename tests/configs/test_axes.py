@@ -210,3 +210,13 @@ def test_corners_meet_a_bound_of_strides_from_both_sides() -> None:
     space = AxisSpace.over(rate, overrides=rate, ceilings={}, landmarks={text: [6]})
     frames = {AxisExpression.parse(text).evaluate(row) for row in space.bound_corners()}
     assert {5, 6, 7} <= frames
+
+
+def test_corners_meet_the_landmarks_of_several_axes_at_once() -> None:
+    pixels = {name: AxisRange(4, 60, export=20 + 2 * len(name)) for name in ("height", "width")}
+    marks = {"height": [32], "width": [48]}
+    names = ("batch_size", *pixels)
+    space = AxisSpace.over(names, overrides=pixels, ceilings={}, landmarks=marks)
+    assert {"batch_size": 2, "height": 32, "width": 48} in space.bound_corners()
+    alone = AxisSpace.over(names, overrides=pixels, ceilings={}, landmarks={"height": [32]})
+    assert [row["height"] for row in alone.bound_corners()].count(32) == 1
