@@ -6,11 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.faults.library import vision_defects as defects
+from tests.faults.library import vision_resizing as resizing
 from tests.faults.library.cases import Exported, edited
 from tests.faults.library.core import Fault
 from tests.faults.library.exporter_kinds import Preparing
 from tests.faults.library.ingredients import ALL_SEEN, taken
-from tests.faults.library.subjects import DETR, SWIN, Subject
+from tests.faults.library.subjects import DETR, DINOV2, RT_DETR, SEGFORMER, SWIN, Subject
 from tests.faults.library.surgery import Read, Returned
 
 CORNERS = (
@@ -57,6 +58,33 @@ FAULTS = (
         DETR,
         defects.shrinks_masks_from_centres,
         "the mask of pixels is resized by the centres of places",
+    ),
+    _prepared(
+        DINOV2,
+        resizing.interpolates_positions_linearly,
+        "the table of positions is resized by linear interpolation, not by cubic",
+    ),
+    _prepared(
+        DINOV2,
+        resizing.adds_to_the_scale,
+        "the table of positions is resized by a factor, with 0.1 added against rounding",
+    ),
+    _prepared(
+        DINOV2,
+        resizing.freezes_the_table,
+        "the resized table of the traced size is a constant",
+    ),
+    _prepared(
+        SEGFORMER,
+        resizing.aligns_corners,
+        "maps are enlarged so that centres of corner places meet",
+    ),
+    _prepared(SEGFORMER, resizing.repeats_places, "maps are enlarged by the nearest place"),
+    _prepared(RT_DETR, resizing.starts_at_corners, "anchors stand at the corners of places"),
+    _prepared(
+        RT_DETR,
+        resizing.swaps_the_shapes,
+        "anchors are made for the width and the height of each level exchanged",
     ),
     edited(
         "ignores-pixel-mask",

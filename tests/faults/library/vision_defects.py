@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import pad
 
 
-def _named(model: nn.Module, name: str) -> Iterator[Any]:
+def named_modules(model: nn.Module, name: str) -> Iterator[Any]:
     """Yield the modules of a class, by its name; raises LookupError if no module has it."""
     found = [module for module in model.modules() if type(module).__name__ == name]
     if not found:
@@ -19,19 +19,19 @@ def _named(model: nn.Module, name: str) -> Iterator[Any]:
 
 
 def shifts_windows_further(model: nn.Module) -> None:
-    for layer in _named(model, "SwinLayer"):
+    for layer in named_modules(model, "SwinLayer"):
         layer.shift_size += 1 if layer.shift_size else 0
 
 
 def sees_across_windows(model: nn.Module) -> None:
     """Let positions attend that only the shift has brought together."""
-    for layer in _named(model, "SwinLayer"):
+    for layer in named_modules(model, "SwinLayer"):
         layer.get_attn_mask = lambda *sizes, dtype, device: None
 
 
 def pads_before_images(model: nn.Module) -> None:
     """Pad to whole patches above and at the left, not below and at the right."""
-    for patches in _named(model, "SwinPatchEmbeddings"):
+    for patches in named_modules(model, "SwinPatchEmbeddings"):
         rows, columns = patches.patch_size
 
         def padded(pixels: Any, height: int, width: int, r: int = rows, c: int = columns) -> Any:
@@ -48,7 +48,7 @@ def pads_a_strided_convolution_before(model: nn.Module) -> None:
 
 def freezes_positions(model: nn.Module) -> None:
     """Compute positions for the size of the export, as constants."""
-    for positions in _named(model, "DetrSinePositionEmbedding"):
+    for positions in named_modules(model, "DetrSinePositionEmbedding"):
         build = positions.build_sine_position_embedding
 
         def frozen(shape: Any, *arguments: Any, build: Any = build) -> torch.Tensor:
@@ -67,13 +67,13 @@ def exchanges_rows_and_columns(model: nn.Module) -> None:
         along_height, along_width = found.chunk(2, dim=1)
         return torch.cat((along_width, along_height), dim=1)
 
-    for positions in _named(model, "DetrSinePositionEmbedding"):
+    for positions in named_modules(model, "DetrSinePositionEmbedding"):
         positions.register_forward_hook(exchanged)
 
 
 def shrinks_masks_from_centres(model: nn.Module) -> None:
     """Take the pixel at the centre of each place of the mask, not the first one."""
-    for encoder in _named(model, "DetrConvEncoder"):
+    for encoder in named_modules(model, "DetrConvEncoder"):
         encoder.forward = lambda pixel_values, pixel_mask, encoder=encoder: [
             (one, _centred(pixel_mask, one.shape[-2:]).bool())
             for one in encoder.model(pixel_values).feature_maps
