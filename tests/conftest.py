@@ -13,7 +13,7 @@ import pytest
 from harness import OnnxConfig, TasksManager, export, exporters
 from harness.configs.plugins import fixture_directories
 from harness.evidence.models import tiny_model
-from tests.gate import Gate
+from tests.gate import Gate, mark_later_cases
 
 GATE = pytest.StashKey[Gate]()
 
@@ -38,6 +38,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a test marked `each_pair` one item per (architecture, task)."""
     if metafunc.definition.get_closest_marker("each_pair"):
         metafunc.parametrize(("architecture", "task"), metafunc.config.stash[GATE].pairs())
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    mark_later_cases(items)  # before pytest deselects by marks
 
 
 @pytest.fixture(autouse=True)

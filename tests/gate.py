@@ -7,6 +7,7 @@ change concerns.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +71,19 @@ class Gate:
 def is_sampled(name: str, one_in: int = SAMPLE) -> bool:
     """Whether a name is in the fixed sample; the same on every machine."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % one_in == 0
+
+
+def mark_later_cases(items: Iterable[pytest.Item]) -> None:
+    """Mark the cases of a test after its first ones `full`, if it is marked `gate_cases(count)`."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        marker = item.get_closest_marker("gate_cases")
+        if marker is None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        if seen[test] >= marker.args[0]:
+            item.add_marker(full)
+        seen[test] += 1
 
 
 def architectures_of(files: Iterable[ChangedFile], registered: Iterable[str]) -> frozenset[str]:

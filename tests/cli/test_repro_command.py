@@ -56,6 +56,7 @@ def test_a_cell_that_conforms_shows_nothing(run: Any, tmp_path: Path) -> None:
     assert "present.1.value: max_abs_diff" in done.stdout
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
     ("cell", "options", "shown"),
     [
@@ -169,6 +170,7 @@ LlavaOnnxConfig.VISION_PART_CLASS = Part
 """
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
     ("cell", "part"),
     [

@@ -62,6 +62,7 @@ def _decode(folder: Path, prompt: Mapping[str, torch.Tensor]) -> list[list[int]]
     return tokens
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     "exporter", [pytest.param("dynamo", marks=pytest.mark.full), "torchscript"]
 )

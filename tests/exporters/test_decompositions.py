@@ -79,6 +79,7 @@ def file_of(program: ExportedProgram, opset: int, folder: Path) -> onnx.ModelPro
     return onnx.load(folder / "model.onnx")
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("model", [Gated(), Normed()], ids=["gated", "normed"])
 @pytest.mark.parametrize("opsets", [(18, 20, 23), (23, 20, 18)], ids=str)
 def test_files_of_all_opsets_in_any_order_equal_files_of_fresh_traces(
@@ -92,6 +93,7 @@ def test_files_of_all_opsets_in_any_order_equal_files_of_fresh_traces(
         )
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(("model", "times"), [(Gated(), 1), (Normed(), 2)])
 def test_opsets_with_equal_decompositions_share_one(
     model: nn.Module, times: int, decomposed: list[ExportedProgram], tmp_path: Path

@@ -25,6 +25,7 @@ from harness.exporters._decompositions import _Decomposition
 from harness.exporters._sharing import SharedTraces, with_shared_traces
 from harness.judge.cell import _checks_sharing, make_request
 from harness.records import CellId
+from tests.exporters.small_model import small_subject
 
 Subjects = Callable[[str, str], Any]
 
@@ -129,19 +130,15 @@ def test_every_opset_gets_the_file_of_the_plain_call_from_one_trace(
         assert_same(written, write(get_exporter(exporter), one, opset, tmp_path))
 
 
-def test_exporters_do_not_share_a_trace(
-    subject: Subjects, traces: list[Any], tmp_path: Path
-) -> None:
-    one, kept = subject(*VIT), SharedTraces()
+def test_exporters_do_not_share_a_trace(traces: list[Any], tmp_path: Path) -> None:
+    one, kept = small_subject(), SharedTraces()
     for exporter in ("dynamo", "transformers", "dynamo"):
         write(shared(kept, exporter), one, 18, tmp_path)
     assert len(traces) == 2
 
 
-def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
-    subject: Subjects, tmp_path: Path
-) -> None:
-    one = copy.deepcopy(subject(*VIT))
+def test_a_weight_that_is_changed_in_place_is_in_the_next_file(tmp_path: Path) -> None:
+    one = small_subject()
     exporter = shared(SharedTraces())
     write(exporter, one, 18, tmp_path)
     with torch.no_grad():
@@ -152,10 +149,9 @@ def test_a_weight_that_is_changed_in_place_is_in_the_next_file(
     assert_same(got, write(get_exporter("dynamo"), one, 20, tmp_path))
 
 
-def test_a_later_change_of_a_model_does_not_change_files_of_others(
-    subject: Subjects, tmp_path: Path
-) -> None:
-    first, second = (copy.deepcopy(subject(*VIT)) for _ in range(2))
+def test_a_later_change_of_a_model_does_not_change_files_of_others(tmp_path: Path) -> None:
+    first = small_subject()
+    second = copy.deepcopy(first)
     exporter = shared(SharedTraces())
     write(exporter, first, 18, tmp_path)
     with torch.no_grad():
@@ -165,10 +161,8 @@ def test_a_later_change_of_a_model_does_not_change_files_of_others(
     assert_same(got, write(get_exporter("dynamo"), second, 18, tmp_path))
 
 
-def test_other_export_sizes_need_another_trace(
-    subject: Subjects, traces: list[Any], tmp_path: Path
-) -> None:
-    one = subject(*VIT)
+def test_other_export_sizes_need_another_trace(traces: list[Any], tmp_path: Path) -> None:
+    one = small_subject()
     config: OnnxConfig = one.config
     other = config.exported_at(config.axis_space.other_export_sizes)
     exporter = shared(SharedTraces())
@@ -178,29 +172,27 @@ def test_other_export_sizes_need_another_trace(
     assert len(traces) == 2
 
 
-def test_old_traces_are_freed(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
+def test_old_traces_are_freed(traces: list[Any], tmp_path: Path) -> None:
     exporter = shared(SharedTraces(capacity=1))
-    write(exporter, subject(*VIT), 18, tmp_path)
+    write(exporter, small_subject(), 18, tmp_path)
     program = weakref.ref(traces.pop())
     gc.collect()
     assert program() is not None
-    write(exporter, subject("vit", "feature-extraction"), 18, tmp_path)
+    write(exporter, small_subject(), 18, tmp_path)
     gc.collect()
     assert program() is None
 
 
-def test_large_models_are_not_kept(subject: Subjects, traces: list[Any], tmp_path: Path) -> None:
-    one = subject(*VIT)
-    exporter = shared(SharedTraces(largest_model=1000))
+def test_large_models_are_not_kept(traces: list[Any], tmp_path: Path) -> None:
+    one = small_subject()
+    exporter = shared(SharedTraces(largest_model=10))
     for _ in range(2):
         write(exporter, one, 18, tmp_path)
     assert len(traces) == 2
 
 
-def test_a_single_export_shares_nothing(
-    subject: Subjects, traces: list[Any], tmp_path: Path
-) -> None:
-    one = subject(*VIT)
+def test_a_single_export_shares_nothing(traces: list[Any], tmp_path: Path) -> None:
+    one = small_subject()
     write(shared(SharedTraces()), one, 18, tmp_path)
     for _ in range(2):
         export(one.model, one.config, tmp_path, opset=18, exporter="dynamo")
@@ -265,12 +257,12 @@ def test_about_one_in_fifty_cells_is_compared_and_the_seed_chooses_them() -> Non
     "exporter", ["dynamo", pytest.param("transformers", marks=pytest.mark.full)]
 )
 def test_if_sharing_fails_the_file_is_the_plain_one(
-    exporter: str, subject: Subjects, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    exporter: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def refuse(*_: Any) -> None:
         raise TypeError("torch has changed")
 
     monkeypatch.setattr(_Decomposition, "copy_for_export", refuse)
-    one = subject(*VIT)
+    one = small_subject()
     got = write(shared(SharedTraces(), exporter), one, 18, tmp_path)
     assert_same(got, write(get_exporter(exporter), one, 18, tmp_path))

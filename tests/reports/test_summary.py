@@ -106,6 +106,7 @@ def test_written_records_that_were_not_run_make_a_run_incomplete(runs: Any) -> N
     assert summary_lines(run)[0].startswith("### ⚠️ Incomplete run: 1 planned records")
 
 
+@pytest.mark.gate_cases(12)
 @pytest.mark.parametrize("outcome", Outcome)
 @pytest.mark.parametrize("architectures", [1, 4, 5, 40])
 def test_no_run_takes_more_than_20_lines(runs: Any, outcome: Outcome, architectures: int) -> None:

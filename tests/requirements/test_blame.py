@@ -372,6 +372,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return names
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("cell", [BERT, GPT2])
 def test_a_passing_cell_opens_no_evaluator(
     cell: tuple[str, str],

@@ -50,6 +50,7 @@ def _judge(architecture: str, task: str, exporter: str = "torchscript") -> Recor
     return record
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     ("architecture", "task", "part"),
     [
@@ -198,6 +199,7 @@ class _WrongExporter(TorchScriptExporter):
 KEY = "past_key_values.0.key"
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

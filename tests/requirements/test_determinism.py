@@ -150,6 +150,7 @@ OPERATORS: dict[Callable[[onnx.ModelProto, float], None], str] = {
 }
 
 
+@pytest.mark.gate_cases(4)
 @pytest.mark.parametrize("add", OPERATORS, ids=lambda add: add.__name__)
 def test_a_random_or_training_operator_is_refused(
     add: Callable[[onnx.ModelProto, float], None], check_edited: CheckEdited, failed: Failed

@@ -176,6 +176,7 @@ def without_lengths(path: Path) -> None:
     point_to(path, length=None)
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("edit", [in_a_subfolder, in_the_folder_after_all, without_lengths])
 def test_external_data_anywhere_in_the_folder_conforms(
     edit: Callable[[Path], None], with_data: Path, subject: Callable[..., Any], failed: Failed

@@ -25,6 +25,7 @@ GENERATION = "gpt2/text-generation-with-past"
 TRANSLATION = "t5/text2text-generation-with-past"
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     "cell",
     [
@@ -108,6 +109,7 @@ def _ignores_the_encoder_mask(run: Run, named: Named) -> Named:
     return run({**named, **hidden})
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     ("cell", "fault", "part"),
     [

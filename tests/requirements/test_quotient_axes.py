@@ -47,6 +47,7 @@ def judge(pair: tuple[str, str], text: str) -> Record:
     return report.record("dynamic-axes")
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize(
     ("pair", "text"),
     [
@@ -61,6 +62,7 @@ def test_an_axis_may_be_written_in_any_way(pair: tuple[str, str], text: str) -> 
     assert judge(pair, text).outcome is Outcome.PASSED
 
 
+@pytest.mark.gate_cases(4)
 @pytest.mark.parametrize(
     ("pair", "text"),
     [

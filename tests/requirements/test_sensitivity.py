@@ -23,6 +23,7 @@ TRANSLATION = "t5/text2text-generation-with-past"
 WITH_PAST = "decoder_with_past_model"
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     "cell",
     [
