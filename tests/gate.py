@@ -20,7 +20,7 @@ from harness.errors import UsageError
 from harness.matrix.changed_files import ChangedFile, changed_files
 from harness.matrix.dependents import read_dependents
 
-SAMPLE = 12
+SAMPLE = 30
 """One pair in so many is in the fixed sample."""
 
 full = pytest.mark.full

@@ -21,9 +21,9 @@ FINDINGS = ROOT / "docs" / "findings"
 
 
 def _runnable(path: Path) -> Any:
-    """Return a document as a parameter; scripts of findings take long, so the gate omits them."""
-    is_finding = path.parent == FINDINGS
-    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=full if is_finding else ())
+    """Return a document as a parameter; the gate omits the ones that take long."""
+    is_long = path.parent == FINDINGS or path.name == "coming-from-optimum.md"
+    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=full if is_long else ())
 
 
 @pytest.fixture

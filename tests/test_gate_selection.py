@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_the_engine_docs_and_reworded_descriptions_concern_none() -> None:
     assert of(*files, changed(path, f"# a comment\n{source}")) == set()
 
 
-def test_the_sample_is_about_one_in_twelve_and_the_same_each_time() -> None:
+def test_the_sample_is_about_one_in_thirty_and_the_same_each_time() -> None:
     names = [f"architecture/{number}" for number in range(6000)]
     assert 6000 / SAMPLE * 0.8 < sum(map(is_sampled, names)) < 6000 / SAMPLE * 1.2
     assert is_sampled("bert/fill-mask") == is_sampled("bert/fill-mask")
@@ -64,6 +65,43 @@ def test_without_git_the_sample_alone_is_chosen(tmp_path: Path) -> None:
     sampled = {p.values for p in pairs if is_sampled("/".join(p.values))}
     assert chosen(pairs) == sampled
     assert 0 < len(sampled) < len(pairs)
+
+
+CONFTEST = """
+import pytest
+from tests.gate import mark_later_cases
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    mark_later_cases(items)
+"""
+CASES = """
+import pytest
+
+@pytest.mark.gate_cases(2)
+@pytest.mark.parametrize("case", "abc")
+def test_cases(case):
+    pass
+
+def test_other():
+    pass
+"""
+
+
+def test_later_cases_of_a_marked_test_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_it.py").write_text(CASES)
+    kept = ["test_cases[a]", "test_cases[b]", "test_other"]
+    assert collected(tmp_path, "-m", "not full") == kept
+    assert len(collected(tmp_path)) == len(kept) + 1
+
+
+def collected(folder: Path, *options: str) -> list[str]:
+    """Return the names of the tests that pytest collects in a folder."""
+    command = [sys.executable, "-m", "pytest", str(folder), "--collect-only", "-q", *options]
+    own = ["-p", "no:cacheprovider", "--rootdir", str(folder), "-c", "/dev/null"]
+    printed = subprocess.run([*command, *own], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [line.partition("::")[2] for line in printed.stdout.splitlines() if "::" in line]
 
 
 @pytest.fixture

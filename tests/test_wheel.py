@@ -94,6 +94,7 @@ def test_the_installed_package_checks(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.full
 def test_the_installed_package_runs_the_suite_in_another_project(
     installed: Path, tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-CELL = "bert/fill-mask/opset18/dynamo"
+CELL = "bert/fill-mask/opset18/torchscript"
 
 
 def test_one_example_is_rerun(run: Any) -> None:

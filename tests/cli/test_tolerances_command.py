@@ -180,6 +180,7 @@ def test_a_terminal_sees_how_far_it_is(measure: Any, monkeypatch: pytest.MonkeyP
     assert "\x1b" not in result.out
 
 
+@pytest.mark.full
 def test_descriptions_of_others_are_measured(run_process: Any, tmp_path: Path) -> None:
     (tmp_path / "strict.py").write_text(
         "from harness import BertOnnxConfig\nBertOnnxConfig.ATOL_FOR_VALIDATION = 1e-12\n"

@@ -151,6 +151,7 @@ def test_a_file_has_only_the_declared_interface(
     assert not [weight.name for weight in model.graph.initializer if "pooler" in weight.name]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "cell", ["gpt2/text-generation-with-past", pytest.param(f"t5/{T5}", marks=pytest.mark.full)]
 )

@@ -41,6 +41,7 @@ def test_the_file_carries_declared_names_and_axis_names(
                 assert isinstance(dim, int), (name, dim)
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_an_export_does_not_change_the_model(
     exporter: str, subject: Callable[..., Any], tmp_path: Path

@@ -34,7 +34,7 @@ from tests.judging_here import judge_here
 
 GPT2 = ("gpt2", "text-generation-with-past")
 T5 = ("t5", "text2text-generation-with-past")
-EXPORTERS = ("dynamo", "torchscript")
+EXPORTERS = ("torchscript", "dynamo")
 THRESHOLD = 128
 
 
@@ -104,6 +104,7 @@ def test_the_cells_of_the_variants_conform(architecture: str, task: str, exporte
     assert report.conforms, [record.message for record in report.records]
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_the_data_file_holds_the_weights(
     exporter: str, exported_with_data: Callable[..., Exported]
@@ -145,6 +146,7 @@ def test_the_threshold_is_exact(
     assert (tmp_path / "model.onnx.data").exists() is is_outside
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_without_a_threshold_a_small_model_is_one_file(
     exporter: str, subject: Callable[..., Any], tmp_path: Path

@@ -1,4 +1,4 @@
-"""The faults that the gate injects: the first of each requirement, family and subject.
+"""The faults that the gate injects: the first of each requirement and family.
 
 All others are injected by `make faults` and `make test-all`.
 """
@@ -18,11 +18,11 @@ BENIGN_SAMPLE = 4
 
 
 def gate_faults() -> list[Fault]:
-    """Return the first fault for each (requirement, family, subject)."""
+    """Return the first fault for each (requirement, family)."""
     first: dict[tuple[Any, ...], Fault] = {}
     for fault in FAULTS:
         if not fault.is_equivalent:
-            first.setdefault((fault.refused_by[0], fault.case.family, fault.subject), fault)
+            first.setdefault((fault.refused_by[0], fault.case.family), fault)
     return list(first.values())
 
 

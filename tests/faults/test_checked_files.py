@@ -42,6 +42,7 @@ def _llama() -> Any:
     return LlamaForCausalLM(LlamaConfig(**SIZES, num_key_value_heads=1, pad_token_id=0))
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
     ("make", "subject", "edit"),
     [

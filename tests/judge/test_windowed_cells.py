@@ -79,6 +79,7 @@ def _agreement(exporter: str, axes: Mapping[str, int] | None = None) -> Record:
     return agreement
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("exporter", ["torchscript", "dynamo"])
 def test_a_windowed_model_conforms(exporter: str, windowed: Windowed) -> None:
     windowed(WINDOW)

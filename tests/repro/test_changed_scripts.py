@@ -56,6 +56,7 @@ def test_the_script_of_a_description_that_patches_agrees_only_with_its_patch() -
     assert run_script(without_changes(text)).status == DEFECT
 
 
+@pytest.mark.full
 def test_a_wrong_patch_shows_since_eager_runs_another_model() -> None:
     (case,) = cases("bert", "fill-mask", cell=CellId.parse("bert/fill-mask/opset18/torchscript"))
     text = script_text(dataclasses.replace(case, config=Doubles(case.config.config, "fill-mask")))

@@ -39,6 +39,7 @@ def _judge(cell: str, exporter: Exporter) -> Record:
     return report.record("baked-sizes")
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize(
     "exporter", [pytest.param("dynamo", marks=pytest.mark.full), "torchscript"]
 )

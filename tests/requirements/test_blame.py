@@ -182,6 +182,7 @@ def turn_rows(model: onnx.ModelProto) -> None:
     model.graph.node.append(helper.make_node("Slice", inputs, ["logits"]))
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
     ("edit", "module"),
     [
@@ -330,6 +331,7 @@ def test_a_difference_that_observation_removes_is_reported(check_edited: CheckEd
     assert f"ONNX Runtime is at fault; {VANISHES}\n" in report.record("runtime").message
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("requirement", ["dynamic-axes", "determinism", "runtime"])
 def test_a_file_that_never_runs_is_inconclusive_with_the_reason(
     requirement: str, check_edited: CheckEdited

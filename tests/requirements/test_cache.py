@@ -55,10 +55,10 @@ def _judge(architecture: str, task: str, exporter: str = "torchscript") -> Recor
     ("architecture", "task", "part"),
     [
         ("gpt2", GENERATION, "model"),
+        ("t5", TRANSLATION, TOGETHER),
         ("llama", GENERATION, "model"),
         ("bart", GENERATION, "model"),
         ("bart", TRANSLATION, TOGETHER),
-        ("t5", TRANSLATION, TOGETHER),
         ("whisper", SPEECH, TOGETHER),
     ],
 )
@@ -71,6 +71,7 @@ def test_a_correct_export_passes(architecture: str, task: str, part: str) -> Non
     assert 0 < record.worst.error_ratio < 1
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("architecture", ["llama", "t5"])
 def test_a_task_that_chooses_no_tokens_is_judged_without_greedy_decoding(architecture: str) -> None:
     record = _judge(architecture, FEATURES)
@@ -368,6 +369,7 @@ class _FromOne(GPT2OnnxConfig):
     AXIS_RANGES = {"past_sequence_length": AxisRange(1, 24, export=5)}
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("wrong", [None, _LayersCrossed])
 def test_a_file_that_needs_a_past_continues_from_eager(wrong: type[_Wrong] | None) -> None:
     register("gpt2", tasks=[GENERATION])(_FromOne)

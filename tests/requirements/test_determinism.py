@@ -24,6 +24,7 @@ CheckEdited = Callable[..., CellReport]
 Failed = Callable[[CellReport], list[str]]
 
 
+@pytest.mark.gate_cases(2)
 def test_a_correct_export_passes_on_a_few_examples(
     check_correct: Callable[[str], Record],
 ) -> None:
@@ -230,6 +231,7 @@ def inference_batch_normalization(model: onnx.ModelProto) -> None:
     add_to_logits(model, noise, scale=0.0)
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("edit", [inference_dropout, inference_batch_normalization])
 def test_the_same_operators_in_inference_conform(
     edit: Edit, check_edited: CheckEdited, failed: Failed

@@ -143,6 +143,7 @@ def test_missing_or_misplaced_external_data_is_refused(
     assert Outcome.ERRORED not in {record.outcome for record in report.records}
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("damage", [absolute, above, linked_out, linked_folder])
 def test_files_outside_the_folder_are_never_read(
     damage: Callable[[Path], None],

@@ -50,6 +50,7 @@ def test_one_version_and_other_domains_are_accepted(edit: Any, check_edited: Che
     assert record.outcome is Outcome.PASSED
 
 
+@pytest.mark.full
 def test_a_wrong_opset_is_reported_with_the_error_that_the_exporter_logged() -> None:
     """torch.onnx cannot convert Pad to opset 17. It logs that, and saves the file at 18."""
     cell = CellId.parse("convbert/feature-extraction/opset17/dynamo")

@@ -29,12 +29,12 @@ TRANSLATION = "t5/text2text-generation-with-past"
 @pytest.mark.parametrize(
     "cell",
     [
+        GENERATION,
+        "clip/feature-extraction",
         "bart/text-classification",
         "bert/fill-mask",
         "bert/multiple-choice",
-        "clip/feature-extraction",
         "gpt2/text-classification",
-        GENERATION,
         "llama/text-generation",
         TRANSLATION,
     ],
@@ -68,6 +68,7 @@ def _returns_nan_for_masked_rows(run: Run, named: Named) -> Named:
     return {"logits": logits.masked_fill(is_empty[:, None, None], torch.nan)}
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
@@ -138,6 +139,7 @@ def test_numbers_that_eager_does_not_define_are_not_judged(judge_fault: Judge) -
     assert report.conforms, report.records
 
 
+@pytest.mark.full
 def test_a_model_that_hardly_reacts_to_its_mask_is_inconclusive(
     subject: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import onnx
+import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from harness import CellReport, Outcome, Record
@@ -14,6 +15,7 @@ CheckEdited = Callable[..., CellReport]
 Failed = Callable[[CellReport], list[str]]
 
 
+@pytest.mark.gate_cases(2)
 def test_a_correct_export_passes_on_all_examples(
     check_correct: Callable[[str], Record],
 ) -> None:

@@ -67,6 +67,7 @@ def _forgets(*forgotten: str) -> Fault:
     return fault
 
 
+@pytest.mark.gate_cases(3)
 @pytest.mark.parametrize(
     ("cell", "fault", "name"),
     [

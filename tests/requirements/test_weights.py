@@ -127,6 +127,7 @@ DUPLICATES: dict[Edit, int] = {
 }
 
 
+@pytest.mark.gate_cases(2)
 @pytest.mark.parametrize("edit", DUPLICATES, ids=lambda edit: edit.__name__)
 def test_a_weight_that_is_stored_again_is_refused(
     edit: Edit, check_edited: CheckEdited, failed: Failed
