@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from torch import nn
 
 from harness.inference.comparison.described_feed import DescribedFeed
 from harness.inference.experiments.reactions import ProblemKind, infer_reactions
+from tests.inference.small_experiments import FewAxes
 
 BERT = ("bert", "fill-mask")
 
@@ -59,6 +61,30 @@ def test_a_mask_that_shows_everything_is_changed(subject: Callable[..., Any]) ->
     assert infer_reactions(one.model, feed).problems == ()
     ignoring = infer_reactions(_Changed(one.model, ignored="attention_mask"), feed)
     assert [problem.name for problem in ignoring.problems] == ["attention_mask"]
+
+
+class _OneGrid(nn.Module):
+    """Reads the sides of a grid of six patches; other numbers of patches are refused."""
+
+    def forward(self, grid: torch.Tensor) -> dict[str, torch.Tensor]:
+        if (grid[:, 0] != 1).any() or (grid[:, 1:] == 1).any() or (grid.prod(dim=-1) != 6).any():
+            raise ValueError("the grid does not fit")
+        return {"output": grid[:, 1:].float() * torch.tensor([1.0, 10.0])}
+
+
+@dataclass(frozen=True, slots=True)
+class _GridFeed:
+    """Feeds that all have the same grid."""
+
+    inputs: Mapping[str, FewAxes] = field(default_factory=lambda: {"grid": FewAxes((2, 3))})
+    export_sizes: Mapping[str, int] = field(default_factory=dict)
+
+    def draw(self, sizes: Mapping[str, int], *, seed: int) -> dict[str, torch.Tensor]:
+        return {"grid": torch.tensor([[1, 2, 3]] * 2)}
+
+
+def test_a_grid_that_must_fit_is_turned() -> None:
+    assert infer_reactions(_OneGrid(), _GridFeed()).problems == ()
 
 
 def _problems(model: nn.Module, subject: Callable[..., Any]) -> list[tuple[ProblemKind, str]]:

@@ -165,7 +165,8 @@ class _Trial:
         """Yield feeds with other values of one input: drawn from other seeds, mixed, and changed.
 
         Values that other inputs depend on, such as placeholders, are kept by mixing only: rows and
-        places exchange what they have. A mask that shows everything has no other values at all, so
+        places exchange what they have, and so do the last two alone, such as the height and the
+        width of a grid. A mask that shows everything has no other values at all, so
         some of its places are hidden.
         """
         for seed in self.seeds[1:]:
@@ -173,9 +174,9 @@ class _Trial:
             if drawn.shape == first[name].shape and not drawn.equal(first[name]):
                 yield {**first, name: drawn}
         for axis in range(first[name].ndim):
-            rolled = first[name].roll(1, axis)
-            if not rolled.equal(first[name]):
-                yield {**first, name: rolled}
+            for mixed in (first[name].roll(1, axis), _exchanged(first[name], axis)):
+                if not mixed.equal(first[name]):
+                    yield {**first, name: mixed}
             size = first[name].shape[axis]
             if size > 1 and first[name].unique().numel() == 1:
                 for start in (size // 2, size - 1):
@@ -200,6 +201,15 @@ class _Trial:
             for output, tensor in before.items()
             if output in after
         }
+
+
+def _exchanged(tensor: torch.Tensor, axis: int) -> torch.Tensor:
+    """Return a tensor whose last two places along an axis are exchanged."""
+    import torch
+
+    before = max(0, tensor.shape[axis] - 2)
+    first, last = tensor.tensor_split([before], dim=axis)
+    return torch.cat([first, last.flip(axis)], dim=axis)
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
