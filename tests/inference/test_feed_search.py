@@ -56,6 +56,13 @@ def test_placeholders_follow_the_sizes_of_images() -> None:
     assert call(proposal.tiny.build(), tensors)["logits"].shape[:2] == (3, 12)
 
 
+def test_positions_are_fed_in_place_of_the_modalities_that_they_follow_from() -> None:
+    feed = _proposed("qwen2_5_vl", "image-text-to-text").feed
+    assert feed.inputs["position_ids"].axes == (3, "batch_size", "sequence_length")
+    assert "mm_token_type_ids" not in feed.inputs
+    assert "moves no output beside position_ids" in feed.omitted["mm_token_type_ids"]
+
+
 def test_a_feed_follows_its_seed_and_its_sizes() -> None:
     _, feed = _found("idefics3", "image-text-to-text")
     sizes = {**feed.export_sizes, "batch_size": 3}

@@ -14,7 +14,12 @@ from harness.inference.feeds.feed_assembly import assemble
 from harness.inference.feeds.feed_plan import FeedPlan, Subject, first_plan, with_companions
 from harness.inference.feeds.feed_repairs import repaired_plans, varied_plans
 from harness.inference.feeds.forward_inputs import ForwardInputs
-from harness.inference.feeds.input_forms import ALTERNATIVES, MODALITY_OF_INPUT, OPTIONAL
+from harness.inference.feeds.input_forms import (
+    ALTERNATIVES,
+    MODALITY_OF_INPUT,
+    OPTIONAL,
+    SUPERSEDED,
+)
 from harness.inference.feeds.placeholder_fits import with_fitted_counts
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.feeds.redraws import redrawn
@@ -124,6 +129,9 @@ def finished_feed(model: Any, found: RunningFeed, task: str) -> ProposedFeed:
             omitted[name] = other
         else:
             found = other
+    for name, (less, _) in SUPERSEDED.items():
+        if less in needed and less not in found.feed.inputs:
+            omitted[less] = f"moves no output beside {name}"
     inputs = {n: replace(i, needed=n in needed) for n, i in found.feed.inputs.items()}
     feed = replace(found.feed, inputs=inputs, omitted=omitted)
     return with_fitted_counts(subject, found.plan, feed, partial(_placeholders, subject))
@@ -168,10 +176,20 @@ def _with_input(subject: Subject, found: RunningFeed, name: str) -> RunningFeed 
         plan = with_companions(subject, found.plan.with_form(name, form), name)
         other = search.run(plan, tries=_TRIES_OF_AN_INPUT, varies=False)
         if other is not None and name in other.feed.inputs:
+            other = _without_superseded(subject, other, name)
             return other if not (reason := _needless(subject.model, other, name)) else reason
         if search.failure is not None:
             refusal = refusal or shown(search.failure.error)
     return f"eager refuses it: {refusal}"
+
+
+def _without_superseded(subject: Subject, found: RunningFeed, name: str) -> RunningFeed:
+    """Return the feed without an input that moves nothing beside one that says more."""
+    less, _ = SUPERSEDED.get(name, ("", 0))
+    if less not in found.feed.inputs or not is_inert(moved_by(subject.model, found, less)):
+        return found
+    other = _Search(subject, 0.0).run(found.plan.without(less), tries=1, varies=False)
+    return other or found
 
 
 def _needless(model: Any, found: RunningFeed, name: str) -> str:
@@ -188,10 +206,13 @@ def _needless(model: Any, found: RunningFeed, name: str) -> str:
 def _fitting_forms(subject: Subject, found: RunningFeed, name: str) -> list[int]:
     """Return the forms that have no axis of their own; all forms if each has one."""
     known = set(found.feed.labels)
-    forms = range(len(subject.inputs.forms(name)))
+    forms = list(range(len(subject.inputs.forms(name))))
+    less, most = SUPERSEDED.get(name, ("", 0))
+    if less in found.feed.inputs:
+        forms.sort(key=lambda form: form != most)
     plans = [found.plan.with_form(name, form) for form in forms]
     fitting = [f for f in forms if known.issuperset(assemble(subject, plans[f]).labels)]
-    return fitting or list(forms)
+    return fitting or forms
 
 
 def moved_by(model: Any, found: RunningFeed, name: str) -> float:

@@ -200,6 +200,13 @@ ALTERNATIVES: Mapping[str, str] = {
 }
 """Input that forward takes in place of another -> the other one."""
 
+SUPERSEDED: Mapping[str, tuple[str, int]] = {"position_ids": ("mm_token_type_ids", 1)}
+"""Input that says all that another one says -> the other one, and the form that says the most.
+
+Models count positions in several directions over the modalities of tokens, in loops over values
+that no file can hold.
+"""
+
 NOT_FED = frozenset(
     {
         "labels",
