@@ -52,12 +52,12 @@ class ComparedPart:
         texts = {
             quoted(label): text
             for label in (*labels, *derived)
-            for place in self._places[label]
+            for place in self._places_of(label)
             if (text := self._declared(place)) is not None
         }
         members = {axis.name: axis.labels for axis in self._free}
         for name, own in members.items():  # the first label may be the undeclared one
-            found = (self._declared(p) for label in own for p in self._places[label])
+            found = (self._declared(p) for label in own for p in self._places_of(label))
             texts.setdefault(name, next((text for text in found if text), name))
         return texts
 
@@ -69,21 +69,30 @@ class ComparedPart:
     def _places(self) -> Mapping[str, tuple[Place, ...]]:
         return places_of(self.feed)
 
+    def _places_of(self, label: str) -> tuple[Place, ...]:
+        """Return where a label stands; an axis name that no size tells stands nowhere alone."""
+        return self._places.get(label, ())
+
+    def _shown(self, label: str) -> str:
+        """Return the first place of a label, or the axis name that stands nowhere alone."""
+        return next((label_of(*place) for place in self._places_of(label)), label)
+
     def _declared(self, place: Place) -> str | None:
         name, axis = place
         return self.part.inputs[name].get(axis)
 
     def _of_axis(self, axis: InferredAxis) -> Iterator[Violation]:
-        places = [place for label in axis.labels for place in self._places[label]]
+        places = [place for label in axis.labels for place in self._places_of(label)]
         declared = {place: self._declared(place) for place in places}
         for place, text in declared.items():
             if text is None:
                 yield _violation(place, f"eager accepts {axis.sizes}; no axis is declared")
-        texts = sorted({text for text in declared.values() if text is not None})
+        untold = {label for label in axis.labels if not self._places_of(label)}
+        texts = sorted({text for text in declared.values() if text is not None} | untold)
         for one, other in combinations(texts, 2):
             if not agree(one, other, self.part.axis_space):
                 details = f"eager needs equal sizes; declared are {one} and {other}"
-                yield _violation(places[0], details)
+                yield Violation(INPUTS, self._shown(axis.labels[0]), details)
 
     def _needless_ties(self) -> Iterator[Violation]:
         """Yield axes that a description ties, although eager accepts each size with any other."""
@@ -91,18 +100,20 @@ class ComparedPart:
         for axis in self._free:
             text = self.names[axis.name]
             if text in texts:
-                other = label_of(*self._places[texts[text].labels[0]][0])
-                place = self._places[axis.labels[0]][0]
-                yield _violation(place, f"eager needs no tie to {other}; both are {text}")
+                other = self._shown(texts[text].labels[0])
+                details = f"eager needs no tie to {other}; both are {text}"
+                yield Violation(INPUTS, self._shown(axis.labels[0]), details)
             texts.setdefault(text, axis)
 
     def _of_fixed(self) -> Iterator[Violation]:
         irregular = [label for axis in self.axes.axes if not axis.is_free for label in axis.labels]
         for label in (*self.axes.fixed, *irregular):
-            for place in self._places[label]:
+            size = self.feed.export_sizes[label]
+            for place in self._places_of(label):
                 if (text := self._declared(place)) is not None:
-                    size = self.feed.export_sizes[label]
                     yield _violation(place, f"eager accepts {size} alone; declared is {text}")
+            if not self._places_of(label):
+                yield Violation(INPUTS, label, f"eager accepts {size} alone; it is an axis name")
 
     def _of_followers(self) -> Iterator[Violation]:
         for label, expression in self.axes.followers.items():

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from harness.configs.axes import AxisExpression, AxisSizes
 from harness.configs.dummy_feeds import DummyFeeds
 from harness.errors import HarnessError
+from harness.inference.comparison.untold_names import UntoldNames
 from harness.inference.experiments.experiment import Place
+from harness.inference.experiments.sizes import REACH
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +34,8 @@ class DescribedFeed:
     that are known otherwise, such as the axes of a cache. The description gives the values, at the
     sizes of its own axis names that fit; each tensor is then cut or repeated to the sizes of its
     labels. So sizes may contradict the description. Axes that are derived keep the size that the
-    values decide.
+    values decide. So do axes of several names that no size tells, such as `grid_height *
+    grid_width`: these names are labels themselves.
     """
 
     config: OnnxConfig
@@ -40,8 +43,10 @@ class DescribedFeed:
     inputs: Mapping[str, DescribedInput] = field(init=False)
     export_sizes: Mapping[str, int] = field(init=False)
     names: Mapping[str, int] = field(init=False)
+    untold: UntoldNames = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "untold", UntoldNames.of(self.config))
         first = self._described(self.config.axis_space.export_sizes, seed=0)
         names = self._apart(first)
         shapes = {n: tuple(t.shape) for n, t in self._described(names, seed=0).items()}
@@ -56,6 +61,7 @@ class DescribedFeed:
             if isinstance(label := self._axis(name, axis), str)
             if not self._is_derived(name, axis)
         }
+        sizes |= {name: names[name] for name in self.untold.names}
         for attribute, value in (("inputs", inputs), ("export_sizes", sizes), ("names", names)):
             object.__setattr__(self, attribute, value)
 
@@ -76,7 +82,7 @@ class DescribedFeed:
 
         A mask that is longer than what it hides therefore does not change the rest.
         """
-        found: dict[str, int] = {}
+        found = {name: sizes[name] for name in self.untold.names if name in sizes}
         asked = sorted(self._asked(sizes), key=lambda pair: pair[1], reverse=True)
         found |= {text.text: size for text, size in asked if text.is_plain}
         for text, size in reversed(asked):
@@ -111,9 +117,10 @@ class DescribedFeed:
 
     def _is_derived(self, name: str, axis: int) -> bool:
         text = self.config.inputs[name].get(axis)
-        return bool(text) and not self.config.DERIVED_AXES.keys().isdisjoint(
-            AxisExpression.parse(str(text)).names
-        )
+        if text is None:
+            return False
+        names = AxisExpression.parse(text).names
+        return text in self.untold.texts or not self.config.DERIVED_AXES.keys().isdisjoint(names)
 
     def _apart(self, first: Mapping[str, torch.Tensor]) -> dict[str, int]:
         """Return sizes of axis names that differ from each other and from all fixed sizes.
@@ -132,7 +139,22 @@ class DescribedFeed:
             admitted = range(size, max(one.high, size) + 1, one.step)
             chosen[name] = next((s for s in admitted if s not in taken), size)
             taken.add(chosen[name])
-        return space.fit(chosen)
+        return space.fit({**chosen, **self._with_room(chosen)})
+
+    def _with_room(self, sizes: AxisSizes) -> dict[str, int]:
+        """Return longer sizes of lengths that must hold what other axes decide.
+
+        So these other axes, such as the sides of an image, can grow to all sizes that are tried
+        while the length stays.
+        """
+        found = {}
+        for text, name in self.untold.solved.items():
+            others = {n: REACH * size for n, size in sizes.items() if n != name}
+            parsed = AxisExpression.parse(text)
+            needed = parsed.evaluate({**others, name: sizes[name]})
+            if needed == parsed.evaluate({**others, name: 0}):
+                found[name] = needed
+        return found
 
 
 def label_of(name: str, axis: int) -> str:

@@ -10,7 +10,7 @@ Runs = Callable[[int], bool]
 """Whether eager accepts a size of one axis."""
 
 _LARGEST_STEP = 33
-_REACH = 4
+REACH = 4
 """Sizes are tried up to so many times the first one, and once just beyond each landmark."""
 
 
@@ -63,7 +63,7 @@ def find_sizes(
     """
     step = _step(runs, first=first, known=known)
     least = _least(runs, first=first, step=step)
-    far = first + step * (-(-((_REACH - 1) * first) // step))
+    far = first + step * (-(-((REACH - 1) * first) // step))
     above = [
         first + step * ((mark - first) // step + more)
         for mark in landmarks
