@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from harness.configs.dummy_inputs import DummyInputGenerator, dense_shape
 from harness.configs.feed_generators import Dims
+from harness.configs.special_tokens import special_ids_of_texts
 
 if TYPE_CHECKING:
     import torch
@@ -112,10 +113,8 @@ class DummyTextInputGenerator(DummyInputGenerator):
         return chosen[self._integers(0, len(chosen), shape)]
 
     def _special_ids(self, vocabulary: int) -> set[int]:
-        config = self.normalized_config.config
-        names = ("pad", "bos", "eos", "cls", "sep", "mask", "unk", "decoder_start")
-        ids = (getattr(config, f"{name}_token_id", None) for name in names)
-        return {i for i in ids if isinstance(i, int) and 0 <= i < vocabulary}
+        ids = special_ids_of_texts(self.normalized_config.config)
+        return {i for i in ids if i < vocabulary}
 
     def _mask(self, shape: tuple[int, ...]) -> torch.Tensor:
         """Rows of ones, of right padding and of holes. The first position is always kept, so

@@ -26,7 +26,7 @@ _KINDS: Mapping[str, str] = {
     "ids": "integers",
     "decoder-ids": "integers",
     "plain-ids": "integers",
-    "codes": "integers",
+    "integers": "integers",
     "types": "integers",
     "positions": "positions",
     "zeros": "zeros",

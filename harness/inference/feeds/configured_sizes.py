@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.configs.special_tokens import special_ids
 from harness.inference.configuration.settings import Path, are_sizes, is_size, nodes, read
 
 _VISION = ("vision", "image", "backbone", "video")
@@ -102,16 +102,7 @@ class ConfiguredSizes:
     @property
     def special_ids(self) -> frozenset[int]:
         """The ids of tokens with a meaning of their own."""
-        found: set[int] = set()
-        for _, config in nodes(self.config):
-            for name, value in vars(config).items():
-                if _TOKEN.search(name):
-                    values = value if isinstance(value, list | tuple) else [value]
-                    found.update(v for v in values if is_size(v) and v >= 0)
-        return frozenset(found)
-
-
-_TOKEN = re.compile(r"(_token_id|_token_index|_token$|^bo\w_|^eo\w_)")
+        return special_ids(self.config)
 
 
 def _is_within(path: Path, where: Sequence[str]) -> bool:

@@ -6,27 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 
 from harness.configs.axes import AxisExpression
+from harness.configs.placeholders import Placeholder
+from harness.configs.value_kinds import KINDS
 from harness.inference.configuration.settings import is_size
 from harness.inference.feeds.configured_sizes import ConfiguredSizes
 from harness.inference.feeds.feed_plan import FeedPlan, Subject
 from harness.inference.feeds.input_forms import TEXTS
 from harness.inference.feeds.proposed_feed import ProposedFeed
-from harness.inference.feeds.proposed_input import Placeholder, ProposedInput
+from harness.inference.feeds.proposed_input import ProposedInput
 from harness.inference.stops import InferenceStopped, Stop
 
 LENGTH = "sequence_length"
-_DTYPES: Mapping[str, str] = {
-    "floats": "float32",
-    "unit-boxes": "float32",
-    "points": "float32",
-    "box-points": "float32",
-    "ones": "float32",
-    "booleans": "bool",
-    "hidden": "bool",
-    "some": "bool",
-    "modalities": "int32",
-}
-"""Kind -> element type, if it is not int64."""
 _FIRST_PLAIN = 3
 """Ids below are mostly special."""
 _CHOICES = "num_choices"
@@ -57,15 +47,10 @@ def _ordered(plan: FeedPlan) -> list[tuple[str, int]]:
     return sorted(plan.forms.items(), key=lambda item: item[0] != "input_ids")
 
 
-_GRID = frozenset({"grid", "places"})
-
-
 def _labels(one: ProposedInput) -> set[str]:
     texts = [axis for axis in one.axes if isinstance(axis, str)]
     names = {name for text in texts for name in AxisExpression.parse(text).names}
-    if one.kind in _GRID:
-        names |= {"grid_height", "grid_width"}
-    return names | ({"height", "width"} if one.kind == "image-sizes" else set())
+    return names | set(KINDS[one.kind].follows or ())
 
 
 def _input(subject: Subject, sizes: ConfiguredSizes, name: str, form: int) -> ProposedInput:
@@ -78,7 +63,6 @@ def _input(subject: Subject, sizes: ConfiguredSizes, name: str, form: int) -> Pr
         parts.insert(1, _CHOICES)
     low, high = _RANGES.get(kind, _no_range)(subject, sizes)
     return ProposedInput(
-        dtype=_DTYPES.get(kind, "int64"),
         axes=tuple(_axis(part, subject, sizes) for part in parts),
         kind=kind,
         low=low,
@@ -146,7 +130,7 @@ _RANGES: Mapping[str, Range] = {
     "ids": vocabulary,
     "plain-ids": vocabulary,
     "decoder-ids": _decoder_ids,
-    "codes": _codes,
+    "integers": _codes,
     "types": _types,
     "corners": lambda subject, sizes: (0, sizes["corners"]),
     "points": lambda subject, sizes: (0, sizes["image"]),

@@ -16,14 +16,14 @@ _PATCHES = "grid_height * grid_width"
 FORMS: Mapping[str, tuple[str, ...]] = {
     "input_ids": (
         f"ids: {_TEXT}",
-        f"codes: {_TEXT}, @codebooks",
-        "codes: batch_size * @codebooks, sequence_length",
-        "codes: batch_size, @codebooks, sequence_length",
+        f"integers: {_TEXT}, @codebooks",
+        "integers: batch_size * @codebooks, sequence_length",
+        "integers: batch_size, @codebooks, sequence_length",
     ),
     "decoder_input_ids": (
         f"decoder-ids: {_DECODER}",
-        "codes: batch_size * @codebooks, decoder_sequence_length",
-        f"codes: {_DECODER}, @codebooks",
+        "integers: batch_size * @codebooks, decoder_sequence_length",
+        f"integers: {_DECODER}, @codebooks",
     ),
     "attention_mask": (
         f"mask: {_TEXT}",
@@ -138,7 +138,7 @@ FORMS: Mapping[str, tuple[str, ...]] = {
     "input_text_ids": (f"plain-ids: {_TEXT}",),
     "conditional_pixel_values": (f"floats: batch_size, {_IMAGE}",),
     "conditional_input_ids": ("plain-ids: batch_size, sequence_length",),
-    "audio_codes": ("codes: batch_size, @codebooks, num_frames",),
+    "audio_codes": ("integers: batch_size, @codebooks, num_frames",),
     "speaker_embeddings": ("floats: batch_size, @speaker",),
     "noise_embeds": (f"floats: {_TEXT}, @hidden",),
     "query_embeds": ("floats: batch_size, @queries, @hidden",),

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from harness.configs.placeholders import Placeholder
+from harness.configs.value_kinds import Drawing, draw_values
 from harness.errors import UsageError
-from harness.inference.feeds.feed_values import Drawing, draw_inputs
-from harness.inference.feeds.proposed_input import Placeholder, ProposedInput
+from harness.inference.feeds.proposed_input import ProposedInput
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +21,7 @@ class ProposedFeed:
 
     `export_sizes` has a size for each axis name, at which eager accepts the feed. `omitted` says
     of each input that is left out why it is. `special` are ids that are not drawn as ordinary
-    tokens. Kinds that need more values are in `harness.inference.feeds.feed_values`.
+    tokens. Tokens come first among the inputs, since others follow their placeholders.
     """
 
     inputs: Mapping[str, ProposedInput]
@@ -42,5 +43,18 @@ class ProposedFeed:
         missing = sorted(set(self.labels) - set(sizes))
         if missing:
             raise UsageError(f"feed: no size of {missing[0]}; give one for each of its axis names")
-        drawing = Drawing.of(sizes, self.placeholders, self.special, seed=seed)
-        return draw_inputs(drawing, self.inputs)
+        drawing = self.drawing(sizes, seed=seed)
+        for name, one in self.inputs.items():
+            drawing.drawn[name] = draw_values(drawing, one.drawn(sizes))
+        return drawing.drawn
+
+    def drawing(self, sizes: Mapping[str, int], *, seed: int) -> Drawing:
+        """Return an empty feed of these sizes, to draw values for."""
+        import torch
+
+        return Drawing(
+            generator=torch.Generator().manual_seed(seed),
+            sizes=sizes,
+            placeholders=self.placeholders,
+            special=self.special,
+        )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
-from harness.inference.feeds.feed_values import Drawing, draw_values, plain_ids
+from harness.configs.value_kinds import KINDS, DrawnInput, draw_values, plain_ids
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.feeds.proposed_input import ProposedInput
 
@@ -17,7 +17,8 @@ def redrawn(
     """Return other values of one input, ties kept: the end of masks hidden, positions with gaps,
     other tokens around the placeholders; None if nothing else can be drawn."""
     one, tensor = feed.inputs[name], tensors[name]
-    other = _CHANGES.get(one.kind, _drawn_again)(feed, one, tensor)
+    change = _same if KINDS[one.kind].stays else _CHANGES.get(one.kind, _drawn_again)
+    other = change(feed, one, tensor)
     return None if torch.equal(other, tensor) else other
 
 
@@ -43,17 +44,18 @@ def _other_positions(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tenso
 
 
 def _other_ids(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> torch.Tensor:
-    other = plain_ids(_drawing(feed), one, tuple(tensor.shape))
+    other = plain_ids(feed.drawing(feed.export_sizes, seed=_OTHER_SEED), _like(feed, one, tensor))
     held = torch.tensor(sorted(feed.special) or [-1])
     return torch.where(torch.isin(tensor, held), tensor, other.to(tensor.dtype))
 
 
 def _drawn_again(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> torch.Tensor:
-    return draw_values(_drawing(feed), one, tuple(tensor.shape))
+    drawing = feed.drawing(feed.export_sizes, seed=_OTHER_SEED)
+    return draw_values(drawing, _like(feed, one, tensor))
 
 
-def _drawing(feed: ProposedFeed) -> Drawing:
-    return Drawing.of(feed.export_sizes, feed.placeholders, feed.special, seed=_OTHER_SEED)
+def _like(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> DrawnInput:
+    return one.of_shape(tuple(tensor.shape), feed.export_sizes)
 
 
 def _same(feed: ProposedFeed, one: ProposedInput, tensor: torch.Tensor) -> torch.Tensor:
@@ -70,7 +72,4 @@ _CHANGES: Mapping[str, Callable[[ProposedFeed, ProposedInput, torch.Tensor], tor
     "hidden": _hiding_end,
     "ones": _hidden_end,
     "positions": _other_positions,
-    "modalities": _same,
-    "grid": _same,
-    "places": _same,
 }
