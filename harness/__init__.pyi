@@ -53,10 +53,11 @@ from .configs.recurrent import TextRecurrentDecoderOnnxConfig as TextRecurrentDe
 from .configs.rows import Row as Row
 from .configs.rows import register_rows as register_rows
 from .configs.seq2seq import OnnxSeq2SeqConfigWithPast as OnnxSeq2SeqConfigWithPast
-from .configs.tabled import Setting as Setting
-from .configs.tabled import TabledInput as TabledInput
+from .configs.setting import Setting as Setting
 from .configs.tabled import TabledOnnxConfig as TabledOnnxConfig
 from .configs.tabled import TaskTable as TaskTable
+from .configs.tabled_inputs import TabledInput as TabledInput
+from .configs.tabled_inputs import TabledPlaceholder as TabledPlaceholder
 from .configs.tasks import TasksManager as TasksManager
 from .configs.tasks import register as register
 from .configs.tasks import supported_tasks_mapping as supported_tasks_mapping

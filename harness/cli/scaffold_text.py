@@ -12,7 +12,9 @@ import harness
 from harness.cli.scaffold_draft import Draft
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import OnnxConfig
-from harness.configs.tabled import Setting, TabledInput
+from harness.configs.setting import Setting
+from harness.configs.tabled_inputs import TabledInput, TabledPlaceholder
+from harness.configs.value_kinds import KINDS
 from harness.evidence.fixture_text import with_member
 
 if TYPE_CHECKING:
@@ -53,11 +55,16 @@ def module_text(draft: Draft, *, standalone: bool) -> str:
 
 def _names(draft: Draft, *, standalone: bool) -> Mapping[str, str]:
     """Return each name that a module may use, with the module to import it from."""
-    tabled = ("Setting", "TabledInput", "TaskTable", _TABLED)
-    found = dict.fromkeys(tabled, "harness.configs.tabled") | {
+    found = {
+        _TABLED: "harness.configs.tabled",
+        "TaskTable": "harness.configs.tabled",
+        "TabledInput": "harness.configs.tabled_inputs",
+        "TabledPlaceholder": "harness.configs.tabled_inputs",
+        "Setting": "harness.configs.setting",
         "AxisRange": "harness.configs.axis_space",
         "DummyTextInputGenerator": "harness.configs.text_inputs",
         "Mapping": "collections.abc",
+        "NormalizedTextAndVisionConfig": "harness.configs.normalized_config",
         "NormalizedTextConfig": "harness.configs.normalized_config",
         "Row": "harness.configs.rows",
         "register": "harness.configs.tasks",
@@ -167,8 +174,7 @@ def _members(tables: Sequence[FoundDescription]) -> Iterator[str]:
     vocabulary = next((one.vocabulary for one in tables if one.vocabulary), None)
     if vocabulary is not None:
         yield "DUMMY_INPUT_GENERATOR_CLASSES = (DummyTextInputGenerator,)"
-        names = f'vocab_size="{vocabulary.path}"'
-        yield f"NORMALIZED_CONFIG_CLASS = NormalizedTextConfig.with_args({names})"
+        yield _normalized(vocabulary)
     divided = sorted({name for one in tables for name in one.divided})
     if divided:
         yield f"DIVIDED_AXES = frozenset({{{', '.join(map(_quoted, divided))}}})"
@@ -181,6 +187,17 @@ def _members(tables: Sequence[FoundDescription]) -> Iterator[str]:
     yield "TABLES = {\n" + "".join(_table(one) for one in tables) + "}"
 
 
+def _normalized(vocabulary: Setting) -> str:
+    from harness.inference.description import text_config
+
+    base, names = text_config(vocabulary)
+    arguments = ", ".join(f"{name}={_quoted(path)}" for name, path in names.items())
+    is_default = all(name == path for name, path in names.items())
+    return f"NORMALIZED_CONFIG_CLASS = {base.__name__}" + (
+        "" if is_default else f".with_args({arguments})"
+    )
+
+
 def _block(start: str, entries: Iterable[tuple[str, str]]) -> str:
     lines = "".join(f"    {_quoted(name)}: {text},\n" for name, text in entries)
     return f"{start}\n{lines}}}"
@@ -191,7 +208,7 @@ def _table(one: FoundDescription) -> str:
     outputs = [f"{_quoted(name)}: {_axes(own)}" for name, own in one.table.outputs.items()]
     return (
         f"    {_quoted(one.task)}: TaskTable(\n        {_braced(inputs)},\n"
-        f"        {_braced(outputs)},\n    ),\n"
+        f"        {_braced(outputs)},\n{_placeholders(one)}    ),\n"
     )
 
 
@@ -202,13 +219,41 @@ def _braced(entries: Iterable[str]) -> str:
 
 def _input(own: TabledInput) -> str:
     """Return an input on one line, or on several if it is long."""
-    axes = [_quoted(axis) if isinstance(axis, str) else _size(axis) for axis in own.axes]
-    comma = "," if len(axes) == 1 else ""
-    parts = [_quoted(own.kind), f"({', '.join(axes)}{comma})"]
-    parts += [_size(own.high)] if own.kind == "integers" else []
+    parts = [_quoted(own.kind), _sizes(own.axes)]
+    parts += [_size(own.high)] if KINDS[own.kind].is_bounded else []
+    parts += [f"sides={_sizes(own.sides)}"] if own.sides else []
+    return _called("TabledInput", parts)
+
+
+def _placeholders(one: FoundDescription) -> str:
+    """Return the placeholders of a table, or nothing. One on a line has no line of its own."""
+    entries = [_placeholder(own) for own in one.table.placeholders]
+    if not entries:
+        return ""
+    if len(entries) == 1 and "\n" not in entries[0]:
+        return f"        ({entries[0]},),\n"
+    return "        (\n" + "".join(f"            {entry},\n" for entry in entries) + "        ),\n"
+
+
+def _placeholder(own: TabledPlaceholder) -> str:
+    parts = [_quoted(own.modality), _size(own.token), _size(own.count)]
+    parts += [] if own.is_scattered else ["is_scattered=False"]
+    return _called("TabledPlaceholder", parts)
+
+
+def _called(name: str, parts: Sequence[str]) -> str:
     if sum(map(len, parts)) <= _SHORT:
-        return f"TabledInput({', '.join(parts)})"
-    return "TabledInput(" + "".join(f"\n{16 * ' '}{part}," for part in parts) + f"\n{12 * ' '})"
+        return f"{name}({', '.join(parts)})"
+    return f"{name}(" + "".join(f"\n{16 * ' '}{part}," for part in parts) + f"\n{12 * ' '})"
+
+
+def _sizes(axes: Sequence[str | int | Setting]) -> str:
+    """Return axes on one line, or on several if they are long."""
+    parts = list(map(_size, axes))
+    line = f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+    if len(line) + 16 < WIDTH:
+        return line
+    return "(" + "".join(f"\n{20 * ' '}{part}," for part in parts) + f"\n{16 * ' '})"
 
 
 def _axes(axes: Mapping[int, str]) -> str:
@@ -224,8 +269,11 @@ def _range(one: AxisRange) -> str:
     return f"AxisRange({one.low}, {one.high}, export={one.export}{step})"
 
 
-def _size(size: int | Setting) -> str:
-    return f"Setting({_quoted(size.path)})" if isinstance(size, Setting) else str(size)
+def _size(size: str | int | Setting) -> str:
+    """Return an axis, a size or a setting as source."""
+    if isinstance(size, Setting):
+        return f"Setting({_quoted(size.path)})"
+    return _quoted(size) if isinstance(size, str) else str(size)
 
 
 def _quoted(text: str) -> str:

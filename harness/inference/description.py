@@ -8,35 +8,29 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AXIS_RANGES, AxisRange
-from harness.configs.normalized_config import NormalizedTextConfig
-from harness.configs.tabled import Setting, TabledInput, TabledOnnxConfig, TaskTable
+from harness.configs.normalized_config import (
+    NormalizedConfig,
+    NormalizedTextAndVisionConfig,
+    NormalizedTextConfig,
+)
+from harness.configs.setting import Setting
+from harness.configs.tabled import LENGTH, TabledOnnxConfig, TaskTable
+from harness.configs.tabled_inputs import TOKENS, TabledInput
 from harness.configs.text_inputs import DummyTextInputGenerator
+from harness.configs.value_kinds import KINDS
+from harness.errors import DescriptionError, one_line
 from harness.inference.comparison.agreement import compare_with_inference
-from harness.inference.configuration.settings import are_sizes, is_size, nodes, own_settings
+from harness.inference.described_sizes import DescribedSizes
 from harness.inference.experiments.inferred_axes import InferredAxes
 from harness.inference.experiments.opened_feed import OpenedFeed
-from harness.inference.feeds.configured_sizes import SETTINGS_OF_SIZES
 
 if TYPE_CHECKING:
     from harness.inference.feeds.proposed_input import ProposedInput
     from harness.inference.proposal import Proposal
 
-_KINDS: Mapping[str, str] = {
-    "floats": "floats",
-    "ids": "integers",
-    "decoder-ids": "integers",
-    "plain-ids": "integers",
-    "integers": "integers",
-    "types": "integers",
-    "positions": "positions",
-    "zeros": "zeros",
-    "mask": "mask",
-    "ones": "mask",
-    "booleans": "booleans",
-}
-"""Kind of a proposed input -> the kind of a tabled one that has the same values."""
-
 _VOCABULARY = "vocab_size"
+_NEEDED = {"position_ids": "max_position_embeddings", "token_type_ids": "type_vocab_size"}
+"""Input of a text -> the setting beside its vocabulary that the text generator reads for it."""
 _SPREAD = 2
 """Axes without an end are drawn up to so many times their first size."""
 
@@ -62,9 +56,19 @@ class FoundDescription:
 
 
 def describe(found: Proposal) -> FoundDescription:
-    """Return the tables of what was found, with the differences that an experiment still finds."""
+    """Return the tables of what was found, with the differences that an experiment still finds.
+
+    Placeholders are scattered over the text if that agrees with eager.
+    """
+    own = _described(found, is_scattered=True)
+    if found.feed.placeholders and own.problems:
+        return _described(found, is_scattered=False)
+    return own
+
+
+def _described(found: Proposal, *, is_scattered: bool) -> FoundDescription:
     assert found.axes is not None
-    problems = [*_problems_of_feed(found)]
+    sizes = DescribedSizes(found)
     inputs = {name: _tabled(name, one, found) for name, one in found.feed.inputs.items()}
     outputs = {
         name: {
@@ -74,15 +78,18 @@ def describe(found: Proposal) -> FoundDescription:
         }
         for name, axes in found.outputs.items()
     }
+    placeholders = tuple(
+        sizes.placeholder(one, is_scattered=is_scattered) for one in found.feed.placeholders
+    )
     own = FoundDescription(
         task=found.task,
-        table=TaskTable(inputs, outputs),
-        ranges=dict(_ranges(found.axes)),
+        table=TaskTable(inputs, outputs, placeholders),
+        ranges=dict(_ranges(found)),
         ceilings=dict(_ceilings(found.axes)),
         vocabulary=_vocabulary(found),
-        problems=tuple(problems),
+        problems=(),
     )
-    return own if problems else _compared(own, found)
+    return replace(own, problems=tuple(_problems_of_agreement(own, found)))
 
 
 def tabled_class(own: FoundDescription) -> type[TabledOnnxConfig]:
@@ -95,87 +102,60 @@ def tabled_class(own: FoundDescription) -> type[TabledOnnxConfig]:
     }
     if own.vocabulary is not None:
         members["DUMMY_INPUT_GENERATOR_CLASSES"] = (DummyTextInputGenerator,)
-        names = {_VOCABULARY: own.vocabulary.path}
-        members["NORMALIZED_CONFIG_CLASS"] = NormalizedTextConfig.with_args(**names)
+        base, names = text_config(own.vocabulary)
+        members["NORMALIZED_CONFIG_CLASS"] = base.with_args(**names)
     return type("FoundOnnxConfig", (TabledOnnxConfig,), members)
 
 
-def _compared(own: FoundDescription, found: Proposal) -> FoundDescription:
+def text_config(vocabulary: Setting) -> tuple[type[NormalizedConfig], Mapping[str, str]]:
+    """Return the class that reads the configuration of a text, and the names that it maps.
+
+    A vocabulary of a nested configuration says where the one of the text is.
+    """
+    *holder, name = vocabulary.path.split(".")
+    if holder and name == _VOCABULARY:
+        return NormalizedTextAndVisionConfig, {"text_config": ".".join(holder)}
+    return NormalizedTextConfig, {_VOCABULARY: vocabulary.path}
+
+
+def _problems_of_agreement(own: FoundDescription, found: Proposal) -> Iterator[str]:
     model = found.tiny.build()
-    agreement = compare_with_inference(model, tabled_class(own)(model.config, found.task))
-    lines = (f"{one.name}: {one.details}" for one in agreement.differences)
-    return replace(own, problems=tuple(f"the tables differ from eager: {line}" for line in lines))
-
-
-def _problems_of_feed(found: Proposal) -> Iterator[str]:
-    for placeholder in found.feed.placeholders:
-        yield (
-            f"placeholders: {placeholder.count} tokens of each row stand for the "
-            f"{placeholder.modality}; tables cannot tie them, a description that does is needed"
-        )
-    for name, one in found.feed.inputs.items():
-        if one.kind not in _KINDS:
-            yield f"input {name}: no table draws the kind {one.kind}; it needs a generator"
-        elif one.dtype not in {"int64", "float32", "bool"}:
-            yield f"input {name}: no table draws {one.dtype}; it needs a generator"
+    config = tabled_class(own)(model.config, found.task)
+    try:
+        differences = compare_with_inference(model, config).differences
+    except DescriptionError as error:
+        yield f"the tables give no feed: {one_line(error)}"
+        return
+    yield from (f"the tables differ from eager: {one.name}: {one.details}" for one in differences)
 
 
 def _tabled(name: str, one: ProposedInput, found: Proposal) -> TabledInput:
-    assert found.axes is not None
-    labels = OpenedFeed(found.feed).inputs[name].axes
-    axes = tuple(_axis(axis, found) for axis in labels)
-    kind = _KINDS.get(one.kind, one.kind)
-    high = _setting(one.high, found) if kind == "integers" else 2
-    return TabledInput(kind, axes, high)
+    sizes, kind = DescribedSizes(found), KINDS[one.kind]
+    axes = tuple(sizes.axis(axis) for axis in OpenedFeed(found.feed).inputs[name].axes)
+    stated = sizes.vocabulary if one.kind == TOKENS else sizes.setting
+    high = stated(one.high) if kind.is_bounded else 2
+    if kind.follows is None:
+        return TabledInput(one.kind, axes, high)
+    height, width = (sizes.axis(side) for side in kind.follows)
+    sides = None if (height, width) == kind.follows else (height, width)
+    return TabledInput(one.kind, axes, high, sides)
 
 
-def _axis(axis: str | int, found: Proposal) -> str | int | Setting:
-    """Return a free axis by its name, what follows as an expression, and the rest as a size."""
-    assert found.axes is not None
-    if isinstance(axis, int):
-        return _setting(axis, found)
-    if axis in found.axes.followers:
-        return found.axes.followers[axis].text
-    own = found.axes.axis_of(axis)
-    if own is not None:
-        return own.name if own.is_free else _setting(own.first, found)
-    sizes = OpenedFeed(found.feed).export_sizes
-    if axis in sizes:
-        return _setting(sizes[axis], found)
-    return axis  # an expression over names
+def _ranges(found: Proposal) -> Iterator[tuple[str, AxisRange]]:
+    """Yield axes with other sizes than the common table has; exports have different sizes.
 
-
-def _setting(size: int, found: Proposal) -> int | Setting:
-    """Return the setting of this size, of the names that sizes of inputs have; else the number.
-
-    A size that several settings have stays a number.
+    The length of a text with placeholders follows their number, and so the axes that decide their
+    number have no end.
     """
-    from transformers import AutoConfig
-
-    config = AutoConfig.for_model(**found.tiny.config)
-    paths = {
-        ".".join((*path, name))
-        for path, node in nodes(config)
-        for name, value in own_settings(node).items()
-        if name in SETTINGS_OF_SIZES and (value == size if is_size(value) else _ends(value, size))
-    }
-    if not paths:
-        return size
-    shortest = sorted(paths, key=lambda path: (path.count("."), path))
-    same = [path for path in shortest if path.count(".") == shortest[0].count(".")]
-    return Setting(same[0]) if len(same) == 1 else size
-
-
-def _ends(value: Any, size: int) -> bool:
-    return are_sizes(value) and len(set(value)) == 1 and value[-1] == size
-
-
-def _ranges(axes: InferredAxes) -> Iterator[tuple[str, AxisRange]]:
-    """Yield axes with other sizes than the common table has; exports have different sizes."""
-    taken = {one.export for one in AXIS_RANGES.values()}
-    for axis in sorted((one for one in axes.axes if one.is_free), key=lambda one: one.name):
+    assert found.axes is not None
+    free = sorted((one for one in found.axes.axes if one.is_free), key=lambda one: one.name)
+    taken = {AXIS_RANGES[one.name].export for one in free if one.name in AXIS_RANGES}
+    counted = _names_of_counts(found)
+    for axis in free:
         sizes, known = axis.sizes, AXIS_RANGES.get(axis.name)
         if known is not None and sizes.step == 1 and sizes.least <= max(1, known.low):
+            continue
+        if found.feed.placeholders and axis.name == LENGTH:
             continue
         low = -(-sizes.least // sizes.step) * sizes.step
         export = -(-max(2, axis.first) // sizes.step) * sizes.step
@@ -183,9 +163,14 @@ def _ranges(axes: InferredAxes) -> Iterator[tuple[str, AxisRange]]:
             export += sizes.step
         taken.add(export)
         high = max(_SPREAD * export, export + 2 * sizes.step)
-        if sizes.largest is not None:
+        if sizes.largest is not None and axis.name not in counted:
             high = min(high, sizes.largest - sizes.largest % sizes.step)
         yield axis.name, AxisRange(low, max(high, export), export=export, step=sizes.step)
+
+
+def _names_of_counts(found: Proposal) -> set[str]:
+    counts = (AxisExpression.parse(one.count) for one in found.feed.placeholders)
+    return {name for count in counts for name in count.names}
 
 
 def _ceilings(axes: InferredAxes) -> Iterator[tuple[str, Setting]]:
@@ -197,10 +182,15 @@ def _ceilings(axes: InferredAxes) -> Iterator[tuple[str, Setting]]:
 def _vocabulary(found: Proposal) -> Setting | None:
     """Return the setting with the number of tokens, if the text generator can draw them."""
     one = found.feed.inputs.get("input_ids")
-    if one is None or found.feed.placeholders:
+    if one is None:
         return None
-    high = _setting(one.high, found)
+    sizes = DescribedSizes(found)
+    high = sizes.vocabulary(one.high)
     is_text = all(
         isinstance(axis, str) and AxisExpression.parse(axis).is_plain for axis in one.axes
     )
-    return high if isinstance(high, Setting) and is_text else None
+    needed = [setting for name, setting in _NEEDED.items() if name in found.feed.inputs]
+    if not (isinstance(high, Setting) and is_text):
+        return None
+    holder = high.holder(sizes.config)
+    return high if all(hasattr(holder, setting) for setting in needed) else None

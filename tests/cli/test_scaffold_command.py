@@ -234,6 +234,26 @@ def test_what_no_description_says_is_written_as_a_class(
     assert outcomes("segformer") == {"image-classification": {Outcome.PASSED}}
 
 
+@full
+def test_a_model_of_texts_with_images_is_written_as_a_class(
+    run_process: Any, outcomes: Any, checkout: Path, tmp_path: Path
+) -> None:
+    task = ("--task", "feature-extraction")
+    result = run_process(
+        "scaffold",
+        "internvl",
+        *(*task, *ONE_EXPORTER),
+        "--output",
+        tmp_path,
+        PYTHONPATH=str(checkout),
+    )
+    assert result.status == 0, result.out + result.err
+    module = tmp_path / "internvl_onnx_config.py"
+    assert 'TabledPlaceholder("image", Setting("image_token_id"), 4)' in module.read_text()
+    _assert_linted(module)
+    assert outcomes("internvl") == {"feature-extraction": {Outcome.PASSED}}
+
+
 def _assert_linted(module: Path) -> None:
     for check in (["check"], ["format", "--check"]):
         options = ["--config", str(ROOT / "pyproject.toml")]

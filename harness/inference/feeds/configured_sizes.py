@@ -65,6 +65,15 @@ SETTINGS_OF_SIZES = frozenset(
 )
 """All settings that may state a size of an input."""
 
+SETTINGS_OF_COUNTS = frozenset(
+    {
+        *("mm_tokens_per_image", "image_seq_length", "image_seq_len", "num_image_tokens"),
+        *("num_query_tokens", "num_queries", "vision_soft_tokens_per_image"),
+        *("audio_soft_tokens_per_image", "audio_seq_length", "latent_query_num"),
+    }
+)
+"""Settings that may state how many placeholders stand for an image or a sound."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredSizes:
