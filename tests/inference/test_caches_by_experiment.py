@@ -136,3 +136,28 @@ def test_a_model_that_needs_positions_gets_them(
     config = _WithoutPositions(one.config.config, "text-generation")
     _, steps = _cache_of(kind(one.model), config)
     assert (steps.single_is_right, steps.needs_positions) == (is_right, is_right)
+
+
+class _Narrow(nn.Module):
+    """A model that multiplies its weights by constants in float32."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+        self.scale = nn.Parameter(torch.ones(2, 2), requires_grad=False)
+
+    def forward(
+        self, input_ids: torch.Tensor, cache: Any = None, use_cache: bool = False, **more: Any
+    ) -> Any:
+        torch.ones(2, 2, dtype=torch.float32) @ self.scale
+        return self.model(input_ids, cache=cache, use_cache=use_cache, **more)
+
+
+@pytest.mark.parametrize("forgets", [False, True])
+def test_steps_are_compared_although_a_model_refuses_float64(
+    forgets: bool, subject: Callable[..., Any]
+) -> None:
+    one, is_right = subject("gpt2", "text-generation"), not forgets
+    entries, steps = _cache_of(_Narrow(_Forgetful(one.model) if forgets else one.model), one.config)
+    assert (steps.single_is_right, steps.several_is_right) == (is_right, is_right)
+    assert "past_key_values.0.key" in entries

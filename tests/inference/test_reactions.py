@@ -114,6 +114,27 @@ def test_a_movement_within_rounding_is_none(
     assert _problems(model, subject) == [(ProblemKind.INERT, "token_type_ids")]
 
 
+class _Narrow(_Changed):
+    """A model that multiplies its weights by constants in float32."""
+
+    def __init__(self, model: Any, *, ignored: str = "") -> None:
+        super().__init__(model, ignored=ignored)
+        self.scale = nn.Parameter(torch.ones(2, 2), requires_grad=False)
+
+    def forward(self, **inputs: torch.Tensor) -> Any:
+        torch.ones(2, 2, dtype=torch.float32) @ self.scale
+        return super().forward(**inputs)
+
+
+@pytest.mark.parametrize("ignored", ["", "token_type_ids"])
+def test_rounding_is_measured_although_a_model_refuses_float64(
+    ignored: str, subject: Callable[..., Any]
+) -> None:
+    model = _Narrow(subject(*BERT).model, ignored=ignored)
+    expected = [(ProblemKind.INERT, ignored)] if ignored else []
+    assert _problems(model, subject) == expected
+
+
 def test_an_output_that_nothing_moves_is_still(subject: Callable[..., Any]) -> None:
     def add_constant(result: Any) -> Any:
         return {**result, "constant": torch.ones(3)}

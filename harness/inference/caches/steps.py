@@ -64,7 +64,7 @@ LEAST_STEPS = 4
 """So many tokens follow the least prompt, such as the placeholders of an image."""
 
 ALLOWED = 1e-4
-"""The most that steps in float64 may differ from one call, as a share of an output's spread."""
+"""The most that steps may differ from one call, as a share of an output's spread."""
 
 _SEED = 1
 
@@ -129,26 +129,39 @@ def token_axis(feed: ExperimentFeed, axes: InferredAxes) -> InferredAxis | None:
 def infer_steps(model: EagerModel, feed: ExperimentFeed, axes: InferredAxes) -> InferredSteps:
     """Compare prompts and steps with one call over all tokens, in float64.
 
-    Raises ValueError if the feed has no tokens, and what the model raises for all tokens.
+    Some models refuse float64, since they convert values to float32 themselves; they are compared
+    in float32. Raises ValueError if the feed has no tokens, and what the model raises for all
+    tokens.
     """
     axis = token_axis(feed, axes)
     if axis is None:
         raise ValueError("no input holds tokens whose number can change")
-    return _Steps(model, feed, axes, axis).run()
+    try:
+        return _Steps(model, feed, axes, axis, in_float64=True).run()
+    except Exception:  # eager may raise what it likes
+        return _Steps(model, feed, axes, axis, in_float64=False).run()
 
 
 class _Steps:
     def __init__(
-        self, model: EagerModel, feed: ExperimentFeed, axes: InferredAxes, axis: InferredAxis
+        self,
+        model: EagerModel,
+        feed: ExperimentFeed,
+        axes: InferredAxes,
+        axis: InferredAxis,
+        *,
+        in_float64: bool,
     ) -> None:
-        self.model = EagerModel(float64_copy(model.model), use_cache=True)
+        self.in_float64 = in_float64
+        called = float64_copy(model.model) if in_float64 else model.model
+        self.model = EagerModel(called, use_cache=True)
         self.axes, self.axis = axes, axis
         self.count = self._count()
         self.places = dict(self._places(feed))
         drawn = feed.draw({**feed.export_sizes, **self._sizes(feed)}, seed=_SEED)
         ones = {name: tensor.new_ones(tensor.shape) for name, tensor in drawn.items()}
         masked = {name: ones[name] if name in MASKS else one for name, one in drawn.items()}
-        self.feed = to_float64(masked)
+        self.feed = to_float64(masked) if in_float64 else masked
 
     def _count(self) -> int:
         sizes, count = self.axis.sizes, max(TOKENS, self.axis.sizes.least + LEAST_STEPS)
@@ -172,7 +185,7 @@ class _Steps:
                     yield name, index
 
     def run(self) -> InferredSteps:
-        with float64_by_default():
+        with float64_by_default() if self.in_float64 else contextlib.nullcontext():
             whole = self._whole()
             checks = [self._check(lengths, whole) for lengths in self._schedules()]
             right = [check.way for check in checks if check.is_right]

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from harness.evidence.float64 import float64_by_default, float64_copy
+from harness.evidence.float64 import float64_by_default
+from harness.evidence.model_copies import ModelCopies
 from harness.evidence.reference import to_float64
 from harness.inference.experiments.eager_model import EagerModel
 from harness.inference.experiments.reading import changed_from
@@ -149,8 +150,7 @@ class _Trial:
 
         The share alone counts if eager in float64 is not finite where float32 is.
         """
-        with float64_by_default():
-            exact = EagerModel(float64_copy(self.model))(to_float64(feed))
+        exact = self._exact(feed)
         distances = {name: _distance(exact[name], tensor) for name, tensor in outputs.items()}
         return {
             name: max(
@@ -160,6 +160,18 @@ class _Trial:
             )
             for name, tensor in outputs.items()
         }
+
+    def _exact(self, feed: Tensors) -> Tensors:
+        """Return the outputs in float64, or of weights moved by one bit if eager refuses float64.
+
+        Some models convert values to float32 themselves, and multiply them by weights.
+        """
+        copies = ModelCopies(self.model)
+        try:
+            with float64_by_default():
+                return EagerModel(copies.float64)(to_float64(feed))
+        except Exception:  # eager may raise what it likes
+            return EagerModel(copies.perturbed(seed=0))(feed)
 
     def _others(self, first: Tensors, name: str) -> Iterator[dict[str, torch.Tensor]]:
         """Yield feeds with other values of one input: drawn from other seeds, mixed, and changed.
