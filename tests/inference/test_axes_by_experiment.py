@@ -126,6 +126,19 @@ def test_multiples_bounds_and_followers_are_found() -> None:
     assert str(axes.outputs["output"][1]) == "length"
 
 
+def test_a_stride_that_is_rounded_up_is_the_step_of_an_axis() -> None:
+    def function(image: torch.Tensor) -> torch.Tensor:
+        if -(-image.shape[0] // 4) % 8:  # patches of 4, halved three times
+            raise ValueError("an image of this size is refused")
+        return torch.zeros(image.shape[0] // 32)
+
+    axes = infer_axes(experiment_on(function, image={"height": 64}))
+    height = axes.axis_of("height")
+    assert height is not None
+    assert str(height.sizes) == "multiples of 32 from 32"
+    assert str(axes.outputs["output"][0]) == "height // 32"
+
+
 def test_equal_sizes_that_need_not_be_equal_are_no_tie() -> None:
     experiment = experiment_on(
         lambda one, other: one.sum(1)[:, None] * other.sum(1),
@@ -145,6 +158,8 @@ def test_a_size_that_the_values_decide_is_recognised() -> None:
 
 def test_a_fit_that_is_not_unique_is_ambiguous() -> None:
     def function(x: torch.Tensor) -> torch.Tensor:
+        if x.shape[0] > 28:
+            raise ValueError("too long to tell")
         return torch.zeros((x.shape[0] + 3) // 20)
 
     (axis,) = infer_axes(experiment_on(function, x={"length": 7})).outputs["output"]

@@ -18,11 +18,13 @@ def _sizes(least: int, reach: int, *, step: int = 1, largest: int | None = None)
     return AdmittedSizes(least=least, largest=largest, step=step, reach=reach)
 
 
-def _fit(function: Callable[[int], int], sizes: AdmittedSizes, first: int) -> tuple[list[str], int]:
+def _fit(
+    function: Callable[[int], int | None], sizes: AdmittedSizes, first: int
+) -> tuple[list[str], int]:
     """Return the texts of the forms that fit, and the number of values that were asked for."""
     asked: set[int] = set()
 
-    def measure(size: int) -> int:
+    def measure(size: int) -> int | None:
         asked.add(size)
         return function(size)
 
@@ -64,10 +66,16 @@ def test_two_steps_of_a_quotient_give_one_form_and_one_step_gives_several() -> N
 
     texts, _ = _fit(quotient, _sizes(1, 400), 70)
     assert [AxisExpression.parse(text) for text in texts] == [AxisExpression("(x + 3) // 64")]
-    several, _ = _fit(quotient, _sizes(1, 100), 70)
+    several, _ = _fit(lambda x: quotient(x) if x <= 100 else None, _sizes(1, 100), 70)
     assert len(several) > 1
     assert {AxisExpression.parse(text).evaluate({"x": 100}) for text in several} == {1}
     assert len({AxisExpression.parse(text).evaluate({"x": 400}) for text in several}) > 1
+
+
+def test_larger_sizes_than_all_others_tell_forms_of_few_multiples_apart() -> None:
+    texts, calls = _fit(lambda x: x // 32, _sizes(32, 256, step=32), 64)
+    assert texts == ["x // 32"]
+    assert calls <= MOST_CALLS
 
 
 def test_an_axis_that_ends_leaves_no_doubt_about_larger_sizes() -> None:

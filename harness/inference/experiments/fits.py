@@ -37,7 +37,8 @@ def fit_axis(name: str, measure: Measure, sizes: AdmittedSizes, *, first: int) -
     """Fit the function of one axis.
 
     As long as forms that fit differ at an admitted size, eager is asked at the size at which most
-    of them differ. The fit has no form if none of the family fits.
+    of them differ, at last at sizes that are larger than all others. The fit has no form if none of
+    the family fits.
     """
     asked = _spread(sizes.up_to_reach)
     points = _measured(measure, (*_ends(sizes, first), *asked[:: max(1, len(asked) // 4)]))
@@ -48,6 +49,9 @@ def fit_axis(name: str, measure: Measure, sizes: AdmittedSizes, *, first: int) -
         rest = (size for size in asked if size not in points and size not in refused)
         telling = (*steps, *rest)
         size = _most_telling(forms, name, telling) if forms else next(iter(telling), None)
+        if size is None:
+            beyond = [one for one in _beyond(sizes) if one not in refused]
+            size = _most_telling(forms, name, beyond)
         if size is None:
             break
         value = measure(size)

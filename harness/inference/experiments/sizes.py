@@ -10,6 +10,7 @@ Runs = Callable[[int], bool]
 """Whether eager accepts a size of one axis."""
 
 _LARGEST_STEP = 33
+_SEVERAL = 4
 REACH = 4
 """Sizes are tried up to so many times the first one, and once just beyond each landmark."""
 
@@ -89,11 +90,16 @@ def find_sizes(
 
 
 def _step(runs: Runs, *, first: int, known: int) -> int:
-    """Return the smallest growth that eager accepts; a whole part of the known one if any is."""
+    """Return the smallest growth that eager accepts several times, else twice, else once.
+
+    A stride of 32 that rounds up accepts a growth by 31 a few times only.
+    """
     known_step = abs(known - first)
-    for step in range(1, min(known_step, _LARGEST_STEP)):
-        if runs(first + step) and runs(first + 2 * step):
-            return step
+    steps = range(1, min(known_step, _LARGEST_STEP))
+    for times in (_SEVERAL, 2):
+        for step in steps:
+            if all(runs(first + step * time) for time in range(1, times + 1)):
+                return step
     return known_step
 
 
