@@ -113,6 +113,14 @@ def test_an_input_that_hides_another_is_left_out() -> None:
     assert feed.omitted["mask_time_indices"] == "input_values moves no output beside it"
 
 
+def test_a_mask_that_is_accepted_only_while_it_hides_nothing_is_left_out() -> None:
+    """Attention drops masks of ones, so that their shape does not matter."""
+    _, feed = _found("audio-spectrogram-transformer", "audio-classification")
+    refusal = feed.omitted["attention_mask"]
+    assert refusal.startswith("eager refuses it: a mask that hides something: RuntimeError")
+    assert list(feed.inputs) == ["input_values"]
+
+
 def test_choices_are_an_axis_of_texts() -> None:
     _, feed = _found("bert", "multiple-choice")
     assert feed.inputs["input_ids"].axes == ("batch_size", "num_choices", "sequence_length")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.inference.failures import Failure
 from harness.inference.feeds.eager_calls import Outputs, call, is_inert, movement
@@ -25,11 +25,16 @@ from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.feeds.redraws import redrawn
 from harness.inference.stops import InferenceStopped, Stop, shown
 
+if TYPE_CHECKING:
+    import torch
+
 MOST_TRIES = 24
 MOST_SECONDS = 8.0
 """CPU seconds of one search."""
 _TRIES_OF_AN_INPUT = 6
 SEED = 0
+_MASKS = frozenset({"mask", "booleans", "hidden", "ones"})
+"""Kinds of inputs that show everything as they are drawn first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +182,9 @@ def _with_input(subject: Subject, found: RunningFeed, name: str) -> RunningFeed 
         other = search.run(plan, tries=_TRIES_OF_AN_INPUT, varies=False)
         if other is not None and name in other.feed.inputs:
             other = _without_superseded(subject, other, name)
+            if why := _hiding_refused(subject.model, other, name):
+                refusal = refusal or f"a mask that hides something: {why}"
+                continue
             return other if not (reason := _needless(subject.model, other, name)) else reason
         if search.failure is not None:
             refusal = refusal or shown(search.failure.error)
@@ -190,6 +198,17 @@ def _without_superseded(subject: Subject, found: RunningFeed, name: str) -> Runn
         return found
     other = _Search(subject, 0.0).run(found.plan.without(less), tries=1, varies=False)
     return other or found
+
+
+def _hiding_refused(model: Any, found: RunningFeed, name: str) -> str:
+    """Return the error of eager for a mask that hides something; models ignore a mask of ones."""
+    if found.feed.inputs[name].kind not in _MASKS:
+        return ""
+    try:
+        call(model, _with_redrawn(found.feed, name))
+    except Exception as error:  # eager refuses feeds with many kinds of errors
+        return shown(error)
+    return ""
 
 
 def _needless(model: Any, found: RunningFeed, name: str) -> str:
@@ -221,15 +240,18 @@ def moved_by(model: Any, found: RunningFeed, name: str) -> float:
     An input that cannot be redrawn alone, such as a grid, is left out instead. A refusal counts as
     a movement of 1: eager reads the input.
     """
-    feed = found.feed.draw(found.feed.export_sizes, seed=SEED)
-    other = redrawn(found.feed, feed, name)
-    changed = {n: tensor for n, tensor in feed.items() if n != name}
-    if other is not None:
-        changed[name] = other
     try:
-        return movement(found.outputs, call(model, changed))
+        return movement(found.outputs, call(model, _with_redrawn(found.feed, name)))
     except Exception:  # eager refuses feeds with many kinds of errors
         return 1.0
+
+
+def _with_redrawn(proposed: ProposedFeed, name: str) -> dict[str, torch.Tensor]:
+    """Return a feed with other values of one input, or without it if it has no others."""
+    feed = proposed.draw(proposed.export_sizes, seed=SEED)
+    other = redrawn(proposed, feed, name)
+    changed = {n: tensor for n, tensor in feed.items() if n != name}
+    return changed if other is None else {**changed, name: other}
 
 
 def inert_inputs(model: Any, feed: ProposedFeed) -> dict[str, float]:
