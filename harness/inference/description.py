@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from harness.inference.feeds.proposed_input import ProposedInput
     from harness.inference.proposal import Proposal
 
+_MASKS = frozenset({"booleans", "hidden", "mask", "ones"})
+"""Kinds of inputs that say which places of other inputs count."""
+
 _VOCABULARY = "vocab_size"
 _NEEDED = {"position_ids": "max_position_embeddings", "token_type_ids": "type_vocab_size"}
 """Input of a text -> the setting beside its vocabulary that the text generator reads for it."""
@@ -120,9 +123,10 @@ def text_config(vocabulary: Setting) -> tuple[type[NormalizedConfig], Mapping[st
 
 def _problems_of_agreement(own: FoundDescription, found: Proposal) -> Iterator[str]:
     model = found.tiny.build()
+    masks = [name for name, one in own.table.inputs.items() if one.kind in _MASKS]
     config = tabled_class(own)(model.config, found.task)
     try:
-        differences = compare_with_inference(model, config).differences
+        differences = compare_with_inference(model, config, masks=masks).differences
     except DescriptionError as error:
         yield f"the tables give no feed: {one_line(error)}"
         return

@@ -95,6 +95,17 @@ def test_a_tie_that_eager_does_not_need_is_found(differences: Any) -> None:
     assert any("needs no tie" in details for details in found.values())
 
 
+@pytest.mark.parametrize("masks", [(), ("pixel_mask",)])
+def test_a_mask_has_the_sizes_of_its_image_although_eager_resizes_it(
+    masks: tuple[str, ...], subject: Callable[..., Any]
+) -> None:
+    one = subject("detr", "feature-extraction")
+    found = compare_with_inference(one.model, one.config, masks=masks).differences
+    assert [tie.name for tie in found if "needs no tie" in tie.details] == (
+        [] if masks else ["model:pixel_values.2", "model:pixel_values.3"]
+    )
+
+
 @pytest.mark.parametrize(
     ("task", "output", "axes"),
     [

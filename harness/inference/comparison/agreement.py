@@ -7,7 +7,7 @@ label of its own for each axis of each input.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -80,14 +80,19 @@ def agreement_of_pair(tiny: TinyModel, task: str, *, budget: Budget | None = Non
 
 
 def compare_with_inference(
-    model: nn.Module, config: OnnxConfig, *, budget: Budget | None = None
+    model: nn.Module,
+    config: OnnxConfig,
+    *,
+    budget: Budget | None = None,
+    masks: Collection[str] = (),
 ) -> Agreement:
     """Infer axes, outputs and cache of a description, and return where it says otherwise.
 
-    Each part, and the cache of the whole, may take one `budget`.
+    Each part, and the cache of the whole, may take one `budget`. The axes of `masks` may be tied to
+    other inputs although eager does not need that.
     """
     started = time.monotonic()
-    comparison = _Comparison(model, config, budget or Budget())
+    comparison = _Comparison(model, config, budget or Budget(), masks)
     differences = tuple(comparison.differences())
     seconds = time.monotonic() - started
     return Agreement(differences=differences, calls=comparison.calls, seconds=seconds)
@@ -98,6 +103,7 @@ class _Comparison:
     model: nn.Module
     config: OnnxConfig
     budget: Budget
+    masks: Collection[str] = ()
     calls: int = 0
     entries: dict[str, FoundEntry] = field(default_factory=dict)
     steps: InferredSteps | None = None
@@ -159,7 +165,7 @@ class _Comparison:
             yield Violation(INPUTS, f"{stem}:*", f"the budget ended after {axes.calls} calls")
             return
         self.outputs |= axes.outputs
-        for one in ComparedPart(part, feed, axes).violations():
+        for one in ComparedPart(part, feed, axes, self.masks).violations():
             yield replace(one, name=f"{stem}:{one.name}")
 
     def _known_axes(self, part: OnnxConfig) -> dict[Place, str | int]:

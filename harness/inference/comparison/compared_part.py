@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
@@ -28,11 +28,15 @@ _END = re.compile(r"min\((.*), \d+\)")
 
 @dataclass(frozen=True, slots=True)
 class ComparedPart:
-    """A part of a description and the axes that an experiment with its feed found."""
+    """A part of a description and the axes that an experiment with its feed found.
+
+    `masks` are inputs that have the sizes of other inputs, whether or not eager needs that.
+    """
 
     part: OnnxConfig
     feed: DescribedFeed
     axes: InferredAxes
+    masks: Collection[str] = ()
 
     def violations(self) -> Iterator[Violation]:
         """Yield each difference, named `input.axis` or `output.axis`."""
@@ -99,11 +103,16 @@ class ComparedPart:
         texts: dict[str, InferredAxis] = {}
         for axis in self._free:
             text = self.names[axis.name]
+            if all(name in self.masks for name in self._inputs_of(axis)):
+                continue
             if text in texts:
                 other = self._shown(texts[text].labels[0])
                 details = f"eager needs no tie to {other}; both are {text}"
                 yield Violation(INPUTS, self._shown(axis.labels[0]), details)
             texts.setdefault(text, axis)
+
+    def _inputs_of(self, axis: InferredAxis) -> Iterator[str]:
+        return (name for label in axis.labels for name, _ in self._places[label])
 
     def _of_fixed(self) -> Iterator[Violation]:
         irregular = [label for axis in self.axes.axes if not axis.is_free for label in axis.labels]
