@@ -31,6 +31,7 @@ from harness.inference.feeds.feed_search import (
     moved_by,
     running_feed,
 )
+from harness.inference.feeds.own_batches import with_own_batches
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.stops import InferenceStopped, Stop, stopped
 
@@ -66,6 +67,7 @@ def propose(model_type: str, task: str) -> RunningProposal:
     required = _required_classes(model_type, task)
     running = _with_all_classes(running, required)
     feed = finished_feed(running.model, running.found, task)
+    feed = with_own_batches(running.model, feed, seed=SEED)
     tiny = replace(
         running.tiny,
         missing=_missing(running, required),
