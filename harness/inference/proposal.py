@@ -18,13 +18,22 @@ from harness.inference.experiments.experiment import Budget, Experiment
 from harness.inference.experiments.inferred_axes import InferredAxes, OutputAxis
 from harness.inference.experiments.landmarks import read_landmarks
 from harness.inference.experiments.opened_feed import OpenedFeed
-from harness.inference.experiments.reactions import ProblemKind, Reactions, infer_reactions
+from harness.inference.experiments.reactions import (
+    ProblemKind,
+    ReactionProblem,
+    Reactions,
+    infer_reactions,
+)
 from harness.inference.feeds.proposed_feed import ProposedFeed
 from harness.inference.running_proposal import propose
 from harness.inference.stops import Stop, stopped
 
 if TYPE_CHECKING:
     from torch import nn
+
+
+_STATED = frozenset({"grid", "image-sizes", "modalities", "places"})
+"""Kinds of inputs that state the sizes of others: eager refuses all other values."""
 
 
 class Step(enum.Enum):
@@ -93,9 +102,7 @@ class Proposal:
         if self.axes is not None:
             yield from self._obstacles_of_axes(self.axes)
         if self.reactions is not None:
-            for problem in self.reactions.problems:
-                if problem.kind is not ProblemKind.STILL and problem.name not in self.inert:
-                    yield str(problem)
+            yield from map(str, filter(self._is_open, self.reactions.problems))
 
     def _obstacles_of_axes(self, axes: InferredAxes) -> Iterator[str]:
         if not axes.is_complete:
@@ -104,6 +111,12 @@ class Proposal:
             for index, axis in enumerate(found):
                 if axis.is_ambiguous or not axis.forms:
                     yield f"ambiguous axis {name}.{index}: {axis}; which is right?"
+
+    def _is_open(self, problem: ReactionProblem) -> bool:
+        """Whether a person must decide about a problem that is not named otherwise."""
+        if problem.kind is ProblemKind.UNTESTED:
+            return self.feed.inputs[problem.name].kind not in _STATED
+        return problem.kind is not ProblemKind.STILL and problem.name not in self.inert
 
     def _problem_names(self, kind: ProblemKind) -> Sequence[str]:
         problems = () if self.reactions is None else self.reactions.problems

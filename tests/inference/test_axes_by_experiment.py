@@ -14,6 +14,7 @@ from harness.inference.comparison.described_feed import DescribedFeed
 from harness.inference.experiments.axes import UnusableFeedError, infer_axes
 from harness.inference.experiments.eager_model import EagerModel
 from harness.inference.experiments.experiment import Budget, Experiment, Place
+from harness.inference.proposal import Step, infer
 from tests.inference.small_experiments import axes_of, experiment_on, tied
 
 MOST_CALLS = 120
@@ -148,6 +149,15 @@ def test_equal_sizes_that_need_not_be_equal_are_no_tie() -> None:
     groups = tied(infer_axes(experiment))
     assert {"rows"} in groups
     assert {"columns"} in groups
+
+
+def test_images_that_are_cut_to_sizes_of_another_input_are_not_loose() -> None:
+    """More rows of pixels change nothing by themselves, but sizes of more rows do."""
+    found = infer("lighton_ocr", "image-text-to-text", Step.AXES).axes
+    assert found is not None
+    assert {axis.name for axis in found.axes if axis.is_free} == {
+        *("batch_size", "sequence_length", "height", "width")
+    }
 
 
 def test_a_size_that_the_values_decide_is_recognised() -> None:

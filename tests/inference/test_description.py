@@ -31,3 +31,10 @@ def test_texts_and_images_of_one_stream_have_one_batch() -> None:
     inputs = _found("vilt", "feature-extraction").feed.inputs
     assert {"input_ids", "pixel_values"} <= inputs.keys()
     assert {one.axes[0] for one in inputs.values()} == {"batch_size"}
+
+
+def test_an_input_that_states_sizes_has_no_other_values_to_be_tested() -> None:
+    found = _found("lighton_ocr", "image-text-to-text")
+    assert found.reactions is not None
+    assert [problem.name for problem in found.reactions.problems] == ["image_sizes"]
+    assert found.obstacles == ()

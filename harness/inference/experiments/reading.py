@@ -29,7 +29,11 @@ class Reaction(enum.Enum):
 
 
 def loose_labels(experiment: Experiment) -> dict[str, int]:
-    """Return the labels that may have any larger size, which changes nothing, with such a size."""
+    """Return the labels that may have any larger size, which changes nothing, with such a size.
+
+    Inputs that are drawn at this size must run as well: the sizes of images that a feed states grow
+    with the images, but not with their repeated values.
+    """
     try:
         feed = experiment.draw({})
         before = experiment.outputs(feed)
@@ -42,6 +46,7 @@ def loose_labels(experiment: Experiment) -> dict[str, int]:
         label: size
         for label, size in larger.items()
         if _reaction(experiment, feed, before, label, size) is Reaction.UNCHANGED
+        and experiment.runs({label: size})
     }
 
 
