@@ -152,6 +152,30 @@ def test_an_output_that_is_not_finite_is_named(subject: Callable[..., Any]) -> N
     assert _problems(model, subject) == [(ProblemKind.NON_FINITE, "logits")]
 
 
+def test_minus_infinity_marks_what_is_masked(subject: Callable[..., Any]) -> None:
+    def mask(result: Any) -> Any:
+        result.logits[:, :, -1] = -torch.inf
+        return {**result, "nothing": torch.full((2,), -torch.inf)}
+
+    model = _Changed(subject(*BERT).model, change=mask)
+    assert (ProblemKind.NON_FINITE, "logits") not in _problems(model, subject)
+    assert (ProblemKind.NON_FINITE, "nothing") in _problems(model, subject)
+
+
+class _WithoutNothingShown(_Changed):
+    """A model that gives NaN for rows of which nothing is shown."""
+
+    def forward(self, **inputs: torch.Tensor) -> Any:
+        result = super().forward(**inputs)
+        result.logits[~inputs["attention_mask"].bool().any(dim=1)] = torch.nan
+        return result
+
+
+def test_a_mask_is_tried_before_rows_that_show_nothing(subject: Callable[..., Any]) -> None:
+    one = subject(*BERT)
+    assert infer_reactions(_WithoutNothingShown(one.model), _Shown(one.config)).problems == ()
+
+
 def test_an_input_whose_other_values_are_refused_is_untested(
     subject: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

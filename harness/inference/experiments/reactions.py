@@ -17,6 +17,7 @@ from harness.evidence.model_copies import ModelCopies
 from harness.evidence.reference import to_float64
 from harness.inference.experiments.eager_model import EagerModel
 from harness.inference.experiments.reading import changed_from
+from harness.inference.feeds.eager_calls import is_finite
 
 if TYPE_CHECKING:
     import torch
@@ -41,7 +42,7 @@ class ProblemKind(enum.Enum):
     - `INERT`: an input moves no output.
     - `UNTESTED`: eager refuses every other value of an input, so whether it moves is unknown.
     - `STILL`: an output moves with no input.
-    - `NON_FINITE`: an output has NaN or infinity.
+    - `NON_FINITE`: an output has NaN or plus infinity, or no finite value.
     """
 
     INERT = "inert input"
@@ -78,7 +79,7 @@ class Reactions:
 
     def _problems(self) -> Iterator[ReactionProblem]:
         for name in self.non_finite:
-            yield _problem(ProblemKind.NON_FINITE, name, "NaN or infinity with some feed")
+            yield _problem(ProblemKind.NON_FINITE, name, "NaN or plus infinity with some feed")
         for name, moved in self.ratios.items():
             largest = max(moved.values(), default=0.0)
             if name not in self.untested and largest < LEAST_RATIO:
@@ -141,7 +142,7 @@ class _Trial:
     def _called(self, eager: EagerModel, feed: Tensors) -> dict[str, torch.Tensor]:
         outputs = eager(feed)
         for name, tensor in outputs.items():
-            if tensor.is_floating_point() and not tensor.isfinite().all():
+            if tensor.is_floating_point() and not is_finite(tensor):
                 self.non_finite[name] = None
         return outputs
 
@@ -178,14 +179,15 @@ class _Trial:
 
         Values that other inputs depend on, such as placeholders, are kept by mixing only: rows and
         places exchange what they have, and so do the last two alone, such as the height and the
-        width of a grid. A mask that shows everything has no other values at all, so
-        some of its places are hidden.
+        width of a grid. A mask that shows everything has no other values at all, so some of its
+        places are hidden. The rows of a batch come last: some models give NaN for a row of which
+        nothing is shown.
         """
         for seed in self.seeds[1:]:
             drawn = self._draw(seed)[name]
             if drawn.shape == first[name].shape and not drawn.equal(first[name]):
                 yield {**first, name: drawn}
-        for axis in range(first[name].ndim):
+        for axis in reversed(range(first[name].ndim)):
             for mixed in (first[name].roll(1, axis), _exchanged(first[name], axis)):
                 if not mixed.equal(first[name]):
                     yield {**first, name: mixed}

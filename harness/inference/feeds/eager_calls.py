@@ -28,8 +28,18 @@ def call(model: Any, feed: Mapping[str, torch.Tensor], *, seed: int = 0) -> dict
 
 
 def are_finite(outputs: Outputs) -> bool:
-    """Whether all values of all outputs are finite."""
-    return all(bool(torch.isfinite(t).all()) for t in outputs.values() if t.is_floating_point())
+    """Whether all values of all outputs are finite, but for marks of what is masked."""
+    return all(map(is_finite, outputs.values()))
+
+
+def is_finite(tensor: torch.Tensor) -> bool:
+    """Whether a tensor has finite values and, besides, no other than minus infinity.
+
+    Models such as Grounding DINO give minus infinity for tokens that are masked. Numbers that are
+    too large become infinite with both signs, or no numbers.
+    """
+    finite = torch.isfinite(tensor)
+    return bool(finite.any() and (finite | torch.isneginf(tensor)).all()) or not tensor.numel()
 
 
 def movement(before: Outputs, after: Outputs) -> float:
