@@ -67,14 +67,20 @@ class Proposal:
     def outputs(self) -> Mapping[str, tuple[OutputAxis, ...]]:
         """The outputs to declare: tensors that the result of the model holds and inputs move.
 
-        Caches and the results of inner models, which have names with dots, are left out.
+        Caches and the results of inner models, which have names with dots, are left out. So are
+        outputs of unknown sizes, unless they come first: that is the result of the task.
         """
         found = {} if self.axes is None else self.axes.outputs
         still = set(self._problem_names(ProblemKind.STILL))
-        return {
+        moving = {
             name: axes
             for name, axes in found.items()
             if "." not in name and name not in still and not is_cache_output(name)
+        }
+        return {
+            name: axes
+            for place, (name, axes) in enumerate(moving.items())
+            if place == 0 or all(axis.forms for axis in axes)
         }
 
     @property
@@ -83,8 +89,8 @@ class Proposal:
         found = {} if self.axes is None else self.axes.outputs
         still = set(self._problem_names(ProblemKind.STILL))
         return {
-            name: "no input moves it" if name in still else "part of the result of an inner model"
-            for name in found
+            name: "no input moves it" if name in still else _why_left_out(name, axes)
+            for name, axes in found.items()
             if name not in self.outputs and not is_cache_output(name)
         }
 
@@ -116,11 +122,20 @@ class Proposal:
         """Whether a person must decide about a problem that is not named otherwise."""
         if problem.kind is ProblemKind.UNTESTED:
             return self.feed.inputs[problem.name].kind not in _STATED
+        if problem.kind is ProblemKind.NON_FINITE:
+            return problem.name in self.outputs
         return problem.kind is not ProblemKind.STILL and problem.name not in self.inert
 
     def _problem_names(self, kind: ProblemKind) -> Sequence[str]:
         problems = () if self.reactions is None else self.reactions.problems
         return [problem.name for problem in problems if problem.kind is kind]
+
+
+def _why_left_out(name: str, axes: Sequence[OutputAxis]) -> str:
+    if "." in name:
+        return "part of the result of an inner model"
+    unknown = ", ".join(f"axis {i} is {axis}" for i, axis in enumerate(axes) if not axis.forms)
+    return f"no known formula gives its sizes: {unknown}"
 
 
 def infer(architecture: str, task: str, until: Step = Step.REACTIONS) -> Proposal:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 from harness.inference.description import describe
+from harness.inference.experiments.inferred_axes import OutputAxis
 from harness.inference.proposal import Proposal, infer
 
 
@@ -38,3 +40,21 @@ def test_an_input_that_states_sizes_has_no_other_values_to_be_tested() -> None:
     assert found.reactions is not None
     assert [problem.name for problem in found.reactions.problems] == ["image_sizes"]
     assert found.obstacles == ()
+
+
+def test_outputs_of_unknown_sizes_are_left_out_beside_the_result_of_the_task() -> None:
+    """Grounding DINO gives its images' features of three strides in one axis."""
+    found = _found("grounding-dino", "zero-shot-object-detection")
+    assert found.obstacles == ()
+    assert "encoder_last_hidden_state_vision" not in found.outputs
+    why = found.left_out["encoder_last_hidden_state_vision"]
+    assert why == "no known formula gives its sizes: axis 1 is unknown"
+
+
+def test_the_result_of_the_task_is_not_left_out() -> None:
+    found = _found("blip", "zero-shot-image-classification")
+    assert found.axes is not None
+    first, *_ = found.axes.outputs
+    unknown = {first: (OutputAxis(first=3),)}
+    other = replace(found, axes=replace(found.axes, outputs=unknown))
+    assert other.obstacles == (f"ambiguous axis {first}.0: unknown; which is right?",)
