@@ -127,11 +127,13 @@ def test_multiples_bounds_and_followers_are_found() -> None:
     assert str(axes.outputs["output"][1]) == "length"
 
 
-def test_a_stride_that_is_rounded_up_is_the_step_of_an_axis() -> None:
+@pytest.mark.parametrize("patch", [4, 8])
+def test_a_stride_that_is_rounded_up_is_the_step_of_an_axis(patch: int) -> None:
     def function(image: torch.Tensor) -> torch.Tensor:
-        if -(-image.shape[0] // 4) % 8:  # patches of 4, halved three times
+        patches = -(-image.shape[0] // patch)
+        if patches % (32 // patch):  # halved to strides of 32
             raise ValueError("an image of this size is refused")
-        return torch.zeros(image.shape[0] // 32)
+        return torch.zeros(patches * patch // 32)
 
     axes = infer_axes(experiment_on(function, image={"height": 64}))
     height = axes.axis_of("height")

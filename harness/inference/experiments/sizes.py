@@ -92,14 +92,19 @@ def find_sizes(
 def _step(runs: Runs, *, first: int, known: int) -> int:
     """Return the smallest growth that eager accepts several times, else twice, else once.
 
-    A stride of 32 that rounds up accepts a growth by 31 a few times only.
+    A stride of 32 that rounds up accepts a growth by 31 a few times as well. So a little larger
+    growth, of which the first size is a multiple, is preferred.
     """
     known_step = abs(known - first)
     steps = range(1, min(known_step, _LARGEST_STEP))
     for times in (_SEVERAL, 2):
-        for step in steps:
-            if all(runs(first + step * time) for time in range(1, times + 1)):
-                return step
+        accepted = (
+            step for step in steps if all(runs(first + step * time) for time in range(1, times + 1))
+        )
+        found = next(accepted, None)
+        if found is not None:
+            larger = (step for step in accepted if step < 2 * found and first % step == 0)
+            return found if first % found == 0 else next(larger, found)
     return known_step
 
 
