@@ -45,6 +45,13 @@ def test_one_layer_of_each_kind_stays() -> None:
     assert sorted(tiny.layer_types) == sorted(set(default.layer_types))
 
 
+def test_layers_with_a_window_that_the_default_lacks_have_one() -> None:
+    """Qwen2's configuration drops its window by default, and has no layer that needs one."""
+    config = _tiny("qwen2")
+    assert "sliding_attention" in config.layer_types
+    assert config.sliding_window == 4
+
+
 def test_a_head_has_the_same_share_of_the_hidden_size() -> None:
     default, tiny = AutoConfig.for_model("t5"), _tiny("t5")
     assert default.d_kv * default.num_heads == default.d_model

@@ -25,6 +25,8 @@ _SETTINGS_OF_KIND: Mapping[str, tuple[str, ...]] = {
     "sliding_attention": ("sliding_window", "local_attention", "window_size"),
     "chunked_attention": ("attention_chunk_size",),
 }
+_SWITCHES: Mapping[str, str] = {"sliding_attention": "use_sliding_window"}
+"""Kind of layer -> the setting without which a configuration drops its window."""
 _SCALARS = (str, int, float, bool, type(None))
 _STRINGS_PER_LAYER = ("block_types", "layer_types", "pattern")
 
@@ -121,7 +123,9 @@ def _add_kinds(config: Any, settings: dict[str, Any]) -> None:
 def _windows(values: Mapping[str, Any], kinds: Sequence[str]) -> dict[str, int]:
     """Return the windows and chunks that kinds of layers need and the default leaves open."""
     names = [name for kind in kinds for name in _SETTINGS_OF_KIND.get(kind, ())]
-    return {name: LARGEST[Kind.WINDOW] for name in names if name in values and not values[name]}
+    found = {name: LARGEST[Kind.WINDOW] for name in names if name in values and not values[name]}
+    switches = [_SWITCHES[kind] for kind in kinds if kind in _SWITCHES]
+    return found | {name: True for name in switches if values.get(name) is False}
 
 
 def _make_room(
