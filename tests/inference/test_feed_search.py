@@ -121,6 +121,20 @@ def test_a_mask_that_is_accepted_only_while_it_hides_nothing_is_left_out() -> No
     assert list(feed.inputs) == ["input_values"]
 
 
+def test_inputs_of_towers_that_the_message_calls_absent_are_left_out() -> None:
+    """By default, EmbeddingGemma 2 has neither images nor sounds."""
+    _, feed = _found("embedding_gemma2", "feature-extraction")
+    assert {"input_ids", "pixel_values", "input_features"} & feed.inputs.keys() == {"input_ids"}
+    assert feed.placeholders == ()
+
+
+def test_frames_of_a_sound_move_to_where_its_mask_has_them() -> None:
+    """The documentation of Qwen2.5-Omni gives the frames before their features."""
+    proposal = _proposed("qwen2_5_omni_thinker", "image-text-to-text")
+    assert {"input_ids", "pixel_values", "pixel_values_videos"} <= proposal.feed.inputs.keys()
+    assert proposal.feed.omitted["input_features"] == "moves no output (0)"
+
+
 def test_choices_are_an_axis_of_texts() -> None:
     _, feed = _found("bert", "multiple-choice")
     assert feed.inputs["input_ids"].axes == ("batch_size", "num_choices", "sequence_length")

@@ -10,10 +10,12 @@ from harness.inference.feeds.feed_plan import FeedPlan, Subject
 from harness.inference.feeds.input_forms import ALTERNATIVES, FORMS, NOT_FED
 
 _TOWER = re.compile(r"get_(image|audio|video)_features")
+_ABSENT = re.compile(r"without an? (?:\w+)_config")
 _INPUTS_OF_TOWER: Mapping[str, tuple[str, ...]] = {
     "audio": ("input_features", "input_features_mask", "feature_attention_mask"),
     "video": ("pixel_values_videos", "video_grid_thw"),
 }
+_INPUTS_OF_IMAGES = ("pixel_values", "image_grid_thw", "image_position_ids", "image_sizes")
 _NOT_SUSPECTED = frozenset(
     {
         "attention_mask",
@@ -28,10 +30,15 @@ _NOT_SUSPECTED = frozenset(
 
 
 def absent_towers(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[FeedPlan]:
-    """Yield the attempt without the inputs of a tower that the configuration leaves out."""
-    for frame in failure.frames if failure.is_about_none else ():
+    """Yield the attempt without the inputs of a tower that the configuration leaves out.
+
+    Images are left out only if the message says so: they may lack another input instead.
+    """
+    is_stated = _ABSENT.search(failure.text) is not None
+    towers = {**_INPUTS_OF_TOWER, "image": _INPUTS_OF_IMAGES} if is_stated else _INPUTS_OF_TOWER
+    for frame in failure.frames if is_stated or failure.is_about_none else ():
         match = _TOWER.match(frame.function)
-        names = _INPUTS_OF_TOWER.get(match[1], ()) if match else ()
+        names = towers.get(match[1], ()) if match else ()
         if match and set(names) & plan.forms.keys():
             tokens = {m: n for m, n in plan.tokens.items() if m != match[1]}
             smaller = plan.without(*names)

@@ -29,6 +29,7 @@ _RANKS = (
     (re.compile(r"[Ee]xpected (\d)D"), 0),
     (re.compile(r"(\d)D tensor of shape"), 0),
 )
+_MASKED = re.compile(r"shape of the mask \[[\d, ]+\] at index \d+ does not match")
 _TOO_SMALL = re.compile(
     r"Kernel size can't be greater|Calculated padded input size|Output size is too small"
     r"|non-positive|Expected more than 1 value"
@@ -64,6 +65,15 @@ def lengths(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[Feed
             yield plan.with_sizes(num_frames=max(frames, plan.sizes["num_frames"]))
         for side in (128, 224):
             yield plan.with_sizes(height=side, width=side)
+
+
+def masked_axes(subject: Subject, plan: FeedPlan, failure: Failure) -> Iterator[FeedPlan]:
+    """Yield attempts with the frames of a sound at another place, after a mask that does not fit.
+
+    The documentation of some models gives another order than `forward` reads.
+    """
+    if _MASKED.search(failure.text):
+        yield from _with_frames(subject, plan, plan.sizes["num_frames"])
 
 
 def _with_frames(subject: Subject, plan: FeedPlan, frames: int) -> Iterator[FeedPlan]:
