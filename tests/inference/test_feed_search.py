@@ -121,6 +121,12 @@ def test_a_mask_that_is_accepted_only_while_it_hides_nothing_is_left_out() -> No
     assert list(feed.inputs) == ["input_values"]
 
 
+def test_an_input_that_chooses_what_is_predicted_is_not_fed() -> None:
+    """XLNet's `target_mapping` has an axis of its own, which logits have in place of the tokens."""
+    _, feed = _found("xlnet", "token-classification")
+    assert list(feed.inputs) == ["input_ids", "attention_mask"]
+
+
 def test_inputs_of_towers_that_the_message_calls_absent_are_left_out() -> None:
     """By default, EmbeddingGemma 2 has neither images nor sounds."""
     _, feed = _found("embedding_gemma2", "feature-extraction")

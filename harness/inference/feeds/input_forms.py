@@ -221,6 +221,8 @@ NOT_FED = frozenset(
         "next_sentence_label",
         "sentence_order_label",
         "mask_labels",
+        "perm_mask",
+        "target_mapping",
         "class_labels_of_masks",
         "return_loss",
         "return_dict",
@@ -237,7 +239,7 @@ NOT_FED = frozenset(
         "is_decoder",
     }
 )
-"""Arguments that are for training, switches, or belong to the cache."""
+"""Arguments for training, for the choice of what is predicted, and for the cache; switches."""
 
 OPTIONAL = (
     "attention_mask",
