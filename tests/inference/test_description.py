@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from dataclasses import replace
 
+from harness.configs.setting import Setting
 from harness.inference.description import describe
 from harness.inference.experiments.inferred_axes import OutputAxis
 from harness.inference.proposal import Proposal, infer
@@ -15,11 +16,9 @@ def _found(model_type: str, task: str) -> Proposal:
     return infer(model_type, task)
 
 
-def test_texts_are_drawn_by_the_tables_if_the_configuration_nests_what_they_follow() -> None:
-    """The configuration of BLIP states the number of positions of its texts, but not outside."""
+def test_texts_follow_the_nested_configuration_that_states_their_vocabulary() -> None:
     own = describe(_found("blip", "zero-shot-image-classification"))
-    assert own.vocabulary is None
-    assert own.table.inputs["position_ids"].kind == "positions"
+    assert own.vocabulary == Setting("text_config.vocab_size")
 
 
 def test_texts_and_images_of_a_dual_encoder_have_batches_of_their_own() -> None:
