@@ -103,7 +103,8 @@ class ComparedPart:
         texts: dict[str, InferredAxis] = {}
         for axis in self._free:
             text = self.names[axis.name]
-            if all(name in self.masks for name in self._inputs_of(axis)):
+            inputs = set(self._inputs_of(axis))
+            if inputs and inputs <= set(self.masks):
                 continue
             if text in texts:
                 other = self._shown(texts[text].labels[0])
@@ -112,7 +113,7 @@ class ComparedPart:
             texts.setdefault(text, axis)
 
     def _inputs_of(self, axis: InferredAxis) -> Iterator[str]:
-        return (name for label in axis.labels for name, _ in self._places[label])
+        return (name for label in axis.labels for name, _ in self._places.get(label, ()))
 
     def _of_fixed(self) -> Iterator[Violation]:
         irregular = [label for axis in self.axes.axes if not axis.is_free for label in axis.labels]
