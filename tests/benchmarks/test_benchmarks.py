@@ -96,6 +96,7 @@ def test_collecting_with_torch_is_above_the_bar_for_any_time(
     assert "with torch, median of 1 rounds: ABOVE the bar" in capsys.readouterr().out
 
 
+@pytest.mark.full
 def test_memory_above_the_bar_is_reported(run: Run) -> None:
     printed = run("memory", *CELL, "--cells=2", "--every=1")
     assert re.search(r"2 cells, of 1 different ones: \d+ MB at most, ABOVE the bar", printed)

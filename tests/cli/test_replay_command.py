@@ -39,7 +39,9 @@ def test_the_command_that_a_failure_prints_fails_again(run_process: Any, tmp_pat
     (tmp_path / "strict.py").write_text(
         "from harness import BertOnnxConfig\nBertOnnxConfig.ATOL_FOR_VALIDATION = 1e-12\n"
     )
-    first = run_process("replay", CELL, "--requirement", "agreement", "--config-module", "strict")
+    sizes = ("--axes", "batch_size=2,sequence_length=3")
+    named = ("--requirement", "agreement", "--config-module", "strict")
+    first = run_process("replay", CELL, *sizes, *named)
     printed = re.search(r"python -m harness (replay .* --axes .*)", first.out)
     assert printed is not None, first.out
     again = run_process(*shlex.split(printed[1]), "--json")

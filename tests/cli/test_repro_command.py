@@ -170,7 +170,7 @@ LlavaOnnxConfig.VISION_PART_CLASS = Part
 """
 
 
-@pytest.mark.gate_cases(1)
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("cell", "part"),
     [

@@ -224,8 +224,9 @@ class Stale(SharedTraces):
         return super().get_program(other, *rest, **named)
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize(
-    ("work", "outcome"), [(SharedWork(), "passed"), (SharedWork(Stale()), "errored")]
+    ("work", "outcome"), [(SharedWork(Stale()), "errored"), (SharedWork(), "passed")]
 )
 def test_a_nightly_run_compares_some_shared_files_with_the_plain_ones(
     work: SharedWork, outcome: str, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ def without_changes(text: str) -> str:
     return head + call + tail.replace("make_changed_", "make_")
 
 
+@pytest.mark.full
 def test_the_script_of_a_description_that_patches_agrees_only_with_its_patch() -> None:
     cell = "mamba/text-generation/opset18/torchscript"
     text = script_text(case_of(cell, "model", sequence_length=11))

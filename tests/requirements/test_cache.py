@@ -345,6 +345,7 @@ def test_a_description_that_is_wrong_for_padded_prompts_is_refused() -> None:
     assert record.blame == "harness"
 
 
+@pytest.mark.full
 def test_a_failure_of_a_random_file_is_kept_if_it_does_not_repeat(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -179,6 +179,7 @@ def many_dropouts(model: onnx.ModelProto, scale: float) -> None:
     constant(model, "first", [0])
 
 
+@pytest.mark.full
 def test_runtime_is_inconclusive_for_a_random_file(check_edited: CheckEdited) -> None:
     report = check_edited(lambda model: many_dropouts(model, 0.1), profile="smoke")
     assert report.record("determinism").outcome is Outcome.FAILED

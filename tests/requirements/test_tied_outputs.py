@@ -88,6 +88,7 @@ def test_the_other_of_two_tied_classes_conforms(judge: Callable[..., CellReport]
     assert report.conforms, [record.message for record in report.records]
 
 
+@pytest.mark.full
 def test_without_a_declared_choice_the_other_class_fails(judge: Callable[..., CellReport]) -> None:
     record = judge(ExactOnnxConfig, {2: 0.01}).record("agreement")
     assert record.outcome is Outcome.FAILED
