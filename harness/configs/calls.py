@@ -19,6 +19,10 @@ class Unread:
     width: int
 
 
+LIST = "list"
+"""The object of a call that is a list of tensors, such as feature maps of several sizes."""
+
+
 class Join(enum.Enum):
     """How a list of tensors, one for each image, becomes one output."""
 
@@ -53,7 +57,8 @@ class PartCall:
     may be a method that is called with the inputs, such as `get_image_features`. `arguments` maps
     inputs to arguments, for those that have another name. An argument with a dot, such as
     `encoder_outputs.last_hidden_state`, is a field of an object, and `objects` has the class in
-    `transformers.modeling_outputs` of each object. `unread` has the arguments that no input gives.
+    `transformers.modeling_outputs` of each object. If that is `LIST`, the fields are the numbers of
+    the members of a list, from 0 on, in this order. `unread` has the arguments that no input gives.
     `cache` is the argument that takes the cache; the outputs return it under the same name.
     `results` says where an output is held, for results that have it under another name or are no
     model output.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.cache_layout import CacheKind, CacheSide, is_past
-from harness.configs.calls import Join, Result
+from harness.configs.calls import LIST, Join, Result
 from harness.configs.decoding import slice_tokens, spans, token_axis
 from harness.evidence.fresh_state import fresh_state
 
@@ -139,7 +139,11 @@ def _arguments(
         else:
             arguments[name] = tensor
     for name, values in fields.items():
-        arguments[name] = getattr(modeling_outputs, call.objects[name])(**values)
+        kind = call.objects[name]
+        if kind == LIST:
+            arguments[name] = list(values.values())
+        else:
+            arguments[name] = getattr(modeling_outputs, kind)(**values)
     if config.use_past:
         arguments["use_cache"] = True
     if config.use_past_in_inputs:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide, Place
-from harness.configs.calls import Join, Result
+from harness.configs.calls import LIST, Join, Result
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
@@ -103,13 +103,19 @@ def call_keywords(
 
 
 def _with_objects(given: Mapping[str, Any], objects: Mapping[str, str]) -> dict[str, Any]:
-    """Return arguments in which fields of an object, named `object.field`, are in that object."""
+    """Return arguments in which fields of an object, named `object.field`, are in that object.
+
+    The members of a list are its fields in order.
+    """
     from transformers import modeling_outputs
 
     keywords = {name: value for name, value in given.items() if "." not in name}
     for name, class_name in objects.items():
         fields = {n.partition(".")[2]: v for n, v in given.items() if n.startswith(f"{name}.")}
-        keywords[name] = getattr(modeling_outputs, class_name)(**fields)
+        if class_name == LIST:
+            keywords[name] = [fields[key] for key in sorted(fields, key=int)]
+        else:
+            keywords[name] = getattr(modeling_outputs, class_name)(**fields)
     return keywords
 
 

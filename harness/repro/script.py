@@ -106,7 +106,7 @@ def _call(case: ScriptCase, *, change: str) -> str:
     config = case.config
     kind = "part" if config.call.module else "model"
     wrapper, eager = "ExportWrapper", "run_eager"
-    if config.call.arguments or config.call.results:
+    if config.call.arguments or config.call.objects or config.call.results:
         wrapper, eager = "PartExportWrapper", "run_eager_part"
     elif any(entry.kind is CacheKind.STATE for entry in config.cache):
         wrapper, eager = "ExportWrapperWithStates", "run_eager_with_states"

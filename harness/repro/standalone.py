@@ -148,8 +148,12 @@ def part_keywords(
         given[name] = feed[like].new_full((*shape, width), filler)
     keywords: dict[str, Any] = {name: value for name, value in given.items() if "." not in name}
     for name, kind in OBJECTS.items():
-        fields = {key.partition(".")[2]: value for key, value in given.items() if "." in key}
-        keywords[name] = getattr(transformers.modeling_outputs, kind)(**fields)
+        start = f"{name}."
+        fields = {key.partition(".")[2]: v for key, v in given.items() if key.startswith(start)}
+        if kind == "list":
+            keywords[name] = list(fields.values())
+        else:
+            keywords[name] = getattr(transformers.modeling_outputs, kind)(**fields)
     return keywords
 
 

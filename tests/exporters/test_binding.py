@@ -9,10 +9,13 @@ from typing import Any
 import onnx
 import onnx_ir
 import pytest
+import torch
 
 from harness import BertOnnxConfig, CellId, export, judge_cell
+from harness.configs.calls import LIST, PartCall
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.exporters._binding import Binding
+from harness.exporters._wrapper import call_keywords
 
 T5 = "text2text-generation-with-past"
 
@@ -50,6 +53,14 @@ def test_inputs_of_a_whole_model(path: str, name: str, subject: Callable[..., An
 def test_inputs_of_a_decoder(path: str, name: str, subject: Callable[..., Any]) -> None:
     decoder = subject("t5", T5).config.parts["decoder_with_past_model"]
     assert Binding(decoder).input_name(path) == name
+
+
+def test_numbered_inputs_are_members_of_a_list() -> None:
+    maps = [torch.zeros(size) for size in range(12)]
+    named = {"prompt": torch.ones(1), **{f"maps.{n}": one for n, one in enumerate(maps)}}
+    keywords = call_keywords(named, PartCall(objects={"maps": LIST}), ())
+    assert list(keywords) == ["prompt", "maps"]
+    assert [len(one) for one in keywords["maps"]] == list(range(12))
 
 
 def test_members_of_a_tuple_of_outputs(subject: Callable[..., Any]) -> None:
