@@ -44,7 +44,7 @@ def float64_copy(model: nn.Module, *, limit: int = LIMIT) -> nn.Module:
 
 @contextlib.contextmanager
 def float64_by_default() -> Iterator[None]:
-    """Let torch make float64 tensors where a model states no dtype.
+    """Let torch make float64 tensors where a model states no dtype, and read masks as float64.
 
     Some models fill masks with the least number of their dtype, which no float32 tensor can hold.
     """
@@ -53,9 +53,31 @@ def float64_by_default() -> Iterator[None]:
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
-        yield
+        with _wide_masks():
+            yield
     finally:
         torch.set_default_dtype(before)
+
+
+def _wide_masks() -> contextlib.AbstractContextManager[Any]:
+    """Return a mode in which attention gets its float masks in the dtype of the queries.
+
+    On a CPU, PyTorch 2.13 reads a float32 mask beside float64 queries as other numbers.
+    """
+    from torch.nn.functional import scaled_dot_product_attention
+    from torch.overrides import TorchFunctionMode
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            keywords = dict(kwargs or {})
+            mask = keywords.get("attn_mask")
+            if func is scaled_dot_product_attention and mask is not None:
+                keywords["attn_mask"] = mask.to(args[0].dtype) if mask.is_floating_point() else mask
+            return func(*args, **keywords)
+
+    return Mode()
 
 
 def as_float32(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

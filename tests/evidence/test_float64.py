@@ -12,7 +12,7 @@ import torch
 
 from harness.evidence.cell_files import Source
 from harness.evidence.evidence import Evidence
-from harness.evidence.float64 import as_float32, float64_copy
+from harness.evidence.float64 import as_float32, float64_by_default, float64_copy
 from harness.evidence.reference import call_reference, to_float64
 
 
@@ -94,3 +94,21 @@ def test_numbers_out_of_range_become_the_limits_of_float32() -> None:
     limits = np.finfo(np.float32)
     expected = np.array([1.5, limits.min, limits.max, -np.inf, np.nan], dtype=np.float32)
     np.testing.assert_array_equal(as_float32(wide), expected)
+
+
+def test_a_float32_mask_is_read_as_float64() -> None:
+    """PyTorch alone reads other numbers from it, here beside 26 keys."""
+    from torch.nn.functional import scaled_dot_product_attention as attend
+
+    generator = torch.Generator().manual_seed(0)
+    shape = (3, 4, 26, 8)
+    queries, keys, values = (
+        torch.randn(shape, dtype=torch.float64, generator=generator) for _ in range(3)
+    )
+    mask = torch.randn(3, 4, 26, 26, generator=generator)
+    expected = attend(queries, keys, values, attn_mask=mask.double())
+    with float64_by_default():
+        got = attend(queries, keys, values, attn_mask=mask)
+    assert torch.equal(got, expected)
+    alone = attend(queries, keys, values, attn_mask=mask)
+    assert not torch.equal(alone, expected), "PyTorch reads such masks now: remove the mode"
