@@ -12,9 +12,11 @@ import pytest
 import torch
 from onnx import helper
 from onnx.reference import ReferenceEvaluator
+from transformers import SwinBackbone, SwinConfig
 
 from harness import TasksManager
 from harness.configs.architectures.detr import shrunk_mask
+from harness.configs.architectures.swin_windows import decide_by_arithmetic
 from harness.evidence.models import tiny_settings
 from harness.evidence.reference import call_reference
 
@@ -54,6 +56,21 @@ def test_a_layer_of_swin_keeps_the_shift_of_a_smaller_image(subject: Callable[..
     call_reference(one.model, one.config, images(one.config, SINGLE_WINDOW, 21))
     again = call_reference(one.model, one.config, large)["last_hidden_state"]
     assert again.tobytes() == reference.tobytes() == before.numpy().tobytes()
+
+
+def test_a_backbone_of_swin_shifts_in_a_single_window_too() -> None:
+    """The second layer of its stage shifts, and the classifier's would not."""
+    settings = {"patch_size": 2, "embed_dim": 8, "depths": [2], "num_heads": [2], "window_size": 4}
+    torch.manual_seed(0)
+    backbone = SwinBackbone(SwinConfig(image_size=16, **settings)).eval()
+    for parameter in backbone.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    exported = decide_by_arithmetic(copy.deepcopy(backbone))
+    for pixels in (torch.randn(2, 3, 5, 7), torch.randn(2, 3, 13, 18)):
+        with torch.no_grad():
+            (expected,) = backbone(pixels).feature_maps
+            (got,) = exported(pixels).feature_maps
+        assert (got - expected).abs().max() < 1e-4
 
 
 @pytest.mark.parametrize(

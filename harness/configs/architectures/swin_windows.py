@@ -12,8 +12,14 @@ if TYPE_CHECKING:
 
 
 def decide_by_arithmetic(model: nn.Module) -> nn.Module:
-    """Return the model, whose modules of the Swin family pad and shift images of any size."""
+    """Return the model, whose modules of the Swin family pad and shift images of any size.
+
+    A backbone shifts in a single row of windows too (`always_partition`).
+    """
     for module in model.modules():
+        if type(module).__name__ == "SwinBackbone":
+            for inner in module.modules():
+                vars(inner)["always_shifts"] = True
         for name, function in _REPLACED.get(type(module).__name__, {}).items():
             vars(module)[name] = functools.partial(function, module)
     return model
@@ -63,9 +69,12 @@ def _keep_shift_and_window(module: Any, input_resolution: tuple[int, int]) -> No
 
 
 def _shift(module: Any, height: int, width: int) -> torch.Tensor:
-    """Return the shift of a layer as a tensor, for padded sizes: 0 for a single row of windows."""
+    """Return the shift of a layer as a tensor, for padded sizes: 0 for a single row of windows,
+    unless the layer always shifts."""
     import torch
 
+    if vars(module).get("always_shifts"):
+        return torch.tensor(module.shift_size)
     last = torch.minimum(torch.arange(height)[-1], torch.arange(width)[-1])
     return torch.where(last >= module.window_size, module.shift_size, 0)
 
