@@ -134,7 +134,7 @@ def test_a_folder_without_a_usable_config_is_refused(
     ("model_type", "parts"),
     [
         ("zamba", ("has it", "some layers cache the state", "docs/left-out.md", "scaffold zamba")),
-        ("sam2", ("has it", "not written yet", "--config-module", "CONTRIBUTING.md")),
+        ("tvp", ("has it", "not written yet", "--config-module", "CONTRIBUTING.md")),
         ("codetiny", ("not part of transformers", "--config-module", "--trust-remote-code")),
     ],
 )
