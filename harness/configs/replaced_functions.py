@@ -22,15 +22,25 @@ def replace_forward(model: nn.Module, kind: str, forward: Callable[..., Any]) ->
 
 
 def calling_instead(
-    model: nn.Module, name: str, replacement: Callable[[Mapping[str, Any]], Any]
+    model: nn.Module,
+    name: str,
+    replacement: Callable[[Mapping[str, Any]], Any],
+    *,
+    kind: str | None = None,
 ) -> None:
     """Replace a function that the `forward` of modules calls; other models stay unchanged.
 
+    With a `kind`, only modules of this class call another function.
+
     `replacement` makes the new function from the global names that the `forward` sees. Decorators
-    of `forward`, such as the one that renames deprecated keywords, are left out.
+    of `forward`, such as the one that renames deprecated keywords, are left out. Several functions
+    of one `forward` are replaced one after the other.
     """
     for module in model.modules():
-        forward: Any = inspect.unwrap(type(module).forward)
+        if kind not in (None, type(module).__name__):
+            continue
+        replaced = getattr(vars(module).get("forward"), "__func__", None)
+        forward: Any = replaced or inspect.unwrap(type(module).forward)
         if name in getattr(getattr(forward, "__code__", None), "co_names", ()):
             names = forward.__globals__
             calling = FunctionType(

@@ -55,3 +55,25 @@ def test_a_class_has_another_forward_in_one_copy_alone() -> None:
     ones = torch.ones(2)
     assert patched(ones).tolist() == [6.0, 6.0]
     assert model(ones).tolist() == [4.0, 4.0]
+
+
+class Shifted(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return scale(x) + offset(x)
+
+
+def offset(x: torch.Tensor) -> torch.Tensor:
+    return x * 10
+
+
+def test_two_functions_of_one_forward_are_replaced_one_after_the_other() -> None:
+    model = Shifted()
+    calling_instead(model, "scale", lambda _: lambda x: x * 3)
+    calling_instead(model, "offset", lambda _: lambda x: x * 0)
+    assert model(torch.ones(2)).tolist() == [3.0, 3.0]
+
+
+def test_only_modules_of_the_named_class_call_another_function() -> None:
+    model = torch.nn.Sequential(Plain(), Decorated())
+    calling_instead(model, "scale", lambda _: lambda x: x * 5, kind="Plain")
+    assert model(torch.ones(2)).tolist() == [10.0, 10.0]

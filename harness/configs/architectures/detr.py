@@ -131,7 +131,7 @@ class DetrOnnxConfig(VisionOnnxConfig):
         """Pick the pixels of the small mask by index. `Resize` to a size divides by a rounded scale
         in ONNX Runtime 1.32: of 28 pixels for 4 positions it takes number 6 and not 7."""
         for kind in _CONV_ENCODERS:
-            replace_forward(model, kind, _features_and_masks)
+            replace_forward(model, kind, features_and_masks)
         return model
 
 
@@ -156,14 +156,14 @@ class DeformableDetrOnnxConfig(DetrOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Compute the sizes of levels as tensors, of which eager makes constants, and centres of
         places without `linspace`, whose step TorchScript divides by zero for a single place."""
-        replace_forward(model, "DeformableDetrMultiscaleDeformableAttention", _with_sizes)
+        replace_forward(model, "DeformableDetrMultiscaleDeformableAttention", deform_with_sizes)
         for module in model.modules():
             if type(module).__name__ == "DeformableDetrEncoder":
-                vars(module)["get_reference_points"] = _centres
+                vars(module)["get_reference_points"] = centres_of_places
         return super().patch_model_for_export(model)
 
 
-def _with_sizes(
+def deform_with_sizes(
     module: Any, *args: Any, spatial_shapes: Any = None, spatial_shapes_list: Any, **kwargs: Any
 ) -> Any:
     """Return the result of an attention whose sizes of levels [levels, 2] follow the images."""
@@ -175,7 +175,7 @@ def _with_sizes(
     return type(module).forward(module, *args, **shapes, **kwargs)
 
 
-def _centres(
+def centres_of_places(
     spatial_shapes_list: Sequence[Sequence[Any]], valid_ratios: torch.Tensor, device: torch.device
 ) -> torch.Tensor:
     """Return the centre (x, y) of each place of all levels, as a share of the image, for each level
@@ -208,7 +208,7 @@ register_rows(
 )
 
 
-def _features_and_masks(
+def features_and_masks(
     module: Any, pixel_values: torch.Tensor, pixel_mask: torch.Tensor
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Return the features of each stage [batch, channels, height, width] and their mask."""
@@ -230,3 +230,25 @@ def shrunk_mask(mask: torch.Tensor, sizes: Sequence[int]) -> torch.Tensor:
         places = (after.float() * step).floor().long()
         mask = mask.index_select(axis, torch.minimum(places, before[-1]))
     return mask
+
+
+def boxes_of_places(
+    features: torch.Tensor, padding: torch.Tensor, sizes: Sequence[Sequence[Any]]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a box for each place of all levels [batch, places, 4], and which places have none
+    [batch, places, 1]: padding, and places at the border. Boxes have the dtype of `features`."""
+    import torch
+
+    boxes, start = [], 0
+    for level, (height, width) in enumerate(sizes):
+        shown = ~padding[:, start : start + height * width].view(-1, height, width)
+        scale = torch.stack([shown[:, 0].sum(1), shown[:, :, 0].sum(1)], dim=-1)[:, None, None]
+        rows, columns = torch.arange(height), torch.arange(width)
+        grid = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+        centres = (grid.to(features.dtype) + 0.5) / scale
+        size = torch.full_like(centres, 0.05 * 2.0**level)
+        boxes.append(torch.cat((centres, size), dim=-1).flatten(1, 2))
+        start = start + height * width
+    box = torch.cat(boxes, dim=1)
+    is_inside = ((box > 0.01) & (box < 0.99)).all(-1, keepdim=True)
+    return box, padding.unsqueeze(-1) | ~is_inside

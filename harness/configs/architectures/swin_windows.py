@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +23,18 @@ def decide_by_arithmetic(model: nn.Module) -> nn.Module:
         for name, function in _REPLACED.get(type(module).__name__, {}).items():
             vars(module)[name] = functools.partial(function, module)
     return model
+
+
+def window_landmarks(backbone: Any) -> Mapping[str, Sequence[int]]:
+    """Return the rows and columns of the last stage of a Swin at which windows get more than one.
+
+    Empty if the backbone has no windows.
+    """
+    window = getattr(backbone, "window_size", None)
+    if window is None:
+        return {}
+    pixels = backbone.patch_size * 2 ** (len(backbone.depths) - 1)
+    return {f"ceil({axis} / {pixels})": (int(window),) for axis in ("height", "width")}
 
 
 def _pad_to_patches(module: Any, pixels: torch.Tensor, height: int, width: int) -> torch.Tensor:
