@@ -51,15 +51,19 @@ class PatchedDepthOnnxConfig(AnySizeVisionOnnxConfig):
         """Height and width of a patch in pixels."""
         return int(self.normalized_config.backbone_config.patch_size)
 
-    def size_of_depth(self, name: str) -> str:
-        """Return the height or width of the output: the last stage, doubled by each fusion and once
-        by the head."""
+    @property
+    def doublings(self) -> int:
+        """How often the size of the last stage is doubled: by each fusion, and by the head."""
         config = self.normalized_config
-        factor = config.reassemble_factors[-1]
-        fusions = range(1, len(config.neck_hidden_sizes) + 1)[config.head_in_index]
+        fusions: int = range(1, len(config.neck_hidden_sizes) + 1)[config.head_in_index]
+        return fusions + 1
+
+    def size_of_depth(self, name: str) -> str:
+        """Return the height or width of the output: the last stage, doubled several times."""
+        factor, scale = self.normalized_config.reassemble_factors[-1], 2**self.doublings
         if factor >= 1:
-            return f"{2 ** (fusions + 1) * int(factor)} * ({name} // {self.patch_size})"
-        return f"{2 ** (fusions + 1)} * ceil(({name} // {self.patch_size}) / {int(1 / factor)})"
+            return f"{scale * int(factor)} * ({name} // {self.patch_size})"
+        return f"{scale} * ceil(({name} // {self.patch_size}) / {int(1 / factor)})"
 
     @property
     def attended_positions(self) -> str | None:
@@ -162,9 +166,10 @@ class DepthAnythingOnnxConfig(PatchedDepthOnnxConfig):
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Leave out conversions to `int`, which make a traced size a number of the own image."""
-        calling_instead(model, "int", lambda _: _unchanged)
+        calling_instead(model, "int", lambda _: unchanged)
         return model
 
 
-def _unchanged(size: Any) -> Any:
+def unchanged(size: Any) -> Any:
+    """Return a size as it is, in place of a conversion to `int`."""
     return size
