@@ -84,10 +84,7 @@ class Dinov2WithRegistersOnnxConfig(InterpolatedViTOnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Interpolate by products with matrices: TorchScript has no bicubic interpolation with
         antialiasing, and files of dynamo give it the number of patches of the export."""
-        for module in model.modules():
-            if type(module).__name__ == "Dinov2WithRegistersEmbeddings":
-                vars(module)["interpolate_pos_encoding"] = functools.partial(_positions, module)
-        return model
+        return positions_by_weights(model, "Dinov2WithRegistersEmbeddings")
 
 
 @register("pixio", tasks=("feature-extraction",))
@@ -106,6 +103,15 @@ class DINOv3ViTOnnxConfig(AnySizeViTOnnxConfig):
     @property
     def prefix_tokens(self) -> int:
         return 1 + int(self.normalized_config.num_register_tokens)
+
+
+def positions_by_weights(model: nn.Module, kind: str) -> nn.Module:
+    """Return the model, whose embeddings of a class interpolate positions by products with
+    matrices."""
+    for module in model.modules():
+        if type(module).__name__ == kind:
+            vars(module)["interpolate_pos_encoding"] = functools.partial(_positions, module)
+    return model
 
 
 def _positions(module: Any, embeddings: torch.Tensor, height: int, width: int) -> torch.Tensor:
