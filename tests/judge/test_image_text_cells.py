@@ -25,6 +25,7 @@ def _row_by_row(grid: Any, patches: int, merge: int) -> tuple[torch.Tensor, torc
     return places.flip(1), frames
 
 
+@pytest.mark.gate_cases(1)
 @pytest.mark.parametrize("wrong", [_across_frames, _row_by_row])
 def test_a_wrong_image_encoder_is_refused_by_agreement(
     wrong: Any, monkeypatch: pytest.MonkeyPatch

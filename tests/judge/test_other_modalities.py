@@ -96,6 +96,7 @@ class TwoModelsOnnxConfig(EncoderDecoderOnnxConfig):
     ATOL_FOR_VALIDATION = 1e-4
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("architecture", "exporter"),
     [
