@@ -1,20 +1,23 @@
-"""MaskFormer: queries, of which each has a class and a mask."""
+"""MaskFormer and its relatives: queries, of which each has a class and a mask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from harness.configs.architectures.swin_windows import decide_by_arithmetic
+from harness.configs.architectures.detr import centres_of_places
+from harness.configs.architectures.swin_windows import decide_by_arithmetic, window_landmarks
 from harness.configs.axis_space import AxisRange
 from harness.configs.base import NamedAxes
 from harness.configs.block_images import DummyBlockImageInputGenerator
+from harness.configs.feed_generators import FeedGenerators
 from harness.configs.middle_end import AnySizeVisionOnnxConfig
 from harness.configs.normalized_config import NormalizedBackboneConfig
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 _TASKS = ("feature-extraction", "image-segmentation")
@@ -30,7 +33,7 @@ class MaskFormerOnnxConfig(AnySizeVisionOnnxConfig):
     """
 
     NORMALIZED_CONFIG_CLASS = NormalizedBackboneConfig
-    DUMMY_INPUT_GENERATOR_CLASSES = (DummyBlockImageInputGenerator,)
+    DUMMY_INPUT_GENERATOR_CLASSES: ClassVar[FeedGenerators] = (DummyBlockImageInputGenerator,)
 
     @property
     def outputs(self) -> NamedAxes:
@@ -74,9 +77,48 @@ class MaskFormerOnnxConfig(AnySizeVisionOnnxConfig):
         width = AxisRange(1, high, export=9 * half)
         return {"height": height, "width": width, **super().axis_ranges}
 
+    @property
+    def axis_landmarks(self) -> Mapping[str, Sequence[int]]:
+        return window_landmarks(self.normalized_config.backbone_config)
+
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Decide paddings and shifts of a Swin by arithmetic."""
         return decide_by_arithmetic(model)
+
+
+@register("mask2former", tasks=_TASKS)
+class Mask2FormerOnnxConfig(MaskFormerOnnxConfig):
+    """Mask2Former: points of a pyramid instead of one map, and queries that attend within their own
+    masks. A mask of pixels is not an input: the model does not use it."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Give points the sizes of levels as tensors, of which eager makes constants."""
+        for module in model.modules():
+            if type(module).__name__ in _ENCODERS_OF_PIXELS:
+                vars(module)["get_reference_points"] = _boxes_of_places
+        return super().patch_model_for_export(model)
+
+
+_ENCODERS_OF_PIXELS = ("Mask2FormerPixelDecoderEncoderOnly",)
+_POINTS = 4
+"""Points that a place reads of each level; the models state this number nowhere."""
+
+
+def _boxes_of_places(
+    spatial_shapes_list: Sequence[Sequence[Any]], valid_ratios: torch.Tensor, device: torch.device
+) -> torch.Tensor:
+    """Return the centre of each place of all levels and a box around it, as shares of the image,
+    for each level [batch, places, levels, 4].
+
+    A layer multiplies offsets by half of a box, over the number of points. So the box has the size
+    by which offsets become shares of a level.
+    """
+    import torch
+
+    centres = centres_of_places(spatial_shapes_list, valid_ratios, device)
+    ends = [[torch.arange(size)[-1] + 1 for size in level[::-1]] for level in spatial_shapes_list]
+    sizes = 2.0 * _POINTS / torch.stack([torch.stack(level) for level in ends])
+    return torch.cat((centres, sizes.expand_as(centres)), dim=-1)
 
 
 def _sizes(pixels: int) -> Axes:
