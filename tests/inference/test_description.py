@@ -39,6 +39,9 @@ def test_an_input_that_states_sizes_has_no_other_values_to_be_tested() -> None:
     assert found.reactions is not None
     assert [problem.name for problem in found.reactions.problems] == ["image_sizes"]
     assert found.obstacles == ()
+    own = describe(found)
+    assert own.problems == ()
+    assert own.table.inputs["pixel_values"].axes[2:] == ("height", "width")
 
 
 def test_outputs_of_unknown_sizes_are_left_out_beside_the_result_of_the_task() -> None:

@@ -31,12 +31,13 @@ class Reaction(enum.Enum):
 def loose_labels(experiment: Experiment) -> dict[str, int]:
     """Return the labels that may have any larger size, which changes nothing, with such a size.
 
-    Inputs that are drawn at this size must run as well: the sizes of images that a feed states grow
-    with the images, but not with their repeated values.
+    Inputs that are drawn at this size must run as well, and state nothing else: the sizes of images
+    that a feed states grow with the images, but not with their repeated values.
     """
     try:
         feed = experiment.draw({})
         before = experiment.outputs(feed)
+        stated = _stated(experiment, feed)
     except BudgetError:
         raise
     except Exception:
@@ -47,7 +48,23 @@ def loose_labels(experiment: Experiment) -> dict[str, int]:
         for label, size in larger.items()
         if _reaction(experiment, feed, before, label, size) is Reaction.UNCHANGED
         and experiment.runs({label: size})
+        and not _restates(experiment, stated, label, size)
     }
+
+
+def _stated(experiment: Experiment, feed: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """Return the inputs whose values are the same for all seeds, such as sizes of images."""
+    other = experiment.draw({}, seed=1)
+    return {name: tensor for name, tensor in feed.items() if tensor.equal(other[name])}
+
+
+def _restates(
+    experiment: Experiment, stated: Mapping[str, torch.Tensor], label: str, size: int
+) -> bool:
+    """Whether inputs without a label have other values if it has another size."""
+    own = {name for name, _ in experiment.places.get(label, ())}
+    drawn = experiment.draw({label: size})
+    return any(not drawn[name].equal(tensor) for name, tensor in stated.items() if name not in own)
 
 
 def _reaction(
