@@ -60,6 +60,15 @@ def test_only_multiples_cannot_tell_a_floor_from_a_ceiling() -> None:
     assert texts == ["x // 14"]
 
 
+@pytest.mark.parametrize(("least", "reach"), [(32, 256), (32, 128), (64, 512)])
+def test_a_divisor_that_divides_the_step_is_preferred_among_equal_functions(
+    least: int, reach: int
+) -> None:
+    """Multiples of 32 up to 900 have equal quotients by 31 and by 32."""
+    texts, _ = _fit(lambda x: x // 32, _sizes(least, reach, step=32, largest=reach), least)
+    assert texts == ["x // 32"]
+
+
 def test_two_steps_of_a_quotient_give_one_form_and_one_step_gives_several() -> None:
     def quotient(size: int) -> int:
         return (size + 3) // 64

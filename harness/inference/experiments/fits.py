@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -33,6 +34,9 @@ class Fit:
         return len(self.forms) > 1
 
 
+_DIVISOR = re.compile(r"/ (\d+)")
+
+
 def fit_axis(name: str, measure: Measure, sizes: AdmittedSizes, *, first: int) -> Fit:
     """Fit the function of one axis.
 
@@ -60,7 +64,13 @@ def fit_axis(name: str, measure: Measure, sizes: AdmittedSizes, *, first: int) -
         else:
             points[size] = value
     compared = (*asked, *_steps(points, sizes.step), *_beyond(sizes))
-    return Fit(tuple(_distinct(fitting_forms(name, points), name, compared)[:_MOST_FORMS]))
+    forms = sorted(fitting_forms(name, points), key=lambda form: _odd_divisors(form, sizes.step))
+    return Fit(tuple(_distinct(forms, name, compared)[:_MOST_FORMS]))
+
+
+def _odd_divisors(form: Form, step: int) -> int:
+    """Return how many divisors are no multiples of the step: the model divides by the others."""
+    return sum(int(divisor) % step != 0 for divisor in _DIVISOR.findall(form.text))
 
 
 def _ends(sizes: AdmittedSizes, first: int) -> Sequence[int]:

@@ -137,7 +137,10 @@ def _quotients(name: str, points: Points) -> Iterator[Form]:
 
 
 def _divisors(steps: Points) -> Sequence[int]:
-    """Return the divisors of a quotient that can grow so much from its first to its last point."""
+    """Return divisors of a quotient that can grow so much from its first to its last point.
+
+    They are samples of all such divisors, with the one that divides all sizes.
+    """
     first, last = min(steps), max(steps)
     growth = steps[last] - steps[first]
     low = max(2, (last - first) // (growth + 1))
@@ -149,7 +152,8 @@ def _divisors(steps: Points) -> Sequence[int]:
         <= min(divisor * (y + 1) - 1 - x for x, y in steps.items())
     ]
     stride = len(possible) // _MOST_DIVISORS + 1
-    return sorted({*possible[::stride], *possible[-1:]})
+    common = {math.gcd(*steps)}.intersection(possible)
+    return sorted({*possible[::stride], *possible[-1:], *common})
 
 
 def _shifts(low: int, high: int, divisor: int) -> Sequence[int]:
