@@ -1,4 +1,4 @@
-"""Relatives of Depth Anything."""
+"""Relatives of DPT and Depth Anything that estimate depth from other towers, or with a prompt."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.configs.architectures.dpt import (
+    OF_BACKBONE,
     DepthAnythingOnnxConfig,
+    PatchedDepthOnnxConfig,
     unchanged,
 )
+from harness.configs.architectures.tipsv2 import resize_by_weights
 from harness.configs.axis_space import AxisRange
+from harness.configs.base import NamedAxes
 from harness.configs.dummy_inputs import DummyInputGenerator, DummyVisionInputGenerator
 from harness.configs.feed_generators import Dims
+from harness.configs.normalized_config import NormalizedVisionConfig
 from harness.configs.replaced_functions import calling_instead
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
@@ -63,3 +68,38 @@ class PromptDepthAnythingOnnxConfig(DepthAnythingOnnxConfig):
         head = "PromptDepthAnythingDepthEstimationHead"
         calling_instead(model, "torch_int", lambda _: unchanged, kind=head)
         return model
+
+
+@register("chmv2", tasks=("depth-estimation",))
+class CHMv2OnnxConfig(PatchedDepthOnnxConfig):
+    """CHMv2: heights of canopies, as means of bins, from the tokens of a DINOv3."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(
+        neck_hidden_sizes="post_process_channels", **OF_BACKBONE
+    )
+
+    @property
+    def doublings(self) -> int:
+        return len(self.normalized_config.neck_hidden_sizes) + 1
+
+
+@register("tipsv2_dpt", tasks=("depth-estimation", "semantic-segmentation"))
+class Tipsv2DptOnnxConfig(PatchedDepthOnnxConfig):
+    """TIPSv2 with DPT's neck for each task. Nothing is doubled after the last fusion."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(**OF_BACKBONE)
+
+    @property
+    def doublings(self) -> int:
+        return len(self.normalized_config.neck_hidden_sizes)
+
+    @property
+    def outputs(self) -> NamedAxes:
+        outputs = super().outputs
+        if self.task == "semantic-segmentation":
+            sizes = {2: self.size_of_depth("height"), 3: self.size_of_depth("width")}
+            outputs["logits"] |= sizes
+        return outputs
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        return resize_by_weights(model)

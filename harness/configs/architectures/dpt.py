@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from torch import nn
 
 
-_OF_BACKBONE = {
+OF_BACKBONE = {
     "image_size": "backbone_config.image_size",
     "num_channels": "backbone_config.num_channels",
 }
+"""Names under which a backbone states what its model does not."""
 
 
 def _patches(size: int, height: str, width: str) -> str:
@@ -159,7 +160,7 @@ def _with_grid(
 class DepthAnythingOnnxConfig(PatchedDepthOnnxConfig):
     """Depth Anything. The depth has a number for each pixel of the patches."""
 
-    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(**_OF_BACKBONE)
+    NORMALIZED_CONFIG_CLASS = NormalizedVisionConfig.with_args(**OF_BACKBONE)
 
     def size_of_depth(self, name: str) -> str:
         return f"{self.patch_size} * ({name} // {self.patch_size})"
