@@ -12,6 +12,7 @@ from harness.evidence.reference import call_reference
 from harness.exporters._wrapper import export_copy
 
 REWRITTEN = [
+    ("depth_pro", "depth-estimation"),
     ("eomt", "image-segmentation"),
     ("lw_detr", "object-detection"),
     ("mask2former", "image-segmentation"),
