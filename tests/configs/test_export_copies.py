@@ -21,6 +21,7 @@ REWRITTEN = [
     ("lw_detr", "object-detection"),
     ("mask2former", "image-segmentation"),
     ("rf_detr", "object-detection"),
+    ("sam3_tracker", "mask-generation"),
     ("sapiens2", "semantic-segmentation"),
 ]
 

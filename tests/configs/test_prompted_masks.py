@@ -12,7 +12,7 @@ from harness.configs.architectures.sam import MASK_PART, VISION_PART
 from harness.evidence.reference import call_reference
 from harness.exporters._wrapper import export_copy
 
-SAMS = ("sam", "sam_hq", "sam2")
+SAMS = ("sam", "sam_hq", "sam2", "sam3_tracker")
 SIZES = {"batch_size": 2, "point_batch_size": 3, "nb_points_per_image": 5}
 
 

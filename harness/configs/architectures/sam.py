@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from harness.configs.base import NamedAxes, OnnxConfig
@@ -21,7 +21,7 @@ from harness.configs.dummy_inputs import (
 from harness.configs.feed_generators import Dims, FeedGenerators
 from harness.configs.feeds import Feed, RunPart
 from harness.configs.normalized_config import NormalizedConfig, NormalizedVisionConfig
-from harness.configs.replaced_functions import replace_forward
+from harness.configs.replaced_functions import calling_instead, replace_forward
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 
@@ -217,6 +217,33 @@ class Sam2OnnxConfig(SamOnnxConfig):
         if self._stem == MASK_PART:
             return PartCall(objects={"image_embeddings": LIST})
         return super().call
+
+
+@register("sam3_tracker", tasks=SAM_TASKS)
+class Sam3TrackerOnnxConfig(Sam2OnnxConfig):
+    """SAM 3's tracker: SAM 2 with a ViT, whose positions are rotary, as its encoder."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Rotate queries and keys at once: TorchScript stores angles again for each use."""
+        calling_instead(
+            model, "apply_rotary_pos_emb_2d", _rotate_at_once, kind="Sam3ViTRoPEAttention"
+        )
+        return super().patch_model_for_export(model)
+
+
+def _rotate_at_once(names: Mapping[str, Any]) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """Return a function that rotates queries and keys [batch, heads, places, channels] as one."""
+
+    def rotate(
+        q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        import torch
+
+        both = torch.stack((q, k))
+        query, key = both * cos + names["rotate_pairwise"](both) * sin
+        return query, key
+
+    return rotate
 
 
 def _decode_prompts(
