@@ -20,7 +20,6 @@ REWRITTEN = [
     ("grounding-dino", "zero-shot-object-detection"),
     ("lw_detr", "object-detection"),
     ("mask2former", "image-segmentation"),
-    ("mm-grounding-dino", "zero-shot-object-detection"),
     ("rf_detr", "object-detection"),
     ("sam3_tracker", "mask-generation"),
     ("sapiens2", "semantic-segmentation"),

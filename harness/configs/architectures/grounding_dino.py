@@ -25,7 +25,6 @@ from harness.configs.normalized_config import (
     NormalizedTextConfig,
 )
 from harness.configs.replaced_functions import calling_instead, replace_forward
-from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import Axes
 from harness.configs.tasks import register
 from harness.configs.text_inputs import DummyTextInputGenerator
@@ -145,11 +144,6 @@ class GroundingDinoOnnxConfig(OnnxConfig):
         calling_instead(model, _FIND_PHRASES, lambda _: _masks_of_phrases)
         return decide_by_arithmetic(model)
 
-
-register_rows(
-    GroundingDinoOnnxConfig,
-    Row("mm-grounding-dino", "MMGroundingDino", _TASKS[1:], "scores are scaled and have a bias"),
-)
 
 _FIND_PHRASES = "generate_masks_with_special_tokens_and_transfer_map"
 
