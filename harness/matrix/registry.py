@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from harness.configs.tasks import ConfigConstructor, TasksManager
 from harness.evidence.fixtures import ONLY_TASKS, TinyModel, find_variants, read_fixture
@@ -71,7 +72,8 @@ def modalities(architectures: Iterable[str]) -> dict[str, str]:
 def middle_end(architecture: str, task: str) -> str:
     """Return the name of the middle-end class of a task's description.
 
-    Returns the name of the description itself if it has no middle-end class as a base.
+    If it has none as a base, returns the name of the first description that it derives from, or
+    its own: relatives of SAM are one kind.
     """
     return _first_base(architecture, task, MIDDLE_END)
 
@@ -84,7 +86,9 @@ def base_class(architecture: str, task: str) -> str:
 def _first_base(architecture: str, task: str, modules: Collection[str]) -> str:
     described = _constructors(architecture)[task].resolve()
     bases = (base for base in described.__mro__ if base.__module__ in modules)
-    return next(bases, described).__name__
+    own = takewhile(lambda base: base.__module__ not in BASES, described.__mro__)
+    first: type = next(bases, [described, *own][-1])
+    return first.__name__
 
 
 def _constructors(architecture: str) -> Mapping[str, ConfigConstructor]:

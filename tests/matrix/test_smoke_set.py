@@ -74,3 +74,9 @@ def _own(row: str) -> tuple[str, str]:
     """The architecture and the task of a row."""
     model, task, _ = row.split("/")
     return model.partition("~")[0], task
+
+
+def test_relatives_of_a_description_without_middle_end_class_are_one_kind() -> None:
+    names = {middle_end(name, "mask-generation") for name in ("sam", "sam2", "sam_hq")}
+    assert names == {"SamOnnxConfig"}
+    assert middle_end("roberta", "fill-mask") == "TextEncoderOnnxConfig"
