@@ -285,3 +285,6 @@ KINDS: Mapping[str, ValueKind] = {
     ),
 }
 """Kind of an input -> its values."""
+
+MASKS = frozenset({"booleans", "hidden", "mask", "ones"})
+"""Kinds of inputs that say which places of other inputs count. The commonest one hides nothing."""

@@ -17,7 +17,7 @@ from harness.configs.setting import Setting
 from harness.configs.tabled import LENGTH, TabledOnnxConfig, TaskTable
 from harness.configs.tabled_inputs import TOKENS, TabledInput
 from harness.configs.text_inputs import DummyTextInputGenerator
-from harness.configs.value_kinds import KINDS
+from harness.configs.value_kinds import KINDS, MASKS
 from harness.errors import DescriptionError, one_line
 from harness.inference.comparison.agreement import compare_with_inference
 from harness.inference.described_sizes import DescribedSizes
@@ -27,9 +27,6 @@ from harness.inference.experiments.opened_feed import OpenedFeed
 if TYPE_CHECKING:
     from harness.inference.feeds.proposed_input import ProposedInput
     from harness.inference.proposal import Proposal
-
-_MASKS = frozenset({"booleans", "hidden", "mask", "ones"})
-"""Kinds of inputs that say which places of other inputs count."""
 
 _VOCABULARY = "vocab_size"
 _NEEDED = {"position_ids": "max_position_embeddings", "token_type_ids": "type_vocab_size"}
@@ -123,7 +120,7 @@ def text_config(vocabulary: Setting) -> tuple[type[NormalizedConfig], Mapping[st
 
 def _problems_of_agreement(own: FoundDescription, found: Proposal) -> Iterator[str]:
     model = found.tiny.build()
-    masks = [name for name, one in own.table.inputs.items() if one.kind in _MASKS]
+    masks = [name for name, one in own.table.inputs.items() if one.kind in MASKS]
     config = tabled_class(own)(model.config, found.task)
     try:
         differences = compare_with_inference(model, config, masks=masks).differences

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from harness.configs.value_kinds import KINDS
 from harness.errors import HarnessError
 from harness.inference.caches.entries import FoundEntry, find_entries
 from harness.inference.caches.steps import InferredSteps, infer_steps, token_axis
@@ -30,10 +31,6 @@ from harness.inference.stops import Stop, stopped
 
 if TYPE_CHECKING:
     from torch import nn
-
-
-_STATED = frozenset({"grid", "image-sizes", "modalities", "places"})
-"""Kinds of inputs that state the sizes of others: eager refuses all other values."""
 
 
 class Step(enum.Enum):
@@ -121,7 +118,7 @@ class Proposal:
     def _is_open(self, problem: ReactionProblem) -> bool:
         """Whether a person must decide about a problem that is not named otherwise."""
         if problem.kind is ProblemKind.UNTESTED:
-            return self.feed.inputs[problem.name].kind not in _STATED
+            return not KINDS[self.feed.inputs[problem.name].kind].stays
         if problem.kind is ProblemKind.NON_FINITE:
             return problem.name in self.outputs
         return problem.kind is not ProblemKind.STILL and problem.name not in self.inert

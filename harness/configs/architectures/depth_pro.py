@@ -47,7 +47,7 @@ class DepthProOnnxConfig(VisionOnnxConfig):
         return {"pixel_values": {2: side, 3: side}}
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        """Count tiles once: eager counts those of a batch, and exporters would keep that batch."""
+        """Count the tiles of one image: exporters would keep the number of tiles of a batch."""
         replace_forward(model, "DepthProPatchEncoder", _encode_tiles)
         for kind in ("DepthProImageEncoder", "DepthProFovEncoder"):
             calling_instead(model, "reconstruct_feature_maps", lambda _: _map_of_image, kind=kind)

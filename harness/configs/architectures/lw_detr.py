@@ -38,7 +38,7 @@ class LwDetrOnnxConfig(DetrOnnxConfig):
 
     @property
     def scales(self) -> Sequence[float]:
-        """Of each level of the pyramid: its rows and columns over those of patches."""
+        """The rows and columns of each level of the pyramid, as multiples of the patches' own."""
         scales: Sequence[float] = self.normalized_config.projector_scale_factors
         return scales
 

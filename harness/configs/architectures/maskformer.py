@@ -110,8 +110,8 @@ def _boxes_of_places(
     """Return the centre of each place of all levels and a box around it, as shares of the image,
     for each level [batch, places, levels, 4].
 
-    A layer multiplies offsets by half of a box, over the number of points. So the box has the size
-    by which offsets become shares of a level.
+    A layer multiplies offsets by half of a box and divides them by the number of points. The size
+    of the box is such that the results are offsets as shares of a level.
     """
     import torch
 

@@ -113,7 +113,7 @@ class ComparedPart:
             texts.setdefault(text, axis)
 
     def _inputs_of(self, axis: InferredAxis) -> Iterator[str]:
-        return (name for label in axis.labels for name, _ in self._places.get(label, ()))
+        return (name for label in axis.labels for name, _ in self._places_of(label))
 
     def _of_fixed(self) -> Iterator[Violation]:
         irregular = [label for axis in self.axes.axes if not axis.is_free for label in axis.labels]

@@ -13,6 +13,7 @@ from harness.inference.experiments.sizes import AdmittedSizes
 Measure = Callable[[int], int | None]
 """Returns the value at a size of the axis, or None if eager refuses it."""
 
+_DIVISOR = re.compile(r"/ (\d+)")
 _ROUNDS = 30
 _SAMPLES = 60
 _MOST_FORMS = 6
@@ -32,9 +33,6 @@ class Fit:
     @property
     def is_ambiguous(self) -> bool:
         return len(self.forms) > 1
-
-
-_DIVISOR = re.compile(r"/ (\d+)")
 
 
 def fit_axis(name: str, measure: Measure, sizes: AdmittedSizes, *, first: int) -> Fit:

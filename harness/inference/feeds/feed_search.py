@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.value_kinds import MASKS
 from harness.inference.failures import Failure
 from harness.inference.feeds.eager_calls import Outputs, call, is_inert, movement
 from harness.inference.feeds.feed_assembly import assemble
@@ -33,8 +34,6 @@ MOST_SECONDS = 8.0
 """CPU seconds of one search."""
 _TRIES_OF_AN_INPUT = 6
 SEED = 0
-_MASKS = frozenset({"mask", "booleans", "hidden", "ones"})
-"""Kinds of inputs that show everything as they are drawn first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +201,7 @@ def _without_superseded(subject: Subject, found: RunningFeed, name: str) -> Runn
 
 def _hiding_refused(model: Any, found: RunningFeed, name: str) -> str:
     """Return the error of eager for a mask that hides something; models ignore a mask of ones."""
-    if found.feed.inputs[name].kind not in _MASKS:
+    if found.feed.inputs[name].kind not in MASKS:
         return ""
     try:
         call(model, _with_redrawn(found.feed, name))
