@@ -5,8 +5,9 @@ The children here are scripts that send what a judge would send, without torch.
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,15 @@ def test_what_was_found_before_the_child_ended_is_kept(
     assert not report.conforms
 
 
+@pytest.fixture
+def heeds_interrupts() -> Iterator[None]:
+    """Undo that shells let their background jobs ignore interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_keeps_what_was_found(judge: Callable[..., CellReport]) -> None:
     script = (
         "plan()\nrecord('export')\nsender.progress(Progress(stage='checker'))\ntime.sleep(0.5)\n"
@@ -147,6 +157,7 @@ def test_an_interrupt_keeps_what_was_found(judge: Callable[..., CellReport]) -> 
     assert "interrupted during checker" in report.record("checker").message
 
 
+@pytest.mark.usefixtures("heeds_interrupts")
 def test_an_interrupt_before_the_plan_has_nothing_to_keep(
     judge: Callable[..., CellReport],
 ) -> None:
