@@ -57,6 +57,15 @@ def check(
         ),
     ] = None,
     requirement: Requirements = None,
+    allow_domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--allow-domain",
+            metavar="DOMAIN",
+            help="A domain whose operators the file may use, such as com.microsoft; may be given "
+            "several times.",
+        ),
+    ] = None,
     profile: Annotated[
         str, typer.Option("--profile", metavar="P", help="How thorough: smoke, pr or nightly.")
     ] = "pr",
@@ -88,6 +97,7 @@ def check(
             opset=opset,
             requirements=requirement,
             atol=atol,
+            allow_domains=allow_domain or [],
             seed=seed,
             profile=profile,
             max_examples=max_examples,

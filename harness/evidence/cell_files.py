@@ -24,7 +24,8 @@ class Source:
 
     `unshared_exporter` is the same exporter without shared work, set only if the exports with and
     without it are to be compared. `unsupported` names given files of a form that is not supported
-    and could stand for a missing part.
+    and could stand for a missing part. Operators of `allowed_domains` may be used in addition to
+    standard ones.
     """
 
     exporter: Exporter | None = None
@@ -33,6 +34,7 @@ class Source:
     directory: Path | None = None
     files: OrderedDict[str, Path] = field(default_factory=OrderedDict)
     unsupported: str = ""
+    allowed_domains: Sequence[str] = ()
 
 
 class CellFiles:

@@ -74,6 +74,7 @@ def judge_request(request: FileRequest, observer: Observer) -> None:
             request.model,
             request.task,
             opset=request.opset,
+            allow_domains=request.allow_domains,
             trust_remote_code=request.trust_remote_code,
             options=options,
         )

@@ -37,6 +37,7 @@ class FileRequest(Message):
     exporter: str | None = None
     requirements: list[str] | None = None
     atol: float | None = None
+    allow_domains: list[str] = dataclasses.field(default_factory=list)
     seed: int = 0
     profile: str = "pr"
     max_examples: int | None = None

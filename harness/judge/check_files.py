@@ -35,6 +35,7 @@ def check(
     seed: int = 0,
     profile: Profile | str = "pr",
     *,
+    allow_domains: Sequence[str] = (),
     strict_domain: bool = False,
     budget: float | None = None,
     memory: int | None = None,
@@ -45,13 +46,13 @@ def check(
 
     `model` is a loaded model, a model folder or a hub id. If `opset` is None, the opset that the
     file declares is accepted. If `config` is None, the registered description of the model is
-    used. `atol` is absolute, in units of the outputs: a number, or a mapping task -> number; if
-    None, it is measured for each output: 10 x eager's own rounding, at least 1e-5. With
-    `strict_domain`, a requirement that did not reach every landmark of the model's domain is
-    inconclusive; else it passes, and its record says how far it went. `budget` is the time for
-    examples in seconds, by default scaled to the model; `memory` is what this process may use in
-    bytes, by default the free memory. `observer` is called with the plan, the progress and each
-    record as soon as they are known.
+    used. Operators of `allow_domains` may be used beside standard ones. `atol` is absolute, in
+    units of the outputs: a number, or a mapping task -> number; if None, it is measured for each
+    output: 10 x eager's own rounding, at least 1e-5. With `strict_domain`, a requirement that did
+    not reach every landmark of the model's domain is inconclusive; else it passes, and its record
+    says how far it went. `budget` is the time for examples in seconds, by default scaled to the
+    model; `memory` is what this process may use in bytes, by default the free memory. `observer` is
+    called with the plan, the progress and each record as soon as they are known.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -72,6 +73,7 @@ def check(
         task,
         opset=opset,
         config=config,
+        allow_domains=allow_domains,
         trust_remote_code=trust_remote_code,
         options=options,
     )
@@ -84,6 +86,7 @@ def check_files(
     *,
     opset: int | None = None,
     config: OnnxConfig | None = None,
+    allow_domains: Sequence[str] = (),
     trust_remote_code: bool = False,
     options: FileOptions,
 ) -> CellReport:
@@ -105,12 +108,18 @@ def check_files(
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(given)] if given is not None else []
+    words += [word for domain in allow_domains for word in ("--allow-domain", domain)]
     words += ["--trust-remote-code"] if trust_remote_code else []
     return report_on_files(
         _cell_id(loaded, described, exporter="file", opset=opset_of_file or 0),
         model=loaded,
         config=described,
-        source=Source(opset=opset, files=files, unsupported=name_merged_decoders(path)),
+        source=Source(
+            opset=opset,
+            files=files,
+            unsupported=name_merged_decoders(path),
+            allowed_domains=allow_domains,
+        ),
         place=path,
         replay=Replay(check=words),
         notes=(*_notes_on(model), *notes_on_files(files)),

@@ -21,7 +21,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     for part in evidence.parts:
         yield from _check_opset(part, evidence.files)
         yield from _check_imports(part)
-        yield from _check_domains(part)
+        yield from _check_domains(part, evidence.files)
         yield from _check_ir_version(part)
 
 
@@ -57,8 +57,8 @@ def _check_imports(part: PartEvidence) -> Iterator[Finding]:
                 )
 
 
-def _check_domains(part: PartEvidence) -> Iterator[Finding]:
-    model = part.model_proto
+def _check_domains(part: PartEvidence, files: CellFiles) -> Iterator[Finding]:
+    model, allowed = part.model_proto, {*STANDARD_DOMAINS, *files.source.allowed_domains}
     imported = {_canonical(entry.domain) for entry in model.opset_import}
     local = {(function.domain, function.name) for function in model.functions}
     used = {(node.domain, node.op_type) for node in all_nodes(model)}
@@ -66,9 +66,10 @@ def _check_domains(part: PartEvidence) -> Iterator[Finding]:
         if _canonical(domain) not in imported:
             message = f"domain of {operator}: got {domain!r}, expected one that opset_import lists"
             yield Finding(message=message, part=part.stem, is_fatal=True)
-        if domain not in STANDARD_DOMAINS:
+        if domain not in allowed:
             yield Finding(
-                message=f"domain of {operator}: got {domain!r}, expected a standard one",
+                message=f"domain of {operator}: got {domain!r}, expected a standard one, or one "
+                "that --allow-domain names",
                 part=part.stem,
             )
 

@@ -57,3 +57,32 @@ def test_a_wrong_opset_is_reported_with_the_error_that_the_exporter_logged() -> 
     record = judge_cell(cell, profile="smoke", requirements=["opset"]).record("opset")
     assert "opset_import of ai.onnx: got 18, expected 17; the exporter logged" in record.message
     assert "No Adapter To Version $17 for Pad" in record.message
+
+
+def use_private_products(model: onnx.ModelProto) -> None:
+    """Replace the matrix products by com.microsoft's, which compute the same."""
+    model.opset_import.append(helper.make_opsetid("com.microsoft", 1))
+    for node in model.graph.node:
+        if node.op_type == "MatMul":
+            node.op_type, node.domain = "FusedMatMul", "com.microsoft"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "outcome"),
+    [((), "failed"), (("com.other",), "failed"), (("com.microsoft",), "passed")],
+)
+def test_a_private_domain_is_refused_unless_it_is_allowed(
+    allowed: tuple[str, ...], outcome: str, check_edited: CheckEdited
+) -> None:
+    report = check_edited(
+        use_private_products, requirements=["opset", "runtime"], allow_domains=allowed
+    )
+    assert report.record("opset").outcome == outcome
+    assert report.record("runtime").outcome == "passed"
+
+
+def test_a_replay_allows_the_same_domains(check_edited: CheckEdited) -> None:
+    report = check_edited(
+        use_private_products, requirements=["opset"], allow_domains=("com.other",)
+    )
+    assert "--allow-domain com.other" in (report.record("opset").replay or "")
