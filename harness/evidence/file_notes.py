@@ -6,6 +6,7 @@ A file with such a property can differ from eager PyTorch although its exporter 
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,9 @@ INCONCLUSIVE_ATOL = (
     "unless eager PyTorch reacts by 100 x atol: a file that ignores an input would pass too"
 )
 
+SHOWN_ENTRIES, SHOWN_CHARACTERS = 8, 100
+"""Entries of a file's metadata, and characters of each, that a note shows."""
+
 _QUANTISED = re.compile(
     r"(De|Dynamic)?[Qq]uantize\w+|QLinear\w+|\w*Integer(ToFloat)?|\w+(NBits|Bnb4|FpQ4|Fp8)"
     r"|GatherBlockQuantized|Q(Attention|Gemm|EmbedLayerNormalization|MoE|OrderedMatMul)"
@@ -50,7 +54,7 @@ def notes_on_files(files: Mapping[str, Path]) -> tuple[str, ...]:
 
 
 def notes_on_file(model: onnx.ModelProto) -> Iterator[str]:
-    """Yield notes on quantised operators, half precision and a pooled output."""
+    """Yield notes on quantised operators, half precision, a pooled output and metadata."""
     if (quantised := explain_quantised_operators(model)) is not None:
         yield quantised
         yield INCONCLUSIVE_ATOL
@@ -60,6 +64,17 @@ def notes_on_file(model: onnx.ModelProto) -> Iterator[str]:
         yield half
     if SENTENCE_EMBEDDING in graph_outputs(model):
         yield SENTENCE_TRANSFORMERS
+    if model.metadata_props:
+        yield f"metadata: {', '.join(_show_metadata(model))}"
+
+
+def _show_metadata(model: onnx.ModelProto) -> Iterator[str]:
+    """Yield each entry of a file's metadata as `key = value`, cut where it is long."""
+    entries = sorted((entry.key, entry.value) for entry in model.metadata_props)
+    for key, value in entries[:SHOWN_ENTRIES]:
+        yield textwrap.shorten(f"{key} = {value}", SHOWN_CHARACTERS, placeholder=" ...")
+    if len(entries) > SHOWN_ENTRIES:
+        yield f"{len(entries) - SHOWN_ENTRIES} more"
 
 
 def explain_quantised_operators(model: onnx.ModelProto) -> str | None:

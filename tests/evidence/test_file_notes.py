@@ -92,5 +92,17 @@ def test_equal_notes_of_several_files_are_one(tmp_path: Path) -> None:
     assert first.startswith("encoder_model.onnx, decoder_model.onnx: this file is quantised")
 
 
+def test_metadata_is_shown_and_cut() -> None:
+    model = model_of("Add")
+    helper.set_model_props(model, {"quant_method": "gptq", "z" * 40: "a long word " * 40})
+    (note,) = notes_on_file(model)
+    assert note.startswith("metadata: quant_method = gptq, zzzz")
+    assert note.endswith(" ...")
+    assert len(note) < 150
+    helper.set_model_props(model, {f"key{n:02}": "v" for n in range(20)})
+    (note,) = notes_on_file(model)
+    assert note.endswith("key07 = v, 12 more")
+
+
 def test_our_own_exports_have_no_notes(exported: Callable[[str, str], Path]) -> None:
     assert notes_on_files({"model": exported("bert", "fill-mask")}) == ()
