@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,14 @@ from harness.cli.common import (
 from harness.cli.output import ONLY_PART, clean_stdout
 from harness.records import CellId
 
+
+class Form(StrEnum):
+    """What `repro` writes."""
+
+    SCRIPT = "script"
+    ONNX_TEST = "onnx-test"
+
+
 _SHOWN_LINES = 12
 _LINE_LIMIT = 200
 
@@ -34,9 +43,15 @@ def repro(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Path of the script, such as repro.py."
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="The script, such as repro.py, or the folder of a test.",
         ),
     ],
+    form: Annotated[
+        Form, typer.Option("--format", help="A Python script, or a test as runtimes read it.")
+    ] = Form.SCRIPT,
     axes: Annotated[
         str | None,
         typer.Option(
@@ -61,10 +76,11 @@ def repro(
     ] = None,
     config_module: ConfigModules = None,
 ) -> int:
-    """Write a script that shows a defect without this package.
+    """Write a script, or a test of ONNX, that shows a defect without this package.
 
-    The script imports torch, transformers, onnx and onnxruntime. It is run before it is written.
-    It ends with status 1 if the defect shows, with 0 if it does not.
+    A script imports torch, transformers, onnx and onnxruntime. It is run before it is written. It
+    ends with status 1 if the defect shows, with 0 if it does not. A test is a folder with the file,
+    its inputs, and eager PyTorch's outputs.
     """
     with clean_stdout() as stdout:
         load_descriptions(config_module)
@@ -76,9 +92,15 @@ def repro(
         require_registered(cell)
         require_folder(output.parent)
         from harness.judge.cell import make_request
+        from harness.repro.onnx_test import write_onnx_test
         from harness.repro.writing import write_script
 
         request = make_request(cell, requirements=requirement, profile="pr", seed=seed, axes=sizes)
+        if form is Form.ONNX_TEST:
+            test = write_onnx_test(request, output, part=part)
+            subject = f"{test.part}, {test.record.requirement} {test.record.outcome}"
+            typer.echo(f"{output} has a test of {cell}: {subject}", file=stdout)
+            return 0
         written = write_script(request, output, part=part)
         for line in _short_lines(written.printed)[-_SHOWN_LINES:]:
             typer.echo(f"  {line}", file=stdout)
