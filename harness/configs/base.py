@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from harness.configs.atol import LEAST_ATOL, Atol, atol_of_task, stored_atol
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisRange, AxisSpace
-from harness.configs.cache_layout import CacheEntry, CacheKind, is_past, keys_and_values
+from harness.configs.cache_layout import CacheEntry, CacheKind, is_past, own_keys_and_values
 from harness.configs.calls import PartCall
 from harness.configs.decoding import compose_steps, half_then_single, token_count
 from harness.configs.dummy_feeds import DummyFeeds, sizes_in
@@ -354,11 +354,23 @@ class OnnxConfigWithPast(OnnxConfig):
         return OrderedDict({**super().outputs, **self.returned_cache})
 
     @property
+    def cache_windows(self) -> Mapping[int, int]:
+        """Layer -> the window of which alone it keeps keys and values, its own token included.
+
+        By default every layer keeps all, and attention masks apply the windows.
+        """
+        return {}
+
+    @property
     def cache(self) -> Sequence[CacheEntry]:
         """Keys and values of every layer, if the task has a cache."""
-        axes = {0: "batch_size", 2: self.past_axis}
         layers = range(self.normalized_config.num_layers) if self.use_past else ()
-        return tuple(entry for layer in layers for entry in keys_and_values(layer, axes))
+        windows = self.cache_windows
+        return tuple(
+            entry
+            for layer in layers
+            for entry in own_keys_and_values(layer, self.past_axis, windows.get(layer))
+        )
 
     @property
     def taken_cache(self) -> Mapping[str, Axes]:
@@ -368,9 +380,8 @@ class OnnxConfigWithPast(OnnxConfig):
     @property
     def returned_cache(self) -> Mapping[str, Axes]:
         """The outputs that hold the cache. Lengths of the past have grown by this step."""
-        grown = {self.past_axis: self.key_axis}
         return {
-            entry.present: {axis: grown.get(text, text) for axis, text in entry.axes.items()}
+            entry.present: entry.grown(self.past_axis, self.key_axis)
             for entry in self.cache
             if not (self.use_past_in_inputs and entry.kind is CacheKind.CROSS)
         }

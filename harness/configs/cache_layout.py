@@ -10,7 +10,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from harness.configs.task_table import Axes
@@ -27,11 +27,13 @@ class CacheKind(enum.Enum):
     """How a tensor of the cache changes from step to step.
 
     - `KEYS_VALUES`: grows along one axis by the tokens of the step.
+    - `WINDOW`: grows like keys and values, up to one token less than the window of the layer.
     - `STATE`: has a fixed size and no length, such as the state of a convolution or a recurrence.
     - `CROSS`: is written by the first step and stays as it is.
     """
 
     KEYS_VALUES = "keys-values"
+    WINDOW = "window"
     STATE = "state"
     CROSS = "cross"
 
@@ -50,7 +52,8 @@ class CacheEntry:
     `name` is that of the input, `axes` are the input's dynamic axes, and `fixed` has the sizes of
     other axes if no generator knows them. transformers' cache holds the tensor in its layer number
     `layer` as `held`: an attribute, or an element of it, such as `conv_states[0]`. `side` is None
-    if the model has a single cache.
+    if the model has a single cache. `window` is the number of tokens that a query sees, its own
+    among them; None if the kind is not `WINDOW`.
     """
 
     name: str
@@ -59,6 +62,7 @@ class CacheEntry:
     axes: Axes
     held: str
     side: CacheSide | None = None
+    window: int | None = None
     fixed: Mapping[int, int] = field(default_factory=dict)
 
     @property
@@ -71,6 +75,20 @@ class CacheEntry:
     def present(self) -> str:
         """The name of the output."""
         return present_name(self.name)
+
+    def grown(self, past: str, keys: str) -> Axes:
+        """Return the axes of the output: lengths of `past` have become those of `keys`."""
+        lengths = {kept_length(past, self.window): kept_length(keys, self.window)}
+        return {axis: lengths.get(text, text) for axis, text in self.axes.items()}
+
+
+def kept_length(length: str, window: int | None) -> str:
+    """Return how many of the last `length` tokens a layer keeps, as an axis expression.
+
+    A layer with a window needs no more than the keys that the next token sees
+    (`DynamicSlidingWindowLayer` of transformers).
+    """
+    return length if window is None else f"min({length}, {window - 1})"
 
 
 def keys_and_values(
@@ -85,6 +103,19 @@ def keys_and_values(
     for word, held in (("key", "keys"), ("value", "values")):
         name = f"past_key_values.{place}.{word}"
         yield CacheEntry(name=name, layer=layer, kind=kind, axes=dict(axes), held=held, side=side)
+
+
+def own_keys_and_values(
+    layer: int, past: str, window: int | None, *, side: CacheSide | None = None
+) -> Iterator[CacheEntry]:
+    """Yield the entries of an attention layer that keeps the last tokens of its window.
+
+    `past` is the axis of earlier tokens. A layer without a window keeps all of them.
+    """
+    kind = CacheKind.KEYS_VALUES if window is None else CacheKind.WINDOW
+    axes = {0: "batch_size", 2: kept_length(past, window)}
+    for entry in keys_and_values(layer, axes, kind=kind, side=side):
+        yield replace(entry, window=window)
 
 
 def state(layer: int, word: str, held: str, shape: Sequence[int]) -> CacheEntry:

@@ -184,10 +184,19 @@ class DummyFeeds:
 
 
 def sizes_in(inputs: Mapping[str, Axes], shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
-    """Return axis name -> size, of the axes of inputs that are names; others are left out."""
-    return {
-        text: shapes[name][axis]
+    """Return axis name -> size, of the axes of inputs that are names.
+
+    A name that stands in sums alone has the size that is left of one with known terms.
+    """
+    found = [
+        (AxisExpression.parse(text), shapes[name][axis])
         for name, axes in inputs.items()
         for axis, text in axes.items()
-        if AxisExpression.parse(text).is_plain and axis < len(shapes[name])
-    }
+        if axis < len(shapes[name])
+    ]
+    sizes = {one.text: size for one, size in found if one.is_plain}
+    for one, size in found:
+        missing = [name for name in one.names if name not in sizes]
+        if len(missing) == 1 and one.is_sum:
+            sizes[missing[0]] = size - one.evaluate({**sizes, missing[0]: 0})
+    return sizes

@@ -126,6 +126,14 @@ class NormalizedTextConfig(NormalizedConfig):
         return int(window) if window else None
 
     @property
+    def layer_windows(self) -> Mapping[int, int]:
+        """Layer -> its attention window, for each layer that has one."""
+        window = self.attention_window
+        kinds = getattr(self, "layer_types", None) or ["sliding_attention"] * self.num_layers
+        windowed = (n for n, kind in enumerate(kinds) if kind == "sliding_attention")
+        return dict.fromkeys(windowed, window) if window else {}
+
+    @property
     def rope_switches(self) -> tuple[int, ...]:
         """Positions from which on the rotary scaling is another one than before, ascending."""
         table = getattr(self, "max_positions", None)

@@ -18,6 +18,7 @@ from harness.configs.cache_layout import (
     CacheSide,
     as_past,
     keys_and_values,
+    own_keys_and_values,
 )
 from harness.configs.calls import PartCall, Unread
 from harness.configs.decoding import half_then_single, spans
@@ -189,7 +190,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
     @property
     def cache(self) -> Sequence[CacheEntry]:
         """Keys and values of every layer: of the decoder's tokens, and of the encoder's output."""
-        own: Axes = {0: "batch_size", 2: self.past_axis}
+        windows, past = self.cache_windows, self.past_axis
         encoded = self.encoder_outputs["last_hidden_state"]
         cross: Axes = {0: encoded[0]} | ({2: encoded[1]} if 1 in encoded else {})
         layers = range(self.normalized_config.num_layers) if self.use_past else ()
@@ -197,7 +198,7 @@ class OnnxSeq2SeqConfigWithPast(OnnxConfigWithPast):
             entry
             for layer in layers
             for entry in (
-                *keys_and_values(layer, own, side=CacheSide.DECODER),
+                *own_keys_and_values(layer, past, windows.get(layer), side=CacheSide.DECODER),
                 *keys_and_values(layer, cross, side=CacheSide.ENCODER, kind=CacheKind.CROSS),
             )
         )

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from harness.configs.cache_layout import CacheKind, CacheSide, is_past
 from harness.configs.calls import LIST, Join, Result
 from harness.configs.decoding import slice_tokens, spans, token_axis
+from harness.configs.dummy_feeds import sizes_in
+from harness.errors import DescriptionError
 from harness.evidence.fresh_state import fresh_state
 
 if TYPE_CHECKING:
@@ -59,9 +61,9 @@ def call_in_steps(
     cache is that of the last step. Raises what the model raises.
     """
     import torch
-    from transformers import DynamicCache
 
-    tensors, cache, steps = _on_device_of(model, feed), DynamicCache(), []
+    tensors, cache = _on_device_of(model, feed), _empty_cache(model, config.cache)
+    steps: list[Any] = []
     with calling(model):
         for start, end in spans(ends):
             step = slice_tokens(config, tensors, start=start, end=end)
@@ -153,18 +155,28 @@ def _arguments(
 
 def _cache_of(model: nn.Module, config: OnnxConfig, tensors: Mapping[str, torch.Tensor]) -> Any:
     """Return the cache of the earlier tokens."""
-    from transformers import DynamicCache, EncoderDecoderCache
+    from transformers import EncoderDecoderCache
 
     sides: dict[CacheSide | None, list[CacheEntry]] = {}
     for entry in config.cache:
         sides.setdefault(entry.side, []).append(entry)
-    has_states = any(entry.kind is CacheKind.STATE for entry in config.cache)
-    # A cache with states must know the kind of each layer.
-    kinds = {"config": getattr(model, "config", None)} if has_states else {}
-    filled = {side: _filled(DynamicCache(**kinds), own, tensors) for side, own in sides.items()}
+    filled = {side: _filled(_empty_cache(model, own), own, tensors) for side, own in sides.items()}
+    _tell_windows(config, filled, tensors)
     if CacheSide.ENCODER in filled:
         return EncoderDecoderCache(filled[CacheSide.DECODER], filled[CacheSide.ENCODER])
     return filled[None]
+
+
+def _empty_cache(model: nn.Module, entries: Sequence[CacheEntry]) -> Any:
+    """Return transformers' cache without tokens.
+
+    It must know the kind of each layer if some keep a state or a window; else each keeps all.
+    """
+    from transformers import DynamicCache
+
+    kinds = {entry.kind for entry in entries}
+    is_uniform = kinds.isdisjoint({CacheKind.STATE, CacheKind.WINDOW})
+    return DynamicCache(config=None if is_uniform else getattr(model, "config", None))
 
 
 def _filled(cache: Any, entries: Sequence[CacheEntry], tensors: Mapping[str, torch.Tensor]) -> Any:
@@ -183,6 +195,23 @@ def _filled(cache: Any, entries: Sequence[CacheEntry], tensors: Mapping[str, tor
         if held["keys"].shape[2] > 0:
             cache.update(held["keys"], held["values"], layer)
     return cache
+
+
+def _tell_windows(
+    config: OnnxConfig, caches: Mapping[CacheSide | None, Any], tensors: Mapping[str, torch.Tensor]
+) -> None:
+    """Tell layers that keep a window how many tokens came before; they got the last ones alone."""
+    windowed = [entry for entry in config.cache if entry.kind is CacheKind.WINDOW]
+    if not windowed:
+        return
+    sizes = sizes_in(config.inputs, {name: tuple(t.shape) for name, t in tensors.items()})
+    if config.past_axis not in sizes:
+        raise DescriptionError(
+            f"{type(config).__name__}: {windowed[0].name} keeps a window alone, and no input says "
+            f"how many tokens came before; declare one with an axis such as {config.past_axis!r}"
+        )
+    for entry in windowed:
+        caches[entry.side].layers[entry.layer].cumulative_length = sizes[config.past_axis]
 
 
 def _declared(config: OnnxConfig, outputs: Any) -> dict[str, torch.Tensor]:

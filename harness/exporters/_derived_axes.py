@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from harness.configs.axes import AxisExpression
+from harness.configs.cache_layout import CacheKind
 
 if TYPE_CHECKING:
     import onnx_ir
@@ -30,3 +31,16 @@ def names_of_derived_axes(outputs: Iterable[onnx_ir.Value], config: OnnxConfig) 
             if len(derived) == len(symbols) == 1:
                 found.setdefault(symbols.pop(), derived[0])
     return found
+
+
+def write_kept_lengths(outputs: Iterable[onnx_ir.Value], config: OnnxConfig) -> None:
+    """Write the declared axes of layers that keep their window.
+
+    The wrapper of the exporters makes their length one that the values decide.
+    """
+    windowed = {entry.present for entry in config.cache if entry.kind is CacheKind.WINDOW}
+    for value in outputs:
+        for axis, text in config.outputs.get(value.name or "", {}).items():
+            is_symbol = value.shape is not None and not isinstance(value.shape[axis], int)
+            if value.name in windowed and is_symbol:
+                value.shape[axis] = text

@@ -19,6 +19,7 @@ from transformers.cache_utils import (
 )
 
 from harness.configs.cache_layout import Place
+from harness.exporters._window_layers import WindowLayer
 
 _KEYS, _VALUES = ("keys", None), ("values", None)
 
@@ -63,11 +64,16 @@ class _StateAndAttentionLayer(_TraceableStates, LinearAttentionAndFullAttentionL
     """A layer that keeps states, and keys and values too."""
 
 
-def make_layer(places: Mapping[Place, torch.Tensor | None]) -> Any:
+def make_layer(
+    places: Mapping[Place, torch.Tensor | None], *, window: int | None = None, seen: Any = 0
+) -> Any:
     """Return a layer of a cache that holds these tensors; None for a tensor that is not there yet.
 
-    `places` are all that the layer has; a layer without any stands for one without a cache.
+    `places` are all that the layer has; a layer without any stands for one without a cache. A layer
+    with a `window` has `seen` tokens before the next step.
     """
+    if window is not None:
+        return _windowed(places, window, seen)
     states = {place: tensor for place, tensor in places.items() if place[1] is not None}
     if not places:
         return DummyLayer()
@@ -84,4 +90,13 @@ def make_layer(places: Mapping[Place, torch.Tensor | None]) -> Any:
             getattr(layer, f"is_{attribute}_initialized")[index] = True
             layer.has_previous_state[index] = True
             layer.device, layer.dtype = tensor.device, tensor.dtype
+    return layer
+
+
+def _windowed(places: Mapping[Place, torch.Tensor | None], window: int, seen: Any) -> WindowLayer:
+    assert places.keys() == {_KEYS, _VALUES}, "a layer with a window keeps no state"
+    layer = WindowLayer(window, seen)
+    keys, values = places[_KEYS], places[_VALUES]
+    if keys is not None and values is not None:
+        layer.hold(keys, values)
     return layer

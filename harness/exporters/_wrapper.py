@@ -15,10 +15,15 @@ from torch import nn
 
 from harness.configs.cache_layout import CacheEntry, CacheKind, CacheSide, Place
 from harness.configs.calls import LIST, Join, Result
+from harness.exporters._seen_tokens import SeenTokens
 
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
     from harness.configs.calls import PartCall
+
+
+_TRACED_HERE = frozenset({CacheKind.STATE, CacheKind.WINDOW})
+"""Kinds of which transformers' own layers of a cache cannot be traced."""
 
 
 class FlatModel(nn.Module):
@@ -29,6 +34,7 @@ class FlatModel(nn.Module):
         self.model = exported_module(model, config)
         self.call = config.call
         self.cache = list(config.cache)
+        self.seen = SeenTokens.found_in(config)
         self.input_names = list(config.inputs)
         self.output_names = list(config.outputs)
         self.constants = dict(config.model_kwargs)
@@ -36,7 +42,8 @@ class FlatModel(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         named = dict(zip(self.input_names, tensors, strict=True))
-        keywords = call_keywords(named, self.call, self.cache)
+        seen = self.seen.count(named) if self.seen else 0
+        keywords = call_keywords(named, self.call, self.cache, seen=seen)
         is_model_output = {} if self.call.results else {"return_dict": True}
         outputs = self.model(**keywords, **self.constants, **is_model_output)
         return tuple(self._output(outputs, name) for name in self.output_names)
@@ -86,14 +93,19 @@ def exported_module(model: nn.Module, config: OnnxConfig) -> nn.Module:
 
 
 def call_keywords(
-    named: Mapping[str, torch.Tensor], call: PartCall, cache: Sequence[CacheEntry]
+    named: Mapping[str, torch.Tensor],
+    call: PartCall,
+    cache: Sequence[CacheEntry],
+    *,
+    seen: Any = 0,
 ) -> dict[str, Any]:
     """Return the keywords of a call with these declared inputs; caches and objects are rebuilt.
 
-    Arguments of which the model reads only the shape are zeros.
+    `seen` is the number of earlier tokens, which layers with a window must know. Arguments of which
+    the model reads only the shape are zeros.
     """
     plain: dict[str, Any] = dict(named)
-    past = _pop_cache(plain, cache)
+    past = _pop_cache(plain, cache, seen)
     given = {call.argument_of(name): tensor for name, tensor in plain.items()}
     for argument, unread in call.unread.items():
         like = named[unread.like]
@@ -131,36 +143,42 @@ def export_copy(model: nn.Module) -> nn.Module:
     return copy.deepcopy(model, shared).eval()
 
 
-def _pop_cache(keywords: dict[str, Any], cache: Sequence[CacheEntry]) -> Any:
+def _pop_cache(keywords: dict[str, Any], cache: Sequence[CacheEntry], seen: Any) -> Any:
     """Remove the past from the inputs and return it as a cache.
 
     Returns None if there is no past, and the model can make its cache itself.
     """
-    from transformers import DynamicCache, EncoderDecoderCache
+    from transformers import EncoderDecoderCache
 
     taken = {entry.name: keywords.pop(entry.name) for entry in cache if entry.name in keywords}
-    if any(entry.kind is CacheKind.STATE for entry in cache):
-        return _cache_with_states(cache, taken)
-    sides: dict[CacheSide | None, dict[int, list[torch.Tensor]]] = {}
-    for entry in cache if taken else ():
-        layers = sides.setdefault(entry.side, {})
-        layers.setdefault(entry.layer, []).append(taken[entry.name])
-    caches = {side: DynamicCache(list(layers.values())) for side, layers in sides.items()}
+    if not taken and not any(entry.kind in _TRACED_HERE for entry in cache):
+        return None
+    sides: dict[CacheSide | None, list[CacheEntry]] = {}
+    for entry in cache:
+        sides.setdefault(entry.side, []).append(entry)
+    caches = {side: _cache_of(own, taken, seen) for side, own in sides.items()}
     if CacheSide.ENCODER in caches:
         return EncoderDecoderCache(caches[CacheSide.DECODER], caches[CacheSide.ENCODER])
     return caches.get(None)
 
 
-def _cache_with_states(cache: Sequence[CacheEntry], taken: Mapping[str, torch.Tensor]) -> Any:
+def _cache_of(entries: Sequence[CacheEntry], taken: Mapping[str, torch.Tensor], seen: Any) -> Any:
+    """Return a cache of one side, whose layers are made here if transformers' cannot be traced."""
     from transformers import DynamicCache
 
     from harness.exporters._state_layers import make_layer
 
     layers: dict[int, dict[Place, torch.Tensor | None]] = {}
-    for entry in cache:
+    for entry in entries:
         layers.setdefault(entry.layer, {})[entry.place] = taken.get(entry.name)
+    if not any(entry.kind in _TRACED_HERE for entry in entries):
+        return DynamicCache([tuple(held.values()) for held in layers.values()] if taken else None)
+    windows = {entry.layer: entry.window for entry in entries if entry.window is not None}
     made = DynamicCache()
-    made.layers = [make_layer(layers.get(layer, {})) for layer in range(max(layers) + 1)]
+    made.layers = [
+        make_layer(layers.get(layer, {}), window=windows.get(layer), seen=seen)
+        for layer in range(max(layers) + 1)
+    ]
     made.layer_class_to_replicate = None
     return made
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AxisSpace
-from harness.exporters._derived_axes import names_of_derived_axes
+from harness.exporters._derived_axes import names_of_derived_axes, write_kept_lengths
 from harness.exporters._rotary import DYNAMIC
 from harness.exporters._sharing import SharedTracesMixin
 from harness.exporters._torch import Target, TorchExporter
@@ -53,6 +53,7 @@ class DynamoExporter(SharedTracesMixin, TorchExporter):
             derived = names_of_derived_axes(exported.model.graph.outputs, config)
             if derived:
                 exported.rename_axes(derived)
+            write_kept_lengths(exported.model.graph.outputs, config)
             exported.save(target.path)
 
         if self._traces is None:

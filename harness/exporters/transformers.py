@@ -74,10 +74,13 @@ def _run_exporter(
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
+    from harness.exporters._seen_tokens import SeenTokens
     from harness.exporters._wrapper import call_keywords, exported_module
 
     config = target.config
-    keywords = call_keywords(feed, config.call, config.cache)
+    counted = SeenTokens.found_in(config)
+    seen = counted.count(feed) if counted else 0
+    keywords = call_keywords(feed, config.call, config.cache, seen=seen)
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=target.opset)

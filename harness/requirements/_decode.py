@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
-from harness.configs.cache_layout import is_past
+from harness.configs.cache_layout import CacheKind, is_past
 from harness.configs.decoding import axis_of, cut
 from harness.evidence.decoding import step_name
 from harness.evidence.reference import EagerError, as_tensors
@@ -128,21 +128,27 @@ def _compare_span(
 ) -> Examined:
     """Compare the tokens `span` of `expected`, which has all tokens, with `got`.
 
-    Only the positions that `seen` [batch, tokens] marks are compared.
+    Only the positions that `seen` [batch, tokens] marks are compared. Of a layer that keeps its
+    window, those after the last token are.
     """
     import numpy as np
 
     start, end = span
     sides: tuple[Arrays, Arrays] = ({}, {})
+    windowed = {entry.present for entry in config.cache if entry.kind is CacheKind.WINDOW}
     for name, axes in config.outputs.items():
+        if name in windowed and end < seen.shape[1]:
+            continue  # `expected` holds what is kept after the last token alone
         axis = _token_axis(config, axes)
         expected_part = cut(config, expected[name], axes, start=start, end=end)
         for side, array in zip(sides, (expected_part, got[name]), strict=True):
             if axis is None:
                 side[name] = array
-            else:
-                positions = cut(config, seen, {1: axes[axis]}, start=start, end=end)
-                side[name] = np.moveaxis(array, axis, 1)[positions]
+                continue
+            positions = cut(config, seen, {1: axes[axis]}, start=start, end=end)
+            if name in windowed:
+                positions = positions[:, positions.shape[1] - array.shape[axis] :]
+            side[name] = np.moveaxis(array, axis, 1)[positions]
     return compare(*sides, tolerance)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from harness.configs.axes import shape_problems
 from harness.configs.cache_layout import CacheSide, Place
 from harness.evidence.exceptions import Violation
 from harness.evidence.reference import call_reference
@@ -23,8 +24,9 @@ def violations_of_cache(model: Any, config: Any) -> Iterator[Violation]:
     sizes = {part.past_axis: 0} if past is not None and past.low == 0 else {}
     returned: list[Any] = []
     hook = model.register_forward_hook(lambda module, args, outputs: returned.append(outputs))
+    feed = part.generate_dummy_inputs(**sizes)
     try:
-        call_reference(model, part, part.generate_dummy_inputs(**sizes))
+        call_reference(model, part, feed)
     finally:
         hook.remove()
     made = _tensors_of(getattr(returned[-1], part.call.cache))
@@ -39,10 +41,18 @@ def violations_of_cache(model: Any, config: Any) -> Iterator[Violation]:
         if any(shape[axis] != size for axis, size in declared[key].fixed.items()):
             details = f"eager has {tuple(shape)}, declared are {dict(declared[key].fixed)}"
             yield Violation("cache-layout", declared[key].name, details)
+    present = {entry.present: made[key].shape for key, entry in declared.items() if key in made}
+    axes = {name: part.outputs[name] for name in present if name in part.outputs}
+    known = part.axis_space.complete(sizes) | part.derived_sizes(feed)
+    for problem in shape_problems(axes, present, known):
+        yield Violation("cache-layout", "*", problem)
 
 
 def _tensors_of(cache: Any) -> Found:
-    """Return every tensor of transformers' cache by its place."""
+    """Return every tensor of transformers' cache by its place.
+
+    A private tensor of a layer is a setting, such as the length of its window.
+    """
     sides: Mapping[CacheSide | None, Any] = {None: cache}
     if hasattr(cache, "cross_attention_cache"):
         sides = {
@@ -53,6 +63,8 @@ def _tensors_of(cache: Any) -> Found:
     for side, one in sides.items():
         for number, layer in enumerate(one.layers):
             for attribute, held in vars(layer).items():
+                if attribute.startswith("_"):
+                    continue
                 values = held.items() if isinstance(held, dict) else [(None, held)]
                 for index, value in values:
                     if torch.is_tensor(value):
