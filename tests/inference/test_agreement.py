@@ -138,3 +138,18 @@ def test_a_cache_that_is_not_eagers_is_found(differences: Any) -> None:
 def test_steps_of_several_tokens_need_a_model_that_gets_them_right(differences: Any) -> None:
     found = dict(differences("mamba", "text-generation-with-past", steps_singly=lambda self: False))
     assert "steps of several tokens are wrong" in found["several"]
+
+
+@pytest.mark.parametrize(("window", "is_right"), [(None, True), (4, True), (5, False)])
+def test_a_window_of_the_cache_is_that_of_eager(
+    window: int | None, is_right: bool, differences: Any
+) -> None:
+    """A description may also keep all keys."""
+
+    def windows(self: Any) -> Mapping[int, int]:
+        return {} if window is None else dict.fromkeys(self.normalized_config.layer_windows, window)
+
+    found = differences("mistral", "text-generation-with-past", cache_windows=windows)
+    of_cache = [details for name, details in found if name.startswith("past_key_values.")]
+    assert (not of_cache) is is_right, found
+    assert all("min(" in details for details in of_cache)

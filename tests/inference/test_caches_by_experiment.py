@@ -41,8 +41,9 @@ def cache_of(subject: Callable[..., Any]) -> Callable[[str, str], Any]:
 def test_keys_grow_and_those_of_a_window_end(cache_of: Any) -> None:
     entries, steps = cache_of("gemma2", "text-generation")
     windowed, full = entries["past_key_values.0.key"], entries["past_key_values.1.key"]
-    assert (windowed.entry.kind, windowed.window) == (CacheKind.KEYS_VALUES, 3)
-    assert (full.entry.kind, full.window) == (CacheKind.KEYS_VALUES, None)
+    assert (windowed.entry.kind, windowed.entry.window) == (CacheKind.WINDOW, 4)
+    assert windowed.entry.axes == {0: "input_ids__0", 2: "min(input_ids__1, 3)"}
+    assert (full.entry.kind, full.entry.window) == (CacheKind.KEYS_VALUES, None)
     assert full.entry.axes == {0: "input_ids__0", 2: "input_ids__1"}
     assert full.entry.fixed == {1: 2, 3: 10}
     assert steps.single_is_right

@@ -22,13 +22,9 @@ Tensors = Mapping[Held, "torch.Tensor"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundEntry:
-    """A tensor of the cache as a description lists it, its axes as expressions over labels.
-
-    `window` is the length at which it stops growing, None if no such length was found.
-    """
+    """A tensor of the cache as a description lists it, its axes as expressions over labels."""
 
     entry: CacheEntry
-    window: int | None = None
 
 
 def find_entries(before: Tensors, after: Tensors, axes: InferredAxes) -> tuple[FoundEntry, ...]:
@@ -57,13 +53,12 @@ def _of_attention(
     after: Tensors,
 ) -> list[FoundEntry]:
     side, layer, _ = held
-    kind = _kind(held, before, after)
+    end = _end(keys)
+    kind = _kind(held, before, after, is_cut=end is not None)
+    window = end + 1 if end is not None and kind is CacheKind.WINDOW else None
     entries = keys_and_values(layer, {}, kind=kind, side=side)
     return [
-        FoundEntry(
-            entry=replace(entry, axes=_changing(axes), fixed=_constant(axes)),
-            window=_window(axes),
-        )
+        FoundEntry(entry=replace(entry, axes=_changing(axes), fixed=_constant(axes), window=window))
         for entry, axes in zip(entries, (keys, values), strict=True)
     ]
 
@@ -74,12 +69,16 @@ def _of_state(held: Held, axes: tuple[OutputAxis, ...]) -> CacheEntry:
     return replace(entry, axes=_changing(axes), fixed=_constant(axes))
 
 
-def _kind(held: Held, before: Tensors, after: Tensors) -> CacheKind:
-    """Return the kind of keys. Keys of the encoder's output stay as they are in a step."""
+def _kind(held: Held, before: Tensors, after: Tensors, *, is_cut: bool) -> CacheKind:
+    """Return the kind of keys, which are cut to a window or not.
+
+    Keys of the encoder's output stay as they are in a step.
+    """
     import torch
 
-    stays = held in after and torch.equal(before[held], after[held])
-    return CacheKind.CROSS if stays else CacheKind.KEYS_VALUES
+    if held in after and torch.equal(before[held], after[held]):
+        return CacheKind.CROSS
+    return CacheKind.WINDOW if is_cut else CacheKind.KEYS_VALUES
 
 
 def _changing(axes: tuple[OutputAxis, ...]) -> dict[int, str]:
@@ -92,7 +91,7 @@ def _constant(axes: tuple[OutputAxis, ...]) -> dict[int, int]:
     return {index: axis.first for index, axis in enumerate(axes) if axis.is_constant}
 
 
-def _window(axes: tuple[OutputAxis, ...]) -> int | None:
-    """Return the size at which one of the axes stops growing."""
+def _end(axes: tuple[OutputAxis, ...]) -> int | None:
+    """Return the size at which one of the axes stops growing, None if none does."""
     ends = (form.end for axis in axes for form in axis.forms[:1])
     return next((end for end in ends if end is not None), None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness.configs.cache_layout import CacheEntry, is_past
+from harness.configs.cache_layout import CacheEntry, CacheKind, is_past
 from harness.configs.task_table import base_task
 from harness.configs.tasks import TasksManager
 from harness.evidence.exceptions import Violation, read_exceptions, unexcused
@@ -187,13 +187,16 @@ class _Comparison:
 
     def _known_of_cache(self, part: OnnxConfig) -> Iterator[tuple[Place, str | int]]:
         """Yield labels that the whole cache shares, and fixed sizes."""
+        windowed = {entry.name for entry in part.cache if entry.kind is CacheKind.WINDOW}
         for name in filter(is_past, part.inputs):
             if name in self.entries:
                 entry = self.entries[name].entry
                 for axis, size in entry.fixed.items():
                     yield (name, axis), size
                 for axis, text in entry.axes.items():
-                    yield (name, axis), f"cache.{without_end(text)}"
+                    grows_on = without_end(text)
+                    if name not in windowed or grows_on == text:
+                        yield (name, axis), f"cache.{grows_on}"
 
 
 def _reference_tensors(
@@ -217,14 +220,20 @@ def _declared_names(whole: OnnxConfig, axes: InferredAxes) -> dict[str, str]:
 def _entry_differences(
     declared: CacheEntry, found: FoundEntry, names: Mapping[str, str], part: OnnxConfig
 ) -> Iterator[str]:
-    """Yield how a declared entry differs. A window that ends an axis is no difference."""
+    """Yield how a declared entry differs.
+
+    A description may keep all keys of a layer whose window eager keeps alone: masks apply the
+    window.
+    """
     entry = found.entry
-    if declared.kind is not entry.kind:
+    keeps_all = declared.kind is CacheKind.KEYS_VALUES and entry.kind is CacheKind.WINDOW
+    if declared.kind is not entry.kind and not keeps_all:
         yield f"eager's entry is of the kind {entry.kind.value}; declared is {declared.kind.value}"
     if (declared.held, declared.layer, declared.side) != (entry.held, entry.layer, entry.side):
         yield f"eager holds it as {entry.held}; declared is {declared.held}"
     for axis in sorted(declared.axes.keys() | entry.axes.keys()):
-        text = renamed(without_end(entry.axes.get(axis, "constant")), names)
+        own = entry.axes.get(axis, "constant")
+        text = renamed(without_end(own) if keeps_all else own, names)
         expected = declared.axes.get(axis)
         if expected is None or not agree(text, expected, part.axis_space):
             yield f"axis {axis} is {text} in eager; declared is {expected}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from harness.configs.axes import AxisExpression, AxisSizes
+from harness.configs.cache_layout import kept_length
 from harness.configs.dummy_feeds import DummyFeeds
 from harness.errors import HarnessError
 from harness.inference.comparison.untold_names import UntoldNames
@@ -34,8 +35,9 @@ class DescribedFeed:
     that are known otherwise, such as the axes of a cache. The description gives the values, at the
     sizes of its own axis names that fit; each tensor is then cut or repeated to the sizes of its
     labels. So sizes may contradict the description. Axes that are derived keep the size that the
-    values decide. So do axes of several names that no size tells, such as `grid_height *
-    grid_width`: these names are labels themselves.
+    values decide, and a cache that keeps a window the size that the past decides. So do axes of
+    several names that no size tells, such as `grid_height * grid_width`: these names are labels
+    themselves.
     """
 
     config: OnnxConfig
@@ -120,7 +122,14 @@ class DescribedFeed:
         if text is None:
             return False
         names = AxisExpression.parse(text).names
-        return text in self.untold.texts or not self.config.DERIVED_AXES.keys().isdisjoint(names)
+        is_told = self.config.DERIVED_AXES.keys().isdisjoint(names) and text not in self._kept
+        return text in self.untold.texts or not is_told
+
+    @property
+    def _kept(self) -> set[str]:
+        """The lengths of layers that keep their window."""
+        past, windows = self.config.past_axis, {entry.window for entry in self.config.cache}
+        return {kept_length(past, window) for window in windows - {None}}
 
     def _apart(self, first: Mapping[str, torch.Tensor]) -> dict[str, int]:
         """Return sizes of axis names that differ from each other and from all fixed sizes.
