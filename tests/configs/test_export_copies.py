@@ -19,6 +19,7 @@ REWRITTEN = [
     ("rf_detr", "object-detection"),
     ("sam3_tracker", "mask-generation"),
     ("sapiens2", "semantic-segmentation"),
+    ("t5gemma", "feature-extraction"),
 ]
 
 

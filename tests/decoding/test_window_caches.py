@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from harness import DescriptionError, LlamaOnnxConfig, Outcome, judge_cell, register
-from harness.configs.cache_layout import CacheKind
+from harness.configs.cache_layout import CacheKind, CacheSide
 from harness.configs.dummy_feeds import sizes_in
 from harness.configs.task_table import Axes
 from harness.evidence import reference
@@ -212,3 +212,35 @@ def test_cache_refuses_files_that_continue_wrongly(
     outcome, message = _judged()["cache"]
     assert outcome is Outcome.FAILED
     assert "values of " in message
+
+
+@pytest.mark.parametrize("past", PASTS)
+def test_an_encoder_decoder_mixes_windows_and_full_layers(
+    past: int, subject: Callable[..., Any]
+) -> None:
+    one = subject("t5gemma", "text2text-generation-with-past")
+    part = one.config.parts["decoder_with_past_model"]
+    kinds = {(entry.layer, entry.side, entry.kind) for entry in part.cache}
+    assert kinds == {
+        (0, CacheSide.DECODER, CacheKind.WINDOW),
+        (0, CacheSide.ENCODER, CacheKind.CROSS),
+        (1, CacheSide.DECODER, CacheKind.KEYS_VALUES),
+        (1, CacheSide.ENCODER, CacheKind.CROSS),
+    }
+    feed = part.generate_dummy_inputs(past_decoder_sequence_length=past)
+    expected = call_reference(one.model, part, feed)
+    assert not compare(expected, _wrapped(one.model, part, feed), Tolerance.stated(1e-4)).findings
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [(_keep_one_more, "shape of present.0.decoder.key"), (_keep_the_first, "values of ")],
+)
+def test_cache_refuses_parts_that_keep_other_tokens(
+    wrong: Callable[..., Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WindowLayer, "_kept", wrong)
+    cell = CellId.parse("t5gemma/text2text-generation-with-past/opset18/torchscript")
+    (record,) = judge_cell(cell, profile="smoke", requirements=["cache"]).records
+    assert record.outcome is Outcome.FAILED
+    assert message in record.message
