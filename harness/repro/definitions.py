@@ -9,7 +9,7 @@ from importlib import resources
 
 from harness.repro.imports import ImportedName, imported_names
 
-_MODULES = ("standalone", "states", "changed", "showing")
+_MODULES = ("standalone", "states", "windows", "changed", "showing")
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.cache_layout import CacheKind
+from harness.exporters._seen_tokens import SeenTokens
 from harness.exporters.dynamo import dim_bounds
 from harness.repro.changes import change_source
 from harness.repro.definitions import constant_names, definitions_for, imports_for, used_names
@@ -87,6 +88,7 @@ def _callable_names() -> frozenset[str]:
         "run_eager_part",
         "run_eager_with_past",
         "run_eager_with_states",
+        "run_eager_with_windows",
         "run_and_exit",
         "show_difference",
     }
@@ -96,6 +98,7 @@ _WRAPPERS = (
     "ExportWrapper",
     "ExportWrapperWithPast",
     "ExportWrapperWithStates",
+    "ExportWrapperWithWindows",
     "PartExportWrapper",
 )
 _MAKERS = ("make_model", "make_part", "make_changed_model", "make_changed_part")
@@ -106,7 +109,9 @@ def _call(case: ScriptCase, *, change: str) -> str:
     config = case.config
     kind = "part" if config.call.module else "model"
     wrapper, eager = "ExportWrapper", "run_eager"
-    if config.call.arguments or config.call.objects or config.call.results:
+    if any(entry.kind is CacheKind.WINDOW for entry in config.cache):
+        wrapper, eager = "ExportWrapperWithWindows", "run_eager_with_windows"
+    elif config.call.arguments or config.call.objects or config.call.results:
         wrapper, eager = "PartExportWrapper", "run_eager_part"
     elif any(entry.kind is CacheKind.STATE for entry in config.cache):
         wrapper, eager = "ExportWrapperWithStates", "run_eager_with_states"
@@ -125,7 +130,7 @@ def _call(case: ScriptCase, *, change: str) -> str:
 def _constants(case: ScriptCase) -> dict[str, str]:
     config = case.config
     call = config.call
-    ranges = config.axis_space.ranges
+    ranges, seen = config.axis_space.ranges, SeenTokens.found_in(config)
     places = {e.name: (e.layer, e.place[0], e.place[1] or 0) for e in config.cache}
     unread = {name: (one.like, one.axes, one.width) for name, one in call.unread.items()}
     return {
@@ -151,6 +156,8 @@ def _constants(case: ScriptCase) -> dict[str, str]:
         "CACHE_ARGUMENT": repr(call.cache),
         "CACHE_INPUTS": dict_literal({n: places[n] for n in places if n in config.inputs}),
         "CACHE_OUTPUTS": dict_literal({e.present: places[e.name] for e in config.cache}),
+        "WINDOWS": dict_literal({e.layer: e.window for e in config.cache if e.window}),
+        "SEEN": repr([*seen.places] if seen else []),
         "EXPORT_INPUTS": tensors_literal(config.generate_dummy_inputs()),
         "RUN_INPUTS": tensors_literal(case.feed),
     }

@@ -7,6 +7,7 @@ import builtins
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
 from transformers import PatchTSTForPrediction
 
@@ -24,6 +25,7 @@ KINDS = (
     ("mamba", "text-generation"),
     ("qwen2_vl", "image-text-to-text-with-past"),
     ("xlm", "fill-mask"),
+    ("t5gemma", "text2text-generation-with-past"),
 )
 
 
@@ -82,6 +84,21 @@ def test_a_script_makes_a_model_whose_class_is_no_auto_class() -> None:
     names: dict[str, Any] = {"__name__": "script"}
     exec(script_text(case), names)  # noqa: S102 - what users run
     assert isinstance(names["make_model"](), PatchTSTForPrediction)
+
+
+@pytest.mark.parametrize("past", [0, 2, 3, 4, 9])
+def test_a_script_rebuilds_a_cache_that_keeps_its_window(past: int) -> None:
+    """Eager and the exported module agree on each side of the window."""
+    *_, case = cases("t5gemma", "text2text-generation-with-past")
+    feed = case.config.generate_dummy_inputs(past_decoder_sequence_length=past)
+    names: dict[str, Any] = {"__name__": "script"}
+    exec(script_text(case.for_part(case.part, case.config, feed)), names)  # noqa: S102
+    model = names["make_model"]()
+    expected = names["run_eager_with_windows"](model, feed)
+    got = names["ExportWrapperWithWindows"](model)(*feed.values())
+    assert expected["present.0.decoder.key"].shape[2] == 3
+    for (name, array), tensor in zip(expected.items(), got, strict=True):
+        np.testing.assert_allclose(tensor.numpy(), array, atol=1e-4, err_msg=name)
 
 
 def test_the_same_case_is_the_same_script() -> None:
