@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.cache_layout import CacheKind
+from harness.errors import ExporterError
 from harness.exporters._sharing import SharedTraces, SharedTracesMixin
 from harness.exporters._torch import InProcessExporter, Target
 
@@ -27,6 +29,7 @@ class TransformersExporter(SharedTracesMixin, InProcessExporter):
 
     It is called as its users call it: with the model itself, keywords and transformers' own
     caches. Its file has the names of that call; `_binding` replaces them by the declared names.
+    Raises ExporterError for a cache that keeps a window, which it would not cut.
     With shared traces, all opsets of a model use one trace, as with `dynamo`.
     """
 
@@ -37,6 +40,11 @@ class TransformersExporter(SharedTracesMixin, InProcessExporter):
 
         from harness.exporters._binding import Binding
 
+        if any(entry.kind is CacheKind.WINDOW for entry in target.config.cache):
+            raise ExporterError(
+                "transformers' exporter traces layers that keep their window as layers that keep "
+                "all tokens, so its file has another cache; export with dynamo or torchscript"
+            )
         if self._traces is None:
             program = _run_exporter(OnnxExporter(), model, feed, target)
         else:
@@ -74,13 +82,10 @@ def _run_exporter(
     from transformers.exporters.exporter_onnx import OnnxConfig as Settings
 
     from harness.exporters._binding import Binding
-    from harness.exporters._seen_tokens import SeenTokens
     from harness.exporters._wrapper import call_keywords, exported_module
 
     config = target.config
-    counted = SeenTokens.found_in(config)
-    seen = counted.count(feed) if counted else 0
-    keywords = call_keywords(feed, config.call, config.cache, seen=seen)
+    keywords = call_keywords(feed, config.call, config.cache)
     shapes = Binding(config).dynamic_shapes(keywords)
     call: dict[str, Any] = {**keywords, **config.model_kwargs}
     settings = Settings(dynamic_shapes=shapes, opset_version=target.opset)
