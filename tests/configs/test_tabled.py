@@ -101,13 +101,16 @@ def test_other_values_of_a_grid_have_as_many_patches() -> None:
     assert not other["places"].equal(feed["places"])
 
 
-def test_ordinary_masks_show_everything_and_others_hide_ends() -> None:
+@pytest.mark.parametrize(
+    ("kind", "shown"), [("mask", 1), ("booleans", True), ("ones", 1.0), ("hidden", False)]
+)
+def test_ordinary_masks_show_everything_and_others_hide_ends(kind: str, shown: float) -> None:
     provoking, ordinary = (
-        Described(CONFIG).generate_dummy_inputs(seed=seed, batch_size=64)["mask"] for seed in (0, 1)
+        Described(CONFIG).generate_dummy_inputs(seed=seed, batch_size=64)[kind] for seed in (0, 1)
     )
-    assert ordinary.all()
-    assert provoking[:, 0].all()
-    assert not provoking.all()
+    assert (ordinary == shown).all()
+    assert (provoking[:, 0] == shown).all()
+    assert not (provoking == shown).all()
 
 
 def test_a_task_without_a_table_is_refused() -> None:

@@ -139,6 +139,7 @@ def _changed(described: TabledOnnxConfig, change: str, feed: Any) -> dict[str, t
 
 
 def test_a_mask_is_that_of_a_text() -> None:
-    mask = _described().generate_dummy_inputs(seed=0, batch_size=6)["attention_mask"]
+    """The values of a text have holes; the values of the table would hide ends alone."""
+    mask = _described().generate_dummy_inputs(seed=0, batch_size=40)["attention_mask"]
     assert mask[:, 0].all()
-    assert not mask.all()
+    assert (mask.diff(dim=1) == 1).any(), "no row with a hole"
