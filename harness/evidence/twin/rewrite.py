@@ -1,0 +1,134 @@
+"""Rewrite a model to its float twin: a table of operators and the functions that rewrite them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import onnx_ir as ir
+from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
+
+from harness.evidence.twin import blocked, dynamic, half, static
+from harness.evidence.twin.graph import STANDARD_DOMAINS, Rewriting, all_nodes, operator
+from harness.evidence.twin.quantised import MOVED_INPUTS
+from harness.evidence.twin.weights import StoredWeight
+
+Rule = Callable[[Rewriting, ir.Node], None]
+_MICROSOFT = "com.microsoft"
+
+_QUANTISED: Mapping[str, Rule] = {
+    "ai.onnx::QuantizeLinear": static.rewrite_quantize,
+    "ai.onnx::DequantizeLinear": static.rewrite_dequantize,
+    "ai.onnx::DynamicQuantizeLinear": dynamic.rewrite_dynamic_quantize,
+    "ai.onnx::MatMulInteger": dynamic.rewrite_matmul_integer,
+    "ai.onnx::ConvInteger": dynamic.rewrite_conv_integer,
+    "ai.onnx::QLinearMatMul": static.rewrite_between_codes,
+    "ai.onnx::QLinearConv": static.rewrite_conv,
+    f"{_MICROSOFT}::QuantizeLinear": static.rewrite_quantize,
+    f"{_MICROSOFT}::DequantizeLinear": static.rewrite_dequantize,
+    f"{_MICROSOFT}::DynamicQuantizeMatMul": dynamic.rewrite_dynamic_matmul,
+    f"{_MICROSOFT}::MatMulIntegerToFloat": dynamic.rewrite_matmul_to_float,
+    **{f"{_MICROSOFT}::{name}": static.rewrite_between_codes for name in static.SIGNATURES},
+    f"{_MICROSOFT}::QLinearConcat": static.rewrite_concat,
+    f"{_MICROSOFT}::QLinearConv": static.rewrite_conv,
+    f"{_MICROSOFT}::QGemm": static.rewrite_gemm,
+    f"{_MICROSOFT}::MatMulNBits": blocked.rewrite_matmul_nbits,
+    f"{_MICROSOFT}::GatherBlockQuantized": blocked.rewrite_gather_block,
+    f"{_MICROSOFT}::MatMulBnb4": blocked.rewrite_matmul_bnb4,
+}
+RULES: Mapping[str, Rule] = {
+    **_QUANTISED,
+    **{f"ai.onnx::{name}": static.rewrite_move for name in MOVED_INPUTS},
+}
+"""Operator -> the function that rewrites its nodes. A node that it cannot rewrite stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """How a model was rewritten. `unknown` names nodes without a float rewrite."""
+
+    weights: tuple[StoredWeight, ...]
+    rewritten: Mapping[str, int]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def rewrite(model: ir.Model) -> Rewritten:
+    """Rewrite a model in place to float32 operators on the weights that it stores."""
+    if any(
+        _needs_rewrite(node)
+        for function in model.functions.values()
+        for node in function.all_nodes()
+    ):
+        InlinePass()(model)
+    before = _counted(model)
+    work = Rewriting(model)
+    if before and not _is_sorted(model):
+        model.graph.sort()
+        work.notes.append("the nodes of the file are in no topological order; the twin's are")
+    for node in list(all_nodes(model)):
+        rule = RULES.get(operator(node))
+        if rule is not None:
+            rule(work, node)
+    if before:
+        _remove_unused(model)
+    rewritten = Counter(before) - Counter(_counted(model))
+    widened = half.widen(work)
+    work.weights |= dict(half.plain_weights(work))
+    return Rewritten(
+        weights=tuple(weight for value, weight in work.weights.items() if _is_used(value)),
+        rewritten={**rewritten, **widened},
+        unknown=tuple(_unknown(model)),
+        notes=tuple(work.notes),
+    )
+
+
+def _is_used(value: ir.Value) -> bool:
+    return bool(value.uses()) or value.is_graph_output()
+
+
+def _needs_rewrite(node: ir.Node) -> bool:
+    return operator(node) in _QUANTISED or half.has_half_attribute(node)
+
+
+def _counted(model: ir.Model) -> dict[str, int]:
+    """Return how many nodes of each quantised operator a model has."""
+    return Counter(name for node in all_nodes(model) if (name := operator(node)) in _QUANTISED)
+
+
+def _is_sorted(model: ir.Model) -> bool:
+    """Whether each node comes after the nodes that it reads, also those around its subgraph."""
+    seen: set[ir.Node] = set()
+    for node in all_nodes(model):
+        producers = {one.producer() for one in node.inputs if one is not None} - {None}
+        if not producers <= seen:
+            return False
+        seen.add(node)
+    return True
+
+
+def _remove_unused(model: ir.Model) -> None:
+    RemoveUnusedNodesPass()(model)
+    for graph in model.graphs():
+        for value in list(graph.initializers.values()):
+            if not (value.uses() or value.is_graph_output() or value.is_graph_input()):
+                del graph.initializers[str(value.name)]
+    used = {node.domain for node in all_nodes(model)} | {name for name, *_ in model.functions}
+    for domain in set(model.opset_imports) - used - STANDARD_DOMAINS:
+        del model.opset_imports[domain]
+
+
+def _unknown(model: ir.Model) -> Iterator[str]:
+    """Yield the nodes that are quantised, or whose operator is no standard one."""
+    for node in all_nodes(model):
+        name = operator(node)
+        is_defined = node.domain in STANDARD_DOMAINS or node.op_identifier() in model.functions
+        if (name in _QUANTISED and not _reads_fed_codes(node)) or not is_defined:
+            yield f"{name} ({node.name})"
+
+
+def _reads_fed_codes(node: ir.Node) -> bool:
+    """Whether a DequantizeLinear reads codes that a user feeds: it computes with floats then."""
+    value = node.inputs[0] if node.op_type == "DequantizeLinear" else None
+    return value is not None and value.is_graph_input() and not value.is_initializer()
