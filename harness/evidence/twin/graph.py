@@ -11,6 +11,7 @@ import onnx_ir as ir
 
 from harness.evidence.twin.weights import Array, StoredWeight
 
+MICROSOFT = "com.microsoft"
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 
@@ -93,11 +94,12 @@ class Rewriting:
         attributes: Mapping[str, Any] | None = None,
         *,
         outputs: int = 1,
+        domain: str = "",
     ) -> tuple[ir.Value, ...]:
-        """Insert a node of the default domain and return its outputs."""
+        """Insert a node and return its outputs."""
         stem = before.outputs[0].name or op_type
         node = ir.Node(
-            "",
+            domain,
             op_type,
             inputs,
             attributes=ir.convenience.convert_attributes(dict(attributes or {})),

@@ -6,16 +6,26 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 
-from harness.evidence.twin import blocked, dynamic, half, static
-from harness.evidence.twin.graph import STANDARD_DOMAINS, Rewriting, all_nodes, operator
+from harness.evidence.twin import (
+    attention,
+    blocked,
+    dynamic,
+    fused,
+    grouped,
+    half,
+    quantised_fused,
+    rotary,
+    static,
+)
+from harness.evidence.twin.graph import MICROSOFT, STANDARD_DOMAINS, Rewriting, all_nodes, operator
 from harness.evidence.twin.quantised import MOVED_INPUTS
 from harness.evidence.twin.weights import StoredWeight
 
 Rule = Callable[[Rewriting, ir.Node], None]
-_MICROSOFT = "com.microsoft"
 
 _QUANTISED: Mapping[str, Rule] = {
     "ai.onnx::QuantizeLinear": static.rewrite_quantize,
@@ -25,20 +35,46 @@ _QUANTISED: Mapping[str, Rule] = {
     "ai.onnx::ConvInteger": dynamic.rewrite_conv_integer,
     "ai.onnx::QLinearMatMul": static.rewrite_between_codes,
     "ai.onnx::QLinearConv": static.rewrite_conv,
-    f"{_MICROSOFT}::QuantizeLinear": static.rewrite_quantize,
-    f"{_MICROSOFT}::DequantizeLinear": static.rewrite_dequantize,
-    f"{_MICROSOFT}::DynamicQuantizeMatMul": dynamic.rewrite_dynamic_matmul,
-    f"{_MICROSOFT}::MatMulIntegerToFloat": dynamic.rewrite_matmul_to_float,
-    **{f"{_MICROSOFT}::{name}": static.rewrite_between_codes for name in static.SIGNATURES},
-    f"{_MICROSOFT}::QLinearConcat": static.rewrite_concat,
-    f"{_MICROSOFT}::QLinearConv": static.rewrite_conv,
-    f"{_MICROSOFT}::QGemm": static.rewrite_gemm,
-    f"{_MICROSOFT}::MatMulNBits": blocked.rewrite_matmul_nbits,
-    f"{_MICROSOFT}::GatherBlockQuantized": blocked.rewrite_gather_block,
-    f"{_MICROSOFT}::MatMulBnb4": blocked.rewrite_matmul_bnb4,
+    f"{MICROSOFT}::QuantizeLinear": static.rewrite_quantize,
+    f"{MICROSOFT}::DequantizeLinear": static.rewrite_dequantize,
+    f"{MICROSOFT}::DynamicQuantizeMatMul": dynamic.rewrite_dynamic_matmul,
+    f"{MICROSOFT}::MatMulIntegerToFloat": dynamic.rewrite_matmul_to_float,
+    **{f"{MICROSOFT}::{name}": static.rewrite_between_codes for name in static.SIGNATURES},
+    f"{MICROSOFT}::QLinearConcat": static.rewrite_concat,
+    f"{MICROSOFT}::QLinearConv": static.rewrite_conv,
+    f"{MICROSOFT}::QGemm": static.rewrite_gemm,
+    f"{MICROSOFT}::MatMulNBits": blocked.rewrite_matmul_nbits,
+    f"{MICROSOFT}::GatherBlockQuantized": blocked.rewrite_gather_block,
+    f"{MICROSOFT}::MatMulBnb4": blocked.rewrite_matmul_bnb4,
+    f"{MICROSOFT}::QAttention": quantised_fused.rewrite_qattention,
+    f"{MICROSOFT}::QEmbedLayerNormalization": quantised_fused.rewrite_qembed_layer_norm,
 }
-RULES: Mapping[str, Rule] = {
+_FUSED: Mapping[str, Rule] = {
+    "SkipLayerNormalization": fused.rewrite_skip_layer_norm,
+    "SkipSimplifiedLayerNormalization": fused.rewrite_skip_rms_norm,
+    "SimplifiedLayerNormalization": fused.rewrite_rms_norm,
+    "EmbedLayerNormalization": fused.rewrite_embed_layer_norm,
+    "BiasGelu": fused.rewrite_gelu,
+    "Gelu": fused.rewrite_gelu,
+    "FastGelu": fused.rewrite_fast_gelu,
+    "QuickGelu": fused.rewrite_quick_gelu,
+    "FusedMatMul": fused.rewrite_fused_matmul,
+    "FusedGemm": fused.rewrite_fused_gemm,
+    "FusedConv": fused.rewrite_fused_conv,
+    "RotaryEmbedding": rotary.rewrite_rotary,
+    "Attention": attention.rewrite_attention,
+    "MultiHeadAttention": attention.rewrite_multi_head,
+    "GroupQueryAttention": grouped.rewrite_grouped,
+}
+_REPLACED: Mapping[str, Rule] = {
     **_QUANTISED,
+    **{f"{MICROSOFT}::{name}": rule for name, rule in _FUSED.items()},
+    # ONNX Runtime defines it in the default domain.
+    "ai.onnx::SimplifiedLayerNormalization": fused.rewrite_rms_norm,
+}
+"""Operators that a twin must not have."""
+RULES: Mapping[str, Rule] = {
+    **_REPLACED,
     **{f"ai.onnx::{name}": static.rewrite_move for name in MOVED_INPUTS},
 }
 """Operator -> the function that rewrites its nodes. A node that it cannot rewrite stays."""
@@ -89,12 +125,12 @@ def _is_used(value: ir.Value) -> bool:
 
 
 def _needs_rewrite(node: ir.Node) -> bool:
-    return operator(node) in _QUANTISED or half.has_half_attribute(node)
+    return operator(node) in _REPLACED or half.has_half_attribute(node)
 
 
 def _counted(model: ir.Model) -> dict[str, int]:
-    """Return how many nodes of each quantised operator a model has."""
-    return Counter(name for node in all_nodes(model) if (name := operator(node)) in _QUANTISED)
+    """Return how many nodes of each operator to replace a model has."""
+    return Counter(name for node in all_nodes(model) if (name := operator(node)) in _REPLACED)
 
 
 def _is_sorted(model: ir.Model) -> bool:
@@ -123,8 +159,9 @@ def _unknown(model: ir.Model) -> Iterator[str]:
     """Yield the nodes that are quantised, or whose operator is no standard one."""
     for node in all_nodes(model):
         name = operator(node)
-        is_defined = node.domain in STANDARD_DOMAINS or node.op_identifier() in model.functions
-        if (name in _QUANTISED and not _reads_fed_codes(node)) or not is_defined:
+        is_standard = node.domain in STANDARD_DOMAINS and onnx.defs.has(node.op_type, node.domain)
+        is_defined = is_standard or node.op_identifier() in model.functions
+        if (name in _REPLACED and not _reads_fed_codes(node)) or not is_defined:
             yield f"{name} ({node.name})"
 
 
