@@ -6,7 +6,7 @@ weights, the twin must agree with it at the float32 tolerance, or the graph is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,18 @@ class Twin:
     notes: tuple[str, ...]
 
 
-def make_twin(path: Path, output: Path) -> Twin:
+def make_twin(path: Path, output: Path, *, parameters: Collection[str] = ()) -> Twin:
     """Write the float twin of the ONNX file `path` at `output`, and return what it stands for.
 
     Inputs and outputs keep their names; float16 and bfloat16 ones become float32. Weights are
     written beside `output`, if the file has external data or the twin is too large for one file.
+    A single number is a weight if it is one of `parameters`, by name. Else a float16 one is taken
+    as the number that it rounds, and a note says so.
+
     Raises UsageError if `path` is not an ONNX model, and UnreadableTensorError if external data is
     missing or outside the folder.
     """
     model = read_model(path)
-    done = rewrite(model)
+    done = rewrite(model, parameters)
     write_model(model, output)
     return Twin(output, done.weights, done.rewritten, done.unknown, done.notes)

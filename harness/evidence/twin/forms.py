@@ -77,7 +77,7 @@ class Affine:
         codes = self.codes()
         if self.form not in _INTEGERS:
             codes, high = codes.astype(np.float32), _largest(self.form)
-            step = _ulp(codes, self.form) * np.abs(scale)
+            step = ulp(codes, self.form) * np.abs(scale)
             return _decoded(codes * scale, step, (-high * scale, high * scale))
         zero = self._spread(self.zero)
         zero = zero.astype(np.float32 if _is_float(zero) else np.int64)
@@ -138,7 +138,7 @@ def decode_float(array: Array, form: str) -> Decoded:
     A step is a unit in the last place; float32 holds the checkpoint's own values, so it is 0.
     """
     values, high = array.astype(np.float32), np.asarray(_largest(form))
-    step = np.zeros((), np.float32) if form == "float32" else _ulp(values, form)
+    step = np.zeros((), np.float32) if form == "float32" else ulp(values, form)
     return _decoded(values, step, (-high, high))
 
 
@@ -155,7 +155,7 @@ def _largest(form: str) -> np.float32:
     return np.float32(ml_dtypes.finfo(form).max)
 
 
-def _ulp(values: Array, form: str) -> Array:
+def ulp(values: Array | float, form: str) -> Array:
     """Return the distance of floats of a form to the next larger one in magnitude."""
     info = ml_dtypes.finfo(form)
     _, exponents = np.frexp(np.abs(values))

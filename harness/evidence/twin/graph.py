@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,10 +45,12 @@ class Rewriting:
     """A model in the course of being rewritten.
 
     `quantised` maps each quantised value to its float32 value, as far as nodes were visited.
-    `weights` maps initializers of the twin to the weights that they were made from.
+    `weights` maps initializers of the twin to the weights that they were made from. `parameters`
+    are the names of single numbers that are weights.
     """
 
     model: ir.Model
+    parameters: Collection[str] = ()
     quantised: dict[ir.Value, Quantised] = field(default_factory=dict)
     weights: dict[ir.Value, StoredWeight] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

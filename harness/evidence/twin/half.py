@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import onnx_ir as ir
 
+from harness.evidence.twin.constants import restore
 from harness.evidence.twin.forms import decode_float
 from harness.evidence.twin.graph import Rewriting, all_nodes, operator
 from harness.evidence.twin.weights import StoredWeight, float_name
@@ -26,8 +27,8 @@ _TYPE_ATTRIBUTES = (
 def widen(work: Rewriting) -> dict[str, int]:
     """Give all float16 and bfloat16 values of a model the type float32.
 
-    Return how many nodes of each operator stated such a type. Numbers keep their values: infinities
-    and masks such as -65504 too.
+    Return how many nodes of each operator stated such a type. Weights keep their values, and so do
+    infinities and masks such as -65504. Other constants become the numbers that they round.
     """
     counts: dict[str, int] = {}
     for graph in work.model.graphs():
@@ -69,10 +70,7 @@ def _widen_element(type_: ir.TypeProtocol) -> None:
 def _widen_initializer(work: Rewriting, value: ir.Value) -> None:
     tensor = value.const_value
     if tensor is not None and tensor.dtype in HALVES:
-        stored = stored_float(tensor, value.name or "")
-        value.const_value = _float_tensor(stored, tensor)
-        if tensor.size > 1:
-            work.weights[value] = stored
+        value.const_value = _widened(work, tensor, value)
 
 
 def _widen_attribute(work: Rewriting, node: ir.Node, attribute: ir.Attr) -> bool:
@@ -84,13 +82,30 @@ def _widen_attribute(work: Rewriting, node: ir.Node, attribute: ir.Attr) -> bool
     if attribute.type == ir.AttributeType.INT:
         widened = ir.AttrInt64(attribute.name, int(ir.DataType.FLOAT))
     else:
-        tensor = attribute.as_tensor()
-        stored = stored_float(tensor, node.outputs[0].name or "")
-        widened = ir.AttrTensor(attribute.name, ir.Tensor(stored.values, name=tensor.name))
-        if tensor.size > 1:
-            work.weights[node.outputs[0]] = stored
+        content = _widened(work, attribute.as_tensor(), node.outputs[0])
+        widened = ir.AttrTensor(attribute.name, content)
     node.attributes[attribute.name] = widened
     return True
+
+
+def _widened(work: Rewriting, tensor: ir.TensorProtocol, value: ir.Value) -> ir.TensorProtocol:
+    """Return float32 numbers. A single one is a constant, unless it is a parameter of the model."""
+    stored = stored_float(tensor, value.name or "")
+    if tensor.size > 1 or stored.name in work.parameters:
+        work.weights[value] = stored
+        return ir.LazyTensor(
+            lambda: ir.Tensor(stored.values),
+            dtype=ir.DataType.FLOAT,
+            shape=ir.Shape(tensor.shape.numpy()),
+            name=tensor.name,
+        )
+    content = stored.values
+    restored = restore(float(content.item()), stored.form) if content.size else None
+    if restored is not None:
+        note = f"{stored.form} constants of {content.item():g} are taken as {restored.text}"
+        work.notes += [] if note in work.notes else [note]
+        content = np.full_like(content, restored.number)
+    return ir.Tensor(content, name=tensor.name)
 
 
 def stored_float(tensor: ir.TensorProtocol, name: str) -> StoredWeight:
@@ -109,16 +124,9 @@ def plain_weights(work: Rewriting) -> Iterator[tuple[ir.Value, StoredWeight]]:
     for graph in work.model.graphs():
         for value in graph.initializers.values():
             tensor = value.const_value
-            if value in work.weights or tensor is None or tensor.size < 2:
+            if value in work.weights or tensor is None:
+                continue
+            if tensor.size < 2 and value.name not in work.parameters:
                 continue
             if tensor.dtype == ir.DataType.FLOAT:
                 yield value, stored_float(tensor, value.name or "")
-
-
-def _float_tensor(stored: StoredWeight, like: ir.TensorProtocol) -> ir.LazyTensor:
-    return ir.LazyTensor(
-        lambda: ir.Tensor(stored.values),
-        dtype=ir.DataType.FLOAT,
-        shape=ir.Shape(like.shape.numpy()),
-        name=like.name,
-    )

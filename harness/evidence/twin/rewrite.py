@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import onnx
@@ -90,8 +90,11 @@ class Rewritten:
     notes: tuple[str, ...]
 
 
-def rewrite(model: ir.Model) -> Rewritten:
-    """Rewrite a model in place to float32 operators on the weights that it stores."""
+def rewrite(model: ir.Model, parameters: Collection[str]) -> Rewritten:
+    """Rewrite a model in place to float32 operators on the weights that it stores.
+
+    `parameters` are the names of single numbers that are weights.
+    """
     if any(
         _needs_rewrite(node)
         for function in model.functions.values()
@@ -99,7 +102,7 @@ def rewrite(model: ir.Model) -> Rewritten:
     ):
         InlinePass()(model)
     before = _counted(model)
-    work = Rewriting(model)
+    work = Rewriting(model, parameters)
     if before and not _is_sorted(model):
         model.graph.sort()
         work.notes.append("the nodes of the file are in no topological order; the twin's are")
