@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,10 +25,13 @@ class CandidateError(Exception):
     """ONNX Runtime refuses the file, or refuses to run it on a feed."""
 
 
-def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.InferenceSession:
+def open_session(
+    model: Path | bytes, *, optimised: bool, entries: Mapping[str, str] | None = None
+) -> onnxruntime.InferenceSession:
     """Load a file, or a serialised model, in ONNX Runtime, on as many threads as torch has.
 
-    Raises CandidateError if the runtime refuses it, and OutOfMemoryError if memory runs out.
+    `entries` are session options by key, such as `session.x64quantprecision`. Raises CandidateError
+    if the runtime refuses the model, and OutOfMemoryError if memory runs out.
     """
     import onnxruntime
     import torch
@@ -40,6 +43,8 @@ def open_session(model: Path | bytes, *, optimised: bool) -> onnxruntime.Inferen
     options.graph_optimization_level = (
         levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
     )
+    for key, value in (entries or {}).items():
+        options.add_session_config_entry(key, value)
     source = model if isinstance(model, bytes) else str(model)
     try:
         return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])

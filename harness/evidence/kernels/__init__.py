@@ -1,0 +1,1 @@
+"""Compare each quantised or half-precision node of a file with the definition of its operator."""

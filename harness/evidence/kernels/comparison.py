@@ -1,0 +1,79 @@
+"""Compare the results of a node with the definition of its operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.kernels.call import Call, NoReferenceError
+from harness.evidence.kernels.measures import Difference, Expected, difference
+from harness.evidence.kernels.results import KernelFinding
+from harness.evidence.kernels.rules import Rule
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class OutputDifference:
+    """The largest difference of an output of a node, and how large it may be."""
+
+    output: str
+    difference: Difference
+    bound: float
+
+    @property
+    def holds(self) -> bool:
+        return self.difference.value <= self.bound
+
+    @property
+    def ratio(self) -> float:
+        """The difference in bounds; infinite if it is not 0 and must be."""
+        if self.bound:
+            return self.difference.value / self.bound
+        return float("inf") if self.difference.value else 0.0
+
+    def finding(self, node: str, operator: str) -> KernelFinding:
+        """Return the finding for this output."""
+        place = f"`{self.output}`{list(self.difference.index) or ''}"
+        return KernelFinding(
+            node,
+            operator,
+            f"{self.difference.got} at {place}",
+            f"{self.difference.expected} within {self.bound:g} {self.difference.unit} "
+            f"(they differ by {self.difference.value:.3g})",
+        )
+
+
+def compare_node(
+    rule: Rule, call: Call, results: Mapping[str, Array]
+) -> Sequence[OutputDifference]:
+    """Return the difference of each output from the definition of the operator.
+
+    If the definition permits several results, the nearest one counts. Raises NoReferenceError if
+    the operator has no reference, or it does not cover this call.
+    """
+    if not rule.references:
+        raise NoReferenceError("its operator has no reference here")
+    compared = []
+    for reference in rule.references:
+        expected = reference(call)
+        if expected is not None:
+            compared.append(_differences(rule, call, results, expected))
+    return min(compared, key=lambda outputs: max((o.ratio for o in outputs), default=0.0))
+
+
+def _differences(
+    rule: Rule, call: Call, results: Mapping[str, Array], expected: Sequence[Expected | None]
+) -> Sequence[OutputDifference]:
+    found = []
+    for name, one in zip(call.node.output, expected, strict=False):
+        if name and one is not None:
+            measured = difference(results[name], one)
+            found.append(OutputDifference(name, measured, rule.bound(measured.unit)))
+    if not found:
+        raise NoReferenceError("its reference returns none of its outputs")
+    return found

@@ -1,0 +1,136 @@
+"""Does the runtime compute what the operators of a file define, node by node?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.kernels.call import Call, NoReferenceError
+from harness.evidence.kernels.capabilities import read_capabilities
+from harness.evidence.kernels.comparison import OutputDifference, compare_node
+from harness.evidence.kernels.recording import JudgedNode, calls, record
+from harness.evidence.kernels.results import (
+    KernelFinding,
+    KernelResults,
+    LargestDifference,
+    OperatorResult,
+    RowResult,
+    UncheckedNode,
+)
+from harness.evidence.kernels.rules import rule_of
+from harness.evidence.kernels.source import KernelNode, Source
+from harness.evidence.onnx_file import subgraphs
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from harness.configs.feeds import Feed
+
+    Array = np.ndarray[Any, Any]
+
+
+def examine_kernels(
+    path: Path,
+    feed: Feed,
+    *,
+    session_options: Mapping[str, str] | None = None,
+    nodes: Collection[str] | None = None,
+    optimised: bool = False,
+) -> KernelResults:
+    """Run a file on a feed, and compare each node with codes or half-precision values.
+
+    A node is compared with the definition of its operator, on the inputs that it really read.
+    `session_options` are entries such as `{"session.x64quantprecision": "1"}`. `nodes` limits the
+    comparison to names of nodes; the name of a nameless node is its first output. `optimised` runs
+    the nodes that remain when the inner values are outputs of an optimised graph.
+
+    The caller must have checked before that external data lies inside the file's folder. Raises
+    CandidateError if the runtime refuses the file or the feed.
+    """
+    entries = dict(session_options or {})
+    source = Source(path, entries=entries, optimised=optimised)
+    written = {node.name: node.operator for node in source.nodes}
+    dtypes, removed = source.drop_nodes_without_kernel()
+    judged = [one for one in _judged(source, dtypes) if nodes is None or one.node.name in nodes]
+    tally = Tally()
+    for node in source.nodes:
+        tally.note_subgraphs(node)
+    for batch, values in record(source, judged, feed, dtypes=dtypes):
+        for one, call, results in calls(source, batch, values, dtypes=dtypes):
+            tally.add(one, call, results)
+    return KernelResults(
+        operators=tally.operators(),
+        findings=tuple(tally.findings),
+        unchecked=tuple(tally.unchecked),
+        without_kernel=tuple(UncheckedNode(n, written[n], why) for n, why in removed.items()),
+        rows=RowResult(),
+        capabilities=read_capabilities(entries, optimised=optimised),
+    )
+
+
+def _judged(source: Source, dtypes: Mapping[str, str]) -> Iterator[JudgedNode]:
+    """Yield the nodes with codes or half-precision values, in topological order."""
+    for node in source.nodes:
+        rule = rule_of(node.proto, {dtypes[name] for name in node.values if name in dtypes})
+        if rule is not None:
+            yield JudgedNode(node, rule)
+
+
+class Tally:
+    """Collects the differences of all nodes."""
+
+    def __init__(self) -> None:
+        self.findings: list[KernelFinding] = []
+        self.unchecked: list[UncheckedNode] = []
+        self._nodes: dict[str, int] = defaultdict(int)
+        self._checked: dict[str, int] = defaultdict(int)
+        self._largest: dict[tuple[str, str], LargestDifference] = {}
+
+    def add(self, one: JudgedNode, call: Call, results: Mapping[str, Array]) -> None:
+        """Compare a node and keep what it shows."""
+        name, operator = one.node.name, one.node.operator
+        self._nodes[operator] += 1
+        try:
+            compared = compare_node(one.rule, call, results)
+        except NoReferenceError as error:
+            self.unchecked.append(UncheckedNode(name, operator, str(error)))
+            return
+        self._checked[operator] += 1
+        for output in compared:
+            self._keep(name, operator, output)
+
+    def note_subgraphs(self, node: KernelNode) -> None:
+        """Note the quantised nodes of subgraphs: their values cannot be outputs."""
+        for graph in subgraphs(node.proto):
+            for proto in graph.node:
+                inner = KernelNode(proto.name or proto.output[0], proto)
+                if rule_of(proto, ()) is not None:
+                    self._nodes[inner.operator] += 1
+                    reason = f"it is in a subgraph of `{node.name}`"
+                    self.unchecked.append(UncheckedNode(inner.name, inner.operator, reason))
+                self.note_subgraphs(inner)
+
+    def operators(self) -> tuple[OperatorResult, ...]:
+        """Return the results by operator, in alphabetical order."""
+        return tuple(
+            OperatorResult(
+                operator,
+                count,
+                self._checked[operator],
+                tuple(kept for (of, _), kept in sorted(self._largest.items()) if of == operator),
+            )
+            for operator, count in sorted(self._nodes.items())
+        )
+
+    def _keep(self, name: str, operator: str, output: OutputDifference) -> None:
+        measured = output.difference
+        if not output.holds:
+            self.findings.append(output.finding(name, operator))
+        before = self._largest.get((operator, measured.unit))
+        if before is None or measured.value > before.value:
+            cause = name if measured.value else None
+            self._largest[operator, measured.unit] = LargestDifference(
+                measured.unit, measured.value, output.bound, cause
+            )

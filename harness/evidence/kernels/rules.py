@@ -1,0 +1,114 @@
+"""Which reference and which bound each operator has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.evidence.kernels import block_operators as blocks
+from harness.evidence.kernels import integer_operators as integers
+from harness.evidence.kernels import quantising_operators as quantising
+from harness.evidence.kernels.call import Call, evaluate_standard
+from harness.evidence.kernels.half_operators import HALVES, standard_half
+from harness.evidence.kernels.measures import Expected
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
+
+    Array = np.ndarray[Any, Any]
+    Reference = Callable[[Call], list[Expected | None] | None]
+
+MICROSOFT = "com.microsoft"
+STANDARD = ("", "ai.onnx")
+
+CODE_TYPES = frozenset({"int8", "uint8", "int4", "uint4", "int2", "uint2", "int16", "uint16"})
+
+FEW_ULPS = 4.0
+"""Bound for floats. The unit is one ulp of the result's type at the expected value, plus one ulp of
+float32 at the largest partial sum. It supposes that sums are accumulated in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the results of an operator are judged.
+
+    A result must agree with one of `references`: the definition may permit several. A reference
+    returns None if the node does not permit it. `codes` and `ulps` are the permitted differences of
+    integers and of floats.
+    """
+
+    references: tuple[Reference, ...]
+    codes: int = 0
+    ulps: float = FEW_ULPS
+
+    def bound(self, unit: str) -> float:
+        """Return the permitted difference in a unit, `codes` or `ulps`."""
+        return self.codes if unit == "codes" else self.ulps
+
+
+def _exact(reference: Reference) -> Rule:
+    return Rule((reference,))
+
+
+def _rounding(reference: Reference) -> Rule:
+    return Rule((reference,), codes=1)
+
+
+def _on_floats(call: Call, values: list[Array]) -> Array:
+    return evaluate_standard(call, values, operator=call.node.op_type.removeprefix("QLinear"))[0]
+
+
+def _on_values(operands: int) -> Rule:
+    return _rounding(quantising.on_values(_on_floats, operands=operands))
+
+
+_STANDARD_RULES: Mapping[str, Rule] = {
+    "MatMulInteger": _exact(integers.matmul_integer),
+    "ConvInteger": _exact(integers.conv_integer),
+    "QuantizeLinear": _rounding(quantising.quantize_linear),
+    "DynamicQuantizeLinear": Rule((quantising.dynamic_quantize_linear,), codes=1, ulps=2.0),
+    "DequantizeLinear": Rule((quantising.dequantize_linear,), ulps=1.0),
+    "QLinearMatMul": _rounding(quantising.qlinear_matmul),
+    "QLinearConv": _rounding(quantising.qlinear_conv),
+}
+"""The scale of DynamicQuantizeLinear is a quotient of a difference: each may be rounded."""
+
+_MICROSOFT_RULES: Mapping[str, Rule] = {
+    "QuantizeLinear": _STANDARD_RULES["QuantizeLinear"],
+    "DequantizeLinear": _STANDARD_RULES["DequantizeLinear"],
+    "MatMulIntegerToFloat": _exact(integers.matmul_integer_to_float),
+    "DynamicQuantizeMatMul": _exact(integers.dynamic_quantize_matmul),
+    "MatMulNBits": Rule((blocks.matmul_nbits, blocks.matmul_nbits_int8)),
+    "GatherBlockQuantized": Rule((blocks.gather_block_quantized,), ulps=1.0),
+    "QGemm": _rounding(quantising.qgemm),
+    "QLinearConcat": _rounding(quantising.qlinear_concat),
+    "QLinearAdd": _on_values(2),
+    "QLinearMul": _on_values(2),
+    "QLinearSigmoid": _on_values(1),
+    "QLinearLeakyRelu": _on_values(1),
+    "QLinearSoftmax": _on_values(1),
+}
+
+_MOVED = _exact(integers.moved_codes)
+_HALF = Rule((standard_half,))
+_UNKNOWN = Rule(())
+
+
+def rule_of(node: onnx.NodeProto, dtypes: Collection[str]) -> Rule | None:
+    """Return the rule of a node; None if it has no codes and no half-precision values.
+
+    `dtypes` are the dtypes of its inputs and outputs. A rule without references belongs to an
+    operator without a definition here.
+    """
+    table = _STANDARD_RULES if node.domain in STANDARD else {}
+    table = _MICROSOFT_RULES if node.domain == MICROSOFT else table
+    if node.op_type in table:
+        return table[node.op_type]
+    has_codes, has_halves = (not kinds.isdisjoint(dtypes) for kinds in (CODE_TYPES, HALVES))
+    if not (has_codes or has_halves):
+        return None
+    if node.domain not in STANDARD:
+        return _UNKNOWN
+    return _HALF if has_halves else _MOVED

@@ -1,0 +1,260 @@
+"""Correct kernels have no finding; a result that breaks its operator's rule is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnxruntime.quantization import QuantFormat, QuantType
+
+from harness.evidence.kernels.examine import examine_kernels
+from harness.evidence.kernels.results import KernelResults
+from tests.evidence.kernels import quantisers as quantise
+from tests.evidence.kernels.tiny_files import (
+    Feed,
+    build,
+    convolutions,
+    embedding,
+    embedding_feed,
+    floats,
+    perceptron,
+    perceptron_feed,
+    save,
+)
+from tests.evidence.kernels.wrong_runtimes import (
+    add_to_first,
+    add_ulps_to_largest,
+    change_value,
+    first_output,
+)
+
+IMAGES: Feed = {"x": floats(2, 3, 8, 8, seed=9)}
+FEEDS = {perceptron: perceptron_feed(), convolutions: IMAGES, embedding: embedding_feed()}
+
+
+def dynamic(folder: Path, model: Callable[[], onnx.ModelProto] = perceptron, **more: Any) -> Path:
+    return quantise.dynamic(model(), folder, **more)
+
+
+def static(
+    folder: Path,
+    model: Callable[[], onnx.ModelProto] = perceptron,
+    *,
+    form: QuantFormat = QuantFormat.QDQ,
+    **more: Any,
+) -> Path:
+    return quantise.static(model(), folder, FEEDS[model], form=form, **more)
+
+
+def blocks(folder: Path, model: Callable[[], onnx.ModelProto] = perceptron, **more: Any) -> Path:
+    return quantise.blocks(model(), folder, **more)
+
+
+def half(folder: Path, model: Callable[[], onnx.ModelProto] = perceptron) -> Path:
+    return quantise.half(model(), folder)
+
+
+def half_blocks(folder: Path, **more: Any) -> Path:
+    return quantise.blocks(onnx.load(half(folder)), folder, **more)
+
+
+def counts(results: KernelResults) -> dict[str, int]:
+    return {operator.operator: operator.checked for operator in results.operators}
+
+
+def value_of(results: KernelResults, operator: str, unit: str) -> float:
+    (found,) = [one for one in results.operators if one.operator == operator]
+    return next(one.value for one in found.differences if one.unit == unit)
+
+
+MLP, CONV, EMBED = perceptron, convolutions, embedding
+OPERATOR = QuantFormat.QOperator
+MATMUL: dict[str, Any] = {"op_types_to_quantize": ("MatMul",)}
+CASES: list[tuple[str, Any, Any, dict[str, Any], set[str]]] = [
+    ("dynamic", dynamic, MLP, {}, {"DynamicQuantizeLinear", "MatMulInteger"}),
+    ("dynamic-int8", dynamic, MLP, {"weight_type": QuantType.QInt8}, {"MatMulInteger"}),
+    ("dynamic-channels", dynamic, MLP, {"per_channel": True}, {"MatMulInteger"}),
+    ("dynamic-conv", dynamic, CONV, {"op_types_to_quantize": ["Conv"]}, {"ConvInteger"}),
+    ("dynamic-gather", dynamic, EMBED, {}, {"Gather", "MatMulInteger"}),
+    ("qdq", static, MLP, {}, {"QuantizeLinear", "DequantizeLinear"}),
+    ("qdq-channels", static, CONV, {"per_channel": True}, {"DequantizeLinear"}),
+    ("qdq-16", static, MLP, {"activation_type": QuantType.QUInt16}, {"QuantizeLinear"}),
+    ("operators", static, MLP, {"form": OPERATOR}, {"QLinearMatMul", "QLinearSoftmax"}),
+    ("operators-conv", static, CONV, {"form": OPERATOR}, {"QLinearConv", "QGemm", "Flatten"}),
+    (
+        "operators-channels",
+        static,
+        CONV,
+        {"form": OPERATOR, "per_channel": True},
+        {"QLinearConv", "QLinearAdd", "QLinearMul", "QLinearSigmoid"},
+    ),
+    ("q4", blocks, EMBED, {}, {"MatMulNBits", "GatherBlockQuantized"}),
+    ("q4-zero-points", blocks, EMBED, {"is_symmetric": False}, {"GatherBlockQuantized"}),
+    ("q4-qdq", blocks, MLP, {"quant_format": QuantFormat.QDQ, **MATMUL}, {"DequantizeLinear"}),
+    ("q4-level-4", blocks, MLP, {"accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
+    ("q8", blocks, MLP, {"bits": 8, **MATMUL}, {"MatMulNBits"}),
+    ("q8-level-4", blocks, MLP, {"bits": 8, "accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
+    ("fp16", half, MLP, {}, {"MatMul", "LayerNormalization", "Softmax", "Cast"}),
+    ("fp16-conv", half, CONV, {}, {"Conv", "Gemm"}),
+]
+
+
+@pytest.mark.parametrize(
+    ("make", "model", "options", "operators"),
+    [case[1:] for case in CASES],
+    ids=[case[0] for case in CASES],
+)
+def test_correct_files_have_no_finding(
+    tmp_path: Path, make: Any, model: Any, options: dict[str, Any], operators: set[str]
+) -> None:
+    results = examine_kernels(make(tmp_path, model, **options), FEEDS[model])
+    assert results.findings == ()
+    assert (*results.unchecked, *results.without_kernel) == ()
+    assert operators <= {name for name, checked in counts(results).items() if checked}
+
+
+def test_half_precision_with_blocks_of_codes(tmp_path: Path) -> None:
+    results = examine_kernels(half_blocks(tmp_path, **MATMUL), perceptron_feed())
+    assert results.findings == ()
+    assert 0 < value_of(results, "MatMulNBits", "ulps") < 1
+
+
+@pytest.mark.parametrize("optimised", [False, True])
+@pytest.mark.parametrize("precise", ["0", "1"])
+def test_session_options_and_optimisation_are_recorded(
+    tmp_path: Path, precise: str, *, optimised: bool
+) -> None:
+    options = {"session.x64quantprecision": precise}
+    path = dynamic(tmp_path, weight_type=QuantType.QInt8)
+    results = examine_kernels(path, perceptron_feed(), session_options=options, optimised=optimised)
+    assert results.findings == ()
+    assert dict(results.capabilities.session_options) == options
+    assert results.capabilities.optimised is optimised
+
+
+def test_nodes_limit_the_comparison(tmp_path: Path) -> None:
+    results = examine_kernels(half(tmp_path), perceptron_feed(), nodes=["add"])
+    assert counts(results) == {"Add": 1}
+
+
+def findings_with(
+    path: Path,
+    operator: str,
+    change: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    feed: Feed | None = None,
+) -> list[str]:
+    change_value(monkeypatch, first_output(path, operator), change)
+    results = examine_kernels(path, feed or perceptron_feed())
+    return [str(finding) for finding in results.findings if finding.operator == operator]
+
+
+@pytest.mark.parametrize("codes", [1, 2])
+@pytest.mark.parametrize(
+    ("make", "operator"),
+    [
+        (dynamic, "DynamicQuantizeLinear"),
+        (static, "QuantizeLinear"),
+        (lambda folder: static(folder, form=QuantFormat.QOperator), "QLinearMatMul"),
+    ],
+    ids=["dynamic", "static", "operators"],
+)
+def test_codes_may_be_off_by_one_and_not_by_two(
+    tmp_path: Path, make: Any, operator: str, codes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings_with(make(tmp_path), operator, add_to_first(codes), monkeypatch)
+    assert len(found) == (codes == 2)
+    assert all("within 1 codes (they differ by 2)" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("make", "operator"),
+    [(dynamic, "MatMulInteger"), (lambda f: dynamic(f, embedding), "Gather")],
+    ids=["sum", "moved"],
+)
+def test_integers_are_exact(
+    tmp_path: Path, make: Any, operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make(tmp_path)
+    feed = embedding_feed() if operator == "Gather" else None
+    (found,) = findings_with(path, operator, add_to_first(1), monkeypatch, feed=feed)
+    assert "within 0 codes" in found
+    assert "[0, 0, 0]" in found
+
+
+@pytest.mark.parametrize(("ulps", "is_found"), [(2, False), (8, True)])
+@pytest.mark.parametrize("operator", ["Add", "MatMul", "LayerNormalization", "Softmax"])
+def test_half_precision_may_be_off_by_few_ulps(
+    tmp_path: Path, operator: str, ulps: int, *, is_found: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = findings_with(half(tmp_path), operator, add_ulps_to_largest(ulps), monkeypatch)
+    assert bool(found) is is_found
+
+
+def test_one_wrong_code_of_a_weight_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The product misses one step of one weight, which is far more than rounding."""
+    path = blocks(tmp_path, **MATMUL)
+    model = onnx.load(path)
+    node = next(node for node in model.graph.node if node.op_type == "MatMulNBits")
+    scales = {t.name: t for t in model.graph.initializer}[node.input[2]]
+    step = abs(float(onnx.numpy_helper.to_array(scales).reshape(-1)[0]))
+    missed = step * abs(float(perceptron_feed()["x"][0, 0, 0]))
+    assert findings_with(path, "MatMulNBits", add_to_first(missed), monkeypatch)
+
+
+def test_nan_in_place_of_a_number_is_a_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def spoil(array: Any) -> Any:
+        return np.where(np.arange(array.size).reshape(array.shape) == 0, np.nan, array).astype(
+            array.dtype
+        )
+
+    (found,) = findings_with(half(tmp_path), "Softmax", spoil, monkeypatch)
+    assert "got nan at `" in found
+
+
+def test_a_node_without_a_kernel_is_no_finding(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a"], to=TensorProto.BFLOAT16, name="to_bfloat16"),
+        helper.make_node("Transpose", ["a"], ["b"], name="transpose"),
+        helper.make_node("MatMul", ["a", "b"], ["c"], name="product"),
+        helper.make_node("Cast", ["c"], ["y"], to=TensorProto.FLOAT, name="back"),
+    ]
+    model = build(nodes, {}, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["y"])
+    results = examine_kernels(save(model, tmp_path), {"x": floats(3, 4)})
+    assert results.findings == ()
+    assert counts(results) == {"Cast": 1, "Transpose": 1}
+    assert [(one.node, one.reason) for one in results.without_kernel] == [
+        ("product", "the runtime has no kernel for it"),
+        ("back", "it depends on a node for which the runtime has no kernel"),
+    ]
+
+
+def test_an_operator_without_a_reference_is_named(tmp_path: Path) -> None:
+    node = helper.make_node("FastGelu", ["a"], ["b"], domain="com.microsoft", name="gelu")
+    cast = helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT16, name="cast")
+    model = build([cast, node], {}, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["b"])
+    results = examine_kernels(save(model, tmp_path), {"x": floats(3, 4)})
+    assert [str(one) for one in results.unchecked] == [
+        "node `gelu` (FastGelu): its operator has no reference here"
+    ]
+
+
+def test_external_data_is_read(tmp_path: Path) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    model = onnx.load(half(tmp_path))
+    path = inner / "model.onnx"
+    onnx.save_model(model, path, save_as_external_data=True, location="w", size_threshold=0)
+    results = examine_kernels(path, perceptron_feed())
+    assert results.findings == ()
+    assert counts(results)["MatMul"] == 2
