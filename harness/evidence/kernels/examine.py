@@ -16,9 +16,9 @@ from harness.evidence.kernels.results import (
     KernelResults,
     LargestDifference,
     OperatorResult,
-    RowResult,
     UncheckedNode,
 )
+from harness.evidence.kernels.rows import RowComparison
 from harness.evidence.kernels.rules import rule_of
 from harness.evidence.kernels.source import KernelNode, Source
 from harness.evidence.onnx_file import subgraphs
@@ -54,18 +54,19 @@ def examine_kernels(
     written = {node.name: node.operator for node in source.nodes}
     dtypes, removed = source.drop_nodes_without_kernel()
     judged = [one for one in _judged(source, dtypes) if nodes is None or one.node.name in nodes]
-    tally = Tally()
+    tally, rows = Tally(), RowComparison(source, feed, dtypes=dtypes)
     for node in source.nodes:
         tally.note_subgraphs(node)
     for batch, values in record(source, judged, feed, dtypes=dtypes):
         for one, call, results in calls(source, batch, values, dtypes=dtypes):
             tally.add(one, call, results)
+        rows.add(batch, values)
     return KernelResults(
         operators=tally.operators(),
-        findings=tuple(tally.findings),
+        findings=(*tally.findings, *rows.findings),
         unchecked=tuple(tally.unchecked),
         without_kernel=tuple(UncheckedNode(n, written[n], why) for n, why in removed.items()),
-        rows=RowResult(),
+        rows=rows.result(),
         capabilities=read_capabilities(entries, optimised=optimised),
     )
 

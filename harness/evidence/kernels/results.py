@@ -57,15 +57,16 @@ class OperatorResult:
 class RowResult:
     """The comparison of each row alone with the same row among the others.
 
-    `rows` is 0 if the feed has one row, or no symbolic first axis. `compared` counts pairs of a
-    node and a row; `explained` counts the pairs that may differ, since a scale, or a rounding
-    before the node, differs; `unaligned` counts nodes whose values do not follow the rows.
+    `rows` is 0 if no row was compared, and `note` then says why. `compared` counts pairs of a value
+    and a row; `explained` counts other pairs, which may differ, since a value before the node is
+    rounded otherwise; `unaligned` counts values without an axis for rows.
     """
 
     rows: int = 0
     compared: int = 0
     explained: int = 0
     unaligned: int = 0
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,32 @@ class Source:
         )
         return Exposed(opened, dtypes)
 
+    @property
+    def scale_names(self) -> list[str]:
+        """Scales and zero points that nodes compute for a whole tensor while the file runs."""
+        return [name for node in self.nodes for name in _dynamic_scales(node.proto)]
+
+    def with_fixed_scales(self) -> Source:
+        """Return a copy that takes the values of `scale_names` as inputs."""
+        import copy
+
+        import onnx
+
+        other = copy.copy(self)
+        other.model = onnx.ModelProto()
+        other.model.CopyFrom(self.model)
+        graph = other.model.graph
+        for node in graph.node:
+            scales = _dynamic_scales(node)
+            for name, kind in zip(scales, ("FLOAT", "UINT8"), strict=False):
+                number = onnx.TensorProto.DataType.Value(kind)
+                graph.input.append(onnx.helper.make_tensor_value_info(name, number, []))
+            if scales:
+                node.op_type = "QuantizeLinear"
+                node.input.extend(scales)
+                del node.output[1:]
+        return other
+
     def drop_nodes_without_kernel(self) -> tuple[dict[str, str], dict[str, str]]:
         """Remove the nodes that the runtime cannot run, and all nodes that depend on them.
 
@@ -154,6 +180,10 @@ def reads(node: onnx.NodeProto) -> Iterator[str]:
         for inner in graph.node:
             yield from reads(inner)
         yield from (output.name for output in graph.output)
+
+
+def _dynamic_scales(node: onnx.NodeProto) -> list[str]:
+    return list(node.output[1:]) if node.op_type == "DynamicQuantizeLinear" else []
 
 
 def _store_constants(graph: onnx.GraphProto) -> None:

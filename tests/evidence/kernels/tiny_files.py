@@ -130,5 +130,5 @@ def embedding() -> onnx.ModelProto:
     return model
 
 
-def embedding_feed() -> Feed:
-    return {"ids": rng(1).integers(0, 40, (2, 5))}
+def embedding_feed(rows: int = 2) -> Feed:
+    return {"ids": rng(1).integers(0, 40, (rows, 5))}
