@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence.kernels.call import Call, NoReferenceError
 from harness.evidence.kernels.capabilities import read_capabilities
 from harness.evidence.kernels.comparison import OutputDifference, compare_node
+from harness.evidence.kernels.graphs import KernelNode, inner_nodes
 from harness.evidence.kernels.recording import JudgedNode, calls, record
 from harness.evidence.kernels.results import (
     KernelFinding,
@@ -20,8 +21,7 @@ from harness.evidence.kernels.results import (
 )
 from harness.evidence.kernels.rows import RowComparison
 from harness.evidence.kernels.rules import rule_of
-from harness.evidence.kernels.source import KernelNode, Source
-from harness.evidence.onnx_file import subgraphs
+from harness.evidence.kernels.source import Source
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,12 +51,13 @@ def examine_kernels(
     """
     entries = dict(session_options or {})
     source = Source(path, entries=entries, optimised=optimised)
-    written = {node.name: node.operator for node in source.nodes}
     dtypes, removed = source.drop_nodes_without_kernel()
+    left = source.take_branches(feed)
+    if left:
+        dtypes, more = source.drop_nodes_without_kernel()
+        removed += more
     judged = [one for one in _judged(source, dtypes) if nodes is None or one.node.name in nodes]
     tally, rows = Tally(), RowComparison(source, feed, dtypes=dtypes)
-    for node in source.nodes:
-        tally.note_subgraphs(node)
     for batch, values in record(source, judged, feed, dtypes=dtypes):
         for one, call, results in calls(source, batch, values, dtypes=dtypes):
             tally.add(one, call, results)
@@ -64,8 +65,8 @@ def examine_kernels(
     return KernelResults(
         operators=tally.operators(),
         findings=(*tally.findings, *rows.findings),
-        unchecked=tuple(tally.unchecked),
-        without_kernel=tuple(UncheckedNode(n, written[n], why) for n, why in removed.items()),
+        unchecked=(*tally.unchecked, *_hidden(source, left)),
+        without_kernel=tuple(removed),
         rows=rows.result(),
         capabilities=read_capabilities(entries, optimised=optimised),
     )
@@ -77,6 +78,16 @@ def _judged(source: Source, dtypes: Mapping[str, str]) -> Iterator[JudgedNode]:
         rule = rule_of(node.proto, {dtypes[name] for name in node.values if name in dtypes})
         if rule is not None:
             yield JudgedNode(node, rule)
+
+
+def _hidden(source: Source, left: Sequence[KernelNode]) -> Iterator[UncheckedNode]:
+    """Yield the quantised nodes whose values cannot be outputs: in loops, and in other branches."""
+    nested = [proto for node in source.nodes for proto in inner_nodes(node.proto)]
+    places = [(source.named(proto), "it is in a loop") for proto in nested]
+    places += [(node, "it is in a branch that this feed does not take") for node in left]
+    for node, reason in places:
+        if rule_of(node.proto, ()) is not None:
+            yield UncheckedNode(node.name, node.operator, reason)
 
 
 class Tally:
@@ -101,17 +112,6 @@ class Tally:
         self._checked[operator] += 1
         for output in compared:
             self._keep(name, operator, output)
-
-    def note_subgraphs(self, node: KernelNode) -> None:
-        """Note the quantised nodes of subgraphs: their values cannot be outputs."""
-        for graph in subgraphs(node.proto):
-            for proto in graph.node:
-                inner = KernelNode(proto.name or proto.output[0], proto)
-                if rule_of(proto, ()) is not None:
-                    self._nodes[inner.operator] += 1
-                    reason = f"it is in a subgraph of `{node.name}`"
-                    self.unchecked.append(UncheckedNode(inner.name, inner.operator, reason))
-                self.note_subgraphs(inner)
 
     def operators(self) -> tuple[OperatorResult, ...]:
         """Return the results by operator, in alphabetical order."""

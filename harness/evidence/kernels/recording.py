@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     import numpy as np
 
     from harness.configs.feeds import Feed
+    from harness.evidence.kernels.graphs import KernelNode
     from harness.evidence.kernels.rules import Rule
-    from harness.evidence.kernels.source import KernelNode, Source
+    from harness.evidence.kernels.source import Source
     from harness.evidence.reference import Arrays
 
     Array = np.ndarray[Any, Any]
@@ -66,7 +67,7 @@ def calls(
     The runtime may keep float32 between two nodes in half precision, so the recorded inputs of such
     a node are not all that it read. It is run again, alone, on the recorded ones.
     """
-    alone = [one for one in batch if is_half(one, dtypes)]
+    alone = [one for one in batch if one.rule.references and is_half(one, dtypes)]
     results = _run_alone(source, alone, values, dtypes) if alone else {}
     for one in batch:
         own = {name: (results if name in results else values)[name] for name in one.node.outputs}

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from harness.evidence.kernels.graphs import reads
 from harness.evidence.kernels.half_operators import HALVES
 from harness.evidence.kernels.measures import Difference, is_float, ulp
 from harness.evidence.kernels.results import KernelFinding, RowResult
 from harness.evidence.kernels.rules import CODE_TYPES, FEW_ULPS
-from harness.evidence.kernels.source import Source, reads
+from harness.evidence.kernels.source import Source
 from harness.evidence.onnx_file import graph_inputs
 from harness.evidence.session import CandidateError
 

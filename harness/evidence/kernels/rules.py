@@ -12,6 +12,7 @@ from harness.evidence.kernels import quantising_operators as quantising
 from harness.evidence.kernels.call import Call, evaluate_standard
 from harness.evidence.kernels.half_operators import HALVES, standard_half
 from harness.evidence.kernels.measures import Expected
+from harness.evidence.onnx_file import subgraphs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,6 +110,6 @@ def rule_of(node: onnx.NodeProto, dtypes: Collection[str]) -> Rule | None:
     has_codes, has_halves = (not kinds.isdisjoint(dtypes) for kinds in (CODE_TYPES, HALVES))
     if not (has_codes or has_halves):
         return None
-    if node.domain not in STANDARD:
+    if node.domain not in STANDARD or any(subgraphs(node)):
         return _UNKNOWN
     return _HALF if has_halves else _MOVED
