@@ -12,40 +12,39 @@ from harness.evidence.kernels.measures import Expected, float32_rounding
 
 if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
-    Compute = Callable[[Call, Sequence[Array | None]], list[Array]]
+    Compute = Callable[[Call, Sequence[Array | None]], Sequence[Array | None]]
 
 HALVES = frozenset({"float16", "bfloat16"})
 
-SUMS = frozenset({"MatMul", "Gemm", "Conv", "ConvTranspose", "ReduceSum", "ReduceMean"})
+SUMS = frozenset(
+    {"MatMul", "Gemm", "Conv", "ConvTranspose", "ReduceSum", "ReduceMean", "FusedMatMul"}
+)
 """Operators that add products: no partial sum exceeds the result for absolute inputs."""
 
 
 def standard_half(call: Call) -> list[Expected | None]:
-    """Return the results of onnx's reference evaluator in float64.
+    """Return the results of onnx's reference evaluator in float64, with their rounding."""
+    return in_float64(evaluate_standard)(call)
+
+
+def in_float64(compute: Compute) -> Callable[[Call], list[Expected | None]]:
+    """Return a reference that computes in float64, and estimates the rounding of float32.
 
     `rounding` is one ulp of float32 at the sum of absolute products, if the operator adds products.
-    Else it is the largest difference of the results of the evaluator in float32, or one ulp of
+    Else it is the largest difference between the results in float64 and in float32, or one ulp of
     float32 at the largest result.
     """
-    return in_float64(call, evaluate_standard, adds_products=call.node.op_type in SUMS)
 
-
-def in_float64(
-    call: Call, compute: Compute, *, adds_products: bool = False
-) -> list[Expected | None]:
-    """Return the results of `compute` on the call's inputs in float64, with their rounding."""
-    wide = compute(call, _converted(call, np.float64))
-    if adds_products:
-        magnitudes = [np.abs(value) if value is not None else None for value in wide]
+    def reference(call: Call) -> list[Expected | None]:
         inputs = _converted(call, np.float64)
-        absolute = [v if v is None or v.dtype.kind != "f" else np.abs(v) for v in inputs]
-        magnitudes = [np.abs(value) for value in compute(call, absolute)]
-        return [
-            Expected(value, float32_rounding(magnitude))
-            for value, magnitude in zip(wide, magnitudes, strict=True)
-        ]
-    narrow = compute(call, _converted(call, np.float32))
-    return [_with_noise(*pair) for pair in zip(wide, narrow, strict=True)]
+        wide = compute(call, inputs)
+        if call.node.op_type in SUMS:
+            sums = compute(call, [v if v is None else np.abs(v) for v in inputs])
+            return [_with_sums(*pair) for pair in zip(wide, sums, strict=True)]
+        narrow = compute(call, _converted(call, np.float32))
+        return [_with_noise(*pair) for pair in zip(wide, narrow, strict=True)]
+
+    return reference
 
 
 def _converted(call: Call, dtype: type[np.floating[Any]]) -> list[Array | None]:
@@ -60,7 +59,15 @@ def _is_narrow(value: Array) -> bool:
     return value.dtype.name in HALVES or value.dtype.name == "float32"
 
 
-def _with_noise(wide: Array, narrow: Array) -> Expected:
+def _with_sums(wide: Array | None, sums: Array | None) -> Expected | None:
+    if wide is None or sums is None:
+        return None
+    return Expected(wide, float32_rounding(np.abs(sums)))
+
+
+def _with_noise(wide: Array | None, narrow: Array | None) -> Expected | None:
+    if wide is None or narrow is None:
+        return None
     if wide.dtype.kind != "f" and wide.dtype.name not in HALVES:
         return Expected(wide)
     values = wide.astype(np.float64)

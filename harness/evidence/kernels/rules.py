@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.evidence.kernels import attention_operators as attention
 from harness.evidence.kernels import block_operators as blocks
+from harness.evidence.kernels import fused_operators as fused
 from harness.evidence.kernels import integer_operators as integers
 from harness.evidence.kernels import quantising_operators as quantising
 from harness.evidence.kernels.call import Call, evaluate_standard
-from harness.evidence.kernels.half_operators import HALVES, standard_half
+from harness.evidence.kernels.half_operators import HALVES, in_float64, standard_half
 from harness.evidence.kernels.measures import Expected
 from harness.evidence.onnx_file import subgraphs
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     import onnx
 
     Array = np.ndarray[Any, Any]
+    Compute = Callable[[Call, Sequence[Array | None]], Sequence[Array | None]]
     Reference = Callable[[Call], list[Expected | None] | None]
 
 MICROSOFT = "com.microsoft"
@@ -92,6 +95,28 @@ _MICROSOFT_RULES: Mapping[str, Rule] = {
     "QLinearSoftmax": _on_values(1),
 }
 
+
+def _fused(*computes: Compute) -> Rule:
+    return Rule(tuple(map(in_float64, computes)))
+
+
+_HALF_RULES: Mapping[str, Rule] = {
+    "SimplifiedLayerNormalization": _fused(fused.simplified_layer_normalization),
+    "SkipSimplifiedLayerNormalization": _fused(fused.skip_simplified_layer_normalization),
+    "SkipLayerNormalization": _fused(fused.skip_layer_normalization),
+    "Gelu": _fused(fused.gelu),
+    "BiasGelu": _fused(fused.gelu),
+    "FastGelu": _fused(fused.fast_gelu),
+    "QuickGelu": _fused(fused.quick_gelu),
+    "FusedMatMul": _fused(fused.fused_matmul),
+    "RotaryEmbedding": _fused(fused.rotary_embedding),
+    "GroupQueryAttention": _fused(
+        attention.group_query_attention, attention.rounded_group_query_attention
+    ),
+    "MultiHeadAttention": _fused(attention.multi_head_attention),
+}
+"""Fused operators of com.microsoft; the first one has the domain of ai.onnx in files."""
+
 _MOVED = _exact(integers.moved_codes)
 _HALF = Rule((standard_half,))
 _UNKNOWN = Rule(())
@@ -110,6 +135,9 @@ def rule_of(node: onnx.NodeProto, dtypes: Collection[str]) -> Rule | None:
     has_codes, has_halves = (not kinds.isdisjoint(dtypes) for kinds in (CODE_TYPES, HALVES))
     if not (has_codes or has_halves):
         return None
+    is_own = node.domain == MICROSOFT or node.op_type == "SimplifiedLayerNormalization"
+    if has_halves and is_own and node.op_type in _HALF_RULES:
+        return _HALF_RULES[node.op_type]
     if node.domain not in STANDARD or any(subgraphs(node)):
         return _UNKNOWN
     return _HALF if has_halves else _MOVED
