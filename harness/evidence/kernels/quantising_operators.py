@@ -59,7 +59,7 @@ def qlinear_matmul(call: Call) -> list[Expected | None]:
     left = _less(call, 0, 2, _rows)
     right = _less(call, 3, 5, _columns)
     scale = _rows(call.wide(1)) * _columns(call.wide(4)) / _rows(call.wide(6))
-    return [_rounded(call, np.matmul(left, right) * scale, _rows(call.wide(7)))]
+    return [rounded_result(call, np.matmul(left, right) * scale, _rows(call.wide(7)))]
 
 
 def qlinear_conv(call: Call) -> list[Expected | None]:
@@ -73,7 +73,7 @@ def qlinear_conv(call: Call) -> list[Expected | None]:
     if per_channel.ndim:
         per_channel = per_channel.reshape(1, -1, *[1] * (rank - 2))
     scale = call.wide(1).reshape(()) * per_channel / call.wide(6).reshape(())
-    return [_rounded(call, sums * scale, call.wide(7).reshape(()))]
+    return [rounded_result(call, sums * scale, call.wide(7).reshape(()))]
 
 
 def qgemm(call: Call) -> list[Expected | None]:
@@ -88,42 +88,11 @@ def qgemm(call: Call) -> list[Expected | None]:
     values = sums * call.wide(1) * call.wide(4)
     if call.optional(7) is None:
         return [Expected(values, np.abs(values) * 2.0**-23)]
-    return [_rounded(call, values / call.wide(7), call.wide(8))]
+    return [rounded_result(call, values / call.wide(7), call.wide(8))]
 
 
-def on_values(
-    function: Callable[[Call, list[Array]], Array], *, operands: int
-) -> Callable[[Call], list[Expected | None]]:
-    """Return the reference of an operator of com.microsoft that computes with dequantised codes.
-
-    Each operand has codes, scale and zero point; scale and zero point of the result follow.
-    """
-
-    def reference(call: Call) -> list[Expected | None]:
-        values = [_operand(call, 3 * n) for n in range(operands)]
-        scale, zero_point = call.wide(3 * operands), _optional(call, 3 * operands + 1)
-        return [_rounded(call, function(call, values) / scale.reshape(()), zero_point)]
-
-    return reference
-
-
-def qlinear_concat(call: Call) -> list[Expected | None]:
-    """com.microsoft: scale and zero point of the result, then codes, scale, zero point of each."""
-    parts = [_operand(call, n) for n in range(2, len(call.inputs), 3)]
-    joined = np.concatenate(parts, axis=int(call.attribute("axis", 0)))
-    return [_rounded(call, joined / call.wide(0).reshape(()), _optional(call, 1))]
-
-
-def _operand(call: Call, index: int) -> Array:
-    scale = call.wide(index + 1).reshape(())
-    return dequantise(call.needed(index), scale, _optional(call, index + 2))
-
-
-def _optional(call: Call, index: int) -> Array:
-    return _ZERO if call.optional(index) is None else call.wide(index).reshape(())
-
-
-def _rounded(call: Call, steps: Array, zero_point: Array) -> Expected:
+def rounded_result(call: Call, steps: Array, zero_point: Array) -> Expected:
+    """Return the codes of a result that is a number of steps of its scale."""
     dtype = call.dtypes[0]
     assert dtype is not None, "the operator has one output"
     return Expected(quantise(steps, number(1), zero_point, dtype))

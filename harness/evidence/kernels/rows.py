@@ -16,7 +16,7 @@ from harness.evidence.kernels.graphs import reads
 from harness.evidence.kernels.half_operators import HALVES
 from harness.evidence.kernels.measures import Difference, is_float, ulp
 from harness.evidence.kernels.results import KernelFinding, RowResult
-from harness.evidence.kernels.rules import CODE_TYPES, FEW_ULPS
+from harness.evidence.kernels.rules import CODE_TYPES, FEW_ULPS, INNER_SCALES
 from harness.evidence.kernels.source import Source
 from harness.evidence.onnx_file import graph_inputs
 from harness.evidence.session import CandidateError
@@ -91,7 +91,9 @@ class RowComparison:
         self._position += 1
 
     def _compare(self, one: JudgedNode, values: Arrays, alone: Sequence[Arrays]) -> None:
-        is_explained = not self._explained.isdisjoint(reads(one.node.proto))
+        is_explained = one.node.operator in INNER_SCALES or not self._explained.isdisjoint(
+            reads(one.node.proto)
+        )
         for name in one.node.outputs:
             if name not in alone[0] or values[name].dtype.name not in _COMPARED:
                 continue

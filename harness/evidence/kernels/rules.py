@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from harness.evidence.kernels import attention_operators as attention
 from harness.evidence.kernels import block_operators as blocks
+from harness.evidence.kernels import functions_of_codes as codes
 from harness.evidence.kernels import fused_operators as fused
 from harness.evidence.kernels import integer_operators as integers
 from harness.evidence.kernels import quantising_operators as quantising
-from harness.evidence.kernels.call import Call, evaluate_standard
+from harness.evidence.kernels.bnb4_operator import matmul_bnb4
+from harness.evidence.kernels.call import Call
 from harness.evidence.kernels.half_operators import HALVES, in_float64, standard_half
 from harness.evidence.kernels.measures import Expected
 from harness.evidence.onnx_file import subgraphs
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import onnx
 
     Array = np.ndarray[Any, Any]
+    Function = codes.Function
     Compute = Callable[[Call, Sequence[Array | None]], Sequence[Array | None]]
     Reference = Callable[[Call], list[Expected | None] | None]
 
@@ -32,6 +35,9 @@ CODE_TYPES = frozenset({"int8", "uint8", "int4", "uint4", "int2", "uint2", "int1
 FEW_ULPS = 4.0
 """Bound for floats. The unit is one ulp of the result's type at the expected value, plus one ulp of
 float32 at the largest partial sum. It supposes that sums are accumulated in float32."""
+
+INNER_SCALES = frozenset({"DynamicQuantizeMatMul", "DynamicQuantizeLSTM"})
+"""Operators that compute one scale for all rows, and do not return it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,8 @@ def _rounding(reference: Reference) -> Rule:
     return Rule((reference,), codes=1)
 
 
-def _on_floats(call: Call, values: list[Array]) -> Array:
-    return evaluate_standard(call, values, operator=call.node.op_type.removeprefix("QLinear"))[0]
-
-
-def _on_values(operands: int) -> Rule:
-    return _rounding(quantising.on_values(_on_floats, operands=operands))
+def _on_values(function: Function, operands: int = 1, first: int = 0) -> Rule:
+    return _rounding(codes.on_values(function, operands=operands, first=first))
 
 
 _STANDARD_RULES: Mapping[str, Rule] = {
@@ -85,14 +87,18 @@ _MICROSOFT_RULES: Mapping[str, Rule] = {
     "MatMulIntegerToFloat": _exact(integers.matmul_integer_to_float),
     "DynamicQuantizeMatMul": _exact(integers.dynamic_quantize_matmul),
     "MatMulNBits": Rule((blocks.matmul_nbits, blocks.matmul_nbits_int8)),
+    "MatMulBnb4": _exact(matmul_bnb4),
     "GatherBlockQuantized": Rule((blocks.gather_block_quantized,), ulps=1.0),
     "QGemm": _rounding(quantising.qgemm),
-    "QLinearConcat": _rounding(quantising.qlinear_concat),
-    "QLinearAdd": _on_values(2),
-    "QLinearMul": _on_values(2),
-    "QLinearSigmoid": _on_values(1),
-    "QLinearLeakyRelu": _on_values(1),
-    "QLinearSoftmax": _on_values(1),
+    "QLinearConcat": _rounding(codes.concat),
+    "QLinearAdd": _on_values(codes.standard, 2),
+    "QLinearMul": _on_values(codes.standard, 2),
+    "QLinearSigmoid": _on_values(codes.standard),
+    "QLinearLeakyRelu": _on_values(codes.standard),
+    "QLinearAveragePool": _on_values(codes.standard),
+    "QLinearGlobalAveragePool": _on_values(codes.standard),
+    "QLinearSoftmax": _on_values(codes.softmax),
+    "QLinearWhere": _on_values(codes.where, 2, first=1),
 }
 
 

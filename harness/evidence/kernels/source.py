@@ -126,8 +126,7 @@ class Source:
         runtime refuses the file for another reason.
         """
         removed: list[UncheckedNode] = []
-        while True:
-            produced = [name for node in self.nodes for name in node.outputs]
+        while produced := [name for node in self.nodes for name in node.outputs]:
             try:
                 return self._own_dtypes() | self.expose(produced, {}).dtypes(), removed
             except CandidateError as error:
@@ -135,6 +134,7 @@ class Source:
                 if found is None:
                     raise
                 removed += self._remove(found[1])
+        return self._own_dtypes(), removed
 
     def _values(self, names: Iterable[str], feed: Feed) -> dict[str, Array]:
         wanted = dict.fromkeys(names)

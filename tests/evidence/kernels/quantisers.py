@@ -13,6 +13,7 @@ from onnxruntime.quantization import (
     quantize_dynamic,
     quantize_static,
 )
+from onnxruntime.quantization.matmul_bnb4_quantizer import MatMulBnb4Quantizer
 from onnxruntime.quantization.matmul_nbits_quantizer import (
     DefaultWeightOnlyQuantConfig,
     MatMulNBitsQuantizer,
@@ -52,6 +53,15 @@ def blocks(model: onnx.ModelProto, folder: Path, **options: Any) -> Path:
         **{"op_types_to_quantize": ("MatMul", "Gather"), "block_size": 16} | options
     )
     quantizer = MatMulNBitsQuantizer(model, algo_config=config)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(path))
+    return path
+
+
+def float_codes(model: onnx.ModelProto, folder: Path, *, kind: int) -> Path:
+    """Quantise MatMul to codes of 4-bit floats: FP4 (0) or NF4 (1)."""
+    path = folder / "float_codes.onnx"
+    quantizer = MatMulBnb4Quantizer(model, kind, 16)
     quantizer.process()
     quantizer.model.save_model_to_file(str(path))
     return path

@@ -55,6 +55,10 @@ def blocks(folder: Path, model: Callable[[], onnx.ModelProto] = perceptron, **mo
     return quantise.blocks(model(), folder, **more)
 
 
+def float_codes(folder: Path, model: Callable[[], onnx.ModelProto], *, kind: int) -> Path:
+    return quantise.float_codes(model(), folder, kind=kind)
+
+
 def half(folder: Path, model: Callable[[], onnx.ModelProto] = perceptron) -> Path:
     return quantise.half(model(), folder)
 
@@ -99,6 +103,8 @@ CASES: list[tuple[str, Any, Any, dict[str, Any], set[str]]] = [
     ("q4-level-4", blocks, MLP, {"accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
     ("q8", blocks, MLP, {"bits": 8, **MATMUL}, {"MatMulNBits"}),
     ("q8-level-4", blocks, MLP, {"bits": 8, "accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
+    ("fp4", float_codes, MLP, {"kind": 0}, {"MatMulBnb4"}),
+    ("nf4", float_codes, MLP, {"kind": 1}, {"MatMulBnb4"}),
     ("fp16", half, MLP, {}, {"MatMul", "LayerNormalization", "Softmax", "Cast"}),
     ("fp16-conv", half, CONV, {}, {"Conv", "Gemm"}),
 ]
@@ -240,13 +246,25 @@ def test_a_node_without_a_kernel_is_no_finding(tmp_path: Path) -> None:
     ]
 
 
+def test_a_file_of_one_node_without_a_kernel_is_no_finding(tmp_path: Path) -> None:
+    kind = (TensorProto.BFLOAT16, ["n", 4])
+    node = helper.make_node("MatMul", ["x", "x"], ["y"], name="product")
+    model = build([node], {}, inputs={"x": kind}, outputs=["y"])
+    results = examine_kernels(save(model, tmp_path), {"x": floats(4, 4)})
+    assert (results.findings, results.operators) == ((), ())
+    assert [one.node for one in results.without_kernel] == ["product"]
+
+
 def test_an_operator_without_a_reference_is_named(tmp_path: Path) -> None:
-    node = helper.make_node("FastGelu", ["a"], ["b"], domain="com.microsoft", name="gelu")
-    cast = helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT16, name="cast")
-    model = build([cast, node], {}, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["b"])
-    results = examine_kernels(save(model, tmp_path), {"x": floats(3, 4)})
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT16, name="cast"),
+        helper.make_node("Inverse", ["a"], ["b"], domain="com.microsoft", name="inverse"),
+    ]
+    model = build(nodes, {}, inputs={"x": (TensorProto.FLOAT, ["n", 4, 4])}, outputs=["b"])
+    results = examine_kernels(save(model, tmp_path), {"x": floats(1, 4, 4)})
+    assert counts(results) == {"Cast": 1, "Inverse": 0}
     assert [str(one) for one in results.unchecked] == [
-        "node `gelu` (FastGelu): its operator has no reference here"
+        "node `inverse` (Inverse): its operator has no reference here"
     ]
 
 
