@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 BUDGET = 256 * 2**20
 """Bytes of values that are kept at once."""
 
-_FIRST_BATCH = 64
+FIRST_BATCH = 64
+"""Nodes of the first run, whose values have unknown sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,12 @@ def record(
     feed: Feed,
     *,
     dtypes: Mapping[str, str],
-    budget: int = BUDGET,
 ) -> Iterator[tuple[Sequence[JudgedNode], Arrays]]:
     """Yield nodes with the values that they read and return when the file runs on a feed.
 
     Each batch is a run of the whole file; its size follows from the bytes of the batches before it.
     """
-    size, start = _FIRST_BATCH, 0
+    size, start = FIRST_BATCH, 0
     while start < len(judged):
         batch = judged[start : start + size]
         wanted = dict.fromkeys(name for one in batch for name in one.node.values)
@@ -56,7 +56,7 @@ def record(
         yield batch, values
         start += len(batch)
         used = sum(values[name].nbytes for name in inner)
-        size = max(1, min(4 * size, int(budget / max(used / len(batch), 1))))
+        size = max(1, min(4 * size, int(BUDGET / max(used / len(batch), 1))))
 
 
 def calls(

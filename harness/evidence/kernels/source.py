@@ -6,9 +6,11 @@ import copy
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from harness.evidence import session
+from harness.evidence.kernels import outside_weights
 from harness.evidence.kernels.branches import branch, conditional_nodes, inline_branches
 from harness.evidence.kernels.exposed import Exposed, with_outputs
 from harness.evidence.kernels.graphs import (
@@ -45,8 +47,9 @@ _NODE_AFTER = "it depends on a node for which the runtime has no kernel"
 class Source:
     """An ONNX file, of which the runtime runs copies with other outputs.
 
-    Copies are loaded from memory, with the external data of the file. The caller must have checked
-    before that the data lies inside the file's folder.
+    Copies are loaded from memory, and find their external data in the file's folder. Large weights
+    inside the file first move to a temporary folder. The caller must have checked before that
+    external data lies inside the file's folder.
     """
 
     def __init__(self, path: Path, *, entries: Mapping[str, str], optimised: bool) -> None:
@@ -55,6 +58,10 @@ class Source:
         model = parse_onnx(path)
         self.model = onnx.inliner.inline_local_functions(model) if model.functions else model
         self.folder, self._optimised = path.parent.resolve(), optimised
+        if outside_weights.has_large_weights(self.model.graph):
+            self._temporary = TemporaryDirectory(prefix="kernels-")
+            self.folder = Path(self._temporary.name).resolve()
+            outside_weights.move_weights(self.model.graph, self.folder)
         self._entries = {**entries, _FOLDER_ENTRY: str(self.folder)}
         self._names = number_nodes(self.model.graph)
         self._index()

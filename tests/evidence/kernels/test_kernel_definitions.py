@@ -12,10 +12,13 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantFormat, QuantType
 
+from harness.evidence.kernels import outside_weights, recording
 from harness.evidence.kernels.examine import examine_kernels
 from harness.evidence.kernels.results import KernelResults
 from tests.evidence.kernels import quantisers as quantise
 from tests.evidence.kernels.tiny_files import (
+    HIDDEN,
+    WIDTH,
     Feed,
     build,
     convolutions,
@@ -266,6 +269,29 @@ def test_an_operator_without_a_reference_is_named(tmp_path: Path) -> None:
     assert [str(one) for one in results.unchecked] == [
         "node `inverse` (Inverse): its operator has no reference here"
     ]
+
+
+def test_large_weights_and_many_values_are_taken_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = half(tmp_path)
+    whole = examine_kernels(path, perceptron_feed())
+    written: list[int] = []
+    move_weights = outside_weights.move_weights
+
+    def move(graph: Any, folder: Path) -> None:
+        move_weights(graph, folder)
+        written.append((folder / "weights").stat().st_size)
+
+    monkeypatch.setattr(outside_weights, "move_weights", move)
+    monkeypatch.setattr(outside_weights, "LIMIT", 0)
+    monkeypatch.setattr(recording, "FIRST_BATCH", 2)
+    monkeypatch.setattr(recording, "BUDGET", 1)
+    parts = examine_kernels(path, perceptron_feed())
+    assert parts.findings == ()
+    assert counts(parts) == counts(whole)
+    assert parts.rows.rows == whole.rows.rows
+    assert written == [2 * WIDTH * HIDDEN]
 
 
 def test_external_data_is_read(tmp_path: Path) -> None:
