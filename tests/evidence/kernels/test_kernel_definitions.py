@@ -207,6 +207,30 @@ def test_half_precision_may_be_off_by_few_ulps(
     assert bool(found) is is_found
 
 
+@pytest.mark.parametrize(
+    ("make", "operator"),
+    [(static, "DequantizeLinear"), (lambda f: blocks(f, embedding), "GatherBlockQuantized")],
+    ids=["dequantise", "gather"],
+)
+def test_dequantised_values_are_one_product(
+    tmp_path: Path, make: Any, operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rounding loses half an ulp, so a value that is off by two is no rounded product."""
+    feed = embedding_feed(rows=1) if operator == "GatherBlockQuantized" else None
+    change = add_ulps_to_largest(2)
+    assert findings_with(make(tmp_path), operator, change, monkeypatch, feed=feed)
+
+
+def test_the_scale_of_codes_is_a_rounded_quotient(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = dynamic(tmp_path)
+    node = next(n for n in onnx.load(path).graph.node if n.op_type == "DynamicQuantizeLinear")
+    change_value(monkeypatch, node.output[1], add_ulps_to_largest(4))
+    results = examine_kernels(path, perceptron_feed(rows=1))
+    assert [finding.operator for finding in results.findings] == ["DynamicQuantizeLinear"]
+
+
 def test_one_wrong_code_of_a_weight_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
