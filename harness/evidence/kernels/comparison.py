@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from harness.errors import one_line
 from harness.evidence.kernels.call import Call, NoReferenceError
 from harness.evidence.kernels.measures import Difference, Expected, difference
 from harness.evidence.kernels.results import KernelFinding
@@ -60,7 +61,10 @@ def compare_node(
         raise NoReferenceError("its operator has no reference here")
     compared = []
     for reference in rule.references:
-        expected = reference(call)
+        try:
+            expected = reference(call)
+        except (ValueError, IndexError) as error:  # shapes that the definition does not foresee
+            raise NoReferenceError(f"its reference fails: {one_line(error)}") from error
         if expected is not None:
             compared.append(_differences(rule, call, results, expected))
     return min(compared, key=lambda outputs: max((o.ratio for o in outputs), default=0.0))

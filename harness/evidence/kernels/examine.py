@@ -20,7 +20,7 @@ from harness.evidence.kernels.results import (
     UncheckedNode,
 )
 from harness.evidence.kernels.rows import RowComparison
-from harness.evidence.kernels.rules import rule_of
+from harness.evidence.kernels.rules import Rule, rule_of
 from harness.evidence.kernels.source import Source
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def examine_kernels(
     return KernelResults(
         operators=tally.operators(),
         findings=(*tally.findings, *rows.findings),
-        unchecked=(*tally.unchecked, *_hidden(source, left)),
+        unchecked=(*tally.unchecked, *_hidden(source, left, dtypes)),
         without_kernel=tuple(removed),
         rows=rows.result(),
         capabilities=read_capabilities(entries, optimised=optimised),
@@ -75,19 +75,27 @@ def examine_kernels(
 def _judged(source: Source, dtypes: Mapping[str, str]) -> Iterator[JudgedNode]:
     """Yield the nodes with codes or half-precision values, in topological order."""
     for node in source.nodes:
-        rule = rule_of(node.proto, {dtypes[name] for name in node.values if name in dtypes})
-        if rule is not None:
+        rule = _rule(node, dtypes)
+        if rule is not None and all(name in dtypes for name in node.values):
             yield JudgedNode(node, rule)
 
 
-def _hidden(source: Source, left: Sequence[KernelNode]) -> Iterator[UncheckedNode]:
-    """Yield the quantised nodes whose values cannot be outputs: in loops, and in other branches."""
+def _hidden(
+    source: Source, left: Sequence[KernelNode], dtypes: Mapping[str, str]
+) -> Iterator[UncheckedNode]:
+    """Yield the nodes whose values cannot be outputs: in loops, in other branches, no tensors."""
     nested = [proto for node in source.nodes for proto in inner_nodes(node.proto)]
+    lists = [n for n in source.nodes if any(name not in dtypes for name in n.values)]
     places = [(source.named(proto), "it is in a loop") for proto in nested]
     places += [(node, "it is in a branch that this feed does not take") for node in left]
+    places += [(node, "it reads or returns a value that is no tensor") for node in lists]
     for node, reason in places:
-        if rule_of(node.proto, ()) is not None:
+        if _rule(node, dtypes) is not None:
             yield UncheckedNode(node.name, node.operator, reason)
+
+
+def _rule(node: KernelNode, dtypes: Mapping[str, str]) -> Rule | None:
+    return rule_of(node.proto, {dtypes[name] for name in node.values if name in dtypes})
 
 
 class Tally:

@@ -132,8 +132,10 @@ def rule_of(node: onnx.NodeProto, dtypes: Collection[str]) -> Rule | None:
     """Return the rule of a node; None if it has no codes and no half-precision values.
 
     `dtypes` are the dtypes of its inputs and outputs. A rule without references belongs to an
-    operator without a definition here.
+    operator without a definition here, or to codes that are small floats.
     """
+    if any(dtype.startswith(("float8", "float4")) for dtype in dtypes):
+        return _UNKNOWN
     table = _STANDARD_RULES if node.domain in STANDARD else {}
     table = _MICROSOFT_RULES if node.domain == MICROSOFT else table
     if node.op_type in table:

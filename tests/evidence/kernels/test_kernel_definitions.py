@@ -100,10 +100,16 @@ CASES: list[tuple[str, Any, Any, dict[str, Any], set[str]]] = [
         {"form": OPERATOR, "per_channel": True},
         {"QLinearConv", "QLinearAdd", "QLinearMul", "QLinearSigmoid"},
     ),
-    ("q4", blocks, EMBED, {}, {"MatMulNBits", "GatherBlockQuantized"}),
+    ("q4", blocks, EMBED, {"is_symmetric": True}, {"MatMulNBits", "GatherBlockQuantized"}),
     ("q4-zero-points", blocks, EMBED, {"is_symmetric": False}, {"GatherBlockQuantized"}),
     ("q4-qdq", blocks, MLP, {"quant_format": QuantFormat.QDQ, **MATMUL}, {"DequantizeLinear"}),
-    ("q4-level-4", blocks, MLP, {"accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
+    (
+        "q4-level-4",
+        blocks,
+        MLP,
+        {"accuracy_level": 4, "is_symmetric": True, **MATMUL},
+        {"MatMulNBits"},
+    ),
     ("q8", blocks, MLP, {"bits": 8, **MATMUL}, {"MatMulNBits"}),
     ("q8-level-4", blocks, MLP, {"bits": 8, "accuracy_level": 4, **MATMUL}, {"MatMulNBits"}),
     ("fp4", float_codes, MLP, {"kind": 0}, {"MatMulBnb4"}),
@@ -244,6 +250,13 @@ def test_one_wrong_code_of_a_weight_is_a_finding(
     assert findings_with(path, "MatMulNBits", add_to_first(missed), monkeypatch)
 
 
+def test_a_product_with_codes_is_as_exact_as_float32(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = blocks(tmp_path, **MATMUL)
+    assert findings_with(path, "MatMulNBits", add_ulps_to_largest(256), monkeypatch)
+
+
 def test_nan_in_place_of_a_number_is_a_finding(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +306,37 @@ def test_an_operator_without_a_reference_is_named(tmp_path: Path) -> None:
     assert [str(one) for one in results.unchecked] == [
         "node `inverse` (Inverse): its operator has no reference here"
     ]
+
+
+def test_values_that_are_no_tensors_are_unchecked(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT16, name="cast"),
+        helper.make_node("SplitToSequence", ["a"], ["list"], axis=0, name="split"),
+        helper.make_node("ConcatFromSequence", ["list"], ["y"], axis=0, name="join"),
+    ]
+    model = build(nodes, {}, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["y"])
+    results = examine_kernels(save(model, tmp_path), {"x": floats(2, 4)})
+    assert results.findings == ()
+    assert counts(results) == {"Cast": 1}
+    reason = "it reads or returns a value that is no tensor"
+    assert [(one.node, one.reason) for one in results.unchecked] == [
+        ("split", reason),
+        ("join", reason),
+    ]
+
+
+def test_codes_that_are_small_floats_are_unchecked(tmp_path: Path) -> None:
+    zero = onnx.helper.make_tensor("zero", TensorProto.FLOAT8E4M3FN, [], [0])
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "s", "zero"], ["codes"], name="quantise"),
+        helper.make_node("DequantizeLinear", ["codes", "s", "zero"], ["y"], name="dequantise"),
+    ]
+    stored = {"s": np.array(0.1, np.float32)}
+    model = build(nodes, stored, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["y"])
+    model.graph.initializer.append(zero)
+    results = examine_kernels(save(model, tmp_path), {"x": floats(2, 4)})
+    assert results.findings == ()
+    assert {one.node for one in results.unchecked} == {"quantise", "dequantise"}
 
 
 def test_large_weights_and_many_values_are_taken_in_parts(
