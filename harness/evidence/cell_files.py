@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.evidence.merged_decoder import MergedDecoder
 from harness.evidence.part_file import PartFile
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class CellFiles:
     ) -> None:
         self.source = source
         self.parts = {
-            stem: PartFile(stem, functools.partial(self._locate, stem)) for stem in config.parts
+            stem: PartFile(stem, functools.partial(self._locate, stem), if_merged=merged)
+            for stem, merged in _if_merged(config, source).items()
         }
         self._model = model
         self._config = config
@@ -115,3 +117,15 @@ class CellFiles:
 
     def _locate(self, stem: str) -> Path | None:
         return self.paths.get(stem)
+
+
+def _if_merged(config: OnnxConfig, source: Source) -> dict[str, MergedDecoder]:
+    """Return part -> how it is run if its file is a merged decoder, with the part beside it."""
+    parts, files = config.parts, source.files
+    beside = {
+        stem: next((o for o in files if o != stem and files[o] == files[stem]), stem)
+        for stem in files
+    }
+    return {
+        stem: MergedDecoder(part, parts[beside.get(stem, stem)]) for stem, part in parts.items()
+    }

@@ -53,7 +53,7 @@ class Evaluator:
     name: str = "onnx's reference evaluator"
 
     def open(self, file: PartFile, eager: EagerPart) -> Run:
-        return self.load(load_small(file.loadable_path()))
+        return file.run_part(self.load(load_small(file.loadable_path())))
 
     def load(self, model: onnx.ModelProto) -> Run:
         import numpy as np

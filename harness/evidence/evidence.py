@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
@@ -69,6 +70,14 @@ class Evidence:
     def sides(self) -> list[Sides]:
         """The parts of the cell, in order; the last of several is their combined run."""
         return [*self.parts, *([self.together] if self.together else [])]
+
+    @property
+    def files_once(self) -> list[PartEvidence]:
+        """One part for each file: a merged decoder is the file of two."""
+        once: dict[Path, PartEvidence] = {}
+        for part in self.parts:
+            once.setdefault(part.path, part)
+        return list(once.values())
 
     @property
     def whole(self) -> Sides:

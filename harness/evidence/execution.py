@@ -49,7 +49,7 @@ class Level:
     optimised: bool
 
     def open(self, file: PartFile, eager: EagerPart) -> Run:
-        return self._run(file.loadable_path())
+        return file.run_part(self._run(file.loadable_path()))
 
     def load(self, model: onnx.ModelProto) -> Run:
         return self._run(model.SerializeToString())

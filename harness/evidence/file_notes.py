@@ -47,7 +47,7 @@ https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md"""
 def notes_on_files(files: Mapping[str, Path]) -> tuple[str, ...]:
     """Return the notes on the files of all parts, each with the names of its files."""
     found: dict[str, list[str]] = {}
-    for path in files.values():
+    for path in dict.fromkeys(files.values()):
         for note in notes_on_file(parse_onnx(path)):
             found.setdefault(note, []).append(path.name)
     return tuple(f"{', '.join(names)}: {note}" for note, names in found.items())

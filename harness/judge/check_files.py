@@ -11,7 +11,7 @@ from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.exporters import get_exporter, require_honoured_opset, resolve_auto
 from harness.judge.file_report import FileOptions, Replay, report_on_files
-from harness.judge.model_files import find_parts, name_merged_decoders, require_onnx_files
+from harness.judge.model_files import find_parts, name_unusable_merged, require_onnx_files
 from harness.judge.observer import Observer, Progress
 from harness.judge.own_positions import description_of_files
 from harness.judge.profiles import Profile
@@ -105,6 +105,7 @@ def check_files(
     opset_of_file = (
         default_opset(parse_onnx(next(iter(files.values())))) if opset is None else opset
     )
+    unusable = name_unusable_merged(path, files.values())
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(given)] if given is not None else []
@@ -115,10 +116,7 @@ def check_files(
         model=loaded,
         config=described,
         source=Source(
-            opset=opset,
-            files=files,
-            unsupported=name_merged_decoders(path),
-            allowed_domains=allow_domains,
+            opset=opset, files=files, unsupported=unusable, allowed_domains=allow_domains
         ),
         place=path,
         replay=Replay(check=words),

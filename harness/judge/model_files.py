@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,12 @@ from harness.records import LeftOutFile
 if TYPE_CHECKING:
     from harness.configs.base import OnnxConfig
 
-MERGED_DECODER = "a merged decoder, which is not supported today"
+MERGED_DECODER = "a merged decoder"
+MERGED_STEM = "decoder_model_merged"
+UNUSABLE_MERGED = (
+    f"{MERGED_DECODER} without the input use_cache_branch, or for a task that has a cache "
+    "(-with-past)"
+)
 GENAI = "a model of ONNX Runtime GenAI, whose generation is not judged"
 GENAI_CONFIG = "genai_config.json"
 
@@ -45,6 +50,7 @@ def require_onnx_files(path: Path) -> None:
 def find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
     """Return part -> file. If there is one part and one file, the file may have any name.
 
+    A merged decoder is the file of each part with a cache, unless each has a file of its own.
     Raises UsageError if there is no file of any part.
     """
     stems, files = list(config.parts), _own_files(path)
@@ -56,10 +62,25 @@ def find_parts(path: Path, config: OnnxConfig) -> OrderedDict[str, Path]:
         kind = MERGED_DECODER if _MERGED.search(path.stem) else "one file"
         raise UsageError(f"{path} is {kind}; {config.task} has {names}: give their folder")
     found = OrderedDict((stem, path / f"{stem}.onnx") for stem in stems)
+    found |= _merged_parts(config, found, path / f"{MERGED_STEM}.onnx")
     if not any(file.is_file() for file in found.values()):
         listed = ", ".join(map(str, left_out_files(path, (), task=config.task)))
         raise UsageError(f"{path}: expected {names}, found {listed}")
     return OrderedDict((stem, file) for stem, file in found.items() if file.is_file())
+
+
+def _merged_parts(
+    config: OnnxConfig, found: Mapping[str, Path], merged: Path
+) -> Mapping[str, Path]:
+    """Return part -> the merged decoder, for the parts that it stands for."""
+    from harness.evidence.merged_decoder import USE_CACHE
+    from harness.evidence.onnx_file import graph_inputs, parse_onnx
+
+    decoders = [stem for stem, part in config.parts.items() if part.cache]
+    if not merged.is_file() or all(found[stem].is_file() for stem in decoders):
+        return {}
+    has_branches = USE_CACHE in graph_inputs(parse_onnx(merged))
+    return dict.fromkeys(decoders, merged) if has_branches or len(decoders) == 1 else {}
 
 
 def left_out_files(folder: Path, judged: Collection[Path], *, task: str) -> tuple[LeftOutFile, ...]:
@@ -78,10 +99,14 @@ def left_out_files(folder: Path, judged: Collection[Path], *, task: str) -> tupl
     return tuple(left_out)
 
 
-def name_merged_decoders(path: Path) -> str:
-    """Return the names of the merged decoders among the given files, and what they are, or ""."""
-    names = [file.name for file in _own_files(path) if _MERGED.search(file.stem)]
-    return f"{', '.join(names)}, {MERGED_DECODER}" if names else ""
+def name_unusable_merged(path: Path, judged: Collection[Path]) -> str:
+    """Return the names of the merged decoders that stand for no part, and why, or ""."""
+    merged = [file for file in _own_files(path) if _MERGED.search(file.stem)]
+    return ", ".join(
+        f"{file.name} ({'a variant' if _VARIANT.search(file.stem) else UNUSABLE_MERGED})"
+        for file in merged
+        if file not in judged
+    )
 
 
 def _own_files(path: Path) -> list[Path]:
@@ -94,8 +119,9 @@ def _by_plain_name(files: Iterable[Path]) -> list[Path]:
 
 
 def _why_left_out(file: Path, folder: Path, task: str) -> str:
-    if _MERGED.search(file.stem):
-        return MERGED_DECODER
-    if variant := _VARIANT.search(file.stem):
-        return f"the {variant[1]} variant, which is not judged with the others"
+    variant = _VARIANT.search(file.stem)
+    kinds = [f"the {variant[1]} variant"] if variant else []
+    kinds += [MERGED_DECODER] if _MERGED.search(file.stem) else []
+    if kinds:
+        return f"{' of '.join(kinds)}, which is not judged with the others"
     return f"not a file of {task}" if file.parent == folder else "in another folder"

@@ -42,12 +42,11 @@ def description_of_files(
     """
     from harness.evidence.cell_files import Source
     from harness.evidence.evidence import Evidence
-    from harness.evidence.onnx_file import graph_inputs
 
     if not {POSITIONS, MASK} <= set(config.inputs) or len(config.parts) > 1:
         return config
     (part,) = Evidence(model=model, config=config, source=Source(files=files)).parts
-    lost = set(config.inputs) - set(graph_inputs(part.model_proto))
+    lost = set(config.inputs) - set(part.file.inputs)
     if lost != {POSITIONS} or not _is_right_for_generation(part, atol):
         return config
     return with_own_positions(config)

@@ -30,7 +30,8 @@ def scope_of(
     Only a folder has files that are left out: a user who gives a file has chosen.
     """
     folder = place if place.is_dir() else place.parent
-    files = [file for file in evidence.files.existing.values() if file.is_file()]
+    existing = dict.fromkeys(evidence.files.existing.values())
+    files = [file for file in existing if file.is_file()]
     task = evidence.config.task
     left_out = left_out_files(folder, files, task=task) if place.is_dir() else ()
     return Scope(

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from harness.evidence.eager_executions import EAGER
-from harness.evidence.evaluator import load_small
+from harness.evidence.evaluator import UndecidedError, load_small
 from harness.evidence.execution import PLAIN
 from harness.evidence.modules import recording_module_calls
 from harness.requirements._node_comparison import expose_all_values
@@ -52,6 +52,8 @@ class ModuleComparison:
         self._atol = tolerance.largest
 
     def open(self, file: PartFile, eager: EagerPart) -> Run:
+        if file.merged is not None:
+            raise UndecidedError("the values of a branch of a merged decoder cannot be shown")
         model = load_small(file.loadable_path())
         exposed, run_eager = PLAIN.load(expose_all_values(model)), EAGER.open(file, eager)
         stored = _initializer_arrays(model)

@@ -54,7 +54,7 @@ class NodeComparison:
                 self.result = self._first_difference(model.graph, suspect(feed), expected)
             return {output.name: expected[output.name] for output in model.graph.output}
 
-        return run
+        return file.run_part(run)
 
     def _first_difference(self, graph: onnx.GraphProto, got: Arrays, expected: Arrays) -> str:
         """Name the first different node; `VANISHES` if no output of the graph differs."""

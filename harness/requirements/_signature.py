@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from harness.configs.axes import AxisExpression
 from harness.errors import DescriptionError
-from harness.evidence.onnx_file import Value, graph_inputs, graph_outputs
+from harness.evidence.onnx_file import Value
 from harness.evidence.reference import EagerError
 from harness.records import InterfaceValue, PartInterface
 
@@ -72,8 +72,8 @@ def _interface_of(part: PartEvidence) -> PartInterface | None:
         return None
     space = part.config.axis_space
     return PartInterface.bounded(
-        inputs=_interface_values(inputs, graph_inputs(part.model_proto), space),
-        outputs=_interface_values(outputs, graph_outputs(part.model_proto), space),
+        inputs=_interface_values(inputs, part.file.inputs, space),
+        outputs=_interface_values(outputs, part.file.outputs, space),
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    for part in evidence.parts:
+    for part in evidence.files_once:
         yield from _check(part)
 
 

@@ -35,7 +35,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
 
     A seed attribute does not make an operator deterministic: each run continues its sequence.
     """
-    for part in evidence.parts:
+    for part in evidence.files_once:
         constants = _true_constants(part)
         opset = default_opset(part.model_proto) or 0
         for node in all_nodes(part.model_proto):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import shape_problems
-from harness.evidence.onnx_file import Dim, graph_inputs, graph_outputs
+from harness.evidence.onnx_file import Dim
 from harness.evidence.session import CandidateError
 from harness.requirements._described_axes import description_findings
 from harness.requirements._signature import expression_of, is_same_axis
@@ -55,9 +55,8 @@ def _is_free_to_name(part: PartEvidence, name: str, axis: int) -> bool:
 
 
 def _declared_dims(part: PartEvidence) -> dict[str, tuple[Dim, ...]]:
-    model = part.model_proto
     declared = {**part.config.inputs, **part.config.outputs}
-    values = {**graph_inputs(model), **graph_outputs(model)}
+    values = {**part.file.inputs, **part.file.outputs}
     return {n: v.dims for n, v in values.items() if v.dims is not None and n in declared}
 
 
@@ -89,12 +88,17 @@ def examine_example(part: PartEvidence, example: Example, tolerance: Tolerance) 
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
     sizes = {**example.axes, **part.config.derived_sizes(arrays)}
     declared = shape_problems(part.config.outputs, shapes, sizes)
-    messages = [*_bindings(part, shapes), *declared]
+    merged = part.file.merged  # the branch without a past names its symbols
+    is_named_for_run = merged is None or not merged.uses_cache(part.feed(example))
+    messages = [*_bindings(part, shapes, is_named_for_run=is_named_for_run), *declared]
     return Examined(tuple(Finding(message=message, part=part.stem) for message in messages))
 
 
-def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[str]:
-    """Find symbols with two sizes in one run, and static dims with another size."""
+def _bindings(
+    part: PartEvidence, shapes: Mapping[str, tuple[int, ...]], *, is_named_for_run: bool
+) -> Iterator[str]:
+    """Find symbols with two sizes in one run, if they are named for it, and static dims with
+    another size."""
     bound: dict[AxisExpression | str, tuple[int, str]] = {}
     for name, dims in _declared_dims(part).items():
         if len(dims) != len(shapes[name]):
@@ -104,7 +108,7 @@ def _bindings(part: PartEvidence, shapes: Mapping[str, tuple[int, ...]]) -> Iter
             place = f"axis {axis} of {name}"
             if isinstance(dim, int) and dim != size:
                 yield f"{place}: got {size}, expected {dim} as in the file"
-            if not isinstance(dim, str):
+            if not isinstance(dim, str) or not is_named_for_run:
                 continue
             before, first = bound.setdefault(expression_of(dim) or dim, (size, place))
             if before != size:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
@@ -27,6 +27,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
     if evidence.config.counts_positions_itself:
         yield Finding(message=_OWN_POSITIONS, is_note=True)
     for part in evidence.parts:
+        yield from _merged(part)
         try:
             expected = declared_signature(part)
         except EagerError as error:
@@ -39,7 +40,7 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
             continue
         for side, values, signature in zip(
             ("input", "output"),
-            (graph_inputs(part.model_proto), graph_outputs(part.model_proto)),
+            (part.file.inputs, part.file.outputs),
             expected,
             strict=True,
         ):
@@ -47,6 +48,31 @@ def examine(evidence: Evidence) -> Iterator[Finding]:
             yield from _types(side, values, signature, part)
             if evidence.files.is_own_export:
                 yield from _order(side, values, signature, part)
+
+
+def _merged(part: PartEvidence) -> Iterator[Finding]:
+    """Note what a merged decoder has for its other branch, which this part does not declare."""
+    merged = part.file.merged
+    if merged is None:
+        return
+    inputs, outputs = (
+        [name for name in values(part.model_proto) if name in merged.names_of_other]
+        for values in (graph_inputs, graph_outputs)
+    )
+    sides = [f"inputs {_shortened(inputs)}"]
+    sides += [f"outputs {_shortened(outputs)}"] if outputs else []
+    yield Finding(
+        message=f"{part.stem}: got a branch of a merged decoder, which also has the "
+        f"{' and the '.join(sides)}; the part is judged without them, and symbols have the names "
+        "of the branch without a past, so they are not compared in the other",
+        part=part.stem,
+        is_note=True,
+    )
+
+
+def _shortened(names: Sequence[str]) -> str:
+    first, *others = names
+    return f"{first} and {len(others)} more" if others else first
 
 
 def _names(

@@ -18,7 +18,7 @@ STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
-    for part in evidence.parts:
+    for part in evidence.files_once:
         yield from _check_opset(part, evidence.files)
         yield from _check_imports(part)
         yield from _check_domains(part, evidence.files)

@@ -25,7 +25,7 @@ SIZE_LIMIT = 1024
 
 def examine(evidence: Evidence) -> Iterator[Finding]:
     """Check every part. External data is read only after its locations were checked."""
-    for part in evidence.parts:
+    for part in evidence.files_once:
         for problem in part.file.external_data_problems:
             yield Finding(message=problem, part=part.stem, is_fatal=True)
         if not part.file.external_data_problems:
@@ -115,7 +115,7 @@ def _tensors(model: nn.Module) -> list[torch.Tensor]:
 
 def _note_extra_bytes(evidence: Evidence) -> Iterator[Finding]:
     """Add a note if the files store more bytes than the model, such as transposed copies."""
-    stored = [t.nbytes for part in evidence.parts for t in stored_tensors(part.model_proto)]
+    stored = [t.nbytes for part in evidence.files_once for t in stored_tensors(part.model_proto)]
     own = sum(tensor.numel() * tensor.element_size() for tensor in _tensors(evidence.model))
     if sum(stored) > own + SIZE_LIMIT:
         message = (
