@@ -22,6 +22,7 @@ from harness.cli.common import (
     require_requirements,
     require_tolerance,
 )
+from harness.cli.folder_check import judge_variants_and_write, require_variant, variants_of
 from harness.cli.judging import (
     Budget,
     CellMemory,
@@ -70,6 +71,14 @@ def check(
         str, typer.Option("--profile", metavar="P", help="How thorough: smoke, pr or nightly.")
     ] = "pr",
     seed: Seed = 0,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            "--variant",
+            metavar="V",
+            help="Judge only this variant of a folder: plain, merged, or a suffix such as fp16.",
+        ),
+    ] = None,
     max_examples: MaxExamples = None,
     budget: Budget = None,
     cell_timeout: CellTimeout = None,
@@ -80,7 +89,11 @@ def check(
     trust_remote_code: TrustRemoteCode = False,
     config_module: ConfigModules = None,
 ) -> int:
-    """Judge an existing export against the PyTorch model."""
+    """Judge an existing export against the PyTorch model.
+
+    In a folder with several variants, such as model.onnx and model_fp16.onnx, each is judged or
+    named.
+    """
     with clean_stdout() as stdout:
         load_descriptions(config_module)
         require_requirements(requirement)
@@ -94,6 +107,7 @@ def check(
             model=model,
             task=task,
             memory=limits.memory,
+            variant=variant,
             opset=opset,
             requirements=requirement,
             atol=atol,
@@ -106,4 +120,9 @@ def check(
             trust_remote_code=trust_remote_code,
             config_modules=config_module or [],
         )
+        require_variant(request)
+        if variant is None and (variants := variants_of(request)):
+            return judge_variants_and_write(
+                variants, request, limits, stdout, as_json=json, quiet=quiet
+            )
         return judge_and_write(request, limits, stdout, as_json=json, quiet=quiet)

@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.isolation.file_judge import InterruptedJudgingError, judge_files
 from harness.isolation.file_request import FileRequest
 from harness.isolation.limits import Limits, parse_seconds, parse_size
+from harness.records import CellReport
 
 SECONDS = 3600.0
 SHARE_OF_FREE_MEMORY = 0.9
@@ -87,16 +88,22 @@ def judge_and_write(
     An interrupt prints what was found until then.
     """
     try:
-        with progress_display(sys.stderr, quiet=quiet) as display, _interrupted_by_sigterm():
-            report = judge_files(request, limits, on_progress=display.show, on_tick=display.tick)
+        with interrupted_by_sigterm():
+            report = judge_with_progress(request, limits=limits, quiet=quiet)
     except InterruptedJudgingError as stopped:
         write_report(stopped.report, stdout, as_json=as_json)
         return INTERRUPTED
     return write_report(report, stdout, as_json=as_json)
 
 
+def judge_with_progress(request: FileRequest, *, limits: Limits, quiet: bool) -> CellReport:
+    """Judge files in a child process, and show the progress on stderr; raises as `judge_files`."""
+    with progress_display(sys.stderr, quiet=quiet) as display:
+        return judge_files(request, limits, on_progress=display.show, on_tick=display.tick)
+
+
 @contextlib.contextmanager
-def _interrupted_by_sigterm() -> Iterator[None]:
+def interrupted_by_sigterm() -> Iterator[None]:
     """Treat SIGTERM as an interrupt within the block: time limits of other programs send it."""
 
     def interrupt(number: int, frame: object) -> None:

@@ -70,7 +70,6 @@ class MergedDecoder:
 
     def run_part(self, run: Run, inputs: Collection[str]) -> Run:
         """Return the run of the part, from the run of the whole file, which has these `inputs`."""
-
         import numpy as np
 
         draw = functools.lru_cache(maxsize=KEPT)(self._draw)

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from harness.configs.base import OnnxConfig
+
 
 def tiny_model(architecture: str, task: str, variant: str = "") -> nn.Module:
     """Build the tiny model of an architecture for a task, in eval mode and float32.
@@ -156,6 +158,29 @@ def load_model(task: str, name_or_path: str | Path, *, trust_remote_code: bool =
         raise UsageError(f"model {str(name_or_path)!r}: {why}") from error
     finally:
         logging.set_verbosity(verbosity)
+
+
+def read_description(
+    task: str, name_or_path: str | Path, *, trust_remote_code: bool = False
+) -> OnnxConfig:
+    """Return the description of a model for a task, from its configuration without its weights.
+
+    Raises UsageError if that cannot be read, or if the model type is not registered for the task.
+    """
+    from transformers import AutoConfig
+
+    architecture = read_model_type(name_or_path, trust_remote_code=trust_remote_code)
+    constructor = TasksManager.get_exporter_config_constructor(
+        "onnx", model_type=architecture, task=task
+    )
+    folder = Path(name_or_path)
+    source = transformer_folder(folder) if folder.is_dir() else name_or_path
+    try:
+        config = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code)
+    except Exception as error:  # a wrong setting raises errors of many kinds
+        problem = f"its configuration cannot be read: {one_line(error)}"
+        raise UsageError(f"model {str(name_or_path)!r}: {problem}") from error
+    return constructor(config)
 
 
 def read_model_type(name_or_path: str | Path, *, trust_remote_code: bool = False) -> str:

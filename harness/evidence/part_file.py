@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from harness.evidence.merged_decoder import USE_CACHE, MergedDecoder
 from harness.evidence.onnx_file import graph_inputs, graph_outputs, parse_onnx
 from harness.evidence.session import CandidateError
-from harness.evidence.tensors import external_data_problems
+from harness.evidence.tensors import bytes_on_disk, external_data_problems
 
 if TYPE_CHECKING:
     import onnx
@@ -83,11 +83,9 @@ class PartFile:
         return self.path
 
     def size_on_disk(self) -> int:
-        """Return the bytes of the file and of its external data, which exporters name after it.
+        """Return the bytes of the file and of its external data.
 
         0 if there is no file, as with eager PyTorch in place of the files.
         """
         path = self._locate()
-        if path is None:
-            return 0
-        return sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}*"))
+        return 0 if path is None else bytes_on_disk(path)

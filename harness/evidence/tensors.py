@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TYPE_CHECKING
 
-from harness.errors import one_line
+from harness.errors import UsageError, one_line
 from harness.evidence.model_folders import explain_lfs_pointer, is_lfs_pointer
-from harness.evidence.onnx_file import all_nodes, subgraphs
+from harness.evidence.onnx_file import all_nodes, parse_onnx, subgraphs
 
 if TYPE_CHECKING:
     import onnx
@@ -170,6 +170,31 @@ def find_external_data(tensor: onnx.TensorProto, folder: Path) -> tuple[Path, in
             f"got {size} bytes in {path.name}, expected at least {offset + length}; {reason}"
         )
     return path, offset
+
+
+def bytes_on_disk(path: Path) -> int:
+    """Return the bytes of an ONNX file and of the external data that it names in its folder.
+
+    A file that cannot be parsed has no external data.
+    """
+    try:
+        model = parse_onnx(path)
+    except UsageError:
+        return path.stat().st_size if path.is_file() else 0
+    locations = {
+        _entries(tensor).get("location", "")
+        for entry in stored_tensors(model)
+        for tensor in entry.stored
+        if tensor.data_location == tensor.EXTERNAL
+    }
+    return path.stat().st_size + sum(_size_inside(one, path.parent) for one in locations)
+
+
+def _size_inside(location: str, folder: Path) -> int:
+    try:
+        return _inside(location, folder).stat().st_size
+    except UnreadableTensorError:  # `weights` reports it
+        return 0
 
 
 def _inside(location: str, folder: Path) -> Path:

@@ -73,6 +73,7 @@ def judge_request(request: FileRequest, observer: Observer) -> None:
             place,
             request.model,
             request.task,
+            variant=request.variant,
             opset=request.opset,
             allow_domains=request.allow_domains,
             trust_remote_code=request.trust_remote_code,

@@ -24,6 +24,7 @@ class FileRequest(Message):
     """Asks for a verdict on files.
 
     `place` is a file or folder to judge, or the folder to export to if `exporter` is given.
+    `variant` is the label of a variant in a folder; None chooses the plain one.
     `memory` limits the memory of the process in bytes. The records are written to a journal in the
     folder `journals`. The other fields are arguments of `check_files` and `export_and_check`, or of
     their `FileOptions`.
@@ -33,6 +34,7 @@ class FileRequest(Message):
     model: str
     task: str
     memory: int
+    variant: str | None = None
     opset: int | None = None
     exporter: str | None = None
     requirements: list[str] | None = None

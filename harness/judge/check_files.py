@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from harness.configs.tasks import TasksManager
 from harness.errors import UsageError
 from harness.exporters import get_exporter, require_honoured_opset, resolve_auto
 from harness.judge.file_report import FileOptions, Replay, report_on_files
+from harness.judge.folder import find_variants, variant_named
 from harness.judge.model_files import find_parts, name_unusable_merged, require_onnx_files
 from harness.judge.observer import Observer, Progress
 from harness.judge.own_positions import description_of_files
@@ -84,13 +86,16 @@ def check_files(
     model: nn.Module | Path | str,
     task: str,
     *,
+    variant: str | None = None,
     opset: int | None = None,
     config: OnnxConfig | None = None,
     allow_domains: Sequence[str] = (),
     trust_remote_code: bool = False,
     options: FileOptions,
 ) -> CellReport:
-    """Judge a file or a folder of parts; the arguments and errors of `check`."""
+    """Judge a file, a folder of parts or a `variant` of a folder; the arguments and errors of
+    `check`.
+    """
     from harness.evidence.cell_files import Source
     from harness.evidence.file_notes import notes_on_files
     from harness.evidence.onnx_file import default_opset, parse_onnx
@@ -99,7 +104,7 @@ def check_files(
     options.observer.progress(Progress(stage="loading the model"))
     loaded = _load_model(model, task, trust_remote_code=trust_remote_code)
     described = config or _config_for(loaded, task)
-    files = find_parts(path, described)
+    files = _files_of(path, described, variant)
     given = None if options.atol is None else given_atol(options.atol, described.task)
     described = description_of_files(loaded, described, files, given or described.atol)
     opset_of_file = (
@@ -107,6 +112,7 @@ def check_files(
     )
     unusable = name_unusable_merged(path, files.values())
     words = ["check", str(path), "--model", _model_argument(model), "--task", described.task]
+    words += ["--variant", variant] if variant is not None else []
     words += ["--opset", str(opset)] if opset is not None else []
     words += ["--atol", repr(given)] if given is not None else []
     words += [word for domain in allow_domains for word in ("--allow-domain", domain)]
@@ -168,6 +174,13 @@ def export_and_check(
         notes=_notes_on(model),
         options=options,
     )
+
+
+def _files_of(path: Path, config: OnnxConfig, variant: str | None) -> OrderedDict[str, Path]:
+    """Return part -> file; raises UsageError if there is no such variant."""
+    if variant is None:
+        return find_parts(path, config)
+    return OrderedDict(variant_named(find_variants(path, config), variant).files)
 
 
 def _load_model(model: Any, task: str, *, trust_remote_code: bool) -> Any:

@@ -32,8 +32,12 @@ def scope_of(
     folder = place if place.is_dir() else place.parent
     existing = dict.fromkeys(evidence.files.existing.values())
     files = [file for file in existing if file.is_file()]
-    task = evidence.config.task
-    left_out = left_out_files(folder, files, task=task) if place.is_dir() else ()
+    config = evidence.config
+    left_out = (
+        left_out_files(folder, files, task=config.task, parts=config.parts)
+        if place.is_dir()
+        else ()
+    )
     return Scope(
         folder=str(folder),
         judged=tuple(str(file.relative_to(folder)) for file in files),

@@ -7,6 +7,12 @@ transformers or onnx.
 from __future__ import annotations
 
 from harness.records.cell_report import CHECK_SCHEMA_VERSION, CellReport
+from harness.records.folder_report import (
+    FOLDER_SCHEMA_VERSION,
+    FolderReport,
+    JudgedVariant,
+    NotJudged,
+)
 from harness.records.interface import TEXT_LIMIT, VALUES_LIMIT, InterfaceValue, PartInterface
 from harness.records.lines import (
     SCHEMA_VERSION,
@@ -50,6 +56,7 @@ from harness.records.scope import LeftOutFile, Reach, Scope
 __all__ = [
     "CHECK_SCHEMA_VERSION",
     "EXPECTED_OUTCOMES",
+    "FOLDER_SCHEMA_VERSION",
     "GLYPHS",
     "JOURNALS",
     "RUN_FILE",
@@ -62,14 +69,17 @@ __all__ = [
     "CellId",
     "CellReport",
     "FailingExample",
+    "FolderReport",
     "Footer",
     "Header",
     "InterfaceValue",
     "JournalReader",
     "JournalText",
+    "JudgedVariant",
     "LeftOutFile",
     "Line",
     "Meaning",
+    "NotJudged",
     "Outcome",
     "PartInterface",
     "Reach",

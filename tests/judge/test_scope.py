@@ -109,10 +109,23 @@ def test_several_variants_without_the_file_itself_are_refused(
 def test_a_folder_whose_files_lie_one_folder_below_is_refused_with_that_folder(
     folder: Path, judge: Callable[..., CellReport]
 ) -> None:
+    (folder / "other").mkdir()
+    (folder / "model.onnx").rename(folder / "other" / "model.onnx")
+    with pytest.raises(UsageError, match=rf"give {folder / 'other'}"):
+        judge(folder)
+
+
+def test_files_in_the_folder_onnx_of_a_folder_without_others_are_judged(
+    folder: Path, judge: Callable[..., CellReport]
+) -> None:
     (folder / "onnx").mkdir()
     (folder / "model.onnx").rename(folder / "onnx" / "model.onnx")
-    with pytest.raises(UsageError, match=rf"give {folder / 'onnx'}"):
-        judge(folder)
+    shutil.copy(folder / "onnx" / "model.onnx", folder / "onnx" / "another.onnx")
+    scope = scope_of(judge(folder))
+    assert scope.judged == ("onnx/model.onnx",)
+    assert [str(left) for left in scope.left_out] == [
+        f"onnx/another.onnx (not a file of {TASK})",
+    ]
 
 
 @pytest.mark.parametrize(
