@@ -13,6 +13,8 @@ import pytest
 from onnx import numpy_helper
 
 from harness import CellReport, Outcome, Record, check, export
+from harness.evidence.onnx_file import parse_onnx
+from harness.evidence.tensors import stored_tensors
 from tests.gate import full
 from tests.merging import MERGED, merge_decoders, merge_folder, without_past
 
@@ -58,11 +60,17 @@ def folder(parts: Callable[[str], Path], tmp_path: Path) -> Callable[..., Path]:
 def gpt2(exported: Callable[..., Path], tmp_path: Path) -> Callable[..., Path]:
     """Return a function that merges GPT-2 with and without a past, of edited files."""
 
-    def make(first: Edit = lambda m: None, following: Edit = lambda m: None) -> Path:
+    def make(
+        first: Edit = lambda m: None,
+        following: Edit = lambda m: None,
+        *,
+        is_swapped: bool = False,
+    ) -> Path:
         files = [onnx.load(exported("gpt2", CAUSAL)) for _ in range(2)]
         first(files[0])
         following(files[1])
-        onnx.save(merge_decoders(without_past(files[0]), files[1]), tmp_path / MERGED)
+        merged = merge_decoders(without_past(files[0]), files[1], is_swapped=is_swapped)
+        onnx.save(merged, tmp_path / MERGED)
         return tmp_path
 
     return make
@@ -128,12 +136,21 @@ def test_a_merged_decoder_conforms_as_the_two_parts_that_it_stands_for(
 def test_what_a_merged_decoder_has_for_its_other_branch_is_a_note(
     folder: Callable[..., Path], judge: Callable[..., CellReport]
 ) -> None:
-    report = judge(folder(), "t5", "interface")
+    report = judge(folder(), "t5", "interface", "dynamic-axes")
     _assert_conforms(report)
     first, following = report.record("interface").message.splitlines()
     assert first.startswith("decoder_model: got a branch of a merged decoder")
     assert "the inputs past_key_values.0.decoder.key and 8 more; " in first
     assert "the inputs encoder_hidden_states and 1 more and the outputs present.0.enc" in following
+
+
+def test_the_weights_of_a_merged_decoder_count_once(
+    folder: Callable[..., Path], judge: Callable[..., CellReport]
+) -> None:
+    merged = folder()
+    tensors = [t for file in merged.iterdir() for t in stored_tensors(parse_onnx(file))]
+    note = judge(merged, "t5", "weights").record("weights").message
+    assert f"got {sum(tensor.nbytes for tensor in tensors)} bytes, " in note
 
 
 def test_a_merged_decoder_without_an_encoder_conforms_as_one_part(
@@ -154,6 +171,7 @@ def test_another_weight_in_one_branch_is_refused_as_of_its_part(
     _assert_refused(report.record("agreement"), stem)
 
 
+@full
 def test_branches_in_each_others_place_are_refused(
     folder: Callable[..., Path], judge: Callable[..., CellReport]
 ) -> None:
@@ -171,6 +189,7 @@ def test_a_branch_that_ignores_the_past_is_refused(
     _assert_refused(report.record("sensitivity"), "decoder_with_past_model")
 
 
+@full
 def test_a_first_branch_that_reads_the_unused_past_is_refused(
     folder: Callable[..., Path], judge: Callable[..., CellReport]
 ) -> None:
@@ -199,10 +218,11 @@ def test_a_first_branch_that_reads_the_unused_past_is_refused(
     [
         pytest.param({"following": _ignore_the_past}, id="past ignored"),
         pytest.param({"first": _scale_a_weight}, id="another weight without a past"),
-        pytest.param({"following": _scale_a_weight}, id="another weight with a past"),
+        pytest.param({"following": _scale_a_weight}, id="another weight with a past", marks=full),
+        pytest.param({"is_swapped": True}, id="branches exchanged"),
     ],
 )
 def test_a_wrong_branch_of_a_decoder_without_an_encoder_is_refused(
-    edits: dict[str, Edit], gpt2: Callable[..., Path], judge: Callable[..., CellReport]
+    edits: dict[str, Any], gpt2: Callable[..., Path], judge: Callable[..., CellReport]
 ) -> None:
     _assert_refused(judge(gpt2(**edits), "gpt2", "agreement").record("agreement"), "model")
