@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TextIO
@@ -145,22 +145,31 @@ def _folder_lines(report: FolderReport) -> Iterator[str]:
         name = ", ".join(other.files) if other.name is None else other.name or PLAIN
         yield f"not judged: {name} ({other.reason})"
     count, total = len(report.judged), len(report.judged) + len(variants)
-    verdict = "conforms" if report.conforms else "does not conform"
-    yield f"{verdict}: {report.folder}, {count} of {total} variants judged"
+    judged = f"{count} of {total} variants judged"
+    yield f"{_outcome(report.judged, report.conforms)}: {report.folder}, {judged}"
 
 
 def _judged_row(one: JudgedVariant) -> tuple[str, ...]:
     ratio = "" if one.error_ratio is None else f"{one.error_ratio:.3g} x atol"
-    conforms = one.report.conforms
+    scope = one.report.scope
+    is_selection = scope is not None and scope.is_selection
     return (
-        "✓" if conforms else "✗",
+        "✓" if one.report.conforms else "✗",
         one.name or PLAIN,
         " + ".join(one.files),
         _size(one.bytes),
-        "conforms" if conforms else "does not conform",
+        _outcome([one], one.report.conforms) if is_selection else one.report.verdict,
         ratio,
         f"{one.seconds:.1f}",
     )
+
+
+def _outcome(judged: Sequence[JudgedVariant], conforms: bool) -> str:
+    """Return the outcome in words; with chosen requirements it is not a verdict on all of them."""
+    scopes = [one.report.scope for one in judged]
+    if any(scope is not None and scope.is_selection for scope in scopes):
+        return "passed what was asked" if conforms else "did not pass what was asked"
+    return "conforms" if conforms else "does not conform"
 
 
 def _other_row(one: NotJudged) -> tuple[str, ...]:
