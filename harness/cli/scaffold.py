@@ -54,6 +54,13 @@ def scaffold(
         str | None,
         typer.Option("--exporter", metavar="E", help="Exporters to judge: globs, comma-separated."),
     ] = None,
+    any_exporter: Annotated[
+        bool,
+        typer.Option(
+            "--any-exporter",
+            help="Judge with one exporter after the other, and stop when a task conforms.",
+        ),
+    ] = False,
     until: Annotated[
         str | None,
         typer.Option(
@@ -106,7 +113,13 @@ def scaffold(
         status = 0
         with single_thread():  # two threads make a tiny model slower, and wait if a core is busy
             for line in _scaffold(
-                architecture, tasks, like=like, last=last, paths=paths, exporters=chosen
+                architecture,
+                tasks,
+                like=like,
+                last=last,
+                paths=paths,
+                exporters=chosen,
+                is_any_enough=any_exporter,
             ):
                 if isinstance(line, int):
                     status = line
@@ -135,6 +148,7 @@ def _scaffold(
     last: Step | None,
     paths: ScaffoldPaths,
     exporters: Sequence[str],
+    is_any_enough: bool,
 ) -> Iterator[str | int]:
     """Yield the lines of all steps, and the exit status at last."""
     findings: list[Finding] = []
@@ -154,7 +168,12 @@ def _scaffold(
         yield from _refusal_lines(architecture, [t for t in tasks if t not in _tasks(clear)], clear)
         yield DOES_NOT_CONFORM
         return
-    yield from _write_and_try(Draft(architecture=architecture, findings=clear), paths, exporters)
+    yield from _write_and_try(
+        Draft(architecture=architecture, findings=clear),
+        paths,
+        exporters,
+        is_any_enough=is_any_enough,
+    )
 
 
 def _tasks(findings: Sequence[Finding]) -> list[str]:
@@ -186,7 +205,7 @@ def _find(
 
 
 def _write_and_try(
-    draft: Draft, paths: ScaffoldPaths, exporters: Sequence[str]
+    draft: Draft, paths: ScaffoldPaths, exporters: Sequence[str], *, is_any_enough: bool
 ) -> Iterator[str | int]:
     from harness.cli.scaffold_summary import (
         Trial,
@@ -198,7 +217,7 @@ def _write_and_try(
     )
     from harness.cli.scaffold_trial import try_on_eager
 
-    trial = Trial.of(OPSET, exporters)
+    trial = Trial.of(OPSET, exporters, is_any_enough=is_any_enough)
     draft, problems = try_on_eager(draft)
     if problems:
         yield from problems

@@ -21,26 +21,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The opset and the exporters with which cells are judged."""
+    """The opset and the exporters with which cells are judged, the quickest first.
+
+    If `is_any_enough`, a task that conforms with one is not judged with the others.
+    """
 
     opset: int
     exporters: Sequence[str]
+    is_any_enough: bool = False
 
     @classmethod
-    def of(cls, opset: int, exporters: Sequence[str]) -> Trial:
+    def of(cls, opset: int, exporters: Sequence[str], *, is_any_enough: bool = False) -> Trial:
         """Return the trial with the exporters that honour the opset.
 
         Raises UsageError if none of them does.
         """
         from harness.exporters import get_exporter
 
-        honouring = tuple(name for name in exporters if opset in get_exporter(name).opsets)
+        quickest = sorted(exporters, key=_QUICKEST.__ne__)
+        honouring = tuple(name for name in quickest if opset in get_exporter(name).opsets)
         if not honouring:
             raise UsageError(
                 f"--exporter: none of {', '.join(exporters)} honours opset {opset} with the "
                 "installed versions; choose another"
             )
-        return cls(opset, honouring)
+        return cls(opset, honouring, is_any_enough)
 
 
 def register_written(paths: ScaffoldPaths) -> None:
@@ -70,10 +75,10 @@ def store_tolerances(draft: Draft, trial: Trial) -> Iterator[str]:
 
 
 def _measured(draft: Draft, task: str, trial: Trial) -> MeasuredCell | UnmeasuredCell:
-    """Measure a task with the first exporter whose file runs; the quickest is tried first."""
+    """Measure a task with the first exporter whose file runs."""
     from harness.judge.tolerances import MeasuredCell, measure_cell
 
-    for exporter in sorted(trial.exporters, key=_QUICKEST.__ne__):
+    for exporter in trial.exporters:
         found = measure_cell(_cell(draft, task, trial.opset, exporter), count=_EXAMPLES)
         if isinstance(found, MeasuredCell):
             break
@@ -81,12 +86,15 @@ def _measured(draft: Draft, task: str, trial: Trial) -> MeasuredCell | Unmeasure
 
 
 def judge_kinds(draft: Draft, trial: Trial) -> Iterator[CellReport]:
-    """Judge one task of each kind, with and without a past, with each exporter of the trial."""
+    """Judge one task of each kind, with and without a past, with the exporters of the trial."""
     from harness.judge import judge_cell
 
     for task in kinds_of_tasks(draft.tasks):
         for exporter in trial.exporters:
-            yield judge_cell(_cell(draft, task, trial.opset, exporter), profile="smoke")
+            report = judge_cell(_cell(draft, task, trial.opset, exporter), profile="smoke")
+            yield report
+            if report.conforms and trial.is_any_enough:
+                break
 
 
 def kinds_of_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
