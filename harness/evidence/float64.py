@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -62,10 +63,15 @@ def float64_by_default() -> Iterator[None]:
 def _wide_masks() -> contextlib.AbstractContextManager[Any]:
     """Return a mode in which attention gets its float masks in the dtype of the queries.
 
-    On a CPU, PyTorch 2.13 reads a float32 mask beside float64 queries as other numbers.
+    On a CPU, PyTorch 2.13 reads a float32 mask beside float64 queries as other numbers. A float32
+    mask times a number that float32 cannot hold becomes float64 as well: 0 times it is NaN.
     """
+    import torch
+    from torch import Tensor
     from torch.nn.functional import scaled_dot_product_attention
     from torch.overrides import TorchFunctionMode
+
+    products = {torch.mul, Tensor.mul, Tensor.__mul__, Tensor.__rmul__}
 
     class Mode(TorchFunctionMode):
         def __torch_function__(
@@ -75,9 +81,18 @@ def _wide_masks() -> contextlib.AbstractContextManager[Any]:
             mask = keywords.get("attn_mask")
             if func is scaled_dot_product_attention and mask is not None:
                 keywords["attn_mask"] = mask.to(args[0].dtype) if mask.is_floating_point() else mask
+            if func in products and any(map(_is_beyond_float32, args)):
+                args = [one.double() if isinstance(one, Tensor) else one for one in args]
             return func(*args, **keywords)
 
     return Mode()
+
+
+def _is_beyond_float32(value: Any) -> bool:
+    """Whether a value is a finite number that float32 cannot hold."""
+    import torch
+
+    return isinstance(value, float) and torch.finfo(torch.float32).max < abs(value) < math.inf
 
 
 def as_float32(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

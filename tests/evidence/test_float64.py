@@ -112,3 +112,15 @@ def test_a_float32_mask_is_read_as_float64() -> None:
     assert torch.equal(got, expected)
     alone = attend(queries, keys, values, attn_mask=mask)
     assert not torch.equal(alone, expected), "PyTorch reads such masks now: remove the mode"
+
+
+def test_a_float32_mask_is_filled_with_numbers_that_float32_cannot_hold() -> None:
+    """PyTorch alone makes NaN of what is shown, since the number is infinite in float32."""
+    least, shown = torch.finfo(torch.float64).min, torch.tensor([1.0, 0.0])
+
+    def fill() -> torch.Tensor:
+        return (1.0 - shown) * least
+
+    with float64_by_default():
+        assert fill().tolist() == [0.0, least]
+    assert fill()[0].isnan(), "PyTorch multiplies such masks now: remove the rule"
