@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from harness.inference.description import FoundDescription
 
 WIDTH = 100
-_TABLED = "TabledOnnxConfig"
 _SHORT = 40
 
 
@@ -56,7 +55,8 @@ def module_text(draft: Draft, *, standalone: bool) -> str:
 def _names(draft: Draft, *, standalone: bool) -> Mapping[str, str]:
     """Return each name that a module may use, with the module to import it from."""
     found = {
-        _TABLED: "harness.configs.tabled",
+        "RoutesExperts": "harness.configs.routed_experts",
+        "TabledOnnxConfig": "harness.configs.tabled",
         "TaskTable": "harness.configs.tabled",
         "TabledInput": "harness.configs.tabled_inputs",
         "TabledPlaceholder": "harness.configs.tabled_inputs",
@@ -162,9 +162,10 @@ def _classes(draft: Draft) -> Iterator[str]:
         return
     title = draft.title + (_camel(tables[0].task) if draft.rows else "")
     members = "\n".join(_members(tables))
+    bases = ", ".join(one.__name__ for one in max((one.bases for one in tables), key=len))
     yield (
         f"{_decorator(draft, [one.task for one in tables])}"
-        f"class {title}OnnxConfig({_TABLED}):\n"
+        f"class {title}OnnxConfig({bases}):\n"
         f'    """{draft.title}. Numbers in expressions hold for the tiny configuration."""\n'
         f"\n{textwrap.indent(members, '    ', lambda line: bool(line.strip()))}\n"
     )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from harness.configs.axes import AxisExpression
 from harness.configs.axis_space import AXIS_RANGES, AxisRange
+from harness.configs.base import OnnxConfig
 from harness.configs.normalized_config import (
     NormalizedConfig,
     NormalizedTextAndVisionConfig,
     NormalizedTextConfig,
 )
+from harness.configs.routed_experts import RoutesExperts, routes_experts
 from harness.configs.setting import Setting
 from harness.configs.tabled import LENGTH, TabledOnnxConfig, TaskTable
 from harness.configs.tabled_inputs import TOKENS, TabledInput
@@ -39,7 +41,8 @@ _SPREAD = 2
 class FoundDescription:
     """The tables of a task. `problems` say what tables cannot express, one line each.
 
-    `vocabulary` is the setting with the number of tokens, None if no input holds tokens.
+    `vocabulary` is the setting with the number of tokens, None if no input holds tokens. `bases`
+    are the classes that the class with these tables has.
     """
 
     task: str
@@ -48,6 +51,7 @@ class FoundDescription:
     ceilings: Mapping[str, Setting]
     vocabulary: Setting | None
     problems: tuple[str, ...]
+    bases: tuple[type[OnnxConfig], ...] = (TabledOnnxConfig,)
 
     @property
     def divided(self) -> tuple[str, ...]:
@@ -88,11 +92,17 @@ def _described(found: Proposal, *, is_scattered: bool) -> FoundDescription:
         ceilings=dict(_ceilings(found.axes)),
         vocabulary=_vocabulary(found),
         problems=(),
+        bases=_bases(found),
     )
     return replace(own, problems=tuple(_problems_of_agreement(own, found)))
 
 
-def tabled_class(own: FoundDescription) -> type[TabledOnnxConfig]:
+def _bases(found: Proposal) -> tuple[type[OnnxConfig], ...]:
+    has_experts = routes_experts(found.tiny.build())
+    return (RoutesExperts, TabledOnnxConfig) if has_experts else (TabledOnnxConfig,)
+
+
+def tabled_class(own: FoundDescription) -> type[OnnxConfig]:
     """Return the class that a module with these tables has."""
     members: dict[str, Any] = {
         "TABLES": {own.task: own.table},
@@ -104,7 +114,7 @@ def tabled_class(own: FoundDescription) -> type[TabledOnnxConfig]:
         members["DUMMY_INPUT_GENERATOR_CLASSES"] = (DummyTextInputGenerator,)
         base, names = text_config(own.vocabulary)
         members["NORMALIZED_CONFIG_CLASS"] = base.with_args(**names)
-    return type("FoundOnnxConfig", (TabledOnnxConfig,), members)
+    return type("FoundOnnxConfig", own.bases, members)
 
 
 def text_config(vocabulary: Setting) -> tuple[type[NormalizedConfig], Mapping[str, str]]:

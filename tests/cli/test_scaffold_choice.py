@@ -6,10 +6,12 @@ import pytest
 
 from harness.cli.scaffold_draft import choose_tasks
 from harness.configs.architectures.clip import CLIPOnnxConfig
+from harness.configs.routed_experts import RoutesExperts
 from harness.configs.speech import SpeechEncoderOnnxConfig
+from harness.configs.tabled import TabledOnnxConfig
 from harness.errors import UsageError
 from harness.inference.comparison.likeness import find_like, most_similar
-from harness.inference.description import describe
+from harness.inference.description import describe, tabled_class
 from harness.inference.proposal import infer
 
 
@@ -34,6 +36,18 @@ def test_each_difference_to_the_description_that_is_followed_is_explained() -> N
     assert found is not None
     assert not found.tasks
     assert found.differences == ("input token_type_ids: eager takes it; it is not declared",)
+
+
+def test_a_model_with_experts_is_described_as_one() -> None:
+    """Eager agrees with the others as well; but no exporter would write a right file."""
+    model = infer("mixtral", "text-classification")
+    found = find_like(model, "llama")
+    assert found is not None
+    assert not found.tasks
+    assert any("RoutesExperts" in line for line in found.differences)
+    described = tabled_class(describe(model))
+    assert issubclass(described, RoutesExperts)
+    assert issubclass(described, TabledOnnxConfig)
 
 
 def test_what_no_description_says_becomes_tables() -> None:

@@ -13,8 +13,10 @@ import pytest
 from harness.cli.scaffold_draft import Draft
 from harness.cli.scaffold_text import module_text
 from harness.configs.axis_space import AxisRange
+from harness.configs.base import OnnxConfig
+from harness.configs.routed_experts import RoutesExperts
 from harness.configs.setting import Setting
-from harness.configs.tabled import TaskTable
+from harness.configs.tabled import TabledOnnxConfig, TaskTable
 from harness.configs.tabled_inputs import TabledInput, TabledPlaceholder
 from harness.inference.description import FoundDescription
 from tests.cli.small_checkout import ROOT
@@ -41,9 +43,12 @@ TABLE = TaskTable(
 )
 
 
+@pytest.mark.parametrize("bases", [(TabledOnnxConfig,), (RoutesExperts, TabledOnnxConfig)])
 @pytest.mark.parametrize("placeholders", [(), (IMAGE,), (SOUND,), (IMAGE, SOUND)])
 def test_a_module_has_the_tables_that_were_found(
-    placeholders: tuple[TabledPlaceholder, ...], tmp_path: Path
+    placeholders: tuple[TabledPlaceholder, ...],
+    bases: tuple[type[OnnxConfig], ...],
+    tmp_path: Path,
 ) -> None:
     table = TaskTable(TABLE.inputs, TABLE.outputs, placeholders)
     found = FoundDescription(
@@ -53,6 +58,7 @@ def test_a_module_has_the_tables_that_were_found(
         ceilings={},
         vocabulary=Setting("text_config.vocab_size"),
         problems=(),
+        bases=bases,
     )
     text = module_text(_draft(found), standalone=False)
     module = tmp_path / "internvl.py"
@@ -65,6 +71,7 @@ def test_a_module_has_the_tables_that_were_found(
     written = names["InternVLOnnxConfig"]
     assert {"image-text-to-text": table} == written.TABLES
     assert found.ranges == written.AXIS_RANGES
+    assert written.__bases__ == bases
 
 
 def _draft(found: FoundDescription) -> Draft:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.configs.architectures.chunked_scans import ScansChunks
-from harness.configs.architectures.mixtral import RoutesExperts
 from harness.configs.cache_layout import CacheEntry, keys_and_values
+from harness.configs.routed_experts import RoutesExperts
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 

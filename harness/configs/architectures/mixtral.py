@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures.interleaved import RepeatsAngles, RotatesByRepeating
-from harness.configs.base import OnnxConfig
 from harness.configs.dummy_inputs import DummyPastKeyValuesGenerator
 from harness.configs.feed_generators import Dims
 from harness.configs.middle_end import TextDecoderWithPositionIdsOnnxConfig
 from harness.configs.normalized_config import NormalizedTextConfig
 from harness.configs.replaced_functions import replace_forward
+from harness.configs.routed_experts import RoutesExperts
 from harness.configs.rows import Row, register_rows
 from harness.configs.task_table import ANSWERING_TASKS, DECODER_TASKS, GENERATING_TASKS
 from harness.configs.tasks import register
@@ -19,19 +19,6 @@ from harness.configs.text_inputs import DummyTextInputGenerator
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-
-class RoutesExperts(OnnxConfig):
-    """A capability: transformers has other ways to run the experts of the model."""
-
-    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        """Multiply each token by the gathered weights of its experts. Otherwise tokens are grouped
-        by their expert: neither exporter converts the grouped product, and a loop over the experts
-        that were met keeps those of the example."""
-        routed: Any = super().patch_model_for_export(model)
-        routed.set_experts_implementation("batched_mm")
-        patched: nn.Module = routed
-        return patched
 
 
 @register("mixtral", tasks=ANSWERING_TASKS)

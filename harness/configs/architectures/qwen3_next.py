@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures.mixtral import RoutesExperts
 from harness.configs.cache_layout import CacheEntry, keys_and_values, state
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.replaced_functions import calling_instead
+from harness.configs.routed_experts import RoutesExperts
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 
