@@ -158,6 +158,11 @@ def _positions(drawing: Drawing, one: DrawnInput) -> torch.Tensor:
     return torch.arange(one.shape[-1]).expand(one.shape)
 
 
+def _skipping(drawing: Drawing, one: DrawnInput) -> torch.Tensor:
+    """Return positions in their order, of which some repeat and others are skipped."""
+    return drawing.integers(0, one.shape[-1], one.shape).sort(dim=-1).values
+
+
 def _sides(drawing: Drawing, one: DrawnInput) -> torch.Tensor:
     import torch
 
@@ -249,7 +254,9 @@ KINDS: Mapping[str, ValueKind] = {
     "some": ValueKind(
         values="booleans, True for half of the places of each row", draw=_some, dtype="bool"
     ),
-    "positions": ValueKind(values="consecutive numbers from 0 on", draw=_positions),
+    "positions": ValueKind(
+        values="consecutive numbers from 0 on", draw=_positions, provoke=_skipping
+    ),
     "grid": ValueKind(
         values="the patches of each image along height and width, after ones",
         draw=_sides,

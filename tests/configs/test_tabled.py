@@ -68,7 +68,6 @@ def test_each_kind_is_drawn_at_the_asked_sizes(seed: int) -> None:
         k: f"torch.{one.dtype}" for k, one in KINDS.items()
     }
     assert set(feed["integers"].unique().tolist()) == {0, 1, 2}
-    assert feed["positions"][3].tolist() == list(range(9))
     assert not feed["zeros"].any()
     assert set(feed["some"].sum(dim=-1).tolist()) == {4}
 
@@ -111,6 +110,17 @@ def test_ordinary_masks_show_everything_and_others_hide_ends(kind: str, shown: f
     assert (ordinary == shown).all()
     assert (provoking[:, 0] == shown).all()
     assert not (provoking == shown).all()
+
+
+def test_ordinary_positions_are_consecutive_and_others_differ_between_feeds() -> None:
+    one, ordinary, other = (
+        Described(CONFIG).generate_dummy_inputs(seed=seed, sequence_length=9)["positions"]
+        for seed in (0, 1, 2)
+    )
+    assert ordinary[1].tolist() == list(range(9))
+    assert not one.equal(other)
+    assert (one.diff(dim=-1) >= 0).all()
+    assert one.max() < 9
 
 
 def test_a_task_without_a_table_is_refused() -> None:
