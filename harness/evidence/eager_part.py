@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.errors import one_line
-from harness.evidence.float64 import float64_by_default
+from harness.evidence.float64 import float64_by_default, float64_everywhere
 from harness.evidence.memory import out_of_memory
 from harness.evidence.reference import Arrays, EagerError, call_reference, to_float64
 
@@ -39,6 +40,15 @@ class EagerPart:
             raise out_of_memory(error) or refusal from error
 
     def in_float64(self, feed: Mapping[str, torch.Tensor]) -> Arrays:
-        """Call the model in float64, with the feed in float64 too; raises as a call does."""
+        """Call the model in float64, with the feed in float64 too; raises as a call does.
+
+        If the model refuses that, it is called once more with all results in float64.
+        """
+        wide = to_float64(feed)
         with float64_by_default():
-            return self(to_float64(feed), model=self.copies.float64)
+            try:
+                return self(wide, model=self.copies.float64)
+            except EagerError:
+                with contextlib.suppress(EagerError), float64_everywhere():
+                    return self(wide, model=self.copies.float64)
+                raise

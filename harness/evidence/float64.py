@@ -60,6 +60,28 @@ def float64_by_default() -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
+def float64_everywhere() -> contextlib.AbstractContextManager[Any]:
+    """Return a mode in which models that ask for float32 get float64.
+
+    Some models multiply numbers that they convert to float32 by weights, which float64 forbids.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    def wide(value: Any) -> Any:
+        return torch.float64 if value is torch.float32 else value
+
+    class Mode(TorchFunctionMode):
+        def __torch_function__(
+            self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+        ) -> Any:
+            keywords = {name: wide(value) for name, value in (kwargs or {}).items()}
+            called = torch.Tensor.double if func is torch.Tensor.float else func
+            return called(*map(wide, args), **keywords)
+
+    return Mode()
+
+
 def _wide_masks() -> contextlib.AbstractContextManager[Any]:
     """Return a mode in which attention gets its float masks in the dtype of the queries.
 

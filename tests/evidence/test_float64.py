@@ -11,8 +11,10 @@ import pytest
 import torch
 
 from harness.evidence.cell_files import Source
+from harness.evidence.eager_part import EagerPart
 from harness.evidence.evidence import Evidence
 from harness.evidence.float64 import as_float32, float64_by_default, float64_copy
+from harness.evidence.model_copies import ModelCopies
 from harness.evidence.reference import call_reference, to_float64
 
 
@@ -124,3 +126,23 @@ def test_a_float32_mask_is_filled_with_numbers_that_float32_cannot_hold() -> Non
     with float64_by_default():
         assert fill().tolist() == [0.0, least]
     assert fill()[0].isnan(), "PyTorch multiplies such masks now: remove the rule"
+
+
+class _Narrow(torch.nn.Module):
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        return hidden.float()
+
+
+def test_a_model_that_asks_for_float32_before_a_product_is_computed_in_float64(
+    subject: Callable[..., Any],
+) -> None:
+    one = subject("bert", "fill-mask")
+    plain, narrow = copy.deepcopy(one.model), copy.deepcopy(one.model)
+    for model, activation in ((plain, torch.nn.Identity()), (narrow, _Narrow())):
+        for layer in model.bert.encoder.layer:
+            layer.intermediate.intermediate_act_fn = activation
+    feed = one.config.generate_dummy_inputs()
+    expected, got = (
+        EagerPart(ModelCopies(model), one.config).in_float64(feed) for model in (plain, narrow)
+    )
+    np.testing.assert_array_equal(got["logits"], expected["logits"])
