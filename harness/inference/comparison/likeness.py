@@ -16,6 +16,7 @@ from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import architectures_by_task
 from harness.errors import one_line
 from harness.inference.comparison.agreement import compare_with_inference
+from harness.inference.comparison.eager_trial import differences_on_eager
 
 if TYPE_CHECKING:
     from torch import nn
@@ -146,11 +147,14 @@ def _differences_of_names(
 
 def _differences_for(described: type[OnnxConfig], task: str, model: nn.Module) -> Iterator[str]:
     try:
-        found = compare_with_inference(model, described(model.config, task)).differences
+        config = described(model.config, task)
+        found = compare_with_inference(model, config).differences
+        others = [] if found else list(differences_on_eager(config, model))
     except Exception as error:  # the description may not fit the model at all
         yield f"{task}: the description cannot be tried: {one_line(error)}"
         return
     yield from (f"{task}: {one.name}: {one.details}" for one in found)
+    yield from (f"{task}: {line}" for line in others)
 
 
 def most_similar(architecture: str, task: str) -> list[str]:
