@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from harness.configs.value_kinds import KINDS, MASKS
 from harness.errors import DescriptionError, one_line
 from harness.inference.comparison.agreement import compare_with_inference
 from harness.inference.described_sizes import DescribedSizes
-from harness.inference.experiments.inferred_axes import InferredAxes
+from harness.inference.experiments.inferred_axes import InferredAxes, InferredAxis
 from harness.inference.experiments.opened_feed import OpenedFeed
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _VOCABULARY = "vocab_size"
 _NEEDED = {"position_ids": "max_position_embeddings", "token_type_ids": "type_vocab_size"}
 """Input of a text -> the setting beside its vocabulary that the text generator reads for it."""
+_FAR = 64
 _SPREAD = 2
 """Axes without an end are drawn up to so many times their first size."""
 
@@ -153,10 +154,11 @@ def _tabled(name: str, one: ProposedInput, found: Proposal) -> TabledInput:
 
 
 def _ranges(found: Proposal) -> Iterator[tuple[str, AxisRange]]:
-    """Yield axes with other sizes than the common table has; exports have different sizes.
+    """Yield axes with other sizes than the common table has.
 
-    The length of a text with placeholders follows their number, and so the axes that decide their
-    number have no end.
+    Exports have different sizes, and such that no size that follows is 1, which torch.export takes
+    as fixed. The length of a text with placeholders follows their number, and so the axes that
+    decide their number have no end.
     """
     assert found.axes is not None
     free = sorted((one for one in found.axes.axes if one.is_free), key=lambda one: one.name)
@@ -164,19 +166,44 @@ def _ranges(found: Proposal) -> Iterator[tuple[str, AxisRange]]:
     counted = _names_of_counts(found)
     for axis in free:
         sizes, known = axis.sizes, AXIS_RANGES.get(axis.name)
-        if known is not None and sizes.step == 1 and sizes.least <= max(1, known.low):
+        if (
+            known is not None
+            and sizes.step == 1
+            and sizes.least <= max(1, known.low)
+            and not _gives_one(found, axis.name, known.export)
+        ):
             continue
         if found.feed.placeholders and axis.name == LENGTH:
             continue
         low = -(-sizes.least // sizes.step) * sizes.step
-        export = -(-max(2, axis.first) // sizes.step) * sizes.step
-        while export in taken:
-            export += sizes.step
+        export = _export_size(found, axis, taken)
         taken.add(export)
         high = max(_SPREAD * export, export + 2 * sizes.step)
         if sizes.largest is not None and axis.name not in counted:
             high = min(high, sizes.largest - sizes.largest % sizes.step)
         yield axis.name, AxisRange(low, max(high, export), export=export, step=sizes.step)
+
+
+def _export_size(found: Proposal, axis: InferredAxis, taken: Collection[int]) -> int:
+    """Return the first size, or a larger one that no other axis has and that gives no size of 1."""
+    sizes = axis.sizes
+    smallest = export = -(-max(2, axis.first) // sizes.step) * sizes.step
+    while export in taken or _gives_one(found, axis.name, export):
+        export += sizes.step
+    return export if sizes.largest is None or export <= sizes.largest else smallest
+
+
+def _gives_one(found: Proposal, name: str, size: int) -> bool:
+    """Whether some size is 1 if one axis has this size, and is larger for a larger axis."""
+    assert found.axes is not None
+    firsts = {one.name: one.first for one in found.axes.axes}
+    followers = found.axes.followers.values()
+    outputs = (axis.expression for axes in found.outputs.values() for axis in axes)
+    return any(
+        one.evaluate({**firsts, name: size}) <= 1 < one.evaluate({**firsts, name: _FAR * size})
+        for one in (*followers, *outputs)
+        if one is not None and {name} <= set(one.names) <= firsts.keys()
+    )
 
 
 def _names_of_counts(found: Proposal) -> set[str]:

@@ -60,3 +60,10 @@ def test_the_result_of_the_task_is_not_left_out() -> None:
     unknown = {first: (OutputAxis(first=3),)}
     other = replace(found, axes=replace(found.axes, outputs=unknown))
     assert other.obstacles == (f"ambiguous axis {first}.0: unknown; which is right?",)
+
+
+def test_no_size_is_1_at_the_export_size_of_an_axis() -> None:
+    """torch.export takes 1 as fixed. TimesFM's patches are 32 values long."""
+    own = describe(_found("timesfm2_5", "feature-extraction"))
+    assert own.table.outputs["last_hidden_state"][1] == "past_values_1 // 32"
+    assert own.ranges["past_values_1"].export == 64
