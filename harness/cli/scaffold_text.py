@@ -55,8 +55,6 @@ def module_text(draft: Draft, *, standalone: bool) -> str:
 def _names(draft: Draft, *, standalone: bool) -> Mapping[str, str]:
     """Return each name that a module may use, with the module to import it from."""
     found = {
-        "RoutesExperts": "harness.configs.routed_experts",
-        "TabledOnnxConfig": "harness.configs.tabled",
         "TaskTable": "harness.configs.tabled",
         "TabledInput": "harness.configs.tabled_inputs",
         "TabledPlaceholder": "harness.configs.tabled_inputs",
@@ -70,7 +68,8 @@ def _names(draft: Draft, *, standalone: bool) -> Mapping[str, str]:
         "register": "harness.configs.tasks",
         "register_rows": "harness.configs.rows",
     }
-    found |= {described.__name__: described.__module__ for described in draft.rows}
+    classes = {*draft.rows, *(base for one in draft.tabled for base in one.bases)}
+    found |= {described.__name__: described.__module__ for described in classes}
     if not standalone:
         return found
     return {n: "harness" if _is_public(n, home) else home for n, home in found.items()}

@@ -39,9 +39,8 @@ def calling_instead(
     for module in model.modules():
         if kind not in (None, type(module).__name__):
             continue
-        replaced = getattr(vars(module).get("forward"), "__func__", None)
-        forward: Any = replaced or inspect.unwrap(type(module).forward)
-        if name in getattr(getattr(forward, "__code__", None), "co_names", ()):
+        forward = _forward(module)
+        if _calls(forward, name):
             names = forward.__globals__
             calling = FunctionType(
                 forward.__code__,
@@ -51,3 +50,17 @@ def calling_instead(
                 forward.__closure__,
             )
             vars(module)["forward"] = MethodType(calling, module)
+
+
+def calls(model: nn.Module, name: str) -> bool:
+    """Whether the `forward` of some module calls a function of this name."""
+    return any(_calls(_forward(module), name) for module in model.modules())
+
+
+def _forward(module: nn.Module) -> Any:
+    replaced = getattr(vars(module).get("forward"), "__func__", None)
+    return replaced or inspect.unwrap(type(module).forward)
+
+
+def _calls(forward: Any, name: str) -> bool:
+    return name in getattr(getattr(forward, "__code__", None), "co_names", ())

@@ -14,13 +14,13 @@ from harness.configs.normalized_config import (
     NormalizedTextAndVisionConfig,
     NormalizedTextConfig,
 )
-from harness.configs.routed_experts import RoutesExperts, routes_experts
 from harness.configs.setting import Setting
 from harness.configs.tabled import LENGTH, TabledOnnxConfig, TaskTable
 from harness.configs.tabled_inputs import TOKENS, TabledInput
 from harness.configs.text_inputs import DummyTextInputGenerator
 from harness.configs.value_kinds import KINDS, MASKS
 from harness.errors import DescriptionError, one_line
+from harness.inference.capabilities import capabilities_of
 from harness.inference.comparison.agreement import compare_with_inference
 from harness.inference.described_sizes import DescribedSizes
 from harness.inference.experiments.inferred_axes import InferredAxes, InferredAxis
@@ -93,14 +93,9 @@ def _described(found: Proposal, *, is_scattered: bool) -> FoundDescription:
         ceilings=dict(_ceilings(found.axes)),
         vocabulary=_vocabulary(found),
         problems=(),
-        bases=_bases(found),
+        bases=(*capabilities_of(found.tiny.build()), TabledOnnxConfig),
     )
     return replace(own, problems=tuple(_problems_of_agreement(own, found)))
-
-
-def _bases(found: Proposal) -> tuple[type[OnnxConfig], ...]:
-    has_experts = routes_experts(found.tiny.build())
-    return (RoutesExperts, TabledOnnxConfig) if has_experts else (TabledOnnxConfig,)
 
 
 def tabled_class(own: FoundDescription) -> type[OnnxConfig]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.configs.base import OnnxConfig
 from harness.configs.cache_layout import CacheEntry, state
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.replaced_functions import calling_instead
@@ -16,8 +17,20 @@ if TYPE_CHECKING:
 SCAN = "mamba2_chunk_scan"
 
 
-class ScansChunks(TextRecurrentDecoderOnnxConfig):
+class GathersChunks(OnnxConfig):
     """A capability: the recurrence of a prompt is transformers' scan over chunks."""
+
+    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
+        """Gather the chunks. Transformers pads the last one, and compares lengths for that, so that
+        torch.export holds for some lengths only; TorchScript writes its negative axes as they are.
+        """
+        model = super().patch_model_for_export(model)
+        calling_instead(model, SCAN, lambda _: _scan)
+        return model
+
+
+class ScansChunks(GathersChunks, TextRecurrentDecoderOnnxConfig):
+    """A decoder of which such layers keep states, whose sizes are the settings `mamba_...`."""
 
     @property
     def chunk_size(self) -> int:
@@ -41,14 +54,6 @@ class ScansChunks(TextRecurrentDecoderOnnxConfig):
         if self.STEP_AXIS not in landmarks:
             return landmarks
         return {**landmarks, self.STEP_AXIS: (*landmarks[self.STEP_AXIS], self.chunk_size)}
-
-    def patch_model_for_export(self, model: nn.Module) -> nn.Module:
-        """Gather the chunks. Transformers pads the last one, and compares lengths for that, so that
-        torch.export holds for some lengths only; TorchScript writes its negative axes as they are.
-        """
-        model = super().patch_model_for_export(model)
-        calling_instead(model, SCAN, lambda _: _scan)
-        return model
 
 
 def _scan(

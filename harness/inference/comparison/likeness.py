@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from harness.configs.base import OnnxConfig
 from harness.configs.cache_layout import is_past
-from harness.configs.routed_experts import RoutesExperts, routes_experts
 from harness.configs.rows import class_with_content
 from harness.configs.task_table import WITH_PAST
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import architectures_by_task
 from harness.errors import one_line
+from harness.inference.capabilities import capabilities_of
 from harness.inference.comparison.agreement import compare_with_inference
 from harness.inference.comparison.eager_trial import differences_on_eager
 
@@ -137,8 +137,9 @@ def _differences_of_names(
         if name not in found:
             why = proposal.feed.omitted.get(name, "forward does not take it")
             yield f"input {name}: it is declared, but {why}"
-    if routes_experts(model) and not isinstance(config, RoutesExperts):
-        yield "experts: the model routes tokens to experts, which is not declared (RoutesExperts)"
+    for capability in capabilities_of(model):
+        if not isinstance(config, capability):
+            yield f"capability {capability.__name__}: the model needs it; it is not declared"
     known = {} if proposal.axes is None else proposal.axes.outputs
     for name in outputs:
         if known and config.parts.keys() == {"model"} and name not in known:
