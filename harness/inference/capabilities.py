@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.configs.architectures import chunked_scans, delta_rule, selective_scan
 from harness.configs.replaced_functions import calls
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from harness.configs.base import OnnxConfig
 
-CAPABILITIES: Mapping[type[OnnxConfig], Callable[[nn.Module], bool]] = {
+CAPABILITIES: Mapping[type[Any], Callable[[nn.Module], bool]] = {
     RoutesExperts: routes_experts,
     chunked_scans.GathersChunks: partial(calls, name=chunked_scans.SCAN),
     delta_rule.AppliesDeltaRule: partial(calls, name=delta_rule.SCAN),

@@ -30,7 +30,8 @@ def test_a_registered_description_fits_its_own_model(
 
 def _described_otherwise(config: OnnxConfig, **members: Any) -> OnnxConfig:
     """Return the description of a model with other members."""
-    return type("Other", (type(config),), members)(config.config, config.task)
+    other: OnnxConfig = type("Other", (type(config),), members)(config.config, config.task)
+    return other
 
 
 def test_a_size_that_eager_refuses_is_a_difference(subject: Callable[..., Any]) -> None:
