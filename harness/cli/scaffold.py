@@ -232,9 +232,9 @@ def _write_and_try(
     )
     yield from _next_steps(draft, paths)
     register_written(paths)
-    yield from store_tolerances(draft, trial)
+    without_file = yield from store_tolerances(draft, trial)
     reports: list[CellReport] = []
-    for report in judge_kinds(draft, trial):
+    for report in judge_kinds(draft, trial, without_file):
         reports.append(report)
         yield from summary_lines([report])
     yield from _to_read(draft, paths, reports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from harness.cli.scaffold_draft import Draft
 from harness.cli.scaffold_files import ScaffoldPaths
 from harness.configs.task_table import WITH_PAST
 from harness.errors import UsageError
-from harness.records import CellId, CellReport, Outcome
+from harness.records import CellId, CellReport, Outcome, Record
 
 if TYPE_CHECKING:
     from harness.judge.tolerances import MeasuredCell, UnmeasuredCell
@@ -58,13 +58,19 @@ def register_written(paths: ScaffoldPaths) -> None:
         load_descriptions([paths.import_name])
 
 
-def store_tolerances(draft: Draft, trial: Trial) -> Iterator[str]:
-    """Measure the tolerance of each task, store it with the tiny model, and yield what was done."""
+def store_tolerances(
+    draft: Draft, trial: Trial
+) -> Generator[str, None, Mapping[CellId, UnmeasuredCell]]:
+    """Measure the tolerance of each task, store it with the tiny model, and yield what was done.
+
+    Returns the cells for which the exporter wrote no file.
+    """
     from harness.judge.proposals import ToleranceReport
     from harness.judge.stored_tolerances import store_proposals
     from harness.judge.tolerances import UnmeasuredCell
 
-    measured = [_measured(draft, task, trial) for task in draft.tasks]
+    tried = [list(_measured(draft, task, trial)) for task in draft.tasks]
+    measured = [cells[-1] for cells in tried]
     report = ToleranceReport(cells=measured, is_complete=True)
     _, written = store_proposals(report)
     for path, atols in written.items():
@@ -72,29 +78,45 @@ def store_tolerances(draft: Draft, trial: Trial) -> Iterator[str]:
     for one in measured:
         if isinstance(one, UnmeasuredCell):
             yield f"no tolerance of {one.cell.task} was measured: {one.message}"
+    unmeasured = (one for cells in tried for one in cells if isinstance(one, UnmeasuredCell))
+    return {one.cell: one for one in unmeasured if not one.has_file}
 
 
-def _measured(draft: Draft, task: str, trial: Trial) -> MeasuredCell | UnmeasuredCell:
-    """Measure a task with the first exporter whose file runs."""
+def _measured(draft: Draft, task: str, trial: Trial) -> Iterator[MeasuredCell | UnmeasuredCell]:
+    """Measure a task with one exporter after the other, until a file runs."""
     from harness.judge.tolerances import MeasuredCell, measure_cell
 
     for exporter in trial.exporters:
         found = measure_cell(_cell(draft, task, trial.opset, exporter), count=_EXAMPLES)
+        yield found
         if isinstance(found, MeasuredCell):
-            break
-    return found
+            return
 
 
-def judge_kinds(draft: Draft, trial: Trial) -> Iterator[CellReport]:
-    """Judge one task of each kind, with and without a past, with the exporters of the trial."""
+def judge_kinds(
+    draft: Draft, trial: Trial, without_file: Mapping[CellId, UnmeasuredCell]
+) -> Iterator[CellReport]:
+    """Judge one task of each kind, with and without a past, with the exporters of the trial.
+
+    An exporter that wrote no file before is not run again.
+    """
     from harness.judge import judge_cell
 
     for task in kinds_of_tasks(draft.tasks):
         for exporter in trial.exporters:
-            report = judge_cell(_cell(draft, task, trial.opset, exporter), profile="smoke")
+            cell = _cell(draft, task, trial.opset, exporter)
+            failed = without_file.get(cell)
+            report = _report(failed) if failed else judge_cell(cell, profile="smoke")
             yield report
             if report.conforms and trial.is_any_enough:
                 break
+
+
+def _report(failed: UnmeasuredCell) -> CellReport:
+    record = Record(
+        cell=failed.cell, requirement=EXPORT, outcome=failed.outcome, message=failed.message
+    )
+    return CellReport(failed.cell, (record,))
 
 
 def kinds_of_tasks(tasks: Sequence[str]) -> tuple[str, ...]:
@@ -118,6 +140,7 @@ def summary_lines(reports: Sequence[CellReport]) -> Iterator[str]:
         yield f"red: {report.cell}: {first.requirement} {first.outcome.value}: {message}"
 
 
+EXPORT = "export"
 _EXAMPLES = 60
 _QUICKEST = "torchscript"
 _FINE = {Outcome.PASSED, Outcome.NOT_APPLICABLE, Outcome.SKIPPED}

@@ -79,11 +79,15 @@ class MeasuredCell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmeasuredCell:
-    """A cell that could not be measured, and why: not applicable, failed, or without a model."""
+    """A cell that could not be measured, and why: not applicable, failed, or without a model.
+
+    `has_file` is False if the exporter wrote no file.
+    """
 
     cell: CellId
     outcome: Outcome
     message: str
+    has_file: bool = True
 
 
 def measure_cell(
@@ -113,7 +117,9 @@ def _measure(prepared: PreparedCell) -> MeasuredCell | UnmeasuredCell:
     cell = prepared.cell
     (exported,) = run_requirements(prepared)
     if exported.outcome is not Outcome.PASSED:
-        return UnmeasuredCell(cell=cell, outcome=exported.outcome, message=exported.message)
+        return UnmeasuredCell(
+            cell=cell, outcome=exported.outcome, message=exported.message, has_file=False
+        )
     decided = _decided_examples(prepared)
     peaks = _largest(
         row
