@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from harness.configs.architectures import chunked_scans, delta_rule, selective_scan
+from harness.configs import delta_rule, gathered_chunks, selective_scan
 from harness.configs.replaced_functions import calls
 from harness.configs.routed_experts import RoutesExperts, routes_experts
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Mapping[type[Any], Callable[[nn.Module], bool]] = {
     RoutesExperts: routes_experts,
-    chunked_scans.GathersChunks: partial(calls, name=chunked_scans.SCAN),
+    gathered_chunks.GathersChunks: partial(calls, name=gathered_chunks.SCAN),
     delta_rule.AppliesDeltaRule: partial(calls, name=delta_rule.SCAN),
     selective_scan.ScansTokens: partial(calls, name=selective_scan.SCAN),
 }

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.configs.architectures.selective_scan import ScansTokens
 from harness.configs.cache_layout import CacheEntry, state
 from harness.configs.calls import PartCall
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
+from harness.configs.selective_scan import ScansTokens
 from harness.configs.task_table import GENERATING_TASKS
 from harness.configs.tasks import register
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.configs.architectures.delta_rule import AppliesDeltaRule
 from harness.configs.cache_layout import CacheEntry, keys_and_values, state
+from harness.configs.delta_rule import AppliesDeltaRule
 from harness.configs.recurrent import TextRecurrentDecoderOnnxConfig
 from harness.configs.routed_experts import RoutesExperts
 from harness.configs.task_table import GENERATING_TASKS
