@@ -11,7 +11,13 @@ import typer
 
 from harness.cli.common import ConfigModules, load_descriptions
 from harness.cli.output import DOES_NOT_CONFORM, clean_stdout
-from harness.cli.scaffold_draft import Draft, Finding, choose_tasks, require_new
+from harness.cli.scaffold_draft import (
+    Draft,
+    Finding,
+    choose_tasks,
+    known_fixture,
+    require_new,
+)
 from harness.cli.scaffold_files import ScaffoldPaths, choose_paths, write_new
 from harness.cli.scaffold_report import summary_lines, survey, undescribed_pairs
 from harness.cli.scaffold_text import fixture_text, module_text
@@ -103,7 +109,7 @@ def scaffold(
             return 0
         assert architecture is not None
         last = _step(until)
-        require_new(architecture)
+        require_new(architecture, task or ())
         paths = choose_paths(architecture, output)
         tasks = choose_tasks(architecture, task or (), like)
         from harness.evidence.session import single_thread
@@ -169,7 +175,7 @@ def _scaffold(
         yield DOES_NOT_CONFORM
         return
     yield from _write_and_try(
-        Draft(architecture=architecture, findings=clear),
+        Draft(architecture=architecture, findings=clear, known=known_fixture(architecture)),
         paths,
         exporters,
         is_any_enough=is_any_enough,

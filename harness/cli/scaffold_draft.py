@@ -15,6 +15,7 @@ from harness.configs.task_table import WITH_PAST, base_task
 from harness.configs.tasks import TasksManager
 from harness.configs.transformers_mappings import architectures_by_task, classes_by_task
 from harness.errors import UsageError, suggest
+from harness.evidence.fixtures import TinyModel, read_fixture
 
 if TYPE_CHECKING:
     from harness.inference.comparison.likeness import Likeness
@@ -81,11 +82,13 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Draft:
     """The findings of all tasks. `unreached` is how many positions fewer eager accepts than the
-    configuration declares."""
+    configuration declares. `known` is the tiny model of an architecture that has other tasks, which
+    the new ones share."""
 
     architecture: str
     findings: Sequence[Finding]
     unreached: int = 0
+    known: Mapping[str, Any] | None = None
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -124,6 +127,8 @@ class Draft:
     @cached_property
     def fixture(self) -> dict[str, Any]:
         """The tiny model: the settings of the first task, and what other tasks have otherwise."""
+        if self.known is not None:
+            return dict(self.known)
         common = self.findings[0].proposal.tiny.config
         special = {
             base_task(one.task): other
@@ -150,14 +155,26 @@ def _otherwise(common: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in {**missing, **own}.items() if common.get(name) != value}
 
 
-def require_new(architecture: str) -> None:
-    """Raise UsageError if transformers lacks the architecture, or if it is registered already."""
+def known_fixture(architecture: str) -> dict[str, Any] | None:
+    """Return the tiny model of a registered architecture, None if it is new."""
+    if architecture not in TasksManager.architectures():
+        return None
+    return read_fixture(TinyModel(architecture))
+
+
+def require_new(architecture: str, wanted: Sequence[str]) -> None:
+    """Raise UsageError if transformers lacks the architecture, or if it is registered already.
+
+    Wanted tasks that it is not registered for may be added.
+    """
     known = {name for members in architectures_by_task().values() for name in members}
     if architecture not in known:
         hint = suggest(architecture, known)
         raise UsageError(f"architecture {architecture!r} is not in transformers; {hint}")
     if architecture in TasksManager.architectures():
         tasks = TasksManager.get_supported_tasks_for_model_type(architecture)
+        if wanted and not any(TasksManager.map_from_synonym(task) in tasks for task in wanted):
+            return
         modules = sorted({constructor.resolve().__module__ for constructor in tasks.values()})
         raise UsageError(
             f"architecture {architecture!r} is registered already, in {', '.join(modules)}; "

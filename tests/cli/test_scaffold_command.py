@@ -116,6 +116,20 @@ def test_its_cells_run_without_an_edit(
     assert outcomes(architecture) == {task: {Outcome.PASSED} for task in tasks}
 
 
+def test_a_registered_architecture_gets_a_further_task_with_the_same_tiny_model(
+    run_process: Any, checkout: Path, tmp_path: Path
+) -> None:
+    arguments = ("scaffold", "llama", "--task", "question-answering", *ONE_EXPORTER)
+    result = run_process(*arguments, "--output", tmp_path, PYTHONPATH=str(checkout))
+    assert result.status == 0, result.out + result.err
+    known, written = (
+        json.loads((folder / "fixtures" / "models" / "llama.json").read_text())
+        for folder in (checkout, tmp_path)
+    )
+    assert written["config"] == known["config"]
+    assert written["atol"].keys() == {*known["atol"], "question-answering"}
+
+
 def test_into_a_checkout_by_default(run_process: Any, checkout: Path, tmp_path: Path) -> None:
     for name in ("harness", "fixtures"):
         shutil.copytree(checkout / name, tmp_path / name)
