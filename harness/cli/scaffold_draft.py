@@ -73,6 +73,7 @@ class Finding:
         for name, why in self.proposal.feed.omitted.items():
             yield f"{self.task}: input {name} is left out: {why}"
         if not self.like:
+            yield from self.tables.notes if self.tables is not None else ()
             for name, why in self.proposal.left_out.items():
                 yield f"{self.task}: output {name} is left out: {why}"
         for repair in self.proposal.tiny.repairs:

@@ -45,13 +45,13 @@ class TaskTable:
 class TabledOnnxConfig(OnnxConfig):
     """A description of which `TABLES` states the inputs and outputs of each task.
 
-    `CEILINGS` maps axis expressions to the setting that ends them. Inputs that no class of
-    `DUMMY_INPUT_GENERATOR_CLASSES` supports are drawn by their kind, and so are tokens with
-    placeholders among them.
+    `CEILINGS` maps axis expressions to the setting or the number that ends them. Inputs that no
+    class of `DUMMY_INPUT_GENERATOR_CLASSES` supports are drawn by their kind, and so are tokens
+    with placeholders among them.
     """
 
     TABLES: ClassVar[Mapping[str, TaskTable]] = {}
-    CEILINGS: ClassVar[Mapping[str, Setting]] = {}
+    CEILINGS: ClassVar[Mapping[str, int | Setting]] = {}
 
     @property
     def table(self) -> TaskTable:
@@ -109,7 +109,7 @@ class TabledOnnxConfig(OnnxConfig):
 
     @property
     def axis_ceilings(self) -> Mapping[str, int]:
-        ceilings = {axis: setting.read(self.config) for axis, setting in self.CEILINGS.items()}
+        ceilings = {axis: read_size(end, self.config) for axis, end in self.CEILINGS.items()}
         return {self._with_tokens(axis): limit for axis, limit in ceilings.items()}
 
     @property

@@ -22,6 +22,7 @@ from harness.configs.value_kinds import KINDS, MASKS
 from harness.errors import DescriptionError, one_line
 from harness.inference.capabilities import capabilities_of
 from harness.inference.comparison.agreement import compare_with_inference
+from harness.inference.comparison.eager_trial import refusal_of_least_sizes
 from harness.inference.described_sizes import DescribedSizes
 from harness.inference.experiments.inferred_axes import InferredAxes, InferredAxis
 from harness.inference.experiments.opened_feed import OpenedFeed
@@ -49,9 +50,10 @@ class FoundDescription:
     task: str
     table: TaskTable
     ranges: Mapping[str, AxisRange]
-    ceilings: Mapping[str, Setting]
+    ceilings: Mapping[str, int | Setting]
     vocabulary: Setting | None
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     bases: tuple[type[OnnxConfig], ...] = (TabledOnnxConfig,)
 
     @property
@@ -67,7 +69,26 @@ def describe(found: Proposal) -> FoundDescription:
     """
     own = _described(found, is_scattered=True)
     if found.feed.placeholders and own.problems:
-        return _described(found, is_scattered=False)
+        own = _described(found, is_scattered=False)
+    return own if own.problems else _with_accepted_least_sizes(own, found)
+
+
+def _with_accepted_least_sizes(own: FoundDescription, found: Proposal) -> FoundDescription:
+    """Return tables of which eager accepts the least sizes of all axes together.
+
+    One axis begins at twice its least size if that helps, with a note.
+    """
+    model = found.tiny.build()
+    refusal = refusal_of_least_sizes(tabled_class(own)(model.config, found.task), model)
+    for name, one in own.ranges.items() if refusal else ():
+        low = 2 * one.low
+        if low > one.export:
+            continue
+        ranges = {**own.ranges, name: replace(one, low=low)}
+        note = f"{found.task}: {name} begins at {low}, since {refusal}"
+        other = replace(own, ranges=ranges, notes=(note,))
+        if not refusal_of_least_sizes(tabled_class(other)(model.config, found.task), model):
+            return other
     return own
 
 
@@ -90,7 +111,7 @@ def _described(found: Proposal, *, is_scattered: bool) -> FoundDescription:
         task=found.task,
         table=TaskTable(inputs, outputs, placeholders),
         ranges=dict(_ranges(found)),
-        ceilings=dict(_ceilings(found.axes)),
+        ceilings=dict(_ceilings(found)),
         vocabulary=_vocabulary(found),
         problems=(),
         bases=(*capabilities_of(found.tiny.build()), TabledOnnxConfig),
@@ -206,10 +227,33 @@ def _names_of_counts(found: Proposal) -> set[str]:
     return {name for count in counts for name in count.names}
 
 
-def _ceilings(axes: InferredAxes) -> Iterator[tuple[str, Setting]]:
-    for one in axes.ceilings:
-        if one.is_confirmed and axes.axis_of(one.axis) is not None:
+def _ceilings(found: Proposal) -> Iterator[tuple[str, int | Setting]]:
+    """Yield where axes end: a setting, or the largest size that eager accepts.
+
+    The axes that decide a number of placeholders end with the length of the first text only.
+    """
+    axes = found.axes
+    assert axes is not None
+    confirmed = [one for one in axes.ceilings if one.is_confirmed]
+    for one in confirmed:
+        if axes.axis_of(one.axis) is not None:
             yield one.axis, Setting(one.path)
+    stated = {name for one in confirmed for name in _names_at(one.axis, axes)}
+    for axis in axes.axes:
+        if (
+            axis.is_free
+            and axis.sizes.largest
+            and axis.name not in stated | _names_of_counts(found)
+        ):
+            yield axis.name, axis.sizes.largest
+
+
+def _names_at(label: str, axes: InferredAxes) -> Collection[str]:
+    """Return the names of the axes that decide the size of a label."""
+    own = axes.axis_of(label)
+    if own is not None:
+        return (own.name,)
+    return axes.followers[label].names if label in axes.followers else ()
 
 
 def _vocabulary(found: Proposal) -> Setting | None:

@@ -67,3 +67,17 @@ def test_no_size_is_1_at_the_export_size_of_an_axis() -> None:
     own = describe(_found("timesfm2_5", "feature-extraction"))
     assert own.table.outputs["last_hidden_state"][1] == "past_values_1 // 32"
     assert own.ranges["past_values_1"].export == 64
+
+
+def test_an_axis_ends_where_eager_does_although_no_setting_says_so() -> None:
+    """Fun-ASR counts positions from one, so its table holds one less than its setting."""
+    own = describe(_found("fun_asr_nano_encoder", "feature-extraction"))
+    assert own.ceilings == {"num_frames": 119}
+
+
+def test_an_axis_begins_later_if_eager_refuses_all_least_sizes_together() -> None:
+    """Mistral 3 drops the axis of a single token of a single image."""
+    own = describe(_found("mistral3", "feature-extraction"))
+    assert own.ranges["height"].low + own.ranges["width"].low > 2 * 28
+    (note,) = own.notes
+    assert "eager refuses [batch_size=1, height=28" in note

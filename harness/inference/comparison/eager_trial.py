@@ -26,21 +26,27 @@ _ROUNDING = 1e-3
 
 
 def differences_on_eager(config: OnnxConfig, model: nn.Module) -> Iterator[str]:
-    """Yield how eager differs from a description, at the first difference of each part.
+    """Yield how eager differs from a description: at the least sizes, and for each part."""
+    refusal = refusal_of_least_sizes(config, model)
+    if refusal is not None:
+        yield refusal
+    for part in config.parts.values():
+        problem = _difference_of_patched(part, model)
+        if problem is not None:
+            yield problem
 
-    All parts together are one more: a call of the whole model.
-    """
+
+def refusal_of_least_sizes(config: OnnxConfig, model: nn.Module) -> str | None:
+    """Return how eager refuses the least sizes of all axes, for a part or for the whole model; None
+    if it accepts them."""
     space = config.axis_space
     least = Example.of(space.complete({n: one.low for n, one in space.ranges.items()}), 0)
     for sides in Evidence(model=model, config=config, source=Source()).sides:
         try:
             sides.reference(least)
         except (EagerError, HarnessError) as error:
-            yield f"eager refuses [{least}]: {one_line(error)}"
-    for part in config.parts.values():
-        problem = _difference_of_patched(part, model)
-        if problem is not None:
-            yield problem
+            return f"eager refuses [{least}]: {one_line(error)}"
+    return None
 
 
 def _difference_of_patched(part: OnnxConfig, model: nn.Module) -> str | None:
