@@ -19,7 +19,7 @@ from harness.cli.common import (
     load_descriptions,
     require_described,
     require_profile,
-    require_requirements,
+    require_steps_or_requirements,
     require_tolerance,
 )
 from harness.cli.folder_check import judge_variants_and_write, require_variant, variants_of
@@ -83,6 +83,17 @@ def check(
     budget: Budget = None,
     cell_timeout: CellTimeout = None,
     cell_memory: CellMemory = None,
+    min_top1: Annotated[
+        float | None,
+        typer.Option(
+            "--min-top1",
+            metavar="SHARE",
+            min=0,
+            max=1,
+            help="Least share of the model's choices that a quantised or half-precision file must "
+            "make; default: the share is reported and not judged.",
+        ),
+    ] = None,
     strict_domain: StrictDomain = False,
     json: AsJson = False,
     quiet: Quiet = False,
@@ -96,7 +107,7 @@ def check(
     """
     with clean_stdout() as stdout:
         load_descriptions(config_module)
-        require_requirements(requirement)
+        require_steps_or_requirements(requirement)
         require_profile(profile)
         require_tolerance(atol)
         require_onnx_files(file_or_folder)
@@ -116,6 +127,7 @@ def check(
             profile=profile,
             max_examples=max_examples,
             budget=parse_budget(budget),
+            min_top1=min_top1,
             strict_domain=strict_domain,
             trust_remote_code=trust_remote_code,
             config_modules=config_module or [],

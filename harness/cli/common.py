@@ -86,6 +86,15 @@ def require_requirements(names: Sequence[str] | None) -> None:
     check_requirement_ids(list(names or ()))
 
 
+def require_steps_or_requirements(names: Sequence[str] | None) -> None:
+    """Raise UsageError, with the nearest names, if a name is no requirement and no step."""
+    from harness.requirements.steps import all_ids
+
+    for name in names or ():
+        if name not in (known := all_ids()):
+            raise UsageError(f"requirement {name!r} is not known; {suggest(name, known)}")
+
+
 def require_registered(cell: CellId) -> None:
     """Raise UsageError, with the nearest names, if a name in the cell id is not registered."""
     from harness.configs.tasks import TasksManager

@@ -40,7 +40,9 @@ def write_kept_lengths(outputs: Iterable[onnx_ir.Value], config: OnnxConfig) -> 
     """
     windowed = {entry.present for entry in config.cache if entry.kind is CacheKind.WINDOW}
     for value in outputs:
+        shape = value.shape
+        if shape is None or value.name not in windowed:
+            continue
         for axis, text in config.outputs.get(value.name or "", {}).items():
-            is_symbol = value.shape is not None and not isinstance(value.shape[axis], int)
-            if value.name in windowed and is_symbol:
-                value.shape[axis] = text
+            if not isinstance(shape[axis], int):
+                shape[axis] = text

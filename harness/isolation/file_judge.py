@@ -106,10 +106,10 @@ class Collected(Observer):
         self._scope: Scope | None = None
 
     def plan(self, cell: CellId, requirements: Sequence[str]) -> None:
-        from harness.requirements import requirement_ids
+        from harness.requirements.steps import all_ids
 
         self.cell = cell
-        self._planned = [name for name in requirement_ids() if name in requirements]
+        self._planned = [name for name in all_ids() if name in requirements]
 
     def progress(self, progress: Progress) -> None:
         self._stage = progress.stage

@@ -65,6 +65,7 @@ def judge_request(request: FileRequest, observer: Observer) -> None:
         profile=_profile(request),
         strict_domain=request.strict_domain,
         budget=request.budget,
+        min_top1=request.min_top1,
         memory=request.memory,
         observer=observer,
     )

@@ -44,6 +44,7 @@ class FileRequest(Message):
     profile: str = "pr"
     max_examples: int | None = None
     budget: float | None = None
+    min_top1: float | None = None
     strict_domain: bool = False
     trust_remote_code: bool = False
     config_modules: list[str] = dataclasses.field(default_factory=list)

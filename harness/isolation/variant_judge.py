@@ -14,7 +14,6 @@ from harness.judge.folder import Variant
 from harness.judge.model_files import left_out_files
 from harness.records import CellReport, JudgedVariant, NotJudged
 
-NOT_FLOAT32 = "quantised or half precision, which is not judged with the others; --variant does it"
 INTERRUPTED = "the check was interrupted before"
 
 Judge = Callable[[FileRequest], CellReport]
@@ -35,9 +34,8 @@ def judge_variant(
 
     Raises InterruptedVariantError if the user stops it after its plan is known.
     """
-    reason = variant.why_not or (NOT_FLOAT32 if variant.suffix else None)
-    if reason is not None:
-        return not_judged(variant, request, reason)
+    if variant.why_not is not None:
+        return not_judged(variant, request, variant.why_not)
     began = time.monotonic()
 
     def judged(report: CellReport) -> JudgedVariant:

@@ -40,6 +40,7 @@ def check(
     allow_domains: Sequence[str] = (),
     strict_domain: bool = False,
     budget: float | None = None,
+    min_top1: float | None = None,
     memory: int | None = None,
     trust_remote_code: bool = False,
     observer: Observer | None = None,
@@ -53,8 +54,10 @@ def check(
     output: 10 x eager's own rounding, at least 1e-5. With `strict_domain`, a requirement that did
     not reach every landmark of the model's domain is inconclusive; else it passes, and its record
     says how far it went. `budget` is the time for examples in seconds, by default scaled to the
-    model; `memory` is what this process may use in bytes, by default the free memory. `observer` is
-    called with the plan, the progress and each record as soon as they are known.
+    model; `memory` is what this process may use in bytes, by default the free memory. `min_top1` is
+    the least share of the original model's choices that a quantised or half-precision file must
+    make; if None, the share is not judged. `observer` is called with the plan, the progress and
+    each record as soon as they are known.
 
     Raises UsageError if a file does not parse as an ONNX model, or a name is unknown. Every file
     that parses gets a verdict.
@@ -66,6 +69,7 @@ def check(
         profile=profile,
         strict_domain=strict_domain,
         budget=budget,
+        min_top1=min_top1,
         memory=memory,
         observer=observer or Observer(),
     )

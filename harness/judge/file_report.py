@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from harness.judge.observer import Observer
 from harness.judge.profiles import PROFILES, Profile, get_profile
 from harness.judge.scope import scope_of
 from harness.records import CellId, CellReport, Record, Scope
+from harness.requirements.steps import requirements_of, select_steps, step_ids
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +52,8 @@ class FileOptions:
     `atol` is a number, a mapping task -> number, or None to measure it. `budget` is the time for
     examples in seconds; None chooses it by the size of the model. `memory` is what the process may
     use in bytes; None means the free memory. With `strict_domain`, a requirement that did not reach
-    every landmark of the model's domain is inconclusive.
+    every landmark of the model's domain is inconclusive. `min_top1` is the least share of the
+    original model's choices that a file which is not float32 must make.
     """
 
     requirements: Sequence[str] | None = None
@@ -60,6 +63,7 @@ class FileOptions:
     strict_domain: bool = False
     budget: float | None = None
     memory: int | None = None
+    min_top1: float | None = None
     observer: Observer = field(default_factory=Observer)
 
 
@@ -99,11 +103,66 @@ def report_on_files(
     notes: Sequence[str],
     options: FileOptions,
 ) -> CellReport:
-    """Run the requirements on the files at `place`, and return their records with their scope.
+    """Judge the files at `place`, and return the records with the scope of the verdict.
 
-    `notes` say what the verdict does not cover. Raises UsageError if a tolerance is negative, not
-    finite or has no entry for the task.
+    Files that are not float32 are judged in steps. `notes` say what the verdict does not cover.
+    Raises UsageError if a tolerance is negative, not finite or has no entry for the task, or if the
+    files have no requirement of a name that is asked for.
     """
+    from harness.evidence.low_precision import LowPrecisionEvidence, is_low_precision
+    from harness.judge.ladder import run_requirements
+    from harness.judge.steps import Steps
+
+    in_steps = is_low_precision(source.files)
+    planned = _plan(get_profile(options.profile), options.requirements, in_steps=in_steps)
+    prepared, measured = _prepare(
+        cell, model=model, config=config, source=source, replay=replay, options=options
+    )
+    prepared = dataclasses.replace(
+        prepared, requirements=requirements_of(planned) if in_steps else planned
+    )
+    with tempfile.TemporaryDirectory(prefix="onnx-conformance-") as twins:
+        steps = None
+        if in_steps:
+            files = LowPrecisionEvidence(
+                prepared.evidence, Path(twins), examples=measured, min_top1=options.min_top1
+            )
+            steps = Steps(prepared, files, planned)
+
+        def scope() -> Scope:
+            budget = steps.budget if steps else prepared.budget
+            left_out = budget.note if budget is not None else None
+            return scope_of(
+                prepared.evidence,
+                place,
+                planned=planned,
+                is_selection=options.requirements is not None,
+                forms=steps.forms if steps else None,
+                notes=(*notes, *([left_out] if left_out else [])),
+            )
+
+        running = steps.run() if steps else run_requirements(prepared)
+        return _observed_report(prepared, planned, running, scope)
+
+
+def _plan(profile: Profile, asked: Sequence[str] | None, *, in_steps: bool) -> Sequence[str]:
+    """Return the ids of the records of a verdict. Raises UsageError for an unknown one."""
+    if not in_steps:
+        return profile.plan(asked)
+    planned = step_ids(profile.plan(None))
+    return planned if asked is None else select_steps(asked, planned)
+
+
+def _prepare(
+    cell: CellId,
+    *,
+    model: nn.Module,
+    config: OnnxConfig,
+    source: Source,
+    replay: Replay,
+    options: FileOptions,
+) -> tuple[PreparedCell, Sequence[Example]]:
+    """Return a cell that is ready but for its plan, and the examples that measure tolerances."""
     from harness.evidence.evidence import Evidence
     from harness.evidence.open_sessions import CAPACITY, OpenSessions
     from harness.judge.domain import Domain
@@ -111,7 +170,6 @@ def report_on_files(
     from harness.judge.prepared_cell import PreparedCell
     from harness.judge.regressions import examples_for_cell
 
-    profile = get_profile(options.profile)
     domain = Domain.of(model, config)
     memory = psutil.virtual_memory().available if options.memory is None else options.memory
     domain = dataclasses.replace(domain, limits=_example_limits(domain, memory))
@@ -119,10 +177,11 @@ def report_on_files(
     examples = examples_for_cell(
         cell,
         config.axis_space,
-        count=profile.max_examples,
+        count=get_profile(options.profile).max_examples,
         seed=options.seed,
         is_affordable=domain.allows,
     )
+    measured = domain.to_measure(examples, seconds=budget)
     prepared = PreparedCell(
         cell=cell,
         evidence=Evidence(
@@ -131,29 +190,16 @@ def report_on_files(
             source=source,
             open_sessions=OpenSessions(max(CAPACITY, int(SHARE_OF_SESSIONS * memory))),
         ),
-        requirements=profile.plan(options.requirements),
+        requirements=(),
         examples=examples,
         domain=domain,
-        tolerance_of=choose_tolerance(
-            options.atol, domain.to_measure(examples, seconds=budget), task=config.task
-        ),
+        tolerance_of=choose_tolerance(options.atol, measured, task=config.task),
         replay=lambda requirement, example: replay.command(requirement, example, options),
         strict_domain=options.strict_domain,
         budget_seconds=budget,
         observer=options.observer,
     )
-
-    def scope() -> Scope:
-        left_out = prepared.budget.note if prepared.budget is not None else None
-        return scope_of(
-            prepared.evidence,
-            place,
-            planned=prepared.requirements,
-            is_selection=options.requirements is not None,
-            notes=(*notes, *([left_out] if left_out else [])),
-        )
-
-    return _observed_report(prepared, scope)
+    return prepared, measured
 
 
 def _example_limits(domain: Domain, memory: int) -> ExampleLimits:
@@ -164,20 +210,24 @@ def _example_limits(domain: Domain, memory: int) -> ExampleLimits:
     return dataclasses.replace(domain.limits, memory=allowed)
 
 
-def _observed_report(prepared: PreparedCell, scope: Callable[[], Scope]) -> CellReport:
-    """Run the requirements. The observer gets the plan first, then each record; and the scope, also
-    after the first record, since an export writes its files then.
+def _observed_report(
+    prepared: PreparedCell,
+    planned: Sequence[str],
+    running: Iterator[Record],
+    scope: Callable[[], Scope],
+) -> CellReport:
+    """Judge. The observer gets the plan first, then each record; and the scope, also after the
+    first record, since an export writes its files then.
 
     A large model uses all processors, a small one is quickest on one.
     """
     from harness.evidence.session import threads
-    from harness.judge.ladder import run_requirements
 
     observer, records = prepared.observer, list[Record]()
-    observer.plan(prepared.cell, prepared.requirements)
+    observer.plan(prepared.cell, planned)
     observer.scope(scope())
     with threads((os.cpu_count() or 1) if prepared.evidence.subject.copies.is_large else 1):
-        for record in run_requirements(prepared):
+        for record in running:
             records.append(record)
             observer.record(record)
             if len(records) == 1:

@@ -42,9 +42,9 @@ def run_requirements(prepared: PreparedCell) -> Iterator[Record]:
         if not is_planned and requirement.id != "export":
             continue
         if blocker is not None:
-            yield _skipped(prepared.cell, requirement.id, blocker)
+            yield skipped(prepared.cell, requirement.id, blocker)
             continue
-        record, is_fatal = _run_requirement(prepared, requirement)
+        record, is_fatal = run_requirement(prepared, requirement)
         if is_fatal:
             blocker = record
         if is_planned:
@@ -66,13 +66,14 @@ def repeat_outcome(
             )
 
 
-def _skipped(cell: CellId, requirement: str, blocker: Record) -> Record:
+def skipped(cell: CellId, requirement: str, blocker: Record) -> Record:
+    """Return the record of a requirement that does not run because of the record `blocker`."""
     how = "is inconclusive" if blocker.outcome is Outcome.INCONCLUSIVE else "failed"
     message = f"skipped: {blocker.requirement} {how} in a way that leaves nothing to judge here"
     return Record(cell=cell, requirement=requirement, outcome=Outcome.SKIPPED, message=message)
 
 
-def _run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[Record, bool]:
+def run_requirement(prepared: PreparedCell, requirement: Requirement) -> tuple[Record, bool]:
     """Return the record, and whether later requirements must be skipped because of it."""
     start = time.perf_counter()
     prepared.counter.report(requirement.id)

@@ -15,6 +15,7 @@ from harness.evidence.models import tiny_model
 from harness.isolation.file_judge import InterruptedJudgingError
 from harness.records import CellId, CellReport, Outcome, Record
 from tests.judging_here import judge_here
+from tests.low_precision.forms import FORMS
 from tests.merging import MERGED, merge_decoders
 
 TASK = "fill-mask"
@@ -28,8 +29,8 @@ def folder(exported: Callable[..., Path], tmp_path: Path) -> Path:
     """Return a folder with a correct BERT in three variants."""
     folder = tmp_path / "out"
     shutil.copytree(exported("bert", TASK).parent, folder)
-    for suffix in ("fp16", "q4"):
-        shutil.copy(folder / "model.onnx", folder / f"model_{suffix}.onnx")
+    FORMS["fp16"](folder / "model.onnx", folder / "model_fp16.onnx", [])
+    FORMS["q4"](folder / "model.onnx", folder / "model_q4.onnx", [])
     return folder
 
 
@@ -78,15 +79,17 @@ def check(run: Any, tiny_bert: Path, tiny_t5: Path) -> Callable[..., Any]:
 
 
 def test_variants_are_judged_or_named_in_one_table(folder: Path, check: Callable[..., Any]) -> None:
+    (folder / "model_int8.onnx").write_bytes(BROKEN)
     result = check(folder)
     assert result.status == 0, result.err
     _, table = result.out.split("  outcome  ")
-    plain, fp16, q4, *_ = table.splitlines()[1:]
-    assert plain.split()[:3] == ["✓", "plain", "model.onnx"]
-    assert "  passed what was asked  " in plain
-    assert (fp16.split()[:3], q4.split()[1]) == (["-", "fp16", "model_fp16.onnx"], "q4")
-    assert "not judged: fp16 (quantised or half precision" in result.out
-    assert result.out.splitlines()[-1] == f"passed what was asked: {folder}, 1 of 3 variants judged"
+    plain, fp16, int8, q4, *_ = table.splitlines()[1:]
+    for line, name in ((plain, "plain"), (fp16, "fp16"), (q4, "q4")):
+        assert line.split()[:2] == ["✓", name]
+        assert "  passed what was asked  " in line
+    assert int8.split()[:3] == ["-", "int8", "model_int8.onnx"]
+    assert "not judged: int8 (" in result.out
+    assert result.out.splitlines()[-1] == f"passed what was asked: {folder}, 3 of 4 variants judged"
 
 
 def test_the_json_has_each_variant_and_what_was_not_judged(
@@ -94,16 +97,16 @@ def test_the_json_has_each_variant_and_what_was_not_judged(
 ) -> None:
     shutil.copy(folder / "model.onnx", folder / "another.onnx")
     report = check(folder, "--json").json("check")
-    (plain,) = report["variants"]
+    plain, fp16, q4 = report["variants"]
+    for one, name in ((fp16, "fp16"), (q4, "q4")):
+        assert (one["name"], one["files"]) == (name, [f"model_{name}.onnx"])
+        assert one["requirements"][0]["id"] == "graph/opset"
     assert (report["schema_version"], report["conforms"], plain["conforms"]) == (3, True, True)
     assert (plain["name"], plain["files"]) == ("", ["model.onnx"])
     assert plain["bytes"] == (folder / "model.onnx").stat().st_size
     assert plain["requirements"][0]["id"] == "opset"
-    assert [(one["name"], one["files"]) for one in report["not_judged"]] == [
-        ("fp16", ["model_fp16.onnx"]),
-        ("q4", ["model_q4.onnx"]),
-        (None, ["another.onnx"]),
-    ]
+    left = [(one["name"], one["files"]) for one in report["not_judged"]]
+    assert left == [(None, ["another.onnx"])]
 
 
 def test_a_folder_with_one_variant_has_the_form_of_a_file(

@@ -33,7 +33,8 @@ class _Windowed(LlamaOnnxConfig):
 
     @property
     def cache_windows(self) -> Mapping[int, int]:
-        return self.normalized_config.layer_windows
+        windows: Mapping[int, int] = self.normalized_config.layer_windows
+        return windows
 
 
 class _OneTokenMore(_Windowed):
@@ -140,7 +141,7 @@ def _keep_the_first(layer: WindowLayer, tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _count_what_is_kept(layer: WindowLayer, window: int, seen: Any) -> None:
-    super(WindowLayer, layer).__init__(sliding_window=window)
+    super(WindowLayer, layer).__init__(sliding_window=window)  # type: ignore[call-arg]
     layer.cumulative_length = min(seen, window - 1)
 
 

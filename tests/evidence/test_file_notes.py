@@ -87,9 +87,9 @@ def test_a_pooled_output_is_that_of_sentence_transformers() -> None:
 def test_equal_notes_of_several_files_are_one(tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.onnx" for name in ("encoder_model", "decoder_model")}
     for path in files.values():
-        onnx.save(model_of("MatMulNBits"), path)
-    first, _ = notes_on_files(files)
-    assert first.startswith("encoder_model.onnx, decoder_model.onnx: this file is quantised")
+        onnx.save(model_of("DynamicQuantizeLinear"), path)
+    (note,) = notes_on_files(files)
+    assert note.startswith("encoder_model.onnx, decoder_model.onnx: DynamicQuantizeLinear has one")
 
 
 def test_metadata_is_shown_and_cut() -> None:

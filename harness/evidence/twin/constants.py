@@ -53,7 +53,7 @@ def restore(constant: float, form: str) -> Restored | None:
 
 def _is_simple(steps: float, form: str) -> bool:
     """Whether the lower half of a constant's binary digits is 0, as in 8 and 0.375."""
-    return steps % 2 ** (int(ml_dtypes.finfo(form).nmant) // 2) == 0
+    return bool(steps % 2 ** (int(ml_dtypes.finfo(form).nmant) // 2) == 0)
 
 
 def _candidates(size: float, step: float) -> Iterator[Restored]:
