@@ -17,7 +17,7 @@ from harness.evidence.tensors import stored_tensors
 if TYPE_CHECKING:
     import onnx
 
-ONLY_FLOAT32 = "only float32 files are judged today"
+ONLY_FLOAT32 = "float32 files are compared here, and `check` judges others in steps"
 HALF_TYPES = {"FLOAT16": "float16", "BFLOAT16": "bfloat16"}
 SENTENCE_EMBEDDING = "sentence_embedding"
 SENTENCE_TRANSFORMERS = (

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 import psutil
 
 from harness.configs.config_modules import loaded_config_modules
+from harness.errors import UsageError
 from harness.judge.budget import default_budget
 from harness.judge.observer import Observer
 from harness.judge.profiles import PROFILES, Profile, get_profile
 from harness.judge.scope import scope_of
 from harness.records import CellId, CellReport, Record, Scope
-from harness.requirements.steps import requirements_of, select_steps, step_ids
+from harness.requirements import requirement_ids
+from harness.requirements.steps import all_ids, requirements_of, select_steps, step_ids
 
 if TYPE_CHECKING:
     from torch import nn
@@ -148,6 +150,10 @@ def report_on_files(
 def _plan(profile: Profile, asked: Sequence[str] | None, *, in_steps: bool) -> Sequence[str]:
     """Return the ids of the records of a verdict. Raises UsageError for an unknown one."""
     if not in_steps:
+        known = requirement_ids()
+        for name in asked or ():
+            if name in all_ids() and name not in known:
+                raise UsageError(f"{name} is a step of files that are not float32; these are float32")
         return profile.plan(asked)
     planned = step_ids(profile.plan(None))
     return planned if asked is None else select_steps(asked, planned)

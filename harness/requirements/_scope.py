@@ -41,7 +41,7 @@ def blame_dtype(got: str, expected: str) -> Blame | None:
     """Return the blame for half precision in place of float32; None for other types."""
     if expected != "float32" or got not in HALF_TYPES:
         return None
-    return Blame("harness", f"{ONLY_FLOAT32}; check a float32 export of the model")
+    return Blame("harness", f"{ONLY_FLOAT32}; this file is {got}")
 
 
 def blame_names(undeclared: Iterable[str]) -> Blame | None:

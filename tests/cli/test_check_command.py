@@ -166,15 +166,12 @@ def round_weights(model: onnx.ModelProto) -> None:
     model.graph.node.insert(0, node)
 
 
-def test_a_float16_file_is_beyond_the_verdict_and_no_fault_of_its_exporter(
-    check: Any, edited: Any
-) -> None:
-    result = check(edited(cast_to_float16))
-    assert result.status == 1
-    assert "dtype of output logits: got float16, expected float32" in result.out
-    assert "only float32 files are judged today" in result.out
-    assert "blame: exporter" not in result.out
-    assert "\nnote: edited.onnx: only float32 files are judged today" in result.out
+def test_a_float16_output_is_judged_in_steps_and_named(check: Any, edited: Any) -> None:
+    asked = [word for step in ("loads", "graph") for word in ("--requirement", step)]
+    result = check(edited(cast_to_float16), *asked)
+    assert result.status == 0, result.out
+    assert "✓  graph/interface" in result.out
+    assert "note: model: logits is float16, not float32" in result.out
 
 
 def test_a_sentence_transformers_export_is_called_one(check: Any, edited: Any) -> None:
@@ -185,17 +182,19 @@ def test_a_sentence_transformers_export_is_called_one(check: Any, edited: Any) -
     assert "blame: exporter" not in result.out
 
 
-def test_a_quantised_file_is_called_one_and_its_exporter_is_not_blamed(
-    check: Any, edited: Any
-) -> None:
-    result = check(edited(round_weights), "--requirement", "agreement")
-    text = "this file is quantised (DequantizeLinear): its values differ from float32 by design"
-    assert result.status == 1
-    assert "✗  agreement" in result.out
-    assert f"\n  {text}" in result.out
-    assert f"\nnote: edited.onnx: {text}" in result.out
-    assert "blame: quantiser" in result.out
-    assert "blame: exporter" not in result.out
+def test_a_quantised_file_is_judged_in_steps(check: Any, edited: Any) -> None:
+    asked = [word for step in ("stored-weights", "agreement") for word in ("--requirement", step)]
+    result = check(edited(round_weights), *asked)
+    assert result.status == 0, result.out
+    assert "✓  stored-weights" in result.out
+    assert "✓  graph/agreement" in result.out
+    assert "edited.onnx in" in result.out
+    assert ", in float32 and int8\n" in result.out
+
+
+def test_a_float32_file_has_no_steps(check: Any, edited: Any) -> None:
+    result = check(edited(pool), "--requirement", "loads")
+    result.assert_refused("loads is a step of files that are not float32")
 
 
 def test_a_git_lfs_pointer_is_refused(check: Any, tmp_path: Path) -> None:

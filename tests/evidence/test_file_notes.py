@@ -75,7 +75,7 @@ def test_half_precision_is_recognised_by_values_and_weights(
 ) -> None:
     text = explain_half_precision(model)
     assert (text is not None) is is_half
-    assert not text or text.startswith("only float32 files are judged today")
+    assert not text or text.startswith("float32 files are compared here")
 
 
 def test_a_pooled_output_is_that_of_sentence_transformers() -> None:

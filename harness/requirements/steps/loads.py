@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import NonFiniteError, NotJudgedError, RuntimeRefusalError
+from harness.evidence.file_notes import HALF_TYPES
+from harness.evidence.onnx_file import graph_inputs, graph_outputs
 from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
 from harness.requirements.shared.requirement import (
@@ -35,6 +37,7 @@ def open_files(evidence: Evidence) -> Iterator[Finding]:
     Raises NotJudgedError if it lacks a kernel.
     """
     for part in evidence.parts:
+        yield from _name_borders(part)
         try:
             part.session()
         except CandidateError as error:
@@ -48,6 +51,15 @@ def open_files(evidence: Evidence) -> Iterator[Finding]:
                 blame=BLAME,
                 error=RuntimeRefusalError,
             )
+
+
+def _name_borders(part: PartEvidence) -> Iterator[Finding]:
+    """Yield a note on each input and output of half precision."""
+    model = part.model_proto
+    for name, value in {**graph_inputs(model), **graph_outputs(model)}.items():
+        if value.dtype in HALF_TYPES.values():
+            message = f"{part.stem}: {name} is {value.dtype}, not float32"
+            yield Finding(message=message, part=part.stem, is_note=True)
 
 
 def examine_part(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
