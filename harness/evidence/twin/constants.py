@@ -41,10 +41,9 @@ def restore(constant: float, form: str) -> Restored | None:
     if not math.isfinite(size) or not size:
         return None
     step = float(ulp(size, form))
-    power = 10.0 ** round(math.log10(size))
-    found = Restored(power, f"{power:g}") if abs(power - size) <= step / 2 else None
+    found = next(_likely(size, step), None)
     if found is None and not _is_simple(size / step, form):
-        found = next(_candidates(size, step), None)
+        found = next(_possible(size, step), None)
     if found is None or found.number == size:
         return None
     sign = "-" if constant < 0 else ""
@@ -53,16 +52,23 @@ def restore(constant: float, form: str) -> Restored | None:
 
 def _is_simple(steps: float, form: str) -> bool:
     """Whether the lower half of a constant's binary digits is 0, as in 8 and 0.375."""
-    return bool(steps % 2 ** (int(ml_dtypes.finfo(form).nmant) // 2) == 0)
+    return steps % (1 << ml_dtypes.finfo(form).nmant // 2) == 0
 
 
-def _candidates(size: float, step: float) -> Iterator[Restored]:
-    """Yield numbers that round to a size, the likeliest first."""
+def _likely(size: float, step: float) -> Iterator[Restored]:
+    """Yield a power of ten, or roots of widths, that round to a size."""
+    power = 10.0 ** round(math.log10(size))
+    if abs(power - size) <= step / 2:
+        yield Restored(power, f"{power:g}")
+    for exponent in _EXPONENTS:
+        yield from _roots(size, step, exponent)
+
+
+def _possible(size: float, step: float) -> Iterator[Restored]:
+    """Yield other numbers of models that round to a size: named ones, then short decimals."""
     for text, number in _NAMED.items():
         if abs(number - size) <= step / 2:
             yield Restored(number, text)
-    for exponent in _EXPONENTS:
-        yield from _roots(size, step, exponent)
     for digits in (1, 2):
         number = float(f"{size:.{digits - 1}e}")
         spacing = 10.0 ** (math.floor(math.log10(size)) - digits + 1)

@@ -174,25 +174,13 @@ def rewrite_fused_conv(work: Rewriting, node: ir.Node) -> None:
 
 
 def rewrite_fused_matmul(work: Rewriting, node: ir.Node) -> None:
-    """Expand FusedMatMul to Transpose, MatMul and a factor."""
+    """Expand FusedMatMul to Einsum, which exchanges the last two axes, MatMul and a factor."""
     op = Expansion(work, node)
     if attribute(node, "transBatchA", 0) or attribute(node, "transBatchB", 0):
         return
     sides = [
-        _transposed(op, value) if attribute(node, flag, 0) else value
+        op("Einsum", value, equation="...ij->...ji") if attribute(node, flag, 0) else value
         for value, flag in zip(node.inputs, ("transA", "transB"), strict=False)
     ]
-    if None in sides:
-        return
     result, factor = op("MatMul", *sides), float(attribute(node, "alpha", 1.0))
     op.finish(result if factor == 1 else op("Mul", result, factor))
-
-
-def _transposed(op: Expansion, value: ir.Value | None) -> ir.Value | None:
-    """Exchange the last two axes. None if the number of axes is unknown."""
-    if value is None or value.shape is None:
-        return None
-    rank = len(value.shape)
-    if rank < 2:
-        return value
-    return op("Transpose", value, perm=[*range(rank - 2), rank - 1, rank - 2])

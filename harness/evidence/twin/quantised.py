@@ -25,6 +25,10 @@ Quantisers let them read codes, since a scale and a zero point do not change the
 """
 
 
+_SAME = 1e-6
+"""The rounding of a scale, relative to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Codes:
     """A quantised value, with the scale and the zero point with which a node reads it."""
@@ -41,14 +45,31 @@ def register(
 ) -> None:
     """State the float32 value of a quantised one, whose codes have the type `form`.
 
-    If 0 is the smallest code, the quantised file has no negative numbers here. Quantisers rely on
-    that and remove Relu nodes, so the twin has one.
+    If 0 is the smallest code, the quantised file has no negative numbers here, and if the largest
+    code then stands for an integer, such as the 6 of Relu6, no larger ones. Quantisers rely on both
+    and remove Relu and Clip nodes, so the twin has them.
     """
-    zero, ends = _zero(work, quantised.zero), code_range(form)
-    if zero is not None and ends is not None and zero.size == 1 and int(zero.item()) == ends[0]:
-        (positive,) = work.emit(before, "Relu", [quantised.value])
-        quantised = Quantised(positive, quantised.scale, quantised.zero)
-    work.quantised[codes] = quantised
+    largest = _largest_of_positive(work, quantised, form)
+    if largest is None:
+        work.quantised[codes] = quantised
+        return
+    (bounded,) = work.emit(before, "Relu", [quantised.value])
+    if round(largest) >= 1 and abs(largest - round(largest)) <= _SAME * largest:
+        bound = work.initializer(ir.tensor(np.float32(round(largest))), "largest")
+        (bounded,) = work.emit(before, "Min", [bounded, bound])
+    work.quantised[codes] = Quantised(bounded, quantised.scale, quantised.zero)
+
+
+def _largest_of_positive(work: Rewriting, quantised: Quantised, form: str) -> float | None:
+    """Return the number of the largest code, if 0 is the smallest one; else None."""
+    zero, scale, ends = (
+        _zero(work, quantised.zero),
+        work.constant(quantised.scale),
+        code_range(form),
+    )
+    if zero is None or scale is None or ends is None or zero.size != 1 or scale.size != 1:
+        return None
+    return float(scale.item()) * (ends[1] - ends[0]) if int(zero.item()) == ends[0] else None
 
 
 def dequantise(work: Rewriting, codes: Codes, *, before: ir.Node) -> ir.Value | None:

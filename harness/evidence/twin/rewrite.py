@@ -116,15 +116,20 @@ def rewrite(model: ir.Model, parameters: Collection[str]) -> Rewritten:
     widened = half.widen(work)
     work.weights |= dict(half.plain_weights(work))
     return Rewritten(
-        weights=tuple(weight for value, weight in work.weights.items() if _is_used(value)),
+        weights=tuple(_used_weights(work)),
         rewritten={**rewritten, **widened},
         unknown=tuple(_unknown(model)),
         notes=tuple(work.notes),
     )
 
 
-def _is_used(value: ir.Value) -> bool:
-    return bool(value.uses()) or value.is_graph_output()
+def _used_weights(work: Rewriting) -> Iterator[StoredWeight]:
+    """Yield the weights that the twin reads. A single number counts only if it is a parameter."""
+    for value, weight in work.weights.items():
+        size = 0 if value.const_value is None else value.const_value.size
+        is_read = value.uses() or value.is_graph_output()
+        if is_read and (size != 1 or weight.name in work.parameters):
+            yield weight
 
 
 def _needs_rewrite(node: ir.Node) -> bool:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _ADDED_SUFFIX = re.compile(
-    r"_(quantized|QuantizeLinear_Output|scales?|zero_points?|(DQ_)?Q[248](G\d+)?|Bnb4|absmax"
+    r"_(quantized|Transposed|QuantizeLinear_Output|scales?|zero_points?|(DQ_)?Q[248](G\d+)?|Bnb4|absmax"
     r"|fp16|float16|bf16|bfloat16|u?int[248])$"
 )
 
@@ -81,7 +81,10 @@ class StoredWeight:
 
 
 def float_name(initializer: str) -> str:
-    """Return the name without the suffixes that quantisers and converters add."""
+    """Return the name without the suffixes that quantisers and converters add.
+
+    One of them says that the quantiser transposed the weight, so that MatMul can read it.
+    """
     name, shorter = "", initializer
     while shorter and shorter != name:
         name, shorter = shorter, _ADDED_SUFFIX.sub("", shorter)

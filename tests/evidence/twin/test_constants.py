@@ -16,7 +16,7 @@ from harness.evidence.twin.constants import restore
 from tests.evidence.twin.small_models import run, save
 
 MODELS_HAVE = [
-    *(width**exponent for width in (2, 5, 6, 7, 12, 48, 80) for exponent in (0.5, -0.5, -0.25)),
+    *(width**exponent for width in (2, 5, 6, 7, 10, 12, 48, 80) for exponent in (0.5, -0.5, -0.25)),
     *(768**0.5, 2560**0.5, 72**-0.5, 96**-0.25),
     *(math.sqrt(2 / math.pi), 0.044715, 1.702, 1e-5, 1e-6, 1e-7, 0.1, 0.22, -0.2),
 ]
@@ -36,7 +36,9 @@ def test_numbers_are_restored_from_bfloat16(number: float) -> None:
     assert restored.number == pytest.approx(number, rel=1e-7)
 
 
-@pytest.mark.parametrize("number", [0, 1, -8, 0.375, 2**-14, -65504, -math.inf, 5.96e-8, 4096])
+@pytest.mark.parametrize(
+    "number", [0, 1, -8, 0.375, 1.25, 2.5, 5, 2**-14, -65504, -math.inf, 5.96e-8, 4096]
+)
 def test_other_numbers_stay(number: float) -> None:
     assert restore(float(np.float16(number)), "float16") is None
 

@@ -110,7 +110,7 @@ def test_an_image_model_keeps_what_its_quantiser_removes(
     rng = np.random.default_rng(3)
     feeds = [{"image": rng.normal(size=(2, 3, 6, 8)).astype(np.float32)} for _ in range(6)]
     quantize_static(original, path, Feeds(*feeds), quant_format=form, per_channel=per_channel)
-    assert "Relu" not in operators(path)
+    assert "Clip" not in operators(path)
 
     twin = make_twin(path, tmp_path / "twin.onnx")
     assert (twin.unknown, twin.notes) == ((), ())
@@ -133,10 +133,12 @@ def image_model(path: Path) -> Path:
         "head": rng.normal(size=(5, 12)).astype(np.float32),
         "head.bias": rng.normal(size=5).astype(np.float32),
         "shape": np.array([0, -1], np.int64),
+        "low": np.array(0, np.float32),
+        "high": np.array(6, np.float32),
     }
     nodes = [
         helper.make_node("Conv", ["image", "kernel", "kernel.bias"], ["map"], "conv", pads=[1] * 4),
-        helper.make_node("Relu", ["map"], ["positive"], "relu"),
+        helper.make_node("Clip", ["map", "low", "high"], ["positive"], "relu6"),
         helper.make_node("MaxPool", ["positive"], ["pooled"], "pool", kernel_shape=[2, 2]),
         helper.make_node("Sigmoid", ["pooled"], ["gate"], "sigmoid"),
         helper.make_node("Mul", ["pooled", "gate"], ["gated"], "mul"),
