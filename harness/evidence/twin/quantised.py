@@ -25,6 +25,8 @@ Quantisers let them read codes, since a scale and a zero point do not change the
 """
 
 
+_BEFORE_RELU = {"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "BatchNormalization"}
+"""Operators that models have before a Relu, and that compute with codes."""
 _SAME = 1e-6
 """The rounding of a scale, relative to it."""
 
@@ -50,14 +52,37 @@ def register(
     and remove Relu and Clip nodes, so the twin has them.
     """
     largest = _largest_of_positive(work, quantised, form)
-    if largest is None:
+    writer = codes.producer()
+    is_named = writer is not None and writer.op_type == "QuantizeLinear"
+    if largest is None or not _may_lack_relu(quantised.value, is_named=is_named):
         work.quantised[codes] = quantised
         return
+    if not is_named:
+        work.notes.append(f"{codes.name}: its smallest code is 0, so the twin has a Relu there")
     (bounded,) = work.emit(before, "Relu", [quantised.value])
     if round(largest) >= 1 and abs(largest - round(largest)) <= _SAME * largest:
         bound = work.initializer(ir.tensor(np.float32(round(largest))), "largest")
         (bounded,) = work.emit(before, "Min", [bounded, bound])
     work.quantised[codes] = Quantised(bounded, quantised.scale, quantised.zero)
+
+
+def _may_lack_relu(value: ir.Value, *, is_named: bool) -> bool:
+    """Whether a quantiser may have removed a Relu node after a value.
+
+    Before QuantizeLinear, the value then has the name of the Relu's output, so a value that is
+    named after its own node had none. The smallest code can be 0 for other reasons: the least
+    number of a Gelu is -0.17, less than half a step if others are large.
+    """
+    node = value.producer()
+    if node is None or (is_named and _last_part(value.name).startswith(node.op_type.lower())):
+        return False
+    while node is not None and node.op_type in MOVED_INPUTS and node.inputs[0] is not None:
+        node = node.inputs[0].producer()
+    return node is not None and node.op_type in _BEFORE_RELU
+
+
+def _last_part(name: str | None) -> str:
+    return (name or "").rsplit("/", 1)[-1].lower()
 
 
 def _largest_of_positive(work: Rewriting, quantised: Quantised, form: str) -> float | None:

@@ -75,7 +75,8 @@ def test_a_twin_computes_with_the_dequantised_weights(
     found = check_twin(twin, path)
     assert found["down.weight"].form == str(weight).removeprefix("Q").lower()
     assert found["down.weight"].axis == (1 if per_channel else None)
-    assert twin.notes == ()
+    text = "biased_quantized: its smallest code is 0, so the twin has a Relu there"
+    assert twin.notes == ((text,) if form == QuantFormat.QOperator else ())
 
 
 def operators(path: Path) -> set[str]:
@@ -113,7 +114,9 @@ def test_an_image_model_keeps_what_its_quantiser_removes(
     assert "Clip" not in operators(path)
 
     twin = make_twin(path, tmp_path / "twin.onnx")
-    assert (twin.unknown, twin.notes) == ((), ())
+    text = "map_quantized: its smallest code is 0, so the twin has a Relu there"
+    assert twin.unknown == ()
+    assert twin.notes == ((text,) if form == QuantFormat.QOperator else ())
     forms = {weight.name: weight.form for weight in twin.weights}
     assert (forms["kernel"], forms["kernel.bias"], forms["head.bias"]) == ("int8", "int32", "int32")
     for weight in twin.weights:
@@ -151,6 +154,24 @@ def image_model(path: Path) -> Path:
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, ["batch", 3, 6, 8])
     classes = helper.make_tensor_value_info("classes", TensorProto.FLOAT, ["batch", 5])
     return save(path, nodes, [image], [classes], content)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("layer/Add_output_0", -3), ("layer/Relu_output_0", 0)]
+)
+def test_a_value_that_its_node_names_had_no_relu(tmp_path: Path, name: str, least: float) -> None:
+    """The smallest code is 0 in both, since negative numbers are rare or were removed."""
+    content = {"one": np.array(1, np.float32), "scale": np.array(1, np.float32)}
+    nodes = [
+        helper.make_node("Add", ["x", "one"], [name], "add"),
+        helper.make_node("QuantizeLinear", [name, "scale"], ["codes"], "write"),
+        helper.make_node("DequantizeLinear", ["codes", "scale"], ["y"], "read"),
+    ]
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
+    path = save(tmp_path / "quantised.onnx", nodes, [x], [y], content)
+    twin = make_twin(path, tmp_path / "twin.onnx")
+    got = run(twin.path, {"x": np.array([-4, 2.5], np.float32)})["y"]
+    assert (got.tolist(), twin.unknown) == ([least, 3.5], ())
 
 
 def test_a_constant_that_the_file_quantises_itself_is_a_stored_weight(tmp_path: Path) -> None:
