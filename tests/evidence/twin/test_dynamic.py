@@ -11,6 +11,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from harness.evidence.twin import StoredWeight, make_twin
+from harness.evidence.twin.weights import float_name
 from tests.evidence.twin.small_models import (
     IDS,
     TOLERANCE,
@@ -144,3 +145,50 @@ def test_products_of_activations_are_rewritten(tmp_path: Path) -> None:
     assert (twin.unknown, twin.weights) == ((), ())
     assert largest_difference(got, feed["one"] @ feed["other"]) <= TOLERANCE
     assert largest_difference(got, run(path, feed)["product"]) > 100 * TOLERANCE
+
+
+def test_branches_of_a_merged_decoder_are_rewritten(tmp_path: Path) -> None:
+    """Each branch reads a weight of the graph around it, and one that both share."""
+    rng = np.random.default_rng(6)
+    content = {
+        name: rng.normal(size=(8, 8)).astype(np.float32) for name in ("first", "later", "shared")
+    }
+    branches = {}
+    for name, weight in (("then_branch", "first"), ("else_branch", "later")):
+        nodes = [
+            helper.make_node("MatMul", ["x", weight], [f"{weight}_out"], f"{weight}_matmul"),
+            helper.make_node("MatMul", [f"{weight}_out", "shared"], [f"{weight}_y"], f"{weight}_2"),
+        ]
+        result = helper.make_tensor_value_info(f"{weight}_y", TensorProto.FLOAT, ["batch", 8])
+        branches[name] = helper.make_graph(nodes, name, [], [result])
+    node = helper.make_node("If", ["flag"], ["y"], "branch", **branches)
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 8]) for name in "xy")
+    flag = helper.make_tensor_value_info("flag", TensorProto.BOOL, [])
+    original = save(tmp_path / "original.onnx", [node], [x, flag], [y], content)
+    path = tmp_path / "quantised.onnx"
+    quantize_dynamic(original, path, extra_options={"EnableSubgraph": True})
+    twin = make_twin(path, tmp_path / "twin.onnx")
+    assert twin.unknown == ()
+    assert twin.rewritten["ai.onnx::MatMulInteger"] == 4
+    assert {weight.name for weight in twin.weights} == content.keys()
+    exact = with_weights(original, twin.weights)
+    for is_first in (True, False):
+        feed = {"x": rng.normal(size=(3, 8)).astype(np.float32), "flag": np.array(is_first)}
+        expected_y, got = run(exact, feed)["y"], run(twin.path, feed)["y"]
+        assert largest_difference(got, expected_y) <= TOLERANCE
+        assert largest_difference(run(path, feed)["y"], expected_y) > 100 * TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("initializer", "name"),
+    [
+        ("layer.weight_quantized", "layer.weight"),
+        ("layer.weight_Transposed_quantized", "layer.weight"),
+        ("layer.weight_DQ_Q4", "layer.weight"),
+        ("layer.weight_Q4G32", "layer.weight"),
+        ("layer.qweight", "layer.weight"),
+        ("onnx::MatMul_12", "onnx::MatMul_12"),
+    ],
+)
+def test_names_of_the_float_model(initializer: str, name: str) -> None:
+    assert float_name(initializer) == name
