@@ -81,12 +81,20 @@ def value_of(results: KernelResults, operator: str, unit: str) -> float:
 
 MLP, CONV, EMBED = perceptron, convolutions, embedding
 OPERATOR = QuantFormat.QOperator
+UNSIGNED = {"weight_type": QuantType.QUInt8}
+"""Weights whose zero point is not 0."""
 MATMUL: dict[str, Any] = {"op_types_to_quantize": ("MatMul",)}
 CASES: list[tuple[str, Any, Any, dict[str, Any], set[str]]] = [
     ("dynamic", dynamic, MLP, {}, {"DynamicQuantizeLinear", "MatMulInteger"}),
-    ("dynamic-int8", dynamic, MLP, {"weight_type": QuantType.QInt8}, {"MatMulInteger"}),
-    ("dynamic-channels", dynamic, MLP, {"per_channel": True}, {"MatMulInteger"}),
-    ("dynamic-conv", dynamic, CONV, {"op_types_to_quantize": ["Conv"]}, {"ConvInteger"}),
+    ("dynamic-uint8", dynamic, MLP, UNSIGNED, {"MatMulInteger"}),
+    ("dynamic-channels", dynamic, MLP, {"per_channel": True, **UNSIGNED}, {"MatMulInteger"}),
+    (
+        "dynamic-conv",
+        dynamic,
+        CONV,
+        {"op_types_to_quantize": ["Conv"], **UNSIGNED},
+        {"ConvInteger"},
+    ),
     ("dynamic-gather", dynamic, EMBED, {}, {"Gather", "MatMulInteger"}),
     ("qdq", static, MLP, {}, {"QuantizeLinear", "DequantizeLinear"}),
     ("qdq-channels", static, CONV, {"per_channel": True}, {"DequantizeLinear"}),
@@ -99,6 +107,14 @@ CASES: list[tuple[str, Any, Any, dict[str, Any], set[str]]] = [
         CONV,
         {"form": OPERATOR, "per_channel": True},
         {"QLinearConv", "QLinearAdd", "QLinearMul", "QLinearSigmoid"},
+    ),
+    ("operators-uint8", static, MLP, {"form": OPERATOR, **UNSIGNED}, {"QLinearMatMul"}),
+    (
+        "operators-uint8-conv",
+        static,
+        CONV,
+        {"form": OPERATOR, **UNSIGNED},
+        {"QLinearConv", "QGemm"},
     ),
     ("q4", blocks, EMBED, {"is_symmetric": True}, {"MatMulNBits", "GatherBlockQuantized"}),
     ("q4-zero-points", blocks, EMBED, {"is_symmetric": False}, {"GatherBlockQuantized"}),
