@@ -39,7 +39,7 @@ def in_float64(compute: Compute) -> Callable[[Call], list[Expected | None]]:
         inputs = _converted(call, np.float64)
         wide = compute(call, inputs)
         if call.node.op_type in SUMS:
-            sums = compute(call, [v if v is None else np.abs(v) for v in inputs])
+            sums = compute(call, [_absolute(value) for value in inputs])
             return [_with_sums(*pair) for pair in zip(wide, sums, strict=True)]
         narrow = compute(call, _converted(call, np.float32))
         return [_with_noise(*pair) for pair in zip(wide, narrow, strict=True)]
@@ -53,6 +53,11 @@ def _converted(call: Call, dtype: type[np.floating[Any]]) -> list[Array | None]:
         value if value is None or not _is_narrow(value) else value.astype(dtype)
         for value in call.inputs
     ]
+
+
+def _absolute(value: Array | None) -> Array | None:
+    """Return the magnitudes of floats; other inputs, such as axes, stay as they are."""
+    return np.abs(value) if value is not None and value.dtype.kind == "f" else value
 
 
 def _is_narrow(value: Array) -> bool:

@@ -52,6 +52,7 @@ def difference(got: Array, expected: Expected) -> Difference:
     if got.shape != expected.values.shape:
         shapes = (f"shape {got.shape}", f"shape {expected.values.shape}")
         return Difference(unit, float("inf"), (), *shapes)
+    assert np.shape(expected.rounding) in {(), got.shape}, "rounding is one number, or each has one"
     if got.size == 0:
         return Difference(unit, 0.0)
     units = _ulps(got, expected) if unit == "ulps" else _codes(got, expected.values)

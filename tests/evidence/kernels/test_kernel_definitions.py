@@ -155,6 +155,22 @@ def test_half_precision_with_blocks_of_codes(tmp_path: Path) -> None:
     assert 0 < value_of(results, "MatMulNBits", "ulps") < 1
 
 
+def test_sums_along_the_last_axis(tmp_path: Path) -> None:
+    """The axes are an input that is negative."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["a"], to=TensorProto.FLOAT16, name="cast"),
+        helper.make_node("ReduceMean", ["a", "axes"], ["m"], name="mean"),
+        helper.make_node("ReduceSum", ["a", "axes"], ["y"], name="sum"),
+    ]
+    stored = {"axes": np.array([-1])}
+    inputs = {"x": (TensorProto.FLOAT, ["batch_size", 4, WIDTH])}
+    model = build(nodes, stored, inputs=inputs, outputs=["m", "y"])
+    results = examine_kernels(save(model, tmp_path), perceptron_feed())
+    assert results.findings == ()
+    assert counts(results) == {"Cast": 1, "ReduceMean": 1, "ReduceSum": 1}
+    assert 0 < value_of(results, "ReduceMean", "ulps") < 1
+
+
 @pytest.mark.parametrize("optimised", [False, True])
 @pytest.mark.parametrize("precise", ["0", "1"])
 def test_session_options_and_optimisation_are_recorded(
