@@ -357,6 +357,18 @@ def test_values_that_are_no_tensors_are_unchecked(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(("size", "is_defined"), [(100, True), (200, False)])
+def test_a_cast_beyond_the_range_is_unchecked(
+    tmp_path: Path, size: int, *, is_defined: bool
+) -> None:
+    node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT8, name="cast")
+    model = build([node], {}, inputs={"x": (TensorProto.FLOAT, ["n", 2])}, outputs=["y"])
+    feed = {"x": np.array([[1.5, size]], np.float32)}
+    results = examine_kernels(save(model, tmp_path), feed)
+    assert results.findings == ()
+    assert counts(results) == {"Cast": int(is_defined)}
+
+
 def test_codes_that_are_small_floats_are_unchecked(tmp_path: Path) -> None:
     zero = onnx.helper.make_tensor("zero", TensorProto.FLOAT8E4M3FN, [], [0])
     nodes = [
