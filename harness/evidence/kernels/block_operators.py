@@ -79,16 +79,41 @@ def nbits_weights(call: Call) -> Weights:
 
 
 def gather_block_quantized(call: Call) -> list[Expected | None]:
-    """Return the gathered rows of codes, dequantised with the scales of their blocks."""
-    data, indices = call.needed(0), call.needed(1)
+    """Return the gathered codes, dequantised with the scales of their blocks.
+
+    Rows are gathered before they are dequantised if blocks lie along another axis.
+    """
+    data, scale, zero_point = call.needed(0), call.needed(2), call.optional(3)
+    indices, rank = call.needed(1), data.ndim
+    gathered = int(call.attribute("gather_axis", 0)) % rank
+    axis = int(call.attribute("quantize_axis", 1)) % rank
+    is_early = gathered not in (axis, rank - 1)
+    if is_early:
+        places = indices.reshape(-1)
+        data, scale = data.take(places, axis=gathered), scale.take(places, axis=gathered)
+        zero_point = None if zero_point is None else zero_point.take(places, axis=gathered)
+    values = _dequantised_blocks(call, data, scale, zero_point, axis=axis)
+    if is_early:
+        form = (*values.shape[:gathered], *indices.shape, *values.shape[gathered + 1 :])
+        return [Expected(values.reshape(form))]
+    return [Expected(np.take(values, indices, axis=gathered))]
+
+
+def _dequantised_blocks(
+    call: Call, data: Array, scale: Array, zero_point: Array | None, *, axis: int
+) -> Array:
+    """Return the values of codes, which bytes hold packed along the last axis."""
+    block = int(call.attribute("block_size", 128))
     is_packed = data.dtype == np.uint8
     bits = int(call.attribute("bits", 4)) if is_packed else 4
-    codes = unpack(data, bits=bits, count=data.shape[-1] * 8 // bits) if is_packed else data
-    axis, block = int(call.attribute("quantize_axis", 1)), int(call.attribute("block_size", 128))
-    scale = spread(call.needed(2), codes.shape, axis=axis, block=block)
-    zero_point = _gathered_zero_point(call, codes.shape, bits=bits, is_packed=is_packed)
-    values = dequantise(codes, scale, zero_point)
-    return [Expected(np.take(values, indices, axis=int(call.attribute("gather_axis", 0))))]
+    if is_packed:
+        data = unpack(data, bits=bits, count=data.shape[-1] * 8 // bits)
+        if zero_point is not None:
+            zero_point = unpack(zero_point, bits=bits, count=scale.shape[-1])
+    spread_scale = spread(scale, data.shape, axis=axis, block=block)
+    if zero_point is None:
+        return dequantise(data, spread_scale, number(2 ** (bits - 1) if is_packed else 0))
+    return dequantise(data, spread_scale, spread(zero_point, data.shape, axis=axis, block=block))
 
 
 def _product(call: Call, values: Array, weights: Weights) -> Expected:
@@ -108,15 +133,3 @@ def _nbits_zero_point(call: Call, shape: tuple[int, int], bits: int) -> Array:
     if stored.dtype != np.uint8:
         return stored.astype(np.float64).reshape(*shape, 1)
     return unpack(stored.reshape(shape[0], -1), bits=bits, count=shape[1])[..., None]
-
-
-def _gathered_zero_point(
-    call: Call, shape: tuple[int, ...], *, bits: int, is_packed: bool
-) -> Array:
-    stored = call.optional(3)
-    if stored is None:
-        return number(2 ** (bits - 1) if is_packed else 0)
-    if is_packed:
-        stored = unpack(stored, bits=bits, count=call.needed(2).shape[-1])
-    axis, block = int(call.attribute("quantize_axis", 1)), int(call.attribute("block_size", 128))
-    return spread(stored, shape, axis=axis, block=block)

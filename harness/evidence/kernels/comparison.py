@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import one_line
 from harness.evidence.kernels.call import Call, NoReferenceError
 from harness.evidence.kernels.measures import Difference, Expected, difference
+from harness.evidence.kernels.narrowing import Narrowed, narrow
 from harness.evidence.kernels.results import KernelFinding
 from harness.evidence.kernels.rules import Rule
 
@@ -59,25 +60,27 @@ def compare_node(
     """
     if not rule.references:
         raise NoReferenceError("its operator has no reference here")
+    narrowed = narrow(call, results)
     compared = []
     for reference in rule.references:
         try:
-            expected = reference(call)
+            expected = reference(narrowed.call)
         except (ValueError, IndexError) as error:  # shapes that the definition does not foresee
             raise NoReferenceError(f"its reference fails: {one_line(error)}") from error
         if expected is not None:
-            compared.append(_differences(rule, call, results, expected))
+            compared.append(_differences(rule, narrowed, expected))
     return min(compared, key=lambda outputs: max((o.ratio for o in outputs), default=0.0))
 
 
 def _differences(
-    rule: Rule, call: Call, results: Mapping[str, Array], expected: Sequence[Expected | None]
+    rule: Rule, narrowed: Narrowed, expected: Sequence[Expected | None]
 ) -> Sequence[OutputDifference]:
     found = []
-    for name, one in zip(call.node.output, expected, strict=False):
+    for name, one in zip(narrowed.call.node.output, expected, strict=False):
         if name and one is not None:
-            measured = difference(results[name], one)
-            found.append(OutputDifference(name, measured, rule.bound(measured.unit)))
+            measured = difference(narrowed.results[name], one)
+            placed = replace(measured, index=narrowed.place(measured.index))
+            found.append(OutputDifference(name, placed, rule.bound(measured.unit)))
     if not found:
         raise NoReferenceError("its reference returns none of its outputs")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -49,7 +50,7 @@ def record(
     """
     size, start = FIRST_BATCH, 0
     while start < len(judged):
-        batch = judged[start : start + size]
+        batch = _within_budget(source, judged[start : start + size])
         wanted = dict.fromkeys(name for one in batch for name in one.node.values)
         inner = [name for name in wanted if name not in feed and name not in source.stored]
         values = {**source.expose(inner, dtypes).run(feed), **feed}
@@ -57,6 +58,18 @@ def record(
         start += len(batch)
         used = sum(values[name].nbytes for name in inner)
         size = max(1, min(4 * size, int(BUDGET / max(used / len(batch), 1))))
+
+
+def _within_budget(source: Source, judged: Sequence[JudgedNode]) -> Sequence[JudgedNode]:
+    """Return the first nodes, as many as return less than the budget from stored codes alone."""
+    used = 0
+    for count, one in enumerate(judged):
+        inputs = [name for name in one.node.proto.input if name]
+        if all(name in source.stored for name in inputs):
+            used += 4 * max((math.prod(source.stored[name].dims) for name in inputs), default=0)
+        if used > BUDGET:
+            return judged[: max(count, 1)]
+    return judged
 
 
 def calls(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper
 
 from harness.evidence.kernels.examine import examine_kernels
 from tests.evidence.kernels.tiny_files import Array, Feed, build, floats, rng, save
@@ -79,3 +79,43 @@ def test_an_inner_scale_of_all_rows_explains_differences(tmp_path: Path) -> None
     results = examine_kernels(path, feed)
     assert results.findings == ()
     assert (results.rows.compared, results.rows.explained) == (0, 2)
+
+
+@pytest.mark.parametrize("has_zero_points", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "gathered", "blocks"),
+    [
+        ("INT4", 0, 1),
+        ("INT4", 1, 0),
+        ("UINT4", 0, 0),
+        ("UINT4", 1, 1),
+        ("INT4", 2, 1),
+        ("UINT8", 0, 2),
+    ],
+)
+def test_gathered_blocks_lie_along_any_axis(
+    tmp_path: Path, kind: str, gathered: int, blocks: int, *, has_zero_points: bool
+) -> None:
+    """Bytes hold two codes each along the last axis; 4-bit types hold one code in each place."""
+    per_byte = 2 if kind == "UINT8" else 1
+    form = [4, 32, 32 // per_byte]
+    scales = [*form[:2], 32]
+    scales[blocks] = -(-[4, 32, 32][blocks] // 16)
+    names = ["data", "ids", "scales", *(["zero"] if has_zero_points else [])]
+    options = {"gather_axis": gathered, "quantize_axis": blocks, "block_size": 16}
+    node = helper.make_node(
+        "GatherBlockQuantized", names, ["y"], domain="com.microsoft", bits=4, **options
+    )
+    stored = {"scales": np.abs(floats(*scales)) + np.float32(0.01)}
+    model = build([node], stored, inputs={"ids": (TensorProto.INT64, ["n", 2])}, outputs=["y"])
+    packed = [*scales[:2], -(-scales[2] // per_byte)]
+    for name, shape in (("data", form), ("zero", packed)):
+        low, high = {"INT4": (-8, 8), "UINT4": (0, 16), "UINT8": (0, 256)}[kind]
+        values = rng(4).integers(low, high, shape)
+        number = TensorProto.DataType.Value(kind)
+        model.graph.initializer.append(
+            helper.make_tensor(name, number, shape, values.reshape(-1).tolist())
+        )
+    results = examine_kernels(save(model, tmp_path), {"ids": np.array([[0, 3], [2, 2], [1, 0]])})
+    assert results.findings == ()
+    assert [one.checked for one in results.operators] == [1]

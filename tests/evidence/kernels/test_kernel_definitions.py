@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantFormat, QuantType
 
-from harness.evidence.kernels import outside_weights, recording
+from harness.evidence.kernels import narrowing, outside_weights, recording
 from harness.evidence.kernels.examine import examine_kernels
 from harness.evidence.kernels.results import KernelResults
 from tests.evidence.kernels import quantisers as quantise
@@ -338,6 +338,30 @@ def test_an_operator_without_a_reference_is_named(tmp_path: Path) -> None:
     assert [str(one) for one in results.unchecked] == [
         "node `inverse` (Inverse): its operator has no reference here"
     ]
+
+
+@pytest.mark.parametrize(
+    ("make", "operator"),
+    [
+        (lambda f: dynamic(f, weight_type=QuantType.QUInt8, per_channel=True), "MatMulInteger"),
+        (lambda f: blocks(f, **MATMUL), "MatMulNBits"),
+        (half, "MatMul"),
+    ],
+    ids=["codes", "blocks", "half"],
+)
+def test_large_products_are_compared_at_some_columns(
+    tmp_path: Path, make: Any, operator: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last column is one of them, and keeps its index."""
+    monkeypatch.setattr(narrowing, "LIMIT", 5 * WIDTH)
+    path = make(tmp_path)
+    assert examine_kernels(path, perceptron_feed()).findings == ()
+
+    def spoil_last(array: Any) -> Any:
+        return np.concatenate([array[..., :-1], array[..., -1:] + array.dtype.type(9)], axis=-1)
+
+    found = findings_with(path, operator, spoil_last, monkeypatch)
+    assert any(f", {HIDDEN - 1}]" in text for text in found)
 
 
 def test_values_that_are_no_tensors_are_unchecked(tmp_path: Path) -> None:
