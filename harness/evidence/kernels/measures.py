@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 _FORMATS = {"float16": (10, -14, 15), "bfloat16": (7, -126, 127), "float32": (23, -126, 127)}
 """Bits of the fraction, and least and largest exponent, of each type of float."""
+
+_AT_ONCE = 2**20
+"""Values that are compared at once, in float64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,24 @@ def difference(got: Array, expected: Expected) -> Difference:
     assert np.shape(expected.rounding) in {(), got.shape}, "rounding is one number, or each has one"
     if got.size == 0:
         return Difference(unit, 0.0)
+    if got.ndim == 0:
+        return _largest(got, expected)
+    rows = max(1, _AT_ONCE * len(got) // got.size)
+    parts = (_part(got, expected, start, rows) for start in range(0, len(got), rows))
+    return max(parts, key=lambda part: part.value)
+
+
+def _part(got: Array, expected: Expected, start: int, rows: int) -> Difference:
+    """Return the largest difference within some places of the first axis."""
+    taken = slice(start, start + rows)
+    rounding = np.asarray(expected.rounding)
+    part = Expected(expected.values[taken], rounding[taken] if rounding.ndim else rounding)
+    found = _largest(got[taken], part)
+    return replace(found, index=(found.index[0] + start, *found.index[1:]))
+
+
+def _largest(got: Array, expected: Expected) -> Difference:
+    unit = "ulps" if is_float(got.dtype) else "codes"
     units = _ulps(got, expected) if unit == "ulps" else _codes(got, expected.values)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(units)), units.shape))
     shown = (str(got[index]), str(_shown(expected.values[index], got.dtype)))

@@ -53,7 +53,9 @@ def quantise(values: Array, scale: Array, zero_point: Array, dtype: np.dtype[Any
 
 def dequantise(codes: Array, scale: Array, zero_point: Array) -> Array:
     """Return the values of codes, in float64."""
-    values: Array = (codes.astype(np.float64) - zero_point) * scale
+    values: Array = codes.astype(np.float64)
+    values -= zero_point
+    values *= scale
     return values
 
 

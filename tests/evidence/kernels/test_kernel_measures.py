@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ml_dtypes import bfloat16
 
+from harness.evidence.kernels import measures
 from harness.evidence.kernels.measures import Expected, difference, ulp
 
 
@@ -56,6 +57,15 @@ def test_the_place_of_the_largest_difference_is_shown() -> None:
     found = difference(got, Expected(np.array([[1, 2], [4, 4]])))
     assert (found.unit, found.value, found.index) == ("codes", 5, (1, 1))
     assert (found.got, found.expected) == ("9", "4")
+
+
+def test_large_values_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "_AT_ONCE", 4)
+    got = np.ones((7, 3), np.float32)
+    got[5, 2] = 1.5
+    found = difference(got, Expected(np.ones((7, 3)), np.zeros((7, 3))))
+    assert (found.index, found.value) == ((5, 2), 2**22)
+    assert measure(np.float32(1), 1.0) == 0
 
 
 def test_nothing_to_compare_does_not_differ() -> None:
