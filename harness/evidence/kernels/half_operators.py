@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from harness.evidence.kernels.call import Call, NoReferenceError, evaluate_standard
+from harness.evidence.kernels.integer_operators import cast_to_integers, casts_to_integers
 from harness.evidence.kernels.measures import Expected, float32_rounding
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ MOVES = frozenset(
 
 def standard_half(call: Call) -> list[Expected | None]:
     """Return the results of onnx's reference evaluator in float64, with their rounding."""
+    if casts_to_integers(call):
+        return cast_to_integers(call)
     if call.node.op_type in MOVES:
         return [Expected(value) for value in evaluate_standard(call, call.inputs)]
     return in_float64(evaluate_standard)(call)

@@ -31,8 +31,26 @@ def conv_integer(call: Call) -> list[Expected | None]:
     return [Expected(_wrapped(evaluate_standard(call, [left, right], operator="Conv")[0]))]
 
 
+def casts_to_integers(call: Call) -> bool:
+    """Whether a node turns floats into integers."""
+    kind = call.dtypes[0] if call.node.op_type == "Cast" else None
+    return kind is not None and kind.kind in "iu" and call.needed(0).dtype.kind not in "iub"
+
+
+def cast_to_integers(call: Call) -> list[Expected | None]:
+    """Return floats without their fractions; numbers beyond the range have no defined result:
+    https://onnx.ai/onnx/operators/onnx__Cast.html
+    """
+    kind, whole = call.dtypes[0], np.trunc(call.wide(0))
+    limits = np.iinfo(np.int64 if kind is None else kind)
+    is_defined = (whole >= limits.min) & (whole <= limits.max)
+    return [Expected(np.where(is_defined, whole, 0), is_defined=is_defined)]
+
+
 def moved_codes(call: Call) -> list[Expected | None]:
     """Return what onnx's reference evaluator computes, for operators that move or compare codes."""
+    if casts_to_integers(call):
+        return cast_to_integers(call)
     return [Expected(value) for value in evaluate_standard(call, call.inputs)]
 
 

@@ -22,11 +22,13 @@ class Expected:
     """A result by definition: codes as integers, other numbers in float64.
 
     `rounding` is the absolute error that computing in float32 may cause: one ulp of float32 at the
-    largest partial sum. It has the shape of the values, or is one number.
+    largest partial sum. It has the shape of the values, or is one number. Places where `is_defined`
+    is false are not compared.
     """
 
     values: Array
     rounding: Array | float = 0.0
+    is_defined: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ def _part(got: Array, expected: Expected, start: int, rows: int) -> Difference:
     """Return the largest difference within some places of the first axis."""
     taken = slice(start, start + rows)
     rounding = np.asarray(expected.rounding)
-    part = Expected(expected.values[taken], rounding[taken] if rounding.ndim else rounding)
+    is_defined = None if expected.is_defined is None else expected.is_defined[taken]
+    rounding = rounding[taken] if rounding.ndim else rounding
+    part = Expected(expected.values[taken], rounding, is_defined)
     found = _largest(got[taken], part)
     return replace(found, index=(found.index[0] + start, *found.index[1:]))
 
@@ -77,6 +81,7 @@ def _part(got: Array, expected: Expected, start: int, rows: int) -> Difference:
 def _largest(got: Array, expected: Expected) -> Difference:
     unit = "ulps" if is_float(got.dtype) else "codes"
     units = _ulps(got, expected) if unit == "ulps" else _codes(got, expected.values)
+    units = units if expected.is_defined is None else np.where(expected.is_defined, units, 0.0)
     index = tuple(int(i) for i in np.unravel_index(int(np.argmax(units)), units.shape))
     shown = (str(got[index]), str(_shown(expected.values[index], got.dtype)))
     return Difference(unit, float(units[index]), index, *shown)

@@ -381,16 +381,18 @@ def test_values_that_are_no_tensors_are_unchecked(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize(("size", "is_defined"), [(100, True), (200, False)])
-def test_a_cast_beyond_the_range_is_unchecked(
-    tmp_path: Path, size: int, *, is_defined: bool
+@pytest.mark.parametrize(("first", "is_found"), [(1, False), (2, True)])
+def test_a_cast_is_compared_within_the_range(
+    tmp_path: Path, first: int, *, is_found: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Numbers beyond the range of an integer type have no defined result."""
     node = helper.make_node("Cast", ["x"], ["y"], to=TensorProto.INT8, name="cast")
-    model = build([node], {}, inputs={"x": (TensorProto.FLOAT, ["n", 2])}, outputs=["y"])
-    feed = {"x": np.array([[1.5, size]], np.float32)}
+    model = build([node], {}, inputs={"x": (TensorProto.FLOAT, ["n", 4])}, outputs=["y"])
+    feed = {"x": np.array([[1.5, 200, -np.inf, np.nan]], np.float32)}
+    change_value(monkeypatch, "y", lambda array: np.array([[first, 7, 7, 7]], array.dtype))
     results = examine_kernels(save(model, tmp_path), feed)
-    assert results.findings == ()
-    assert counts(results) == {"Cast": int(is_defined)}
+    assert bool(results.findings) is is_found
+    assert counts(results) == {"Cast": 1}
 
 
 def test_codes_that_are_small_floats_are_unchecked(tmp_path: Path) -> None:
