@@ -93,7 +93,7 @@ class MergedDecoder:
             unread |= past & set(self.other.inputs)
         if not unread:
             return {}
-        read = {name: axes for name, axes in self.own.inputs.items() if name not in unread}
+        read = {n: axes for n, axes in self.own.inputs.items() if n in feed and n not in unread}
         known = sizes_in(read, {name: feed[name].shape for name in read})
         known[self.other.past_axis] = UNUSED_LENGTH
         axes = {text for name in unread for text in self.other.inputs[name].values()}

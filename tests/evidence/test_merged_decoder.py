@@ -77,6 +77,15 @@ def test_one_part_for_both_branches_uses_the_cache_if_there_is_a_past(
     assert seen["past_key_values.0.key"].shape[2] == length
 
 
+def test_a_feed_may_lack_a_declared_input_that_the_file_lacks(
+    subject: Callable[..., Any],
+) -> None:
+    config = subject("gpt2", CAUSAL).config
+    feed = feed_of(config, past_sequence_length=0)
+    del feed["position_ids"]
+    assert "position_ids" not in run_once(MergedDecoder(config, config), feed)
+
+
 def test_inputs_that_the_file_lacks_are_not_fed(
     decoders: tuple[MergedDecoder, MergedDecoder],
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from onnx import numpy_helper
 
 from harness import CellReport, Outcome, Record, check, export
+from harness.configs.own_positions import with_own_positions
 from harness.evidence.onnx_file import parse_onnx
 from harness.evidence.tensors import stored_tensors
 from tests.gate import full
@@ -160,6 +161,22 @@ def test_a_merged_decoder_without_an_encoder_conforms_as_one_part(
     _assert_conforms(report)
     assert report.scope is not None
     assert report.scope.judged == (MERGED,)
+
+
+@full
+def test_a_merged_decoder_may_count_positions_itself_as_other_files_may(
+    subject: Callable[..., Any], tmp_path: Path
+) -> None:
+    one = subject("llama", CAUSAL)
+    config = with_own_positions(one.config)
+    export(one.model, config, tmp_path, opset=18, exporter="torchscript")
+    first, following = (onnx.load(tmp_path / "model.onnx") for _ in range(2))
+    (tmp_path / "model.onnx").unlink()
+    onnx.save(merge_decoders(without_past(first), following), tmp_path / MERGED)
+    chosen = ["interface", "agreement", "cache"]
+    report = check(tmp_path, one.model, CAUSAL, requirements=chosen, profile="smoke")
+    _assert_conforms(report)
+    assert "position_ids: got none, expected one" in report.record("interface").message
 
 
 @full
