@@ -161,6 +161,19 @@ def test_the_first_step_fills_both_caches_and_later_steps_extend_the_decoder_cac
     )
 
 
+@pytest.mark.parametrize(("describe", "config"), TEXT_TO_TEXT)
+def test_what_stands_for_the_encoder_output_after_a_past_has_its_sizes(
+    describe: type[OnnxConfig], config: Any
+) -> None:
+    parts = describe(config, task=f"{GENERATION}-with-past").parts
+    decoder = parts["decoder_with_past_model"]
+    (unread,) = decoder.call.unread.values()
+    sizes = {"batch_size": 2, "encoder_sequence_length": 7}
+    like = decoder.generate_dummy_inputs(**sizes)[unread.like]
+    assert [like.shape[axis] for axis in unread.axes] == [2, 7]
+    assert unread.width == 24
+
+
 def test_sound_of_a_fixed_length_has_a_dynamic_batch_only_and_no_mask() -> None:
     parts = WhisperOnnxConfig(WHISPER, task=f"{SPEECH}-with-past").parts
     batch: Axes = {0: "batch_size"}
