@@ -153,7 +153,7 @@ def _plan(profile: Profile, asked: Sequence[str] | None, *, in_steps: bool) -> S
         known = requirement_ids()
         for name in asked or ():
             if name in all_ids() and name not in known:
-                raise UsageError(f"{name} is a step of files that are not float32; these are float32")
+                raise UsageError(f"{name} is a step of files that are not float32; these are")
         return profile.plan(asked)
     planned = step_ids(profile.plan(None))
     return planned if asked is None else select_steps(asked, planned)

@@ -192,11 +192,6 @@ def test_a_quantised_file_is_judged_in_steps(check: Any, edited: Any) -> None:
     assert ", in float32 and int8\n" in result.out
 
 
-def test_a_float32_file_has_no_steps(check: Any, edited: Any) -> None:
-    result = check(edited(pool), "--requirement", "loads")
-    result.assert_refused("loads is a step of files that are not float32")
-
-
 def test_a_git_lfs_pointer_is_refused(check: Any, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_text("version https://git-lfs.github.com/spec/v1\n")
     check(tmp_path / "model.onnx").assert_refused("Git LFS pointer", "git lfs pull")

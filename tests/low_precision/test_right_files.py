@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from harness import CellReport
+from harness import CellReport, check
 from harness.errors import UsageError
-from tests.low_precision.conftest import step_outcomes
+from tests.low_precision.conftest import TASK, step_outcomes
 from tests.low_precision.forms import FORMS
 
 Judge = Callable[..., CellReport]
@@ -58,6 +59,11 @@ def test_a_requirement_is_the_twins(judge: Judge) -> None:
     report = judge("int8", requirements=["opset", "graph/checker"])
     assert [r.requirement for r in report.records] == ["graph/opset", "graph/checker"]
     assert {str(record.outcome) for record in report.records} == {"passed"}
+
+
+def test_a_float32_file_has_no_steps(exported: Any, subject: Any) -> None:
+    with pytest.raises(UsageError, match="loads is a step of files that are not float32"):
+        check(exported("bert", TASK), subject("bert", TASK).model, TASK, requirements=["loads"])
 
 
 def test_an_unknown_step_is_refused(judge: Judge) -> None:

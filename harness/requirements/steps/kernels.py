@@ -55,6 +55,12 @@ def _notes(stem: str, results: KernelResults) -> Iterator[str]:
     """Yield which nodes were computed again, and what computed them first."""
     counts = ", ".join(f"{one.checked} {one.operator}" for one in results.operators)
     yield f"{stem}: computed again: {counts}"
+    rows = results.rows
+    if rows.compared:
+        yield (
+            f"{stem}: {rows.rows} rows alone and together: {rows.compared} results compared, "
+            f"{rows.explained} of them may differ, since a scale or a rounding before them does"
+        )
     facts = results.capabilities
     flags = " ".join(facts.flags) or "no special instructions"
     yield f"{facts.runtime} ({facts.provider}) on {facts.processor}: {flags}"
