@@ -6,7 +6,8 @@ transpose weights of products, and optimisers join several into one tensor.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 ALIKE = 0.7
-"""Largest distance of a stored weight from its own, as a share of its norm. The distance of two
-weights that have nothing in common is about 1.4; four bits per number are 0.1 away."""
+ALIKE_BY_FORM = {"float32": 1e-3, "float16": 0.02, "bfloat16": 0.05}
+"""Largest distance of a stored weight from the model's, as a share of its norm; codes use `ALIKE`.
+The distance of two weights that have nothing in common is about 1.4, and four bits per number are
+0.1 away. A constant of a graph may resemble a weight, such as a normalisation's, that is near 1."""
 
 CLEARLY = 2.0
 """A second weight must be at least so many times as far away, or be equal to the first."""
@@ -61,15 +64,15 @@ def match_weights(stored: Sequence[StoredWeight], places: Sequence[WeightPlace])
     unmatched: list[str] = []
     ambiguous: list[str] = []
     for one in stored:
-        values = one.values
+        values, limit = one.values, ALIKE_BY_FORM.get(one.form, ALIKE)
         named = _by_name(one.name, values, known)
         candidates = list(_candidates(values, named or known))
-        best = _clearest(candidates, requires_likeness=not named)
+        best = _clearest(candidates, limit=math.inf if named else limit)
         if best:
-            found.append(_match(one, best))
-        elif joined := list(_joined(one, values, known)):
+            found.append(_match(one, best, shared=known))
+        elif joined := list(_joined(one, values, known, limit=limit)):
             found += joined
-        elif any(candidate.distance < ALIKE for candidate in candidates):
+        elif any(candidate.distance < limit for candidate in candidates):
             ambiguous.append(one.name)
         else:
             unmatched.append(one.name)
@@ -102,16 +105,14 @@ def _is_same_name(first: str, second: str) -> bool:
 
 
 def _candidates(values: Array, known: Mapping[WeightPlace, Array]) -> Iterator[_Candidate]:
-    """Yield the places of this size, in either order of axes, with their distance."""
+    """Yield the places of this shape, in either order of axes, with their distance.
+
+    Axes of size 1 do not count.
+    """
     for place, expected in known.items():
-        if expected.size != values.size:
-            continue
-        for is_transposed in (False, True):
+        for is_transposed in (False, True) if values.ndim > 1 else (False,):
             turned = values.T if is_transposed else values
-            is_vector = min(values.ndim, expected.ndim) < 2
-            if is_transposed and is_vector:
-                continue
-            if turned.shape == expected.shape or (is_vector or 1 in values.shape):
+            if turned.squeeze().shape == expected.squeeze().shape:
                 distance = _distance(turned.reshape(expected.shape), expected)
                 yield _Candidate(place, expected, is_transposed, distance)
 
@@ -121,10 +122,10 @@ def _distance(values: Array, expected: Array) -> float:
     return float(np.linalg.norm(values - expected)) / norm
 
 
-def _clearest(candidates: Sequence[_Candidate], *, requires_likeness: bool) -> list[_Candidate]:
+def _clearest(candidates: Sequence[_Candidate], *, limit: float) -> list[_Candidate]:
     """Return the nearest candidate with all that are equal to it; empty if none is clearly so."""
     near = sorted(candidates, key=lambda candidate: candidate.distance)
-    if not near or (requires_likeness and near[0].distance >= ALIKE):
+    if not near or near[0].distance >= limit:
         return []
     first, same = near[0], [near[0]]
     for other in near[1:]:
@@ -138,13 +139,18 @@ def _clearest(candidates: Sequence[_Candidate], *, requires_likeness: bool) -> l
     return same
 
 
-def _match(one: StoredWeight, same: Sequence[_Candidate]) -> Match:
-    places = tuple(candidate.place for candidate in same)
-    return Match(one, places, same[0].is_transposed, same[0].slices)
+def _match(
+    one: StoredWeight, same: Sequence[_Candidate], *, shared: Iterable[WeightPlace] = ()
+) -> Match:
+    """Return a match with equal candidates, and with the places that share their weight."""
+    places = [candidate.place for candidate in same]
+    tensors = {id(place.tensor) for place in places}
+    places += [place for place in shared if id(place.tensor) in tensors]
+    return Match(one, tuple(dict.fromkeys(places)), same[0].is_transposed, same[0].slices)
 
 
 def _joined(
-    one: StoredWeight, values: Array, known: Mapping[WeightPlace, Array]
+    one: StoredWeight, values: Array, known: Mapping[WeightPlace, Array], *, limit: float
 ) -> Iterator[Match]:
     """Yield the matches of a matrix that optimisers joined from several, side by side.
 
@@ -153,13 +159,18 @@ def _joined(
     if values.ndim != 2:
         return
     for axis in (1, 0):
-        if matches := _pieces(one, values, known, axis=axis):
+        if matches := _pieces(one, values, known, axis=axis, limit=limit):
             yield from matches
             return
 
 
 def _pieces(
-    one: StoredWeight, values: Array, known: Mapping[WeightPlace, Array], *, axis: int
+    one: StoredWeight,
+    values: Array,
+    known: Mapping[WeightPlace, Array],
+    *,
+    axis: int,
+    limit: float,
 ) -> list[Match]:
     start, pieces = 0, list[Match]()
     while start < values.shape[axis]:
@@ -168,11 +179,11 @@ def _pieces(
             key=lambda candidate: candidate.distance,
             default=None,
         )
-        if nearest is None or nearest.distance >= ALIKE:
+        if nearest is None or nearest.distance >= limit:
             return []
         pieces.append(_match(one, [nearest]))
         start = nearest.slices[axis].stop
-    return pieces
+    return pieces if len(pieces) > 1 else []
 
 
 def _starting_at(
