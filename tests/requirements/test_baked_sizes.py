@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from harness import (
     Artifact,
@@ -61,9 +62,22 @@ def test_the_node_and_both_sizes_are_named() -> None:
     record = _judge(VIT, exporter)
     assert record.outcome is Outcome.FAILED
     assert (
-        "(Slice): got int64[1] of 48 from batch_size=3 and int64[1] of 176 from batch_size=11"
-        in (record.message)
+        "(Slice): got int64[1] of 48 from batch_size=3 and int64[1] of 176 from batch_size=11, "
+        "expected the same from both ["
+    ) in record.message
+
+
+def _cuts_images_twice(named: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    limit = 20 * int(named["pixel_values"].shape[0])
+    return keeps_sixteen_times_the_traced_images(
+        {name: tensor[:limit] for name, tensor in named.items()}
     )
+
+
+def test_other_baked_sizes_are_counted() -> None:
+    record = _judge(VIT, Wrapping("cuts-twice", _cuts_images_twice))
+    assert record.outcome is Outcome.FAILED
+    assert "expected the same from both; 1 more differ [" in record.message
 
 
 class _Once(TorchScriptExporter):
