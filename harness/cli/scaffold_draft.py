@@ -138,7 +138,8 @@ class Draft:
         }
         strongest = max((one.proposal.tiny.perturbation for one in self.findings), key=len)
         for one in self.findings:
-            common = with_read_settings(common, one.described, one.task)
+            own = type(one.proposal.tiny.build().config)
+            common = with_read_settings(common, one.described, one.task, of=own)
         fixture = {"config": common, "perturbation": dict(strongest)}
         return {**fixture, "tasks": special} if special else fixture
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from harness.configs.base import OnnxConfig
+from harness.inference.configuration.settings import nodes
 
 Path = tuple[str, ...]
 
@@ -30,14 +31,18 @@ class _Recorder:
 
 
 def with_read_settings(
-    settings: Mapping[str, Any], described: type[OnnxConfig], task: str
+    settings: Mapping[str, Any], described: type[OnnxConfig], task: str, *, of: type
 ) -> dict[str, Any]:
-    """Return settings with the defaults that the description reads for a task."""
+    """Return settings with the defaults that the description reads for a task.
+
+    `of` is the class of the model's configuration, which may be a nested one: of the text alone.
+    """
     from transformers import AutoConfig
 
     config = AutoConfig.for_model(**settings)
+    path, own = next((found for found in nodes(config) if type(found[1]) is of), ((), config))
     read: set[Path] = set()
-    description = described(_Recorder(config, read), task)
+    description = described(_Recorder(own, read, tuple(path)), task)
     for part in description.parts.values():
         part.generate_dummy_inputs()
         dict(part.outputs)
