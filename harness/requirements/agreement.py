@@ -5,16 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from harness.errors import RuntimeRefusalError
-from harness.evidence.reference import EagerError
-from harness.evidence.session import CandidateError
 from harness.requirements.shared.blame import (
     ROUNDING_EXCEPTION,
     blame_by_execution_and_module,
     measure_rounding,
 )
+from harness.requirements.shared.both_sides import run_both
 from harness.requirements.shared.comparison import compare, settle_ties
-from harness.requirements.shared.requirement import Examined, Finding, Requirement, blame_refusal
+from harness.requirements.shared.requirement import Examined, Requirement
 
 if TYPE_CHECKING:
     from harness.evidence.example import Example
@@ -24,17 +22,10 @@ if TYPE_CHECKING:
 
 def examine_sides(sides: Sides, example: Example, tolerance: Tolerance) -> Examined:
     """Compare eager PyTorch and the files on one example; a refusal of the feed is a finding."""
-    try:
-        reference = sides.reference(example)
-    except EagerError as error:
-        message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
-        return Examined((Finding(message=message, part=sides.stem, blame=blame_refusal(error)),))
-    try:
-        candidate = sides.candidate(example)
-    except CandidateError as error:
-        message = f"ONNX Runtime: got {error}, expected it to run"
-        refusal = Finding(message=message, part=sides.stem, error=RuntimeRefusalError)
-        return Examined((refusal,))
+    outputs = run_both(sides, example)
+    if isinstance(outputs, Examined):
+        return outputs
+    reference, candidate = outputs
     settled = settle_ties(reference, candidate, tolerance, choices=sides.config.CHOICES)
     examined = compare(reference, settled, tolerance)
     findings = (dataclasses.replace(finding, part=sides.stem) for finding in examined.findings)

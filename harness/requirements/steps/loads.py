@@ -10,14 +10,13 @@ import numpy as np
 from harness.errors import NonFiniteError, NotJudgedError, RuntimeRefusalError
 from harness.evidence.file_notes import HALF_TYPES
 from harness.evidence.onnx_file import graph_inputs, graph_outputs
-from harness.evidence.reference import EagerError
 from harness.evidence.session import CandidateError
+from harness.requirements.shared.both_sides import run_both
 from harness.requirements.shared.requirement import (
     Blame,
     Examined,
     Finding,
     Requirement,
-    blame_refusal,
 )
 
 if TYPE_CHECKING:
@@ -64,17 +63,10 @@ def _name_borders(part: PartEvidence) -> Iterator[Finding]:
 
 def examine_part(part: PartEvidence, example: Example, tolerance: Tolerance) -> Examined:
     """Look for numbers that are not finite where eager PyTorch's are."""
-    try:
-        reference = part.reference(example)
-    except EagerError as error:
-        message = f"eager PyTorch: got {error}, expected it to accept the declared inputs"
-        return Examined((Finding(message=message, part=part.stem, blame=blame_refusal(error)),))
-    try:
-        candidate = part.candidate(example)
-    except CandidateError as error:
-        message = f"ONNX Runtime: got {error}, expected it to run"
-        refusal = Finding(message=message, part=part.stem, blame=BLAME, error=RuntimeRefusalError)
-        return Examined((refusal,))
+    outputs = run_both(part, example, blame=BLAME)
+    if isinstance(outputs, Examined):
+        return outputs
+    reference, candidate = outputs
     names = [name for name in reference if name in candidate]
     counts = {name: _not_finite(reference[name], candidate[name]) for name in names}
     return Examined(
