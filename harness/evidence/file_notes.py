@@ -28,6 +28,9 @@ ONE_SCALE = "DynamicQuantizeLinear"
 """It computes one scale for its whole input, so for all rows of a batch:
 https://onnx.ai/onnx/operators/onnx__DynamicQuantizeLinear.html"""
 
+CODES = {"INT8", "UINT8", "INT4", "UINT4", "INT2", "UINT2"}
+"""Types of weights that a graph may turn into floats without a quantised operator."""
+
 SHOWN_ENTRIES, SHOWN_CHARACTERS = 8, 100
 """Entries of a file's metadata, and characters of each, that a note shows."""
 
@@ -69,12 +72,16 @@ def _show_metadata(model: onnx.ModelProto) -> Iterator[str]:
 
 def explain_quantised_operators(model: onnx.ModelProto) -> str | None:
     """Return a text that names the quantised operators of a file; None if it has none of them."""
-    names = sorted(
-        {node.op_type for node in all_nodes(model) if _QUANTISED.fullmatch(node.op_type)}
-    )
+    names = {node.op_type for node in all_nodes(model) if _QUANTISED.fullmatch(node.op_type)}
+    codes = {
+        t.name for t in stored_tensors(model) if t.dtype in CODES and any(n > 1 for n in t.dims)
+    }
+    if any(node.op_type == "Cast" and codes & set(node.input) for node in all_nodes(model)):
+        names.add("Cast of integer weights")
     if not names:
         return None
-    return f"this file is quantised ({', '.join(names)}): its values differ from float32 by design"
+    listed = ", ".join(sorted(names))
+    return f"this file is quantised ({listed}): its values differ from float32 by design"
 
 
 def explain_half_precision(model: onnx.ModelProto) -> str | None:

@@ -13,6 +13,7 @@ from onnx_ir.passes.common import InlinePass, RemoveUnusedNodesPass
 from harness.evidence.twin import (
     attention,
     blocked,
+    by_hand,
     dynamic,
     fused,
     grouped,
@@ -76,6 +77,7 @@ _REPLACED: Mapping[str, Rule] = {
 RULES: Mapping[str, Rule] = {
     **_REPLACED,
     **{f"ai.onnx::{name}": static.rewrite_move for name in MOVED_INPUTS},
+    "ai.onnx::Cast": by_hand.rewrite_cast,
 }
 """Operator -> the function that rewrites its nodes. A node that it cannot rewrite stays."""
 
@@ -110,7 +112,7 @@ def rewrite(model: ir.Model, parameters: Collection[str]) -> Rewritten:
         rule = RULES.get(operator(node))
         if rule is not None:
             rule(work, node)
-    if before:
+    if before or work.weights:
         _remove_unused(model)
     rewritten = Counter(before) - Counter(_counted(model))
     widened = half.widen(work)
@@ -169,7 +171,8 @@ def _unknown(model: ir.Model) -> Iterator[str]:
         name = operator(node)
         is_standard = node.domain in STANDARD_DOMAINS and onnx.defs.has(node.op_type, node.domain)
         is_defined = is_standard or node.op_identifier() in model.functions
-        if (name in _REPLACED and not _reads_fed_codes(node)) or not is_defined:
+        is_quantised = name in _REPLACED and not _reads_fed_codes(node)
+        if is_quantised or not is_defined or by_hand.reads_codes(node):
             yield f"{name} ({node.name})"
 
 

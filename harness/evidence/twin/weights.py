@@ -12,7 +12,7 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 
 _ADDED_SUFFIX = re.compile(
-    r"_(quantized|Transposed|QuantizeLinear_Output|scales?|zero_points?|(DQ_)?Q[248](G\d+)?|Bnb4|absmax"
+    r"_(q|quantized|Transposed|QuantizeLinear_Output|scales?|zero_points?|(DQ_)?Q[248](G\d+)?|Bnb4|absmax"
     r"|fp16|float16|bf16|bfloat16|u?int[248])$"
 )
 
