@@ -81,6 +81,9 @@ def play_round(seed: int, folder: Path) -> RoundResult:
         if hit and (folder / "output.txt").read_bytes().rstrip().endswith(NOT_STARTED):
             status = None  # execnet ended pytest before the harness took part: resume
     cells, problems = _find_problems(folder / "run", rules, status)
+    if problems:
+        end = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-400:]
+        problems.append(f"the output ended with {end!r}")
     left = [f"{process} is left" for process in processes_of_run(str(folder / "run"))]
     return RoundResult(lives, killed, cells, [*problems, *left])
 
