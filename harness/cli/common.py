@@ -88,11 +88,10 @@ def require_requirements(names: Sequence[str] | None) -> None:
 
 def require_steps_or_requirements(names: Sequence[str] | None) -> None:
     """Raise UsageError, with the nearest names, if a name is no requirement and no step."""
+    from harness.requirements import check_requirement_ids
     from harness.requirements.steps import all_ids
 
-    for name in names or ():
-        if name not in (known := all_ids()):
-            raise UsageError(f"requirement {name!r} is not known; {suggest(name, known)}")
+    check_requirement_ids(names or (), all_ids())
 
 
 def require_registered(cell: CellId) -> None:

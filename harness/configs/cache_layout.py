@@ -77,7 +77,7 @@ class CacheEntry:
         return present_name(self.name)
 
     def grown(self, past: str, keys: str) -> Axes:
-        """Return the axes of the output: lengths of `past` have become those of `keys`."""
+        """Return the axes of the output, in which a length `past` has become a length `keys`."""
         lengths = {kept_length(past, self.window): kept_length(keys, self.window)}
         return {axis: lengths.get(text, text) for axis, text in self.axes.items()}
 

@@ -16,7 +16,7 @@ class RoutesExperts(OnnxConfig):
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Multiply each token by the gathered weights of its experts. Otherwise tokens are grouped
         by their expert: neither exporter converts the grouped product, and a loop over the experts
-        that were met keeps those of the example."""
+        that were met keeps the experts of the example."""
         routed: Any = super().patch_model_for_export(model)
         routed.set_experts_implementation("batched_mm")
         patched: nn.Module = routed

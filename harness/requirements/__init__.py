@@ -36,9 +36,9 @@ def requirement_ids(*, exports_again: bool = True) -> list[str]:
     ]
 
 
-def check_requirement_ids(ids: Iterable[str]) -> None:
-    """Raise UsageError if an id is not the id of a requirement."""
-    known = requirement_ids()
+def check_requirement_ids(ids: Iterable[str], known: Iterable[str] | None = None) -> None:
+    """Raise UsageError if an id is not among the known ones, by default all requirements."""
+    known = requirement_ids() if known is None else list(known)
     for name in ids:
         if name not in known:
             raise UsageError(f"requirement {name!r} is not known; {suggest(name, known)}")

@@ -1,4 +1,4 @@
-"""Decoders of which some layers are those of Mamba 2, and keep states."""
+"""Decoders that have some layers of Mamba 2, which keep states."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class LongcatFlashOnnxConfig(TextDecoderWithPositionIdsOnnxConfig):
 
     def patch_model_for_export(self, model: nn.Module) -> nn.Module:
         """Multiply each token by the gathered weights of its experts: a loop over the experts that
-        were met keeps those of the example."""
+        were met keeps the experts of the example."""
         return replace_forward(model, "LongcatFlashExperts", _gathered)
 
 

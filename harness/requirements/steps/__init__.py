@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from harness.errors import UsageError, suggest
-from harness.requirements import requirement_ids
+from harness.requirements import check_requirement_ids, requirement_ids
 
 GRAPH = "graph"
 BEFORE_GRAPH = ("loads", "stored-weights")
@@ -36,9 +35,7 @@ def select_steps(asked: Sequence[str], planned: Sequence[str]) -> list[str]:
     A requirement stands for the same one of the twin, and `graph` for all of the twin's. Raises
     UsageError for an unknown id.
     """
-    for name in asked:
-        if name not in (*planned, *requirement_ids()):
-            raise UsageError(f"requirement {name!r} is not known; {suggest(name, planned)}")
+    check_requirement_ids(asked, (*planned, *requirement_ids()))
     wanted = {*asked, *(in_graph(name) for name in asked)}
     return [
         name for name in planned if name in wanted or (GRAPH in asked and name.startswith(GRAPH))
