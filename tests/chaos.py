@@ -45,8 +45,8 @@ ENDINGS: Mapping[str, str] = {
     "change state": "passed",
     "corrupt journal": "passed",
 }
-NOT_STARTED = b"INTERNALERROR> EOFError: expected 1 bytes, got 0"
-"""The last output of pytest if a worker was killed while execnet started it."""
+STARTING_WORKERS = b"in setup_nodes"
+"""A line of the traceback that ends pytest if a worker was killed while xdist started it."""
 
 SHARE = 0.4
 MOMENTS = (0.3, 6.0)
@@ -78,14 +78,22 @@ def play_round(seed: int, folder: Path) -> RoundResult:
         killed += hit
         if not (folder / "run" / "run.jsonl").exists():
             status = None  # killed before the run began, so there is nothing to lose
-        if hit and (folder / "output.txt").read_bytes().rstrip().endswith(NOT_STARTED):
-            status = None  # execnet ended pytest before the harness took part: resume
+        if hit and _ended_while_workers_started((folder / "output.txt").read_bytes()):
+            status = None  # xdist ended pytest before the harness took part: resume
     cells, problems = _find_problems(folder / "run", rules, status)
     if problems:
         end = (folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-400:]
-        problems.append(f"the output ended with {end!r}")
+        problems.insert(0, f"the output ended with {end!r}")
     left = [f"{process} is left" for process in processes_of_run(str(folder / "run"))]
     return RoundResult(lives, killed, cells, [*problems, *left])
+
+
+def _ended_while_workers_started(output: bytes) -> bool:
+    """Return whether the output of the last life ends with xdist's error of a lost worker."""
+    _, found, traceback = output.rpartition(b"INTERNALERROR> Traceback")
+    lines = traceback.rstrip().splitlines()[1:]
+    are_errors = all(line.startswith(b"INTERNALERROR>") for line in lines)
+    return bool(found) and are_errors and STARTING_WORKERS in traceback
 
 
 def _first_rules(
